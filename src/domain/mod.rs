@@ -1,0 +1,11 @@
+//! Words of the field as types: statuses, secrets, verdicts, exit codes.
+
+pub mod answers;
+pub mod exit;
+pub mod secret;
+pub mod status;
+pub mod time;
+
+pub use exit::ExitCode;
+pub use secret::Secret;
+pub use status::Status;

@@ -1,0 +1,54 @@
+//! Durations as people write and read them.
+
+use std::time::Duration;
+
+/// Reads `90s`, `4m`, `1m 30s`; a bare number means seconds, as the old scripts' variables do.
+///
+/// # Errors
+/// A text that says what is accepted.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("`{text}` is not a duration: write 90s, 4m or 1m 30s"));
+    }
+    humantime::parse_duration(text).map_err(|e| format!("`{text}` is not a duration ({e}): write 90s, 4m or 1m 30s"))
+}
+
+/// Shows a duration with the precision a person wants: `7 ms`, `1.24 s`, `4m 05s`.
+pub fn show(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{:.2} s", duration.as_secs_f64()),
+        60_000..3_600_000 => format!("{}m {:02}s", ms / 60_000, ms / 1_000 % 60),
+        _ => format!("{}h {:02}m", ms / 3_600_000, ms / 60_000 % 60),
+    }
+}
+
+/// Milliseconds, saturating: what events carry.
+pub fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_shows() {
+        for (text, shown) in [
+            ("7ms", "7 ms"),
+            ("90", "1m 30s"),
+            ("1.5", "1.50 s"),
+            ("1m 30s", "1m 30s"),
+            ("2h", "2h 00m"),
+            ("240s", "4m 00s"),
+        ] {
+            assert_eq!(parse(text).map(show).as_deref(), Ok(shown), "{text}");
+        }
+        for text in ["", "soon", "-1", "1e400", "NaN", "5 parsecs"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

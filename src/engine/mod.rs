@@ -1,0 +1,1 @@
+//! Runs scenarios and emits events.

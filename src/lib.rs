@@ -1,0 +1,20 @@
+//! End-to-end lifecycle harness for platforms that run AI agents in workspaces.
+//!
+//! Modules are listed top down: a module imports only from modules below it
+//! (`tests/suite/layers.rs` enforces it).
+
+pub mod cli;
+pub mod report;
+pub mod engine;
+pub mod target;
+pub mod mechanism;
+pub mod reference;
+pub mod platform;
+pub mod run;
+pub mod http;
+pub mod scenario;
+pub mod models;
+pub mod event;
+pub mod redact;
+pub mod output;
+pub mod domain;

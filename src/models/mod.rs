@@ -1,0 +1,1 @@
+//! Model rules: pure, offline.

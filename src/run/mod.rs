@@ -1,0 +1,1 @@
+//! Waiting, owning and cancelling.
