@@ -16,5 +16,6 @@ pub mod scenario;
 pub mod models;
 pub mod event;
 pub mod redact;
+pub mod source;
 pub mod output;
 pub mod domain;
