@@ -1,1 +1,4 @@
 //! From text to a checked scenario.
+
+pub mod model;
+pub mod template;
