@@ -210,6 +210,8 @@ pub struct Step {
     pub span: Span,
     /// Of the verb key.
     pub position: Position,
+    /// The text that this step's spans point into: the scenario's, or a fragment's.
+    pub source: SourceFile,
 }
 
 /// How often a step is tried; a pass after a failure is flaky, not green.
@@ -316,6 +318,8 @@ pub enum Verb {
     Parallel(Vec<Step>),
     /// Runs steps for each item.
     Foreach(Foreach),
+    /// Runs steps one after another, as one step.
+    Steps(Vec<Step>),
     /// Says something in the reports.
     Note(Template),
 }
@@ -349,6 +353,7 @@ impl Verb {
             Verb::Exec(_) => "exec",
             Verb::Parallel(_) => "parallel",
             Verb::Foreach(_) => "foreach",
+            Verb::Steps(_) => "steps",
             Verb::Note(_) => "note",
         }
     }
@@ -735,6 +740,8 @@ pub enum HttpBody {
 pub struct Answer {
     /// Any of these; empty means the verb's own success.
     pub status: Vec<StatusPattern>,
+    /// Where `status` is written.
+    pub status_span: Span,
     /// JSON path → what must hold of the nodes it finds.
     pub json: Vec<(JsonPath, Vec<Matcher>)>,
     /// What must hold of the whole body as text.
