@@ -38,7 +38,8 @@ impl SourceFile {
         let mut start = 0;
         for (number, line) in self.text.split_inclusive('\n').enumerate() {
             if number + 1 == position.line {
-                let column: usize = line.chars().take(position.column.saturating_sub(1)).map(char::len_utf8).sum();
+                let column: usize =
+                    line.chars().take(position.column.saturating_sub(1)).map(char::len_utf8).sum();
                 let rest = line[column..].trim_end_matches(['\n', '\r']).len();
                 return Span { start: start + column, len: len.clamp(1.min(rest), rest) };
             }

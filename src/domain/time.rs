@@ -12,7 +12,8 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         return Duration::try_from_secs_f64(seconds)
             .map_err(|_| format!("`{text}` is not a duration: write 90s, 4m or 1m 30s"));
     }
-    humantime::parse_duration(text).map_err(|e| format!("`{text}` is not a duration ({e}): write 90s, 4m or 1m 30s"))
+    humantime::parse_duration(text)
+        .map_err(|e| format!("`{text}` is not a duration ({e}): write 90s, 4m or 1m 30s"))
 }
 
 /// Shows a duration with the precision a person wants: `7 ms`, `1.24 s`, `4m 05s`.
