@@ -22,7 +22,7 @@ impl Allowlist {
     /// From a platform's `manifest.json`: a template's `runtime` where it has one, else its name
     /// without a trailing `-default`.
     pub fn from_manifest(file: &SourceFile) -> Result<Allowlist, Vec<Problem>> {
-        let tree = yaml::parse(file).map_err(|problem| vec![problem])?;
+        let tree = yaml::parse(file).map_err(|problem| vec![*problem])?;
         let Some(templates) = tree.entry("workspace_templates") else {
             return Err(vec![
                 Problem::error("manifest::missing-field", "`workspace_templates` is missing")

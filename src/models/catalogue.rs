@@ -123,7 +123,7 @@ impl Catalogue {
     /// Reads and checks a catalogue. All problems at once, each with its place; unknown keys are
     /// only warnings, because the platform reads past them (see [`lint`]).
     pub fn parse(source: &SourceFile) -> Result<Catalogue, Vec<Problem>> {
-        let tree = yaml::parse(source).map_err(|problem| vec![problem])?;
+        let tree = yaml::parse(source).map_err(|problem| vec![*problem])?;
         let mut reader = read::Reader::new(source);
         let parts = reader.catalogue(&tree);
         let (errors, notes) = reader.finish();

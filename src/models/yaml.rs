@@ -112,7 +112,7 @@ impl Node {
 }
 
 /// Reads a text. The error is a problem with a place: bad YAML, a duplicate key, an alias bomb.
-pub fn parse(file: &SourceFile) -> Result<Node, Problem> {
+pub fn parse(file: &SourceFile) -> Result<Node, Box<Problem>> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_nodes: 100_000, max_aliases: 2_000, max_depth: 64 },
         // `on:` is a key and `no` a string, as in YAML 1.2.
@@ -125,7 +125,7 @@ pub fn parse(file: &SourceFile) -> Result<Node, Problem> {
             let span = error.location().map(|at| span_of(at, file)).unwrap_or_default();
             let message = error.without_snippet().to_string();
             let message = message.lines().next().unwrap_or("not YAML").to_owned();
-            Err(Problem::error("yaml::syntax", message).at(file, span, "here"))
+            Err(Box::new(Problem::error("yaml::syntax", message).at(file, span, "here")))
         }
     }
 }

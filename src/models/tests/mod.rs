@@ -1,6 +1,7 @@
 mod catalogue;
 mod derive;
 mod gates;
+mod projection;
 
 /// Names as derivation takes them; `-` is none.
 pub(crate) fn names(text: &str) -> std::collections::BTreeSet<String> {
