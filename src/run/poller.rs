@@ -479,6 +479,11 @@ impl Watch {
         if view.at.is_some_and(|at| at >= self.since) { view } else { View::default() }
     }
 
+    /// The newest look of all, however old.
+    pub fn last(&mut self) -> View {
+        self.receiver.borrow_and_update().clone()
+    }
+
     /// Resolves when there was a new look.
     pub async fn changed(&mut self) {
         if self.receiver.changed().await.is_err() {
