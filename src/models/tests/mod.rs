@@ -1,3 +1,4 @@
+mod auto;
 mod catalogue;
 mod derive;
 mod gates;
