@@ -43,6 +43,8 @@ pub enum Script {
     FullSaas,
     /// The reconciler run: `platform` unless told, no Google, everything in the create body.
     Reconciler,
+    /// This tool: the full chain, everything in the create body.
+    Harness,
     /// The local lifecycle: one credential by `LIFECYCLE_*`, asserted again after the create.
     LocalProvision,
 }
@@ -87,7 +89,7 @@ pub fn dispatch(script: Script, inputs: &Inputs) -> Dispatch {
     let default = if script == Script::Reconciler { LlmPath::Platform } else { LlmPath::Byok };
     let path = inputs.llm_path.as_deref().map_or(default, |text| LlmPath::of_scripts(Some(text)));
     let chain: &[(Arm, &str)] = match script {
-        Script::FullSaas => &[
+        Script::FullSaas | Script::Harness => &[
             (Arm::MiniMax, "E2E_MINIMAX_API_KEY"),
             (Arm::Anthropic, "E2E_ANTHROPIC_API_KEY"),
             (Arm::Google, "E2E_GOOGLE_API_KEY"),
