@@ -1,4 +1,6 @@
+mod auto;
 mod catalogue;
+mod contradictions;
 mod derive;
 mod gates;
 mod projection;
