@@ -18,6 +18,7 @@ use crate::source::{Span, did_you_mean};
 use super::node::{Kind, Node};
 
 const SPANNED: &str = "$scenario::Spanned";
+pub(super) const KIND: &str = "$scenario::Kind";
 
 /// A value with the place where it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -248,7 +249,11 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if name == SPANNED {
             return visitor.visit_seq(Place { next: 0, span: self.node.span, de: &self });
         }
-        visitor.visit_newtype_struct(self)
+        match &self.node.kind {
+            Kind::Number(n, raw) if name == KIND => visitor.visit_bytes(format!("{n}\0{raw}").as_bytes()),
+            _ if name == KIND => self.deserialize_any(visitor),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -282,7 +287,10 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
         self.rest.next().map(|node| seed.deserialize(self.de.at(node))).transpose()
     }
 }
@@ -297,7 +305,10 @@ struct Place<'a> {
 impl<'de> SeqAccess<'de> for Place<'_> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
         self.next += 1;
         match self.next {
             1 => seed.deserialize(self.span.start.into_deserializer()).map(Some),

@@ -181,7 +181,10 @@ impl JsonPath {
                 nodes.iter().try_for_each(|node| matcher.check(Some(node), scope))
             };
             if let Err(mismatch) = result {
-                wrong.push(Mismatch { expected: format!("{} to be {}", self.text, mismatch.expected), ..mismatch });
+                wrong.push(Mismatch {
+                    expected: format!("{} to be {}", self.text, mismatch.expected),
+                    ..mismatch
+                });
             }
         }
         wrong
@@ -212,7 +215,8 @@ impl Answer {
         }
         for (path, matchers) in &self.json {
             if body_json.is_none() && matchers.iter().any(|m| !matches!(m.test, MatcherTest::Exists(false))) {
-                let got = if body_text.trim().is_empty() { "an empty body" } else { "a body that is no JSON" };
+                let got =
+                    if body_text.trim().is_empty() { "an empty body" } else { "a body that is no JSON" };
                 let expected = format!("a JSON body with {}", path.text);
                 wrong.push(Mismatch { expected, got: got.to_owned(), span: path.span });
                 continue;
@@ -222,7 +226,8 @@ impl Answer {
         let text = Value::String(body_text.to_owned());
         for matcher in &self.text {
             if let Err(mismatch) = matcher.check(Some(&text), scope) {
-                wrong.push(Mismatch { expected: format!("the body to be {}", mismatch.expected), ..mismatch });
+                wrong
+                    .push(Mismatch { expected: format!("the body to be {}", mismatch.expected), ..mismatch });
             }
         }
         for (name, matchers) in &self.headers {
@@ -298,11 +303,7 @@ fn header_value(text: &str) -> Value {
 
 fn contains(value: &Value, needle: &str, ignore_case: bool) -> bool {
     let text = show(value);
-    if ignore_case {
-        text.to_lowercase().contains(&needle.to_lowercase())
-    } else {
-        text.contains(needle)
-    }
+    if ignore_case { text.to_lowercase().contains(&needle.to_lowercase()) } else { text.contains(needle) }
 }
 
 fn length(value: &Value) -> Option<f64> {

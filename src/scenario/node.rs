@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for Node {
 
 impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        d.deserialize_any(AnyKind)
+        d.deserialize_newtype_struct(super::decode::KIND, AnyKind)
     }
 }
 
@@ -141,16 +141,12 @@ impl<'de> Visitor<'de> for AnyKind {
         Ok(Kind::Bool(v))
     }
 
-    fn visit_i64<E>(self, v: i64) -> Result<Kind, E> {
-        Ok(Kind::Number(v.into(), v.to_string()))
-    }
-
-    fn visit_u64<E>(self, v: u64) -> Result<Kind, E> {
-        Ok(Kind::Number(v.into(), v.to_string()))
-    }
-
-    fn visit_f64<E>(self, v: f64) -> Result<Kind, E> {
-        Ok(Number::from_f64(v).map_or(Kind::Null, |n| Kind::Number(n, v.to_string())))
+    /// A number: its JSON form, a NUL, its digits as written.
+    fn visit_bytes<E: serde::de::Error>(self, v: &[u8]) -> Result<Kind, E> {
+        let text = String::from_utf8_lossy(v);
+        let (json, raw) = text.split_once('\0').unwrap_or((&text, &text));
+        let number = serde_json::from_str(json).map_err(E::custom)?;
+        Ok(Kind::Number(number, raw.to_owned()))
     }
 
     fn visit_str<E>(self, v: &str) -> Result<Kind, E> {

@@ -111,7 +111,10 @@ fn an_answer_collects_every_mismatch() {
         status_span: Span { start: 1, len: 2 },
         json: vec![(path("$.code"), vec![matcher(MatcherTest::Equals(value(json!("OK"))))])],
         text: vec![matcher(MatcherTest::Lacks { text: text("Agent error"), ignore_case: false })],
-        headers: vec![("Retry-After".to_owned(), vec![matcher(MatcherTest::Number(bounds(Some(1.0), None)))])],
+        headers: vec![(
+            "Retry-After".to_owned(),
+            vec![matcher(MatcherTest::Number(bounds(Some(1.0), None)))],
+        )],
     };
     let scope = Fixed::new([]);
     let headers = [("retry-after".to_owned(), "15".to_owned())];

@@ -273,7 +273,9 @@ impl Reader<'_> {
     fn wrong(&self, message: &str) -> TemplateSyntax {
         TemplateSyntax {
             message: message.to_owned(),
-            hint: Some("for example `${inputs.runtime}`, `${sha256(ws.id)}`, `${first(reply, 'none')}`".to_owned()),
+            hint: Some(
+                "for example `${inputs.runtime}`, `${sha256(ws.id)}`, `${first(reply, 'none')}`".to_owned(),
+            ),
             at: self.at,
             len: self.peek().map_or(0, char::len_utf8),
         }

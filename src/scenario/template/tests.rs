@@ -61,7 +61,10 @@ fn renders_lookups_calls_and_escapes() {
         ("${random(4)}", "0000"),
         ("${uuid()}", "00000000-0000-4001-8000-000000000002"),
         ("${missing.x}", "error: `${missing.x}` has no value here"),
-        ("${random('many')}", "error: `random(…)` became `many`: a number of digits from 1 to 64 is expected"),
+        (
+            "${random('many')}",
+            "error: `random(…)` became `many`: a number of digits from 1 to 64 is expected",
+        ),
         ("${ws.id", "syntax at 0: `${` is never closed"),
         ("a ${}", "syntax at 2: `${}` names nothing"),
         ("${ws.}", "syntax at 5: a name is expected after the dot"),
@@ -77,7 +80,8 @@ fn renders_lookups_calls_and_escapes() {
 #[test]
 fn a_lone_lookup_keeps_its_type() {
     let scope = Fixed::new([("rows", json!([1, 2])), ("n", json!(3))]);
-    let value = TemplateValue::from_json(&json!({ "a": "${rows}", "b": "n=${n}", "c": ["${n}", null, true] }));
+    let value =
+        TemplateValue::from_json(&json!({ "a": "${rows}", "b": "n=${n}", "c": ["${n}", null, true] }));
     let value = value.unwrap().render(&scope).unwrap();
     assert_eq!(value, json!({ "a": [1, 2], "b": "n=3", "c": [3, null, true] }));
 }
