@@ -194,7 +194,12 @@ impl ScenarioContext {
     ///
     /// # Errors
     /// No whole answer came. A cancelled step is [`Transport::TimedOut`] with that text, and the request goes on.
-    pub async fn mutate(&self, step: &StepRun, purpose: &str, request: Request) -> Result<Response, TransportError> {
+    pub async fn mutate(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
         let bound = (step.deadline + GRACE).min(Instant::now() + MUTATION);
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
         let client = self.run.api.client.clone();
@@ -216,7 +221,12 @@ impl ScenarioContext {
     ///
     /// # Errors
     /// No whole answer came, or the run was cancelled.
-    pub async fn fetch(&self, step: &StepRun, purpose: &str, request: Request) -> Result<Response, TransportError> {
+    pub async fn fetch(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
         let result = tokio::select! {
             result = self.run.api.client.send(&request, step.deadline) => result,
@@ -268,7 +278,13 @@ pub struct Recorder {
 
 impl Recorder {
     /// Begins an exchange now.
-    pub fn new(run: &RunContext, scenario: Option<&str>, step: &StepRun, purpose: &str, request: &Request) -> Self {
+    pub fn new(
+        run: &RunContext,
+        scenario: Option<&str>,
+        step: &StepRun,
+        purpose: &str,
+        request: &Request,
+    ) -> Self {
         let redactor = run.log.redactor();
         let body = match &request.body {
             Payload::None => None,

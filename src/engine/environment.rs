@@ -26,7 +26,11 @@ pub struct Environment {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub async fn read(context: &ScenarioContext, id: &str, step: &StepRun) -> Result<Option<Environment>, String> {
+pub async fn read(
+    context: &ScenarioContext,
+    id: &str,
+    step: &StepRun,
+) -> Result<Option<Environment>, String> {
     if !context.run.target.capabilities.contains(&Capability::Inspect) {
         return Err("this target does not show environments".into());
     }
@@ -40,7 +44,8 @@ pub async fn read(context: &ScenarioContext, id: &str, step: &StepRun) -> Result
         return Ok(None);
     }
     let body = answer.json.as_ref().filter(|_| answer.status == 200);
-    let body = body.ok_or_else(|| format!("the environment was not shown: {} {}", answer.status, answer.excerpt()))?;
+    let body =
+        body.ok_or_else(|| format!("the environment was not shown: {} {}", answer.status, answer.excerpt()))?;
     let vars = body.get("env").and_then(Value::as_object).ok_or("the answer has no environment")?;
     let vars: BTreeMap<String, String> =
         vars.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
@@ -142,7 +147,9 @@ fn words(context: &ScenarioContext, workspace: &Workspace, name: &str, value: &s
         return "equals secret ADMIN_TOKEN".into();
     }
     let plain = ["MODEL", "TIER", "RUNTIME", "HOSTNAME", "PATH"].contains(&name)
-        || ["_URL", "_MODEL", "_MODE", "_MODE_RESOLVED", "_ID", "_PATH", "_DIR", "_PROVIDER"].iter().any(|end| name.ends_with(end));
+        || ["_URL", "_MODEL", "_MODE", "_MODE_RESOLVED", "_ID", "_PATH", "_DIR", "_PROVIDER"]
+            .iter()
+            .any(|end| name.ends_with(end));
     if plain && !crate::redact::is_credential_field(name) {
         return context.run.log.redactor().text(value).into_owned();
     }

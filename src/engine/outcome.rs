@@ -109,7 +109,10 @@ impl Failure {
         };
         let mut failure = Failure::of(kind, format!("wanted {wants}: {how}; last seen: {}", error.last));
         if let Some(last) = &error.stats.last_error {
-            failure.details.push(format!("{} of {} looks failed, the last: {last}", error.stats.errors, error.stats.polls));
+            failure.details.push(format!(
+                "{} of {} looks failed, the last: {last}",
+                error.stats.errors, error.stats.polls
+            ));
         }
         failure.wait = Some(error.stats);
         failure

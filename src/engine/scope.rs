@@ -59,8 +59,10 @@ impl Scope for StepScope<'_> {
     fn random(&self) -> u64 {
         // SplitMix64 over (seed, scenario, draw): the same seed gives the same names offline.
         let draw = self.context.state().drawn.fetch_add(1, Ordering::Relaxed);
-        let name = self.context.name.bytes().fold(0u64, |h, b| h.wrapping_mul(0x100_0000_01b3) ^ u64::from(b));
-        let mut z = (self.context.run.seed ^ name).wrapping_add((draw + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let name =
+            self.context.name.bytes().fold(0u64, |h, b| h.wrapping_mul(0x100_0000_01b3) ^ u64::from(b));
+        let mut z =
+            (self.context.run.seed ^ name).wrapping_add((draw + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

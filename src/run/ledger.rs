@@ -46,11 +46,24 @@ pub struct Entry {
     pub end: Option<End>,
 }
 
+/// How many resources ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Verified to be gone.
+    pub removed: usize,
+    /// Of those, what the platform had left.
+    pub left_by_platform: usize,
+    /// Still there.
+    pub left: usize,
+}
+
 /// How a resource ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Verified to be gone.
     Gone,
+    /// Verified to be gone, but only after we removed what the platform had left.
+    GoneAfterUs,
     /// Still there.
     Left,
 }
@@ -112,7 +125,8 @@ impl Ledger {
 
     /// The resource is verified to be gone.
     pub fn release(&self, resource: &str, by: &str, left_by_platform: Option<String>) {
-        if self.end(resource, End::Gone) {
+        let end = if left_by_platform.is_some() { End::GoneAfterUs } else { End::Gone };
+        if self.end(resource, end) {
             self.log.emit(EventKind::Released(Released {
                 resource: resource.into(),
                 by: by.into(),
@@ -161,6 +175,14 @@ impl Ledger {
     /// What could not be removed.
     pub fn left(&self) -> Vec<Entry> {
         self.lock().values().filter(|e| e.end == Some(End::Left)).cloned().collect()
+    }
+
+    /// How many ended how.
+    pub fn tally(&self) -> Tally {
+        let entries = self.lock();
+        let count = |end: End| entries.values().filter(|e| e.end == Some(end)).count();
+        let left_by_platform = count(End::GoneAfterUs);
+        Tally { removed: count(End::Gone) + left_by_platform, left_by_platform, left: count(End::Left) }
     }
 
     fn end(&self, resource: &str, end: End) -> bool {

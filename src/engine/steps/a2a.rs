@@ -52,7 +52,8 @@ pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &
         None => Auth::Admin,
     };
     let auth = auth_of(context, verb.identity.as_ref(), default, scope)?;
-    let mut request = context.run.api.json("POST", &format!("/workspaces/{}/a2a", segment(&workspace.id)), &auth, body);
+    let mut request =
+        context.run.api.json("POST", &format!("/workspaces/{}/a2a", segment(&workspace.id)), &auth, body);
     if let Some(from) = &verb.from {
         request.headers.push(("X-Workspace-ID".into(), known(context, &from.name)?.id));
     }
@@ -81,7 +82,9 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
         let answer = match result {
             Ok(answer) => answer,
             // Nothing was sent: asking again cannot deliver twice.
-            Err(error) if error.never_sent() && Instant::now() < step.deadline && !context.stop.is_cancelled() => {
+            Err(error)
+                if error.never_sent() && Instant::now() < step.deadline && !context.stop.is_cancelled() =>
+            {
                 clock::sleep(pause(began.elapsed()).max(Duration::from_millis(100))).await;
                 continue;
             }
@@ -106,7 +109,8 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
 fn retryable(judged: &Judged<'_>, answer: &Response) -> Option<Duration> {
     let body = answer.json.as_ref();
     let says = |field: &str| body.and_then(|b| b.get(field)).and_then(Value::as_bool).unwrap_or(false);
-    let temporary = answer.status == 429 || (matches!(answer.status, 502..=504) && (says("busy") || says("restarting")));
+    let temporary =
+        answer.status == 429 || (matches!(answer.status, 502..=504) && (says("busy") || says("restarting")));
     temporary.then(|| {
         let wait = answer.retry_after().unwrap_or(Duration::from_secs(5));
         judged.context.run.api.scale.shorten(wait).max(Duration::from_millis(20))
@@ -124,7 +128,10 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         && verb.envelope == Envelope::Full
         && rpc_id != judged.id
     {
-        return Err(Failure::product(format!("the reply answers another request: id {rpc_id}, sent {}", judged.id)));
+        return Err(Failure::product(format!(
+            "the reply answers another request: id {rpc_id}, sent {}",
+            judged.id
+        )));
     }
     if let Got::Followed(queue) = &got
         && !matches!(verb.reply, Reply::Queued | Reply::Ignored)
@@ -135,30 +142,49 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
     match (&verb.reply, got) {
         (Reply::Ignored, _) => Ok(Passed::with(status_line)),
         (Reply::Queued, Got::Queued | Got::Followed(_)) => Ok(Passed::with("queued")),
-        (Reply::Queued, _) => Err(Failure::product(format!("wanted the message to be queued, got {status_line}"))),
-        (Reply::RpcError(code), Got::RpcError(got, text)) if *code == got => Ok(Passed::with(format!("{got}: {text}"))),
-        (Reply::RpcError(code), _) => Err(Failure::product(format!("wanted the JSON-RPC error {code}, got {status_line}"))),
+        (Reply::Queued, _) => {
+            Err(Failure::product(format!("wanted the message to be queued, got {status_line}")))
+        }
+        (Reply::RpcError(code), Got::RpcError(got, text)) if *code == got => {
+            Ok(Passed::with(format!("{got}: {text}")))
+        }
+        (Reply::RpcError(code), _) => {
+            Err(Failure::product(format!("wanted the JSON-RPC error {code}, got {status_line}")))
+        }
         (Reply::Answer, Got::Text(text)) => answered(judged, &text),
         (Reply::Text(matchers), Got::Text(text)) => {
             let value = Value::String(text.clone());
             for matcher in matchers {
-                matcher.check(Some(&value), judged.scope).map_err(|m| Failure::product(format!("the reply: {m}")))?;
+                matcher
+                    .check(Some(&value), judged.scope)
+                    .map_err(|m| Failure::product(format!("the reply: {m}")))?;
             }
             keep(judged, &text);
             Ok(Passed::with(excerpt(&text, 80)))
         }
-        (_, Got::Queued) => Err(Failure::product("wanted an answer; the message was queued for an agent that polls")),
+        (_, Got::Queued) => {
+            Err(Failure::product("wanted an answer; the message was queued for an agent that polls"))
+        }
         (_, Got::Followed(_)) => Err(Failure::product("wanted an answer; the message is still queued")),
-        (_, Got::RpcError(code, text)) => Err(Failure::product(format!("wanted an answer, got the JSON-RPC error {code}: {text}"))),
-        (_, Got::Empty) => Err(Failure::product("wanted an answer, got one without any text (an empty completion)")),
-        (_, Got::Platform(text)) => Err(Failure::product(format!("wanted an answer, got {}: {text}", answer.status))),
+        (_, Got::RpcError(code, text)) => {
+            Err(Failure::product(format!("wanted an answer, got the JSON-RPC error {code}: {text}")))
+        }
+        (_, Got::Empty) => {
+            Err(Failure::product("wanted an answer, got one without any text (an empty completion)"))
+        }
+        (_, Got::Platform(text)) => {
+            Err(Failure::product(format!("wanted an answer, got {}: {text}", answer.status)))
+        }
     }
 }
 
 /// An answer is green only if the whole chain is right.
 fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
     if let Some(marker) = record::wrapped_error(text) {
-        return Err(Failure::product(format!("the reply is an error wrapped in a 200 ({marker}): {}", excerpt(text, 300))));
+        return Err(Failure::product(format!(
+            "the reply is an error wrapped in a 200 ({marker}): {}",
+            excerpt(text, 300)
+        )));
     }
     keep(judged, text);
     let Some(token) = judged.token else { return Ok(Passed::with(excerpt(text, 80))) };
@@ -198,7 +224,9 @@ async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Res
                 request.headers.push(("X-Workspace-ID".into(), workspace.id.clone()));
                 request
             }
-            None => context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &context.own_auth(alias)),
+            None => {
+                context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &context.own_auth(alias))
+            }
         };
         let Ok(answer) = context.fetch(step, "follow the queued message", request).await else { continue };
         let Some(body) = answer.json.as_ref() else { continue };
@@ -207,14 +235,18 @@ async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Res
                 "completed" => return Ok(body.get("response_body").map_or(Got::Empty, record::reply)),
                 "failed" | "dropped" => {
                     let why = record::text(body, "last_error");
-                    return Err(Failure::product(format!("the queued message was {}: {why}", record::text(body, "status"))));
+                    return Err(Failure::product(format!(
+                        "the queued message was {}: {why}",
+                        record::text(body, "status")
+                    )));
                 }
                 status => last = status.to_owned(),
             },
             None => {
                 let rows = body.as_array().map(Vec::as_slice).unwrap_or_default();
                 let row = rows.iter().find(|row| {
-                    row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(judged.id)
+                    row.pointer("/request_body/params/message/messageId").and_then(Value::as_str)
+                        == Some(judged.id)
                 });
                 if let Some(reply) = row.and_then(|row| row.get("response_body")).filter(|r| !r.is_null()) {
                     return Ok(record::reply(reply));

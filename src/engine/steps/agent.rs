@@ -19,8 +19,14 @@ use crate::run::wait::pause;
 use crate::scenario::model::{Heartbeat, Inbox, Register};
 
 /// `register:` (contract §6.1).
-pub async fn register(context: &ScenarioContext, verb: &Register, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
-    let alias = verb.alias.clone().or_else(|| verb.workspace.as_ref().map(|w| w.name.clone())).unwrap_or_default();
+pub async fn register(
+    context: &ScenarioContext,
+    verb: &Register,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let alias =
+        verb.alias.clone().or_else(|| verb.workspace.as_ref().map(|w| w.name.clone())).unwrap_or_default();
     let id = match &verb.workspace {
         Some(workspace) => known(context, &workspace.name)?.id,
         None => uuid::Uuid::new_v4().to_string(),
@@ -56,7 +62,10 @@ pub async fn register(context: &ScenarioContext, verb: &Register, step: &StepRun
     let default = if fresh { crate::platform::Auth::Anonymous } else { context.own_auth(&alias) };
     let auth = auth_of(context, verb.identity.as_ref(), default, scope)?;
     let request = context.run.api.json("POST", "/registry/register", &auth, Value::Object(body));
-    let answer = context.mutate(step, "register", request).await.map_err(|e| Failure::transport("register", &e).about(&alias))?;
+    let answer = context
+        .mutate(step, "register", request)
+        .await
+        .map_err(|e| Failure::transport("register", &e).about(&alias))?;
     if let Some(resource) = resource {
         if answer.is_success() {
             let workspace = Workspace {
@@ -78,7 +87,8 @@ pub async fn register(context: &ScenarioContext, verb: &Register, step: &StepRun
         context.update(&alias, |w| w.token = Some(token));
     }
     if verb.answer.is_default() {
-        answer::succeeded("register", &answer, &[200], Some(("status", &["registered"]))).map_err(|f| f.about(&alias))?;
+        answer::succeeded("register", &answer, &[200], Some(("status", &["registered"])))
+            .map_err(|f| f.about(&alias))?;
     } else {
         answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(&alias))?;
     }
@@ -86,7 +96,12 @@ pub async fn register(context: &ScenarioContext, verb: &Register, step: &StepRun
 }
 
 /// `heartbeat:` once, in the background, or its end.
-pub async fn heartbeat(context: &ScenarioContext, verb: &Heartbeat, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn heartbeat(
+    context: &ScenarioContext,
+    verb: &Heartbeat,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     if verb.stop {
@@ -140,7 +155,12 @@ pub async fn heartbeat(context: &ScenarioContext, verb: &Heartbeat, step: &StepR
 }
 
 /// `inbox:` what a poll-mode agent finds (contract §7.4). Rows of `notify` are no messages.
-pub async fn inbox(context: &ScenarioContext, verb: &Inbox, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn inbox(
+    context: &ScenarioContext,
+    verb: &Inbox,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     let since = verb.since.as_ref().map(|s| s.render(scope)).transpose()?;
@@ -148,13 +168,19 @@ pub async fn inbox(context: &ScenarioContext, verb: &Inbox, step: &StepRun, scop
     if let Some(since) = &since {
         query.push_str(&format!("&since_id={}", crate::platform::segment(since)));
     }
-    let wanted: Option<Vec<String>> =
-        verb.texts.as_ref().map(|texts| texts.iter().map(|t| t.render(scope)).collect::<Result<_, _>>()).transpose()?;
+    let wanted: Option<Vec<String>> = verb
+        .texts
+        .as_ref()
+        .map(|texts| texts.iter().map(|t| t.render(scope)).collect::<Result<_, _>>())
+        .transpose()?;
     let at_least = wanted.as_ref().map_or(verb.at_least, Vec::len);
     let began = Instant::now();
     loop {
         let request = context.run.api.activity(&workspace.id, &query, &context.own_auth(alias));
-        let answer = context.fetch(step, "inbox", request).await.map_err(|e| Failure::transport("inbox", &e).about(alias))?;
+        let answer = context
+            .fetch(step, "inbox", request)
+            .await
+            .map_err(|e| Failure::transport("inbox", &e).about(alias))?;
         if !verb.answer.is_default() {
             answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
             return Ok(Passed::with(answer::describe(&answer)));
@@ -168,15 +194,20 @@ pub async fn inbox(context: &ScenarioContext, verb: &Inbox, step: &StepRun, scop
         let mut seen = BTreeSet::new();
         let messages: Vec<&Value> = rows
             .iter()
-            .filter(|row| record::text(row, "method") != "notify" && seen.insert(record::text(row, "id").to_owned()))
+            .filter(|row| {
+                record::text(row, "method") != "notify" && seen.insert(record::text(row, "id").to_owned())
+            })
             .collect();
         if messages.len() >= at_least {
             let texts: Vec<String> = messages.iter().map(|row| text_of(row)).collect();
             if let Some(wanted) = wanted.as_ref().filter(|w| **w != texts) {
-                return Err(Failure::product(format!("wanted the messages {wanted:?}, got {texts:?}")).about(alias));
+                return Err(
+                    Failure::product(format!("wanted the messages {wanted:?}, got {texts:?}")).about(alias)
+                );
             }
             if let Some(name) = &verb.cursor {
-                let cursor = rows.last().map(|row| record::text(row, "id").to_owned()).or(since).unwrap_or_default();
+                let cursor =
+                    rows.last().map(|row| record::text(row, "id").to_owned()).or(since).unwrap_or_default();
                 context.state().captures.insert(name.clone(), json!(cursor));
             }
             return Ok(Passed::with(format!("{} messages", texts.len())));
@@ -184,7 +215,9 @@ pub async fn inbox(context: &ScenarioContext, verb: &Inbox, step: &StepRun, scop
         let out_of_time = Instant::now() >= step.deadline;
         if out_of_time || context.stop.is_cancelled() {
             let kind = if out_of_time { FailureKind::Product } else { FailureKind::Cancelled };
-            return Err(Failure::of(kind, format!("wanted {at_least} messages, got {}", messages.len())).about(alias));
+            return Err(
+                Failure::of(kind, format!("wanted {at_least} messages, got {}", messages.len())).about(alias)
+            );
         }
         clock::sleep(pause(began.elapsed())).await;
     }
@@ -193,6 +226,7 @@ pub async fn inbox(context: &ScenarioContext, verb: &Inbox, step: &StepRun, scop
 /// The text of a stored message.
 pub fn text_of(row: &Value) -> String {
     let parts = row.pointer("/request_body/params/message/parts").and_then(Value::as_array);
-    let texts: Vec<&str> = parts.into_iter().flatten().map(|p| record::text(p, "text")).filter(|t| !t.is_empty()).collect();
+    let texts: Vec<&str> =
+        parts.into_iter().flatten().map(|p| record::text(p, "text")).filter(|t| !t.is_empty()).collect();
     texts.join("\n")
 }

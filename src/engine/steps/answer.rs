@@ -29,7 +29,9 @@ pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Resul
     let mut lines = wrong.iter().map(ToString::to_string);
     match lines.next() {
         None => Ok(()),
-        Some(first) => Err(Failure::product(format!("{first}; the answer was {}", describe(answer))).details(lines)),
+        Some(first) => {
+            Err(Failure::product(format!("{first}; the answer was {}", describe(answer))).details(lines))
+        }
     }
 }
 
@@ -37,10 +39,19 @@ pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Resul
 ///
 /// # Errors
 /// What came instead.
-pub fn succeeded(purpose: &str, answer: &Response, status: &[u16], field: Option<(&str, &[&str])>) -> Result<(), Failure> {
+pub fn succeeded(
+    purpose: &str,
+    answer: &Response,
+    status: &[u16],
+    field: Option<(&str, &[&str])>,
+) -> Result<(), Failure> {
     if !status.contains(&answer.status) {
         let wanted: Vec<String> = status.iter().map(ToString::to_string).collect();
-        return Err(Failure::product(format!("{purpose}: wanted {}, got {}", wanted.join(" or "), describe(answer))));
+        return Err(Failure::product(format!(
+            "{purpose}: wanted {}, got {}",
+            wanted.join(" or "),
+            describe(answer)
+        )));
     }
     if let Some((name, values)) = field {
         let got = answer.json.as_ref().map(|b| record::text(b, name)).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::run::clock;
 use crate::run::instance::{Current, is_new};
 use crate::run::status_wait::{StatusJudge, Wanted};
 use crate::run::wait::{self, WaitEnd, WaitError};
-use crate::scenario::model::{Await, Capability};
+use crate::scenario::model::Await;
 
 /// Runs the step.
 pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
@@ -45,10 +45,12 @@ pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> Ste
 /// # Errors
 /// The step that should have made it was skipped.
 pub fn known(context: &ScenarioContext, alias: &str) -> Result<Workspace, Failure> {
-    context
-        .workspace(alias)
-        .filter(|w| !w.id.is_empty())
-        .ok_or_else(|| Failure::of(FailureKind::Config, format!("`{alias}` was never made: the step that makes it did not run")))
+    context.workspace(alias).filter(|w| !w.id.is_empty()).ok_or_else(|| {
+        Failure::of(
+            FailureKind::Config,
+            format!("`{alias}` was never made: the step that makes it did not run"),
+        )
+    })
 }
 
 /// Waits until a workspace is as wanted.
@@ -61,7 +63,11 @@ pub async fn reach(
 ) -> StepResult {
     let workspace = known(context, alias)?;
     let began = Instant::now();
-    let wants = if new_instance { format!("{alias} {} by a new instance", wanted.text()) } else { format!("{alias} {}", wanted.text()) };
+    let wants = if new_instance {
+        format!("{alias} {} by a new instance", wanted.text())
+    } else {
+        format!("{alias} {}", wanted.text())
+    };
     // The best evidence is asked for once the record says that the new instance may be there.
     let inspectable = new_instance && workspace.baseline.instance.is_some();
     let mut judge = StatusJudge::new(wanted);
@@ -113,10 +119,15 @@ pub async fn reach(
                             proof = format!("instance {now}");
                         }
                         seen => {
-                            let why = if seen.is_some() { "still the old instance" } else { "no instance yet" };
+                            let why =
+                                if seen.is_some() { "still the old instance" } else { "no instance yet" };
                             waiting(&format!("{status}, but {why}"), false);
                             if Instant::now() >= step.deadline || context.stop.is_cancelled() {
-                                let end = if context.stop.is_cancelled() { WaitEnd::Cancelled } else { WaitEnd::TimedOut };
+                                let end = if context.stop.is_cancelled() {
+                                    WaitEnd::Cancelled
+                                } else {
+                                    WaitEnd::TimedOut
+                                };
                                 let last = format!("{status}, but {why}");
                                 return Err(Failure::wait(&wants, WaitError { end, last, stats: total }));
                             }
@@ -150,7 +161,8 @@ pub async fn reach(
 fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool {
     let mut watch = context.run.poller.watch(&before.id);
     let uptime = watch.last().record().and_then(record::uptime);
-    context.workspace(alias).is_some() && before.baseline.uptime.zip(uptime).is_some_and(|(old, new)| new > old)
+    context.workspace(alias).is_some()
+        && before.baseline.uptime.zip(uptime).is_some_and(|(old, new)| new > old)
 }
 
 fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<String, String> {

@@ -19,7 +19,12 @@ use crate::scenario::model::Create;
 use crate::scenario::template::Template;
 
 /// Runs the step.
-pub async fn run(context: &ScenarioContext, verb: &Create, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Create,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let render = |template: &Option<Template>| template.as_ref().map(|t| t.render(scope)).transpose();
     let runtime = render(&verb.runtime)?.filter(|r| !r.is_empty());
     let parent = match &verb.parent {
@@ -31,7 +36,9 @@ pub async fn run(context: &ScenarioContext, verb: &Create, step: &StepRun, scope
     let credentials = credentials::choose(context, verb, runtime.as_deref(), scope)?;
     let mut body = Map::new();
     body.insert("name".into(), json!(name));
-    for (field, value) in [("runtime", runtime.clone()), ("template", render(&verb.template)?), ("role", render(&verb.role)?)] {
+    for (field, value) in
+        [("runtime", runtime.clone()), ("template", render(&verb.template)?), ("role", render(&verb.role)?)]
+    {
         if let Some(value) = value {
             body.insert(field.into(), json!(value));
         }
@@ -62,7 +69,8 @@ pub async fn run(context: &ScenarioContext, verb: &Create, step: &StepRun, scope
     }
     let body = Value::Object(body);
     let sent_name = record::text(&body, "name").to_owned();
-    let managed = !verb.external && !crate::models::allowlist::external_like(runtime.as_deref().unwrap_or_default());
+    let managed =
+        !verb.external && !crate::models::allowlist::external_like(runtime.as_deref().unwrap_or_default());
 
     let resource = context.run.ledger.intend("workspace", &sent_name, Some(&context.name), managed);
     let asked = Instant::now();
@@ -93,7 +101,10 @@ pub async fn run(context: &ScenarioContext, verb: &Create, step: &StepRun, scope
             if verb.answer.is_default() {
                 answer::succeeded("create", &response, &[201], None).map_err(|f| f.about(&verb.alias))?;
                 if id.is_empty() {
-                    return Err(Failure::product(format!("create: 201 without an id: {}", answer::describe(&response))));
+                    return Err(Failure::product(format!(
+                        "create: 201 without an id: {}",
+                        answer::describe(&response)
+                    )));
                 }
             } else {
                 answer::judge(&response, &verb.answer, scope).map_err(|f| f.about(&verb.alias))?;
@@ -112,7 +123,8 @@ pub async fn run(context: &ScenarioContext, verb: &Create, step: &StepRun, scope
             });
             mint(context, &verb.alias, step).await;
             if wants_refusal {
-                return Err(Failure::product("create: wanted a refusal, but the workspace was made").about(&verb.alias));
+                return Err(Failure::product("create: wanted a refusal, but the workspace was made")
+                    .about(&verb.alias));
             }
             Ok(Passed::with(format!("{id}, found by its name after the answer was lost")))
         }
@@ -139,7 +151,9 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
                 (answer::describe(&answer), Again::IfAbsent)
             }
             Ok(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
-            Ok(answer) if answer.is_success() && answer.json.is_none() => (answer::describe(&answer), Again::Never),
+            Ok(answer) if answer.is_success() && answer.json.is_none() => {
+                (answer::describe(&answer), Again::Never)
+            }
             Ok(answer) => return Ok(Made::Answer(answer)),
             Err(error) if error.never_sent() => (error.text.clone(), Again::Always(error)),
             Err(error) => (error.text.clone(), Again::Never),
@@ -156,11 +170,17 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
             Again::Never => {
                 return Err(Failure::of(
                     FailureKind::Environment,
-                    format!("create: {why}; no workspace is called `{name}`, and asking again could make two"),
+                    format!(
+                        "create: {why}; no workspace is called `{name}`, and asking again could make two"
+                    ),
                 ));
             }
             _ if Instant::now() + pause >= step.deadline => {
-                let kind = if matches!(again, Again::Always(_)) { FailureKind::Environment } else { FailureKind::Product };
+                let kind = if matches!(again, Again::Always(_)) {
+                    FailureKind::Environment
+                } else {
+                    FailureKind::Product
+                };
                 return Err(Failure::of(kind, format!("create: {why}")));
             }
             _ => clock::sleep(pause).await,
@@ -184,9 +204,11 @@ async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bo
     let until = Instant::now() + Duration::from_secs(if patient { 5 } else { 2 });
     let until = until.min(step.deadline);
     loop {
-        let bounded = StepRun { deadline: until.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
+        let bounded =
+            StepRun { deadline: until.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
         if let Ok(answer) = context.fetch(&bounded, "look for the name", context.run.api.list()).await
-            && let Some(rows) = answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
+            && let Some(rows) =
+                answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
         {
             let hit = rows.iter().find(|row| record::text(row, "name") == name);
             if let Some(row) = hit {

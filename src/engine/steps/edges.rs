@@ -65,7 +65,12 @@ impl EdgeKind {
 ///
 /// # Errors
 /// A template that cannot be rendered.
-pub fn auth_of(context: &ScenarioContext, identity: Option<&Identity>, default: Auth, scope: &StepScope<'_>) -> Result<Auth, Failure> {
+pub fn auth_of(
+    context: &ScenarioContext,
+    identity: Option<&Identity>,
+    default: Auth,
+    scope: &StepScope<'_>,
+) -> Result<Auth, Failure> {
     Ok(match identity {
         None => default,
         Some(Identity::Admin) => Auth::Admin,
@@ -80,7 +85,11 @@ pub fn auth_of(context: &ScenarioContext, identity: Option<&Identity>, default: 
 
 /// What is known of an instance before an edge.
 pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Baseline {
-    let row = context.fetch(step, "read before the edge", context.run.api.read(&workspace.id)).await.ok().and_then(|a| a.json);
+    let row = context
+        .fetch(step, "read before the edge", context.run.api.read(&workspace.id))
+        .await
+        .ok()
+        .and_then(|a| a.json);
     if let Some(row) = &row {
         context.observe(&workspace.alias, row, "poll");
     }
@@ -131,7 +140,10 @@ pub async fn run(
         context.run.ledger.settle(&workspace.id, false);
     }
     let edge_at = Instant::now();
-    let answer = context.mutate(step, kind.path(), request).await.map_err(|e| Failure::transport(kind.path(), &e).about(alias))?;
+    let answer = context
+        .mutate(step, kind.path(), request)
+        .await
+        .map_err(|e| Failure::transport(kind.path(), &e).about(alias))?;
     if !verb.answer.is_default() {
         answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
         if answer.status != 200 {
@@ -139,7 +151,8 @@ pub async fn run(
             return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&answer))));
         }
     } else {
-        answer::succeeded(kind.path(), &answer, &[200], Some(("status", kind.answers()))).map_err(|f| f.about(alias))?;
+        answer::succeeded(kind.path(), &answer, &[200], Some(("status", kind.answers())))
+            .map_err(|f| f.about(alias))?;
     }
     let said = answer.json.as_ref().map(|b| record::text(b, "status").to_owned()).unwrap_or_default();
     if said == "noop" {
@@ -153,14 +166,21 @@ pub async fn run(
     }
     if let Some(rest) = kind.rests_in() {
         let reached = reach(context, alias, plain(context, &[rest], false), false, step).await;
-        return reached.map_err(|f| f.about(alias)).map(|p| Passed { message: format!("200, and the row is {said}"), ..p });
+        return reached
+            .map_err(|f| f.about(alias))
+            .map(|p| Passed { message: format!("200, and the row is {said}"), ..p });
     }
     Ok(Passed::with(answer::describe(&answer)))
 }
 
 /// After a 200 to restart or resume the row must have left its old state: `provisioning`, or already
 /// another instance. What cannot be told apart here is left to the `await` that follows.
-async fn restarted_row(context: &ScenarioContext, alias: &str, answer: &Response, step: &StepRun) -> StepResult {
+async fn restarted_row(
+    context: &ScenarioContext,
+    alias: &str,
+    answer: &Response,
+    step: &StepRun,
+) -> StepResult {
     let workspace = known(context, alias)?;
     let until = (Instant::now() + Duration::from_secs(10)).min(step.deadline);
     let before = &workspace.baseline;
@@ -177,7 +197,11 @@ async fn restarted_row(context: &ScenarioContext, alias: &str, answer: &Response
                     && url == before.url
                     && before.uptime.zip(record::uptime(&row)).is_none_or(|(old, new)| new >= old);
                 if matches!(status, Some(Status::Paused | Status::Hibernated)) || old_and_older {
-                    last = format!("the row is still {} at {}", status.map(|s| s.to_string()).unwrap_or_default(), if url.is_empty() { "no URL" } else { url });
+                    last = format!(
+                        "the row is still {} at {}",
+                        status.map(|s| s.to_string()).unwrap_or_default(),
+                        if url.is_empty() { "no URL" } else { url }
+                    );
                 } else {
                     let status = status.map(|s| s.to_string()).unwrap_or_default();
                     return Ok(Passed::with(format!("{}, and the row is {status}", answer.status)));
@@ -216,7 +240,12 @@ async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRu
 }
 
 /// `delete:` response, row, and the list.
-pub async fn delete(context: &ScenarioContext, verb: &Edge, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn delete(
+    context: &ScenarioContext,
+    verb: &Edge,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     let auth = auth_of(context, verb.identity.as_ref(), Auth::Admin, scope)?;
@@ -225,14 +254,18 @@ pub async fn delete(context: &ScenarioContext, verb: &Edge, step: &StepRun, scop
     let mut request = context.run.api.delete(&workspace.id, &name, query);
     let as_auth = context.run.api.request("DELETE", "/", &auth);
     (request.bearer, request.identity) = (as_auth.bearer, as_auth.identity);
-    let answer = context.mutate(step, "delete", request).await.map_err(|e| Failure::transport("delete", &e).about(alias))?;
+    let answer = context
+        .mutate(step, "delete", request)
+        .await
+        .map_err(|e| Failure::transport("delete", &e).about(alias))?;
     if !verb.answer.is_default() {
         answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
         if !answer.is_success() {
             return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&answer))));
         }
     } else {
-        answer::succeeded("delete", &answer, &[200], Some(("status", &["removed", "purged"]))).map_err(|f| f.about(alias))?;
+        answer::succeeded("delete", &answer, &[200], Some(("status", &["removed", "purged"])))
+            .map_err(|f| f.about(alias))?;
     }
     let reached = reach(context, alias, plain(context, &[Status::Removed], false), false, step).await;
     reached.map_err(|f| f.about(alias))?;
@@ -251,17 +284,32 @@ pub async fn stored_name(context: &ScenarioContext, workspace: &Workspace, step:
 pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
-    let baseline = Baseline { edge_at: Some(Instant::now()), stream_since: context.run.poller.stream_since(), ..workspace.baseline.clone() };
+    let baseline = Baseline {
+        edge_at: Some(Instant::now()),
+        stream_since: context.run.poller.stream_since(),
+        ..workspace.baseline.clone()
+    };
     let id = uuid::Uuid::new_v4().to_string();
     let body = message(&id, "message/send", "wake up", "kind", false, json!({}));
-    let request = context.run.api.json("POST", &format!("/workspaces/{}/a2a", workspace.id), &Auth::Admin, body);
-    let answer = context.fetch(step, "wake", request).await.map_err(|e| Failure::transport("wake", &e).about(alias))?;
+    let request =
+        context.run.api.json("POST", &format!("/workspaces/{}/a2a", workspace.id), &Auth::Admin, body);
+    let answer = context
+        .fetch(step, "wake", request)
+        .await
+        .map_err(|e| Failure::transport("wake", &e).about(alias))?;
     let waking = answer.json.as_ref().and_then(|b| b.get("waking")).and_then(Value::as_bool).unwrap_or(false);
     if !(answer.is_success() || waking) {
-        return Err(Failure::product(format!("wake: wanted an answer or `waking`, got {}", answer::describe(&answer))).about(alias));
+        return Err(Failure::product(format!(
+            "wake: wanted an answer or `waking`, got {}",
+            answer::describe(&answer)
+        ))
+        .about(alias));
     }
-    context.update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
-    reach(context, alias, plain(context, &[Status::Online], true), false, step).await.map_err(|f| f.about(alias))
+    context
+        .update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
+    reach(context, alias, plain(context, &[Status::Online], true), false, step)
+        .await
+        .map_err(|f| f.about(alias))
 }
 
 /// `terminate:` stops the instance behind the platform's back; needs a target that can.
@@ -270,6 +318,8 @@ pub async fn terminate(context: &ScenarioContext, verb: &Terminate) -> StepResul
     known(context, alias)?;
     Err(Failure::of(
         FailureKind::Config,
-        format!("`terminate: {alias}` needs a target whose instances can be reached: say `needs: [containers]`"),
+        format!(
+            "`terminate: {alias}` needs a target whose instances can be reached: say `needs: [containers]`"
+        ),
     ))
 }

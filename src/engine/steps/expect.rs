@@ -25,7 +25,12 @@ enum Look {
 }
 
 /// Runs the step: looks again until it holds or the step's time is over.
-pub async fn run(context: &ScenarioContext, verb: &Expect, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Expect,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let began = Instant::now();
     loop {
         let look = match verb {
@@ -34,7 +39,9 @@ pub async fn run(context: &ScenarioContext, verb: &Expect, step: &StepRun, scope
                 let wanted = EnvWanted { provider: *satisfies_provider, stable: *stable, vars };
                 env(context, &workspace.name, &wanted, step, scope).await?
             }
-            Expect::Activity { workspace, row, has } => activity(context, &workspace.name, row, *has, step, scope).await?,
+            Expect::Activity { workspace, row, has } => {
+                activity(context, &workspace.name, row, *has, step, scope).await?
+            }
             Expect::Event { workspace, event } => event_seen(context, &workspace.name, event)?,
             Expect::Value { left, is } => value(left.render(scope)?, is, scope),
             Expect::Gone { workspace } => gone(context, &workspace.name, step).await?,
@@ -43,7 +50,8 @@ pub async fn run(context: &ScenarioContext, verb: &Expect, step: &StepRun, scope
             Look::Right(passed) => return Ok(passed),
             Look::NotYet(failure) => failure,
         };
-        let once = matches!(verb, Expect::Value { .. }) || matches!(verb, Expect::Activity { has: false, .. });
+        let once =
+            matches!(verb, Expect::Value { .. }) || matches!(verb, Expect::Activity { has: false, .. });
         if once || Instant::now() >= step.deadline || context.stop.is_cancelled() {
             return Err(failure);
         }
@@ -76,17 +84,26 @@ async fn row(
         Err(failure) => return Ok(Look::NotYet(failure.about(alias))),
     };
     context.observe(alias, &merged, "poll");
-    let wrong: Vec<String> =
-        json.iter().flat_map(|(path, matchers)| path.check(Some(&merged), matchers, scope)).map(|m| m.to_string()).collect();
+    let wrong: Vec<String> = json
+        .iter()
+        .flat_map(|(path, matchers)| path.check(Some(&merged), matchers, scope))
+        .map(|m| m.to_string())
+        .collect();
     let mut wrong = wrong.into_iter();
     Ok(match wrong.next() {
         None => Look::Right(Passed::default()),
-        Some(first) => Look::NotYet(Failure::product(format!("the row of {alias}: {first}")).details(wrong).about(alias)),
+        Some(first) => {
+            Look::NotYet(Failure::product(format!("the row of {alias}: {first}")).details(wrong).about(alias))
+        }
     })
 }
 
 /// Single read and admin list, merged.
-pub async fn merged_row(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Result<Value, Failure> {
+pub async fn merged_row(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    step: &StepRun,
+) -> Result<Value, Failure> {
     let answer = context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await;
     let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
     if answer.status != 200 {
@@ -123,8 +140,15 @@ async fn env(
     let not_yet = |kind, text: String| Look::NotYet(Failure::of(kind, text).about(alias));
     let found = match environment::read(context, &workspace.id, step).await {
         Ok(Some(found)) => found,
-        Ok(None) => return Ok(not_yet(FailureKind::Product, format!("{alias} has no instance whose environment could be read"))),
-        Err(why) => return Ok(not_yet(FailureKind::Environment, format!("the environment of {alias}: {why}"))),
+        Ok(None) => {
+            return Ok(not_yet(
+                FailureKind::Product,
+                format!("{alias} has no instance whose environment could be read"),
+            ));
+        }
+        Err(why) => {
+            return Ok(not_yet(FailureKind::Environment, format!("the environment of {alias}: {why}")));
+        }
     };
     if workspace.baseline.instance.as_ref() == Some(&found.instance) {
         let text = format!("{alias} still runs the instance from before the {}", workspace.edge_name);
@@ -141,17 +165,28 @@ async fn env(
     if wanted.provider {
         wrong.extend(vars.values().filter(|v| v.ok == Some(false)).map(|v| {
             let is = if v.set { v.value.clone() } else { "unset".to_owned() };
-            format!("{} is {is}, expected {} ({})", v.name, v.expected.as_deref().unwrap_or("?"), v.rule.as_deref().unwrap_or("?"))
+            format!(
+                "{} is {is}, expected {} ({})",
+                v.name,
+                v.expected.as_deref().unwrap_or("?"),
+                v.rule.as_deref().unwrap_or("?")
+            )
         }));
         if let Some(abort) = environment::projection(context, &workspace).abort {
             wrong.push(format!("the rules expect no instance at all: {}", abort.message));
         }
     }
-    if wanted.stable && let Some(before) = &workspace.env_before {
-        let llm = |name: &str| vars.get(name).or_else(|| before.get(name)).is_some_and(|v| v.expected.is_some());
+    if wanted.stable
+        && let Some(before) = &workspace.env_before
+    {
+        let llm =
+            |name: &str| vars.get(name).or_else(|| before.get(name)).is_some_and(|v| v.expected.is_some());
         let changed = environment::difference(before, &vars);
         wrong.extend(
-            changed.into_iter().filter(|line| line.split(':').next().is_some_and(llm)).map(|line| format!("changed over the {}: {line}", workspace.edge_name)),
+            changed
+                .into_iter()
+                .filter(|line| line.split(':').next().is_some_and(llm))
+                .map(|line| format!("changed over the {}: {line}", workspace.edge_name)),
         );
     }
     for (name, matchers) in wanted.vars {
@@ -186,8 +221,15 @@ async fn activity(
     let workspace = known(context, alias)?;
     let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
     let rows = match context.fetch(step, "activity", request).await {
-        Ok(answer) if answer.status == 200 => answer.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default(),
-        Ok(answer) => return Ok(Look::NotYet(Failure::product(format!("activity of {alias}: {}", super::answer::describe(&answer))).about(alias))),
+        Ok(answer) if answer.status == 200 => {
+            answer.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default()
+        }
+        Ok(answer) => {
+            return Ok(Look::NotYet(
+                Failure::product(format!("activity of {alias}: {}", super::answer::describe(&answer)))
+                    .about(alias),
+            ));
+        }
         Err(error) => return Ok(Look::NotYet(Failure::transport("activity", &error).about(alias))),
     };
     let text = wanted.text.as_ref().map(|t| t.render(scope)).transpose()?;
@@ -199,7 +241,8 @@ async fn activity(
         match differs(context, row, wanted, text.as_deref()) {
             None if has => return Ok(Look::Right(Passed::with(record::text(row, "summary")))),
             None => {
-                let text = format!("activity of {alias}: there is such a row: {}", record::text(row, "summary"));
+                let text =
+                    format!("activity of {alias}: there is such a row: {}", record::text(row, "summary"));
                 return Ok(Look::NotYet(Failure::product(text).about(alias)));
             }
             Some((near, why)) if near => nearest = Some(why),
@@ -215,12 +258,19 @@ async fn activity(
 }
 
 /// Why a row is not the wanted one; `true` when it is nearly.
-fn differs(context: &ScenarioContext, row: &Value, wanted: &ActivityRow, text: Option<&str>) -> Option<(bool, String)> {
+fn differs(
+    context: &ScenarioContext,
+    row: &Value,
+    wanted: &ActivityRow,
+    text: Option<&str>,
+) -> Option<(bool, String)> {
     let kind = row.pointer("/request_body/params/message/metadata/kind").and_then(Value::as_str);
     if wanted.restart_context && kind != Some("restart_context") {
         return Some((false, "another message".into()));
     }
-    for (field, value) in [("activity_type", &wanted.kind), ("method", &wanted.method), ("status", &wanted.status)] {
+    for (field, value) in
+        [("activity_type", &wanted.kind), ("method", &wanted.method), ("status", &wanted.status)]
+    {
         if let Some(value) = value
             && record::text(row, field) != value
         {
@@ -251,7 +301,11 @@ fn event_seen(context: &ScenarioContext, alias: &str, event: &str) -> Result<Loo
         return Ok(Look::Right(Passed::default()));
     }
     let kinds: Vec<&str> = events.iter().map(|e| e.kind.as_str()).collect();
-    let text = format!("no {event} of {alias} on the stream since the {}; seen: {}", workspace.edge_name, if kinds.is_empty() { "nothing".into() } else { kinds.join(", ") });
+    let text = format!(
+        "no {event} of {alias} on the stream since the {}; seen: {}",
+        workspace.edge_name,
+        if kinds.is_empty() { "nothing".into() } else { kinds.join(", ") }
+    );
     Ok(Look::NotYet(Failure::product(text).about(alias)))
 }
 
@@ -261,7 +315,10 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
     let single = context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await;
     let single = single.map_err(|e| Failure::transport("read the row", &e).about(alias))?;
     if !matches!(single.status, 404 | 410) {
-        return Ok(Look::NotYet(Failure::product(format!("{alias} is still there: {}", super::answer::describe(&single))).about(alias)));
+        return Ok(Look::NotYet(
+            Failure::product(format!("{alias} is still there: {}", super::answer::describe(&single)))
+                .about(alias),
+        ));
     }
     let list = context.fetch(step, "read the list", context.run.api.list()).await;
     let list = list.map_err(|e| Failure::transport("read the list", &e).about(alias))?;
@@ -278,8 +335,10 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
 pub fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
     fn any(steps: &[Step], alias: &str) -> bool {
         steps.iter().any(|step| match &step.verb {
-            Verb::Expect(expect) => matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias),
-            Verb::Parallel(steps) => any(steps, alias),
+            Verb::Expect(expect) => {
+                matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)
+            }
+            Verb::Parallel(steps) | Verb::Steps(steps) => any(steps, alias),
             Verb::Foreach(each) => any(&each.steps, alias),
             _ => false,
         })

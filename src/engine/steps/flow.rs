@@ -23,11 +23,19 @@ use crate::scenario::template::TemplateValue;
 const MAX_OUTPUT: u64 = 1 << 20;
 
 /// `hold:` a quiet window on the target's clock, in which a status may have to stay.
-pub async fn hold(context: &ScenarioContext, verb: &Hold, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn hold(
+    context: &ScenarioContext,
+    verb: &Hold,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let window = context.run.api.scale.shorten(verb.duration.resolve(scope)?);
     let end = Instant::now() + window;
     if end > context.deadline {
-        return Err(Failure::of(FailureKind::Config, format!("a hold of {} does not fit into the scenario's budget", time::show(window))));
+        return Err(Failure::of(
+            FailureKind::Config,
+            format!("a hold of {} does not fit into the scenario's budget", time::show(window)),
+        ));
     }
     let watched = match &verb.stays {
         Some((workspace, statuses)) => Some((known(context, &workspace.name)?, statuses)),
@@ -43,11 +51,16 @@ pub async fn hold(context: &ScenarioContext, verb: &Hold, step: &StepRun, scope:
                     let status = record::status(&row);
                     if !status.as_ref().is_some_and(|s| statuses.contains(s)) {
                         let status = status.map_or_else(|| "no status".to_owned(), |s| s.to_string());
-                        return Err(Failure::product(format!("{} left its status: {status}", workspace.alias)).about(&workspace.alias));
+                        return Err(Failure::product(format!(
+                            "{} left its status: {status}",
+                            workspace.alias
+                        ))
+                        .about(&workspace.alias));
                     }
                 }
                 Ok(answer) if matches!(answer.status, 404 | 410) => {
-                    return Err(Failure::product(format!("{} is gone ({})", workspace.alias, answer.status)).about(&workspace.alias));
+                    return Err(Failure::product(format!("{} is gone ({})", workspace.alias, answer.status))
+                        .about(&workspace.alias));
                 }
                 // A look that fails says nothing about the status.
                 _ => {}
@@ -65,7 +78,12 @@ pub async fn hold(context: &ScenarioContext, verb: &Hold, step: &StepRun, scope:
 }
 
 /// `capture:` names values.
-pub fn capture(context: &ScenarioContext, values: &IndexMap<String, TemplateValue>, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub fn capture(
+    context: &ScenarioContext,
+    values: &IndexMap<String, TemplateValue>,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     for (name, value) in values {
         let value = value.render(scope)?;
         context.run.log.emit(EventKind::Captured {
@@ -80,7 +98,12 @@ pub fn capture(context: &ScenarioContext, values: &IndexMap<String, TemplateValu
 }
 
 /// `exec:` a command without a shell, in a minimal environment, in a process group of its own.
-pub async fn exec(context: &ScenarioContext, verb: &Exec, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn exec(
+    context: &ScenarioContext,
+    verb: &Exec,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let mut argv = Vec::new();
     for argument in &verb.argv {
         argv.push(argument.render(scope)?);
@@ -100,7 +123,9 @@ pub async fn exec(context: &ScenarioContext, verb: &Exec, step: &StepRun, scope:
         command.env(name, value.render(scope)?);
     }
     let stdin = verb.stdin.as_ref().map(|t| t.render(scope)).transpose()?;
-    let mut child = command.spawn().map_err(|e| Failure::of(FailureKind::Config, format!("exec: cannot run `{program}`: {e}")))?;
+    let mut child = command
+        .spawn()
+        .map_err(|e| Failure::of(FailureKind::Config, format!("exec: cannot run `{program}`: {e}")))?;
     if let (Some(mut pipe), Some(text)) = (child.stdin.take(), stdin) {
         // A command that does not read its input is judged by its exit code.
         let _ = pipe.write_all(text.as_bytes()).await;
@@ -131,7 +156,10 @@ pub async fn exec(context: &ScenarioContext, verb: &Exec, step: &StepRun, scope:
     if status.code() != Some(verb.code) {
         let code = status.code().map_or_else(|| "a signal".to_owned(), |c| c.to_string());
         return Err(Failure::product(format!("exec: `{program}` ended with {code}, wanted {}", verb.code))
-            .details([format!("stdout: {}", excerpt(&out, 400)), format!("stderr: {}", excerpt(&err, 400))]));
+            .details([
+                format!("stdout: {}", excerpt(&out, 400)),
+                format!("stderr: {}", excerpt(&err, 400)),
+            ]));
     }
     let value = Value::String(out.trim_end().to_owned());
     for matcher in &verb.stdout {

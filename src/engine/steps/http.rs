@@ -17,7 +17,12 @@ use crate::run::wait::pause;
 use crate::scenario::model::{Http, HttpBody};
 
 /// Runs the step.
-pub async fn run(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Http,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let began = Instant::now();
     loop {
         let result = once(context, verb, step, scope).await;
@@ -51,18 +56,29 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
     };
     let purpose = format!("{} {}", verb.method, verb.path.raw);
     let reads = matches!(verb.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-    let result = if reads { context.fetch(step, &purpose, request).await } else { context.mutate(step, &purpose, request).await };
+    let result = if reads {
+        context.fetch(step, &purpose, request).await
+    } else {
+        context.mutate(step, &purpose, request).await
+    };
     let answer = result.map_err(|e| Failure::transport(&purpose, &e))?;
     if verb.answer.is_default() {
         if !answer.is_success() {
-            return Err(Failure::product(format!("{purpose}: wanted a 2xx, got {}", answer::describe(&answer))));
+            return Err(Failure::product(format!(
+                "{purpose}: wanted a 2xx, got {}",
+                answer::describe(&answer)
+            )));
         }
     } else {
         answer::judge(&answer, &verb.answer, scope)?;
     }
     for (name, from) in &verb.capture {
-        let value = pick(&answer, from)
-            .ok_or_else(|| Failure::product(format!("{purpose}: nothing to capture at `{from}` in {}", answer::describe(&answer))))?;
+        let value = pick(&answer, from).ok_or_else(|| {
+            Failure::product(format!(
+                "{purpose}: nothing to capture at `{from}` in {}",
+                answer::describe(&answer)
+            ))
+        })?;
         context.state().captures.insert(name.clone(), value);
     }
     Ok(Passed::with(answer.status.to_string()))

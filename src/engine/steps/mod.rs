@@ -50,7 +50,12 @@ pub fn run_steps<'a>(
     .boxed()
 }
 
-async fn run_step(context: &ScenarioContext, step: &Step, locals: &Locals, tag: &str) -> Result<(), Decisive> {
+async fn run_step(
+    context: &ScenarioContext,
+    step: &Step,
+    locals: &Locals,
+    tag: &str,
+) -> Result<(), Decisive> {
     let id = format!("{}{tag}", step.id);
     let scope = StepScope { context, locals };
     let advisory = step.gate == Some(Gate::Advisory);
@@ -93,18 +98,25 @@ async fn run_step(context: &ScenarioContext, step: &Step, locals: &Locals, tag: 
         match result {
             Ok(passed) => {
                 if attempt > 1 {
-                    context.state().flaky.get_or_insert_with(|| format!("step {id} passed at attempt {attempt}"));
+                    context
+                        .state()
+                        .flaky
+                        .get_or_insert_with(|| format!("step {id} passed at attempt {attempt}"));
                 }
                 if let Some(milestone) = &step.milestone {
                     context.state().milestones.push(milestone.clone());
                 }
-                let more = Finish { wait: passed.wait, milestone: step.milestone.clone(), ..Finish::default() };
+                let more =
+                    Finish { wait: passed.wait, milestone: step.milestone.clone(), ..Finish::default() };
                 finish(context, &id, StepOutcome::Passed, passed.message, began, more);
                 return Ok(());
             }
             Err(failure) => {
                 let again = attempt < attempts
-                    && !matches!(failure.kind, FailureKind::Cancelled | FailureKind::Config | FailureKind::NotConfigured)
+                    && !matches!(
+                        failure.kind,
+                        FailureKind::Cancelled | FailureKind::Config | FailureKind::NotConfigured
+                    )
                     && Instant::now() + pause < context.deadline;
                 let more = Finish {
                     details: failure.details.clone(),
@@ -135,7 +147,14 @@ struct Finish {
     advisory: bool,
 }
 
-fn finish(context: &ScenarioContext, id: &str, outcome: StepOutcome, message: String, began: Instant, more: Finish) {
+fn finish(
+    context: &ScenarioContext,
+    id: &str,
+    outcome: StepOutcome,
+    message: String,
+    began: Instant,
+    more: Finish,
+) {
     context.run.log.emit(EventKind::StepFinished(StepFinished {
         scenario: context.name.to_string(),
         step: id.to_owned(),
@@ -154,7 +173,7 @@ pub fn default_budget(verb: &Verb) -> Duration {
     Duration::from_secs(match verb {
         Verb::Await(_) | Verb::Wake(_) => 90,
         Verb::A2a(_) => 120,
-        Verb::Parallel(_) | Verb::Foreach(_) | Verb::Hold(_) => 24 * 3_600,
+        Verb::Parallel(_) | Verb::Foreach(_) | Verb::Steps(_) | Verb::Hold(_) => 24 * 3_600,
         Verb::Exec(_) => 60,
         Verb::Capture(_) | Verb::Note(_) => 5,
         _ => 30,
@@ -168,7 +187,13 @@ fn budget(step: &Step, scope: &StepScope<'_>) -> Result<Duration, Failure> {
     }
 }
 
-async fn run_verb(context: &ScenarioContext, verb: &Verb, step: &StepRun, locals: &Locals, tag: &str) -> StepResult {
+async fn run_verb(
+    context: &ScenarioContext,
+    verb: &Verb,
+    step: &StepRun,
+    locals: &Locals,
+    tag: &str,
+) -> StepResult {
     let scope = StepScope { context, locals };
     match verb {
         Verb::Create(verb) => create::run(context, verb, step, &scope).await,
@@ -197,6 +222,10 @@ async fn run_verb(context: &ScenarioContext, verb: &Verb, step: &StepRun, locals
             format!("`container: {}` needs a target whose containers can be reached", verb.action),
         )),
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
+        Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {
+            Ok(()) => Ok(Passed::default()),
+            Err(decisive) => Err(nested(decisive)),
+        },
         Verb::Parallel(branches) => {
             let runs = branches.iter().map(|branch| run_step(context, branch, locals, tag));
             first_failure(join_all(runs).await)
