@@ -1,6 +1,6 @@
 //! What a run and a scenario share with their steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,36 +20,8 @@ use crate::run::cancel::Cancel;
 use crate::run::ledger::Ledger;
 use crate::run::mutation::Mutations;
 use crate::run::poller::Poller;
-use crate::scenario::model::{Capability, Scenario};
-
-/// What the agents of a target can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Answers {
-    /// Known questions.
-    Known,
-    /// The stub's one sentence.
-    Stub,
-    /// Nobody knows.
-    #[default]
-    None,
-}
-
-/// What the engine knows of a target: only capabilities, never its kind.
-#[derive(Clone, Debug, Default)]
-pub struct TargetFacts {
-    /// What it offers.
-    pub capabilities: BTreeSet<Capability>,
-    /// Behaviours that were probed or declared: `wakes: false`.
-    pub behaviours: BTreeMap<Capability, bool>,
-    /// What it lacks, and why.
-    pub lacks: BTreeMap<String, String>,
-    /// What its agents answer.
-    pub answers: Answers,
-    /// A provider of ours that answers for every vendor, as its instances reach it.
-    pub provider: Option<String>,
-    /// Where it answers.
-    pub base_url: String,
-}
+use crate::scenario::model::Scenario;
+pub use crate::target::{Answers, TargetFacts};
 
 /// Shared by all scenarios of a run.
 pub struct RunContext {

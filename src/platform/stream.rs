@@ -57,6 +57,11 @@ pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
     true
 }
 
+/// Whether the server has an event stream.
+pub async fn opens(api: &Api) -> bool {
+    open(api).await.is_some()
+}
+
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 async fn open(api: &Api) -> Option<Socket> {
