@@ -136,17 +136,10 @@ impl Printer {
     }
 
     /// The same decisions, but into memory.
-    pub fn captured(
-        verbosity: Verbosity,
-        colour: Colour,
-        ci: bool,
-        terminal: Terminal,
-    ) -> (Self, Captured) {
+    pub fn captured(verbosity: Verbosity, colour: Colour, ci: bool, terminal: Terminal) -> (Self, Captured) {
         let captured = Captured::default();
-        let printer = Printer {
-            sink: Sink::Memory(captured.clone()),
-            ..Printer::new(verbosity, colour, ci, terminal)
-        };
+        let printer =
+            Printer { sink: Sink::Memory(captured.clone()), ..Printer::new(verbosity, colour, ci, terminal) };
         (printer, captured)
     }
 
@@ -204,9 +197,7 @@ impl Printer {
     /// The system refused, other than for a reader that went away.
     pub fn data(&self, text: &str) -> io::Result<()> {
         match &self.sink {
-            Sink::Streams(gone) => {
-                write_to(io::stdout().lock(), self.stdout_colour, text, &gone.stdout)
-            }
+            Sink::Streams(gone) => write_to(io::stdout().lock(), self.stdout_colour, text, &gone.stdout),
             Sink::Memory(captured) => {
                 captured.lock().0.push_str(&shown(text, self.stdout_colour));
                 Ok(())
@@ -221,9 +212,7 @@ impl Printer {
     pub fn talk(&self, text: &str) -> io::Result<()> {
         let text = format!("{}\n", text.strip_suffix('\n').unwrap_or(text));
         match &self.sink {
-            Sink::Streams(gone) => {
-                write_to(io::stderr().lock(), self.stderr_colour, &text, &gone.stderr)
-            }
+            Sink::Streams(gone) => write_to(io::stderr().lock(), self.stderr_colour, &text, &gone.stderr),
             Sink::Memory(captured) => {
                 captured.lock().1.push_str(&shown(&text, self.stderr_colour));
                 Ok(())
