@@ -46,7 +46,7 @@ pub struct Terminal {
     pub no_color: bool,
     /// `CLICOLOR_FORCE` is set and not `0`.
     pub clicolor_force: bool,
-    /// Columns, when they are known.
+    /// Columns, when they are set; a terminal is asked each time otherwise.
     pub width: Option<usize>,
 }
 
@@ -59,7 +59,7 @@ impl Terminal {
             stderr_is_tty,
             no_color,
             clicolor_force,
-            width: console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns)),
+            width: None,
         }
     }
 
@@ -175,7 +175,12 @@ impl Printer {
 
     /// Columns, 40 to 240.
     pub fn width(&self) -> usize {
-        self.terminal.width.unwrap_or(DEFAULT_WIDTH).clamp(40, 240)
+        let asked = || match self.sink {
+            Sink::Streams(_) if self.terminal.stderr_is_tty => console::Term::stderr().size_checked(),
+            _ => None,
+        };
+        let width = self.terminal.width.or_else(|| asked().map(|(_, columns)| usize::from(columns)));
+        width.unwrap_or(DEFAULT_WIDTH).clamp(40, 240)
     }
 
     /// Whether lines that move are drawn.

@@ -84,7 +84,7 @@ impl Size {
     }
 
     /// Everything, for files.
-    pub const WHOLE: Size = Size { width: 160, lines: None };
+    pub const WHOLE: Size = Size { width: 120, lines: None };
 }
 
 /// The block of one scenario. `run` is the run's folder as a person would type it.
@@ -341,6 +341,9 @@ fn part_lines(part: &KeptPart) -> Vec<(String, Tone)> {
             (if neighbours { format!("not the target: {line}") } else { line }, tone)
         })
         .collect();
+    if part.more_lines > 0 {
+        lines.push((format!("… {} more in the log", part.more_lines), Tone::Dim));
+    }
     if let Some(error) = &part.error {
         lines.push((format!("could not be had: {}", clean(error)), Tone::Dim));
     }

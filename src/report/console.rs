@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
@@ -48,13 +48,23 @@ pub struct Console {
     slow: HashSet<(String, String)>,
     bars: MultiProgress,
     rows: Vec<ProgressBar>,
+    /// Lines to print; together, so that the lines that move are drawn once.
+    pending: Vec<String>,
 }
 
 impl Console {
     /// `run` is the run's folder as a person would type it.
     pub fn new(printer: Printer, ci: CiLog, run: &Path) -> Self {
         let bars = MultiProgress::with_draw_target(printer.progress_target());
-        Console { printer, ci, run: run.to_owned(), slow: HashSet::new(), bars, rows: Vec::new() }
+        Console {
+            printer,
+            ci,
+            run: run.to_owned(),
+            slow: HashSet::new(),
+            bars,
+            rows: Vec::new(),
+            pending: Vec::new(),
+        }
     }
 
     /// Whether ticks change anything.
@@ -84,11 +94,8 @@ impl Console {
         }
     }
 
-    /// Says what an event means to a person who watches; `state` has it already.
-    ///
-    /// # Errors
-    /// The terminal cannot be written to; a reader that went away is no error.
-    pub fn event(&mut self, state: &RunState, event: &Event) -> io::Result<()> {
+    /// Takes in what an event means to a person who watches; `state` has it already.
+    pub fn event(&mut self, state: &RunState, event: &Event) {
         let at = &event.at;
         match &event.event {
             EventKind::RunStarted(started) => self.run_started(at, started),
@@ -101,7 +108,7 @@ impl Console {
             EventKind::StepWaiting(wait) if wait.slow => self.slow_wait(state, at, wait),
             EventKind::ScenarioFinished(finished) => match state.scenarios.get(&finished.scenario) {
                 Some(scenario) => self.scenario_finished(state, at, scenario),
-                None => Ok(()),
+                None => {}
             },
             EventKind::Warning { scenario, text } => {
                 let whose = scenario.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
@@ -125,7 +132,7 @@ impl Console {
                 let id = left.id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
                 let text = format!("{} {}{id}: {}", left.kind, left.name, left.reason);
                 if self.ci == CiLog::Commands {
-                    self.command(&format!("::error title=left behind::{}", escape_data(&clean(&text))))?;
+                    self.pending.push(format!("::error title=left behind::{}", escape_data(&clean(&text))));
                 }
                 self.say(at, "LEFT", &text)
             }
@@ -133,21 +140,33 @@ impl Console {
         }
     }
 
+    /// Prints what was taken in, above the lines that move.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to; a reader that went away is no error.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.pending).join("\n");
+        self.bars.suspend(|| self.printer.talk(&text))
+    }
+
     /// Removes the lines that move and prints the summary.
     ///
     /// # Errors
-    /// As [`Console::event`].
+    /// As [`Console::flush`].
     pub fn finish(&mut self, state: &RunState) -> io::Result<()> {
-        for row in self.rows.drain(..) {
-            row.finish_and_clear();
-        }
         self.bars.clear()?;
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        self.rows.clear();
         let log = self.run.join("events.jsonl").display().to_string();
         let lines = summary_lines(state, Some(&log), self.printer.width());
-        self.print(&format!("\n{}", coloured(&lines)))
+        self.print(&format!("\n{}", coloured(&lines)));
+        self.flush()
     }
 
-    fn run_started(&self, at: &str, started: &RunStarted) -> io::Result<()> {
+    fn run_started(&mut self, at: &str, started: &RunStarted) {
         let target = match (&started.target, &started.target_error) {
             (Some(target), _) => {
                 let scale = if target.time_scale > 1.0 {
@@ -161,18 +180,17 @@ impl Console {
             (None, None) => String::new(),
         };
         let text = format!("{} lifecycle {} {target}", started.run, started.tool_version);
-        self.note(at, "RUN", &text)?;
+        self.note(at, "RUN", &text);
         if started.target.as_ref().is_some_and(|t| t.insecure) {
-            self.say(at, "WARN", "--insecure: TLS certificates are not verified")?;
+            self.say(at, "WARN", "--insecure: TLS certificates are not verified");
         }
-        Ok(())
     }
 
-    fn slow_wait(&mut self, state: &RunState, at: &str, wait: &StepWaiting) -> io::Result<()> {
+    fn slow_wait(&mut self, state: &RunState, at: &str, wait: &StepWaiting) {
         if !self.slow.insert((wait.scenario.clone(), wait.step.clone())) {
-            return Ok(());
+            return;
         }
-        let Some(scenario) = state.scenarios.get(&wait.scenario) else { return Ok(()) };
+        let Some(scenario) = state.scenarios.get(&wait.scenario) else { return };
         let title = scenario.steps.get(&wait.step).map(|s| s.title()).unwrap_or_default();
         let text = format!(
             "{} step {} {title}: {} so far, wants {}, last saw {}",
@@ -185,8 +203,8 @@ impl Console {
         self.note(at, "SLOW", &text)
     }
 
-    fn scenario_finished(&self, state: &RunState, at: &str, scenario: &ScenarioState) -> io::Result<()> {
-        let (Some(verdict), Some(finish)) = (scenario.verdict(), &scenario.finish) else { return Ok(()) };
+    fn scenario_finished(&mut self, state: &RunState, at: &str, scenario: &ScenarioState) {
+        let (Some(verdict), Some(finish)) = (scenario.verdict(), &scenario.finish) else { return };
         let mut text = format!("{}  {}", scenario.name(), brief(finish.took_ms));
         if finish.platform_ms > 0 {
             text.push_str(&format!(" (platform {})", brief(finish.platform_ms)));
@@ -198,40 +216,42 @@ impl Console {
             text.push_str("  (advisory)");
         }
         if verdict == Verdict::Skipped && self.printer.draws_progress() {
-            return Ok(());
+            return;
         }
         if !verdict.is_red() {
-            self.note(at, word(verdict), &text)?;
+            self.note(at, word(verdict), &text);
             let shown = verdict == Verdict::ExpectedFailure && self.printer.is_verbose();
-            return if shown { self.block(state, scenario) } else { Ok(()) };
+            if shown {
+                self.block(state, scenario);
+            }
+            return;
         }
-        self.say(at, word(verdict), &text)?;
+        self.say(at, word(verdict), &text);
         self.block(state, scenario)
     }
 
-    fn block(&self, state: &RunState, scenario: &ScenarioState) -> io::Result<()> {
+    fn block(&mut self, state: &RunState, scenario: &ScenarioState) {
         let run = self.run.display().to_string();
         let size = Size::screen(self.printer.width());
         let block = failure_block(state, scenario, &run, size);
         if self.ci == CiLog::Commands && scenario.verdict().is_some_and(Verdict::is_red) {
-            self.command(&annotation(scenario))?;
+            self.pending.push(annotation(scenario));
         }
-        self.print(&format!("\n{}\n", coloured(&block)))?;
+        self.print(&format!("\n{}\n", coloured(&block)));
         let whole = failure_block(state, scenario, &run, Size::WHOLE);
         if self.ci == CiLog::Commands && whole.len() > block.len() {
-            self.command(&format!("::group::all that was gathered about {}", clean(scenario.name())))?;
-            self.print(&coloured(&whole))?;
-            self.command("::endgroup::")?;
+            self.pending.push(format!("::group::all that was gathered about {}", clean(scenario.name())));
+            self.print(&coloured(&whole));
+            self.pending.push("::endgroup::".to_owned());
         }
-        Ok(())
     }
 
-    fn verbose(&mut self, state: &RunState, at: &str, event: &EventKind) -> io::Result<()> {
+    fn verbose(&mut self, state: &RunState, at: &str, event: &EventKind) {
         if let EventKind::StepStarted(step) = event {
             self.slow.remove(&(step.scenario.clone(), step.step.clone()));
         }
         if !self.printer.is_verbose() {
-            return Ok(());
+            return;
         }
         let position = |scenario: &str, step: &str| {
             state.scenarios.get(scenario).map(|s| s.position(step)).unwrap_or_default()
@@ -272,17 +292,19 @@ impl Console {
             EventKind::CleanupFinished { removed, took_ms, .. } => {
                 ("CLEAN", format!("{removed} removed in {}", brief(*took_ms)))
             }
-            _ => return Ok(()),
+            _ => return,
         };
         self.note(at, word, &text)
     }
 
     /// A line that `--quiet` drops.
-    fn note(&self, at: &str, word: &str, text: &str) -> io::Result<()> {
-        if self.printer.is_quiet() { Ok(()) } else { self.say(at, word, text) }
+    fn note(&mut self, at: &str, word: &str, text: &str) {
+        if !self.printer.is_quiet() {
+            self.say(at, word, text);
+        }
     }
 
-    fn say(&self, at: &str, word: &str, text: &str) -> io::Result<()> {
+    fn say(&mut self, at: &str, word: &str, text: &str) {
         let text = clean(text);
         let painted = paint(word, &fill(word, 10));
         if self.printer.draws_progress() {
@@ -292,14 +314,10 @@ impl Console {
         }
     }
 
-    /// Prints lines above those that move.
-    fn print(&self, text: &str) -> io::Result<()> {
+    /// Takes lines in; only what is pushed to `pending` as it is can be a command to a CI system.
+    fn print(&mut self, text: &str) {
         let text = if self.ci == CiLog::Commands { defuse(text) } else { text.to_owned() };
-        self.bars.suspend(|| self.printer.talk(&text))
-    }
-
-    fn command(&self, text: &str) -> io::Result<()> {
-        self.bars.suspend(|| self.printer.talk(text))
+        self.pending.push(text);
     }
 }
 

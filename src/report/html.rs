@@ -37,7 +37,7 @@ pub fn render(state: &RunState) -> String {
                         label for={ "f-" (filter.class) } class=(filter.class) { (filter.title) " " b { (filter.number) } }
                     }
                 }
-                main { @for scenario in state.scenarios.values() { (scenario_part(state, scenario)) } }
+                main { @for scenario in state.by_importance() { (scenario_part(state, scenario)) } }
                 (foot(state))
             }
         }
@@ -159,7 +159,7 @@ fn bar(name: &str, seen: &[Seen]) -> Markup {
                 @for stretch in seen {
                     @let share = (stretch.took_ms * 1_000 / total).max(5);
                     @let text = format!("{} {}{}", stretch.status, brief(stretch.took_ms), if stretch.still { " (still)" } else { "" });
-                    div.stretch class=(status_class(&stretch.status)) style={ "flex-grow:" (share) } title=(clean(&text)) {
+                    div class={ "stretch " (status_class(&stretch.status)) } style={ "flex-grow:" (share) } title=(clean(&text)) {
                         (clean(&text))
                     }
                 }
@@ -193,7 +193,7 @@ fn steps(scenario: &ScenarioState) -> Markup {
                             @if let Some(milestone) = &result.milestone { span.gate { "milestone " (clean(milestone)) } }
                         }
                         @if let Some(wait) = step.wait_stats() {
-                            span.dim { (count(wait.polls, "look")) ", " (wait.errors) " failed" }
+                            " " span.dim { (count(wait.polls, "look")) ", " (wait.errors) " failed" }
                         }
                     }
                 }
@@ -219,7 +219,8 @@ fn evidence(part: &KeptPart) -> Markup {
             }
             @if let Some(error) = &part.error { p.bad { (clean(error)) } }
             @if !part.lines.is_empty() {
-                ul { @for line in &part.lines { li { (clean(line)) } } }
+                ul { @for line in &part.lines { li { (clean(line)) } }
+                    @if part.more_lines > 0 { li { "… " (part.more_lines) " more in the log" } } }
             }
             @if let Some(data) = part_data(part) { pre { (data) } }
         }

@@ -15,6 +15,8 @@ use crate::output::Printer;
 
 /// How often the lines that move are drawn.
 const TICK: Duration = Duration::from_millis(125);
+/// Events that are taken in before the console is written to and a tick may come.
+const BATCH: usize = 1_000;
 
 /// What reports a run gets.
 #[derive(Debug)]
@@ -86,8 +88,12 @@ async fn report(
         tokio::select! {
             event = events.recv() => match event {
                 Some(event) => {
-                    state.apply(&event);
-                    keep(console.event(&state, &event).map_err(ReportError::Terminal));
+                    let more = std::iter::from_fn(|| events.try_recv().ok());
+                    for event in std::iter::once(event).chain(more).take(BATCH) {
+                        state.apply(&event);
+                        console.event(&state, &event);
+                    }
+                    keep(console.flush().map_err(ReportError::Terminal));
                 }
                 None => break,
             },

@@ -27,7 +27,7 @@ pub fn render(state: &RunState) -> String {
     }
     page.push_str(&tail);
     let details: Vec<String> =
-        state.scenarios.values().filter(|s| s.has_failure()).map(|s| details(state, s)).collect();
+        state.by_importance().into_iter().filter(|s| s.has_failure()).map(|s| details(state, s)).collect();
     push_within(&mut page, &details, MAX_BYTES, "failures");
     page
 }
@@ -64,15 +64,7 @@ fn head(state: &RunState) -> String {
 }
 
 fn rows(state: &RunState) -> Vec<String> {
-    let mut scenarios: Vec<&ScenarioState> = state.scenarios.values().collect();
-    scenarios.sort_by_key(|s| match s.verdict() {
-        Some(v) if v.is_red() => u8::from(s.is_advisory()),
-        None => 2,
-        Some(Verdict::Passed) => 4,
-        Some(Verdict::Skipped) => 5,
-        Some(_) => 3,
-    });
-    scenarios.into_iter().map(row).collect()
+    state.by_importance().into_iter().map(row).collect()
 }
 
 fn row(scenario: &ScenarioState) -> String {

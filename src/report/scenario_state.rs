@@ -13,6 +13,8 @@ use crate::event::{
 
 /// Exchanges that are kept of a scenario, the last ones; dropped when it passes.
 const MAX_EXCHANGES: usize = 12;
+/// Short lines that are kept of one gatherer.
+const MAX_LINES: usize = 200;
 /// Transitions that are kept of a workspace; when there are more, the oldest but the first few go.
 const MAX_MOMENTS: usize = 256;
 const FIRST_MOMENTS: usize = 32;
@@ -177,6 +179,8 @@ pub struct KeptPart {
     pub title: String,
     /// Short lines.
     pub lines: Vec<String>,
+    /// Short lines beyond what is kept.
+    pub more_lines: usize,
     /// The whole as compact JSON; `None` when there is none or it was too long.
     pub data: Option<String>,
     /// Bytes that were left out because they are too many; they are in the log.
@@ -418,7 +422,8 @@ impl ScenarioState {
             KeptPart {
                 name: part.name.clone(),
                 title: part.title.clone(),
-                lines: part.lines.clone(),
+                lines: part.lines.iter().take(MAX_LINES).cloned().collect(),
+                more_lines: part.lines.len().saturating_sub(MAX_LINES),
                 left_out: if fits { 0 } else { text.len() },
                 data: kept.then_some(text),
                 error: part.error.clone(),

@@ -228,6 +228,19 @@ impl RunState {
         running
     }
 
+    /// All scenarios, those first that a person must look at.
+    pub fn by_importance(&self) -> Vec<&ScenarioState> {
+        let mut scenarios: Vec<&ScenarioState> = self.scenarios.values().collect();
+        scenarios.sort_by_key(|s| match s.verdict() {
+            Some(v) if v.is_red() => u8::from(s.is_advisory()),
+            None => 2,
+            Some(Verdict::Passed) => 4,
+            Some(Verdict::Skipped) => 5,
+            Some(_) => 3,
+        });
+        scenarios
+    }
+
     /// Scenarios that a person must look at: red, advisory or not, or expected to be.
     pub fn reds(&self) -> impl Iterator<Item = &ScenarioState> {
         self.scenarios.values().filter(|s| s.verdict().is_some_and(Verdict::is_red))

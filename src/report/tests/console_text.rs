@@ -14,7 +14,8 @@ fn said(sample: &Sample, verbosity: Verbosity, ci: CiLog, colour: Colour) -> Str
     let mut state = RunState::default();
     for event in &sample.events {
         state.apply(event);
-        console.event(&state, event).unwrap();
+        console.event(&state, event);
+        console.flush().unwrap();
     }
     console.finish(&state).unwrap();
     assert_eq!(captured.stdout(), "");
