@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::log::LogError;
-use super::payload::{Event, EventKind, SCHEMA};
+use super::payload::{Event, EventKind, Exchange, SCHEMA};
 
 /// A line may not be longer than this; the writer cuts bodies far below it.
 const MAX_LINE: usize = 64 << 20;
@@ -52,8 +52,60 @@ pub struct LogReader {
     lines: BufReader<File>,
     line: Vec<u8>,
     number: u64,
+    bodies: bool,
     /// What was met so far.
     pub summary: ReadSummary,
+}
+
+/// An exchange without what makes it long; nothing is allocated for what is left out.
+#[derive(Deserialize)]
+struct BareEvent {
+    seq: u64,
+    at: String,
+    ms: u64,
+    event: BareKind,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum BareKind {
+    Exchange(BareExchange),
+}
+
+#[derive(Deserialize)]
+struct BareExchange {
+    scenario: Option<String>,
+    step: String,
+    attempt: u32,
+    purpose: String,
+    method: String,
+    url: String,
+    identity: String,
+    status: Option<u16>,
+    error: Option<String>,
+    started_ms: u64,
+    took_ms: u64,
+}
+
+impl From<BareEvent> for Event {
+    fn from(bare: BareEvent) -> Self {
+        let BareKind::Exchange(e) = bare.event;
+        let exchange = Exchange {
+            scenario: e.scenario,
+            step: e.step,
+            attempt: e.attempt,
+            purpose: e.purpose,
+            method: e.method,
+            url: e.url,
+            identity: e.identity,
+            status: e.status,
+            error: e.error,
+            started_ms: e.started_ms,
+            took_ms: e.took_ms,
+            ..Exchange::default()
+        };
+        Event { seq: bare.seq, at: bare.at, ms: bare.ms, event: EventKind::Exchange(Box::new(exchange)) }
+    }
 }
 
 /// The outer shape, to tell an unknown kind from a broken line.
@@ -76,8 +128,16 @@ impl LogReader {
             lines: BufReader::with_capacity(1 << 16, file),
             line: Vec::new(),
             number: 0,
+            bodies: true,
             summary: ReadSummary::default(),
         })
+    }
+
+    /// Leaves out bodies and headers of exchanges: most of a log, and reports show none.
+    #[must_use]
+    pub fn without_bodies(mut self) -> Self {
+        self.bodies = false;
+        self
     }
 
     /// The next event; `None` at the end.
@@ -105,7 +165,8 @@ impl LogReader {
             if self.line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            match serde_json::from_slice::<Event>(&self.line) {
+            let bare = if self.bodies { None } else { bare_exchange(&self.line) };
+            match bare.map_or_else(|| serde_json::from_slice::<Event>(&self.line), Ok) {
                 Ok(event) => {
                     if let EventKind::RunStarted(started) = &event.event
                         && started.schema > SCHEMA
@@ -131,6 +192,15 @@ impl LogReader {
     }
 }
 
+/// The line as an exchange without bodies, if it is an exchange.
+fn bare_exchange(line: &[u8]) -> Option<Event> {
+    const MARK: &[u8] = b"\"event\":{\"exchange\":";
+    // Before the event there are only a number or two and the time.
+    let head = &line[..line.len().min(200)];
+    head.windows(MARK.len()).position(|window| window == MARK)?;
+    serde_json::from_slice::<BareEvent>(line).ok().map(Event::from)
+}
+
 /// The kind of a line that is an event of a newer version, if it is one.
 fn unknown_kind(line: &[u8]) -> Option<String> {
     let outer: Outer<'_> = serde_json::from_slice(line).ok()?;
@@ -152,4 +222,45 @@ pub fn read_events(path: &Path, mut each: impl FnMut(Event)) -> Result<ReadSumma
         each(event);
     }
     Ok(reader.summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Body, Log};
+    use super::*;
+    use crate::redact::Redactor;
+
+    #[test]
+    fn without_bodies_all_else_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::create(folder.path(), Redactor::new()).unwrap();
+        let exchange = Exchange {
+            scenario: Some("a".into()),
+            step: "1".into(),
+            attempt: 2,
+            purpose: "create".into(),
+            method: "POST".into(),
+            url: "http://h/workspaces".into(),
+            identity: "admin".into(),
+            status: Some(201),
+            error: Some("torn".into()),
+            started_ms: 3,
+            took_ms: 4,
+            ..Exchange::default()
+        };
+        let body = Body { json: Some(serde_json::json!({ "a": [1, { "b": "c" }] })), text: None, bytes: 17 };
+        log.emit(EventKind::Exchange(Box::new(Exchange {
+            request: Some(body.clone()),
+            response: Some(body),
+            headers: [("x".to_owned(), "y".to_owned())].into(),
+            ..exchange.clone()
+        })));
+        log.emit(EventKind::DumpRequested);
+        let mut reader = LogReader::open(folder.path()).unwrap().without_bodies();
+        let event = reader.next().unwrap().unwrap();
+        assert_eq!(event.event, EventKind::Exchange(Box::new(exchange)));
+        assert_eq!(event.seq, 0);
+        assert_eq!(reader.next().unwrap().unwrap().event, EventKind::DumpRequested);
+        assert_eq!(reader.summary.events, 2);
+    }
 }
