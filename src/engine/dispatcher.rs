@@ -54,6 +54,16 @@ impl Signals {
         })
     }
 
+    /// Waits for the end of a server: INT and TERM are its ordinary ends.
+    pub async fn ended(&mut self) -> ExitCode {
+        loop {
+            match self.next().await {
+                Input::Interrupt | Input::Terminate => return ExitCode::Passed,
+                _ => {}
+            }
+        }
+    }
+
     async fn next(&mut self) -> Input {
         tokio::select! {
             _ = self.interrupt.recv() => Input::Interrupt,
