@@ -89,9 +89,17 @@ fn problem(source: &SourceFile, error: &serde_saphyr::Error, duplicate: bool) ->
         serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::Eof { .. } => {
             Problem::error("scenario::yaml", message).at(source, span, "here")
         }
-        _ => Problem::error("scenario::yaml", format!("this is not valid YAML: {message}"))
-            .at(source, span, "the reader stopped here")
-            .hint("look for a missing quote, a tab, or indentation that differs from the line above"),
+        _ => {
+            let before = source.text[..span.start.min(source.text.len())].lines().last().unwrap_or_default();
+            let hint = if message.contains("flow") && before.contains('$') {
+                "a JSON path with brackets needs quotes inside `{ }`: \"$[0].id\""
+            } else {
+                "look for a missing quote, a tab, or indentation that differs from the line above"
+            };
+            Problem::error("scenario::yaml", format!("this is not valid YAML: {message}"))
+                .at(source, span, "the reader stopped here")
+                .hint(hint)
+        }
     }
 }
 
