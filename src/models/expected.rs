@@ -1,0 +1,173 @@
+//! What the harness expects in a container's environment, found by running the platform's own
+//! assembly over marked values, so that no rule is written twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::billing::{Billing, BillingMode};
+use crate::models::catalogue::Catalogue;
+use crate::models::keys::GUARDED;
+use crate::models::projection::{Abort, Assembly, assemble};
+use crate::models::server_env::ServerEnv;
+
+/// Variables that the projection can write, beside the guarded keys.
+const WRITTEN: [&str; 11] = [
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "HERMES_DEFAULT_MODEL",
+    "MODEL",
+    "MOLECULE_LLM_ANTHROPIC_BASE_URL",
+    "MOLECULE_LLM_BASE_URL",
+    "MOLECULE_LLM_BILLING_MODE",
+    "MOLECULE_LLM_BILLING_MODE_RESOLVED",
+    "MOLECULE_LLM_USAGE_TOKEN",
+    "MOLECULE_LLM_USAGE_URL",
+    "MOLECULE_MODEL",
+];
+
+const SECRET: &str = "\u{1}secret ";
+const SERVER: &str = "\u{1}server ";
+
+/// What is known about a workspace when its environment is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Expecting<'a> {
+    /// The workspace, when the id is known: it is in a header of the platform's path.
+    pub workspace_id: Option<&'a str>,
+    /// Its runtime.
+    pub runtime: &'a str,
+    /// Its model.
+    pub model: &'a str,
+    /// Names of the tenant's secrets (with a value).
+    pub global_names: &'a BTreeSet<String>,
+    /// Names of the workspace's own secrets (with a value).
+    pub workspace_names: &'a BTreeSet<String>,
+    /// The row's billing override.
+    pub billing_override: Option<BillingMode>,
+    /// The server's environment; `None`: not known, a working proxy is assumed.
+    pub server: Option<&'a ServerEnv>,
+}
+
+/// What a variable must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// Not in the environment.
+    Absent,
+    /// Exactly this text; never a secret.
+    Literal(String),
+    /// The same value as the secret of that name.
+    SecretValue(String),
+    /// There, with a value that only the server knows.
+    Present,
+}
+
+/// One variable, what it must be and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedVar {
+    /// The variable.
+    pub name: String,
+    /// What it must be.
+    pub expect: Expect,
+    /// For example `contract §8.5: copy`.
+    pub rule: &'static str,
+}
+
+/// The model related part of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// Sorted by name.
+    pub rows: Vec<ExpectedVar>,
+    /// Who pays; `None` when the provision stops.
+    pub billing: Option<Billing>,
+    /// Why the provision stops; then there are no rows.
+    pub abort: Option<Abort>,
+}
+
+/// What `satisfies: provider` asserts about a container's environment.
+pub fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
+    let marked = |names: &BTreeSet<String>| -> BTreeMap<String, String> {
+        names.iter().map(|name| (name.clone(), format!("{SECRET}{name}"))).collect()
+    };
+    let mut own = marked(facts.workspace_names);
+    own.insert("MODEL".to_owned(), facts.model.to_owned());
+    let server = marked_server(facts.server);
+    let assembled = assemble(
+        catalogue,
+        &Assembly {
+            workspace_id: facts.workspace_id.unwrap_or(SERVER),
+            name: "",
+            runtime: facts.runtime,
+            tier: 0,
+            role: None,
+            parent_id: None,
+            payload_model: Some(facts.model),
+            billing_override: facts.billing_override,
+            global_secrets: &marked(facts.global_names),
+            workspace_secrets: &own,
+            server: &server,
+            concierge: None,
+            required_env: &[],
+            seeded_runtime: None,
+        },
+    );
+    let assembled = match assembled {
+        Ok(assembled) => assembled,
+        Err(abort) => return Projection { rows: Vec::new(), billing: None, abort: Some(abort) },
+    };
+    let secrets = facts.global_names.iter().chain(facts.workspace_names);
+    let names: BTreeSet<&str> =
+        GUARDED.into_iter().chain(WRITTEN).chain(secrets.map(String::as_str)).collect();
+    let rows = names
+        .into_iter()
+        .filter(|name| facts.server.is_some() || *name != "MOLECULE_LLM_USAGE_URL")
+        .map(|name| {
+            let noted = assembled.notes.iter().rev().find(|note| note.name == name).map(|note| note.rule);
+            match assembled.env.get(name) {
+                Some(value) => ExpectedVar {
+                    name: name.to_owned(),
+                    expect: unmark(value),
+                    rule: noted.unwrap_or("contract §8.4: 1, secrets pass through"),
+                },
+                None => ExpectedVar {
+                    name: name.to_owned(),
+                    expect: Expect::Absent,
+                    rule: noted.unwrap_or("contract §8.5: nothing sets it"),
+                },
+            }
+        })
+        .collect();
+    Projection { rows, billing: Some(assembled.billing), abort: None }
+}
+
+/// URLs stay readable; the token never leaves as a literal.
+fn marked_server(known: Option<&ServerEnv>) -> ServerEnv {
+    let token = format!("{SERVER}token");
+    let vars = match known {
+        None => ["MOLECULE_LLM_BASE_URL", "MOLECULE_LLM_ANTHROPIC_BASE_URL"]
+            .into_iter()
+            .map(|name| (name.to_owned(), format!("{SERVER}{name}")))
+            .chain([("MOLECULE_LLM_USAGE_TOKEN".to_owned(), token)])
+            .collect(),
+        Some(server) => {
+            let urls = [
+                ("MOLECULE_LLM_BASE_URL", server.base()),
+                ("MOLECULE_LLM_ANTHROPIC_BASE_URL", server.anthropic_base()),
+                ("MOLECULE_LLM_USAGE_URL", server.usage_url()),
+            ];
+            urls.into_iter()
+                .filter_map(|(name, url)| Some((name.to_owned(), url?.to_owned())))
+                .chain(server.token().map(|_| ("MOLECULE_LLM_USAGE_TOKEN".to_owned(), token)))
+                .collect()
+        }
+    };
+    ServerEnv::new(vars)
+}
+
+fn unmark(value: &str) -> Expect {
+    match value.strip_prefix(SECRET) {
+        Some(name) => Expect::SecretValue(name.to_owned()),
+        None if value.contains('\u{1}') => Expect::Present,
+        None => Expect::Literal(value.to_owned()),
+    }
+}

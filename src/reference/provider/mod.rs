@@ -1,0 +1,1 @@
+//! The reference provider: what stands for every model vendor.

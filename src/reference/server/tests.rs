@@ -1,0 +1,4 @@
+//! The platform over HTTP.
+
+mod fidelity;
+mod play;
