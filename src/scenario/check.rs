@@ -8,6 +8,7 @@ mod document;
 mod expect;
 mod flow;
 mod lifecycle;
+mod matchers;
 mod names;
 mod request;
 mod step;
@@ -46,6 +47,8 @@ pub(super) struct Check<'a> {
     used_inputs: HashSet<String>,
     used_matrix: HashSet<String>,
     milestones: HashSet<String>,
+    /// Fields of the step at hand that were left out as wrong: they are there, so none of them is missing.
+    left_out: HashSet<String>,
     budget: Duration,
 }
 
@@ -62,6 +65,7 @@ impl<'a> Check<'a> {
             used_inputs: HashSet::new(),
             used_matrix: HashSet::new(),
             milestones: HashSet::new(),
+            left_out: HashSet::new(),
             budget: Duration::from_secs(600),
         }
     }
@@ -117,6 +121,7 @@ impl<'a> Check<'a> {
         let mut errors = Vec::new();
         let value = decode::decode(node, &mut errors);
         for error in errors {
+            self.left_out.extend(error.field);
             let label = match error.code {
                 "unknown-field" => "not a field",
                 "unknown-word" => "not one of them",
@@ -129,11 +134,15 @@ impl<'a> Check<'a> {
 
     /// The text of a field that must be there.
     fn required(&mut self, field: Option<&Text>, verb: &str, name: &str, span: Span, hint: &str) -> Text {
-        if field.is_none() {
+        if field.is_none() && !self.left_out.contains(name) {
             self.error(
                 "missing-field",
                 span,
-                format!("`{verb}` needs `{name}`"),
+                if verb.contains(' ') {
+                    format!("{verb} needs `{name}`")
+                } else {
+                    format!("`{verb}` needs `{name}`")
+                },
                 "it is missing here",
                 Some(hint.to_owned()),
             );

@@ -15,7 +15,7 @@ use serde::de::{
 
 use crate::source::{Span, did_you_mean};
 
-use super::node::{Kind, Node};
+use super::node::{Key, Kind, Node};
 
 const SPANNED: &str = "$scenario::Spanned";
 pub(super) const KIND: &str = "$scenario::Kind";
@@ -78,13 +78,15 @@ pub struct DecodeError {
     pub hint: Option<String>,
     /// Where; filled in by the innermost value.
     pub span: Option<Span>,
+    /// The field that is left out because of it.
+    pub field: Option<String>,
     /// It is in the list already; what caused it is left out at the next attempt.
     reported: bool,
 }
 
 impl DecodeError {
     fn new(code: &'static str, message: String, hint: Option<String>) -> Self {
-        DecodeError { code, message, hint, span: None, reported: false }
+        DecodeError { code, message, hint, span: None, field: None, reported: false }
     }
 }
 
@@ -171,11 +173,12 @@ struct State {
 
 impl State {
     /// Reports an error once and leaves the field out from now on.
-    fn leave_out(&self, key: Span, mut error: DecodeError) -> DecodeError {
+    fn leave_out(&self, key: &Key, mut error: DecodeError) -> DecodeError {
         if !error.reported {
             error.reported = true;
+            error.field = Some(key.text.clone());
             self.errors.borrow_mut().push(error.clone());
-            self.skip.borrow_mut().insert((key.start, key.len));
+            self.skip.borrow_mut().insert((key.span.start, key.span.len));
         }
         error
     }
@@ -320,8 +323,8 @@ impl<'de> SeqAccess<'de> for Place<'_> {
 }
 
 struct Entries<'a> {
-    rest: std::slice::Iter<'a, (super::node::Key, Node)>,
-    value: Option<&'a (super::node::Key, Node)>,
+    rest: std::slice::Iter<'a, (Key, Node)>,
+    value: Option<&'a (Key, Node)>,
     state: &'a State,
 }
 
@@ -337,7 +340,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let node = Node::text(key.span, key.text.clone());
         match seed.deserialize(NodeDe { node: &node, state: self.state }) {
             Ok(key) => Ok(Some(key)),
-            Err(error) => Err(self.state.leave_out(key.span, error)),
+            Err(error) => Err(self.state.leave_out(key, error)),
         }
     }
 
@@ -345,8 +348,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let Some((key, node)) = self.value else {
             return Err(de::Error::custom("a value without a key"));
         };
-        seed.deserialize(NodeDe { node, state: self.state })
-            .map_err(|error| self.state.leave_out(key.span, error))
+        seed.deserialize(NodeDe { node, state: self.state }).map_err(|error| self.state.leave_out(key, error))
     }
 }
 

@@ -8,6 +8,8 @@ mod matrix;
 pub mod model;
 mod node;
 pub mod raw;
+mod schema;
+mod shipped;
 pub mod template;
 pub mod verbs;
 #[cfg(test)]
@@ -18,6 +20,8 @@ pub use check::WORKSPACE_FIELDS;
 pub use fragment::Fragments;
 pub use matrix::{Instance, expand_matrix};
 pub use model::Scenario;
+pub use schema::{fragment_schema, schema};
+pub use shipped::{shipped, shipped_fragment_files, shipped_fragments};
 
 use crate::source::{Level, Problem, SourceFile};
 

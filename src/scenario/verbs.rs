@@ -1,5 +1,9 @@
 //! The verbs: what each means, how it is written. `docs/verbs.md` and every list of verbs come from here.
 
+mod page;
+
+pub use page::page;
+
 /// One verb of the language.
 #[derive(Clone, Copy, Debug)]
 pub struct VerbHelp {

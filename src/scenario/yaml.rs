@@ -31,8 +31,45 @@ pub fn parse(source: &SourceFile, problems: &mut Vec<Problem>) -> Option<Node> {
         Err(error) => error,
     };
     let duplicate = matches!(error.without_snippet(), serde_saphyr::Error::DuplicateMappingKey { .. });
-    problems.push(problem(source, &error, duplicate));
-    if duplicate { read(source, DuplicateKeyPolicy::LastWins).ok() } else { None }
+    let again = if duplicate { read(source, DuplicateKeyPolicy::LastWins).ok() } else { None };
+    let Some(mut node) = again else {
+        problems.push(problem(source, &error, duplicate));
+        return None;
+    };
+    let known = problems.len();
+    keep_last(source, &mut node, problems);
+    if problems.len() == known {
+        problems.push(problem(source, &error, duplicate));
+    }
+    Some(node)
+}
+
+/// Reports repeated keys of every mapping and keeps the last value of each.
+fn keep_last(source: &SourceFile, node: &mut Node, problems: &mut Vec<Problem>) {
+    match &mut node.kind {
+        Kind::List(items) => items.iter_mut().for_each(|item| keep_last(source, item, problems)),
+        Kind::Map(entries) => {
+            let mut kept: Vec<(Key, Node)> = Vec::new();
+            for (key, mut value) in entries.drain(..) {
+                keep_last(source, &mut value, problems);
+                match kept.iter_mut().find(|(k, _)| k.text == key.text) {
+                    Some(first) => {
+                        problems.push(repeated(source, &key));
+                        *first = (key, value);
+                    }
+                    None => kept.push((key, value)),
+                }
+            }
+            *entries = kept;
+        }
+        _ => {}
+    }
+}
+
+fn repeated(source: &SourceFile, key: &Key) -> Problem {
+    Problem::error("scenario::duplicate-key", format!("the key `{}` stands twice in this mapping", key.text))
+        .at(source, key.span, "again here")
+        .hint("remove one of them, or give each its own step")
 }
 
 fn read(source: &SourceFile, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
@@ -41,6 +78,8 @@ fn read(source: &SourceFile, duplicate_keys: DuplicateKeyPolicy) -> Result<Node,
         budget: budget,
         duplicate_keys: duplicate_keys,
         with_snippet: false,
+        // `no` and `y` are words, as they are where a text is wanted.
+        strict_booleans: true,
     };
     let mut located: Located = serde_saphyr::from_str_with_options(&source.text, options)?;
     finish(source, &mut located.0);
@@ -81,17 +120,23 @@ fn problem(source: &SourceFile, error: &serde_saphyr::Error, duplicate: bool) ->
     let span = plain.location().map(|l| span_of(source, l)).unwrap_or_default();
     match plain {
         _ if duplicate => {
-            let key = source.text.get(span.start..span.start + span.len).unwrap_or_default();
-            Problem::error("scenario::duplicate-key", format!("the key `{key}` stands twice in this mapping"))
-                .at(source, span, "again here")
-                .hint("remove one of them, or give each its own step")
+            let text = source.text.get(span.start..span.start + span.len).unwrap_or_default().to_owned();
+            repeated(source, &Key { text, span })
         }
         serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::Eof { .. } => {
             Problem::error("scenario::yaml", message).at(source, span, "here")
         }
-        _ => Problem::error("scenario::yaml", format!("this is not valid YAML: {message}"))
-            .at(source, span, "the reader stopped here")
-            .hint("look for a missing quote, a tab, or indentation that differs from the line above"),
+        _ => {
+            let before = source.text[..span.start.min(source.text.len())].lines().last().unwrap_or_default();
+            let hint = if message.contains("flow") && before.contains('$') {
+                "a JSON path with brackets needs quotes inside `{ }`: \"$[0].id\""
+            } else {
+                "look for a missing quote, a tab, or indentation that differs from the line above"
+            };
+            Problem::error("scenario::yaml", format!("this is not valid YAML: {message}"))
+                .at(source, span, "the reader stopped here")
+                .hint(hint)
+        }
     }
 }
 

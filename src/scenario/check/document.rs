@@ -90,6 +90,9 @@ impl Check<'_> {
     fn tags(&mut self, node: Option<&Node>) -> Vec<String> {
         let mut tags: Vec<String> = Vec::new();
         for tag in self.texts(node) {
+            if tag.value.is_empty() {
+                continue;
+            }
             if !is_slug(&tag.value) {
                 let hint = "lower-case words with dashes; `@` is only for the command line".to_owned();
                 self.error("tag", tag.span, format!("`{}` is no tag", tag.value), "here", hint);

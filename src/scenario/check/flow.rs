@@ -8,7 +8,7 @@ use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::flow::{RawContainer, RawExec, RawForeach, RawUse};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::TemplateValue;
-use crate::source::{Span, did_you_mean};
+use crate::source::{Problem, Span, did_you_mean};
 
 use super::Check;
 use super::names::Means;
@@ -256,9 +256,16 @@ impl Check<'_> {
         let steps = self.steps(&steps, &format!("{id}."));
         self.expanding.pop();
         self.source = outer;
-        for problem in &mut self.problems[known..] {
+        for mut problem in self.problems.split_off(known) {
+            let told = |p: &Problem| {
+                p.code == problem.code && p.labels == problem.labels && p.source == problem.source
+            };
+            if self.problems.iter().any(told) {
+                continue;
+            }
             let hint = problem.hint.take().map(|h| format!("{h}; ")).unwrap_or_default();
             problem.hint = Some(format!("{hint}used at {place}"));
+            self.problems.push(problem);
         }
         steps
     }

@@ -40,7 +40,7 @@ impl Check<'_> {
             None if external => Credentials::None,
             None => Credentials::Auto,
             Some(text) => {
-                self.word(text, &["auto", "none"], "where credentials come from");
+                self.word(text, &["auto", "none"], "a source of credentials");
                 if text.value == "none" { Credentials::None } else { Credentials::Auto }
             }
         };

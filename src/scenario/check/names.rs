@@ -261,7 +261,17 @@ impl Check<'_> {
                 let message = format!("a workspace has no field `{field}`");
                 self.error("unknown-workspace-field", span, message, "in this lookup", hint);
             }
-            (Means::Workspace, _) => {
+            (Means::Workspace, [field, _, ..]) => {
+                let message = format!("`{name}.{field}` is a text and has no fields");
+                self.error(
+                    "no-fields",
+                    span,
+                    message,
+                    "in this lookup",
+                    format!("write `${{{name}.{field}}}`"),
+                );
+            }
+            (Means::Workspace, []) => {
                 let hint =
                     format!("name one field, for example `${{{name}.id}}`; {}", fields(&WORKSPACE_FIELDS));
                 let message = format!("`{shown}` is a whole workspace, not a text");

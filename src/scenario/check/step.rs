@@ -49,6 +49,7 @@ impl Check<'_> {
             self.error("step-shape", node.span, message, "this", hint);
             return None;
         };
+        self.left_out.clear();
         let verb = self.verb_key(node, entries)?;
         let common = Node {
             span: node.span,
