@@ -3,9 +3,10 @@
 //! The same block goes, cut to a screen, to the console and, whole, into every file report.
 
 use super::commands::next_steps;
-use super::scenario_state::{KeptEvidence, KeptPart, ScenarioState, Seen, StepState};
+use super::scenario_state::{KeptEvidence, KeptPart, ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean, count, cut, fill, wrap};
+use super::timeline::timeline_text;
 use crate::event::{Diagnosis, Verdict};
 
 /// Columns of the labels on the left.
@@ -348,13 +349,4 @@ fn part_lines(part: &KeptPart) -> Vec<(String, Tone)> {
         lines.push((format!("could not be had: {}", clean(error)), Tone::Dim));
     }
     lines
-}
-
-/// `provisioning 0.5 s → online 3.2 s → provisioning 20.0 s (still)`.
-pub fn timeline_text(seen: &[Seen]) -> String {
-    let parts: Vec<String> = seen
-        .iter()
-        .map(|s| format!("{} {}{}", s.status, brief(s.took_ms), if s.still { " (still)" } else { "" }))
-        .collect();
-    parts.join(" → ")
 }

@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
+use super::forge::{CiLog, annotation, defuse, left_behind};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
 use super::state::RunState;
@@ -20,25 +21,6 @@ use crate::output::Printer;
 
 /// Running scenarios that are shown at once.
 const MAX_ROWS: usize = 8;
-
-/// Which commands the log of a CI system understands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CiLog {
-    /// None.
-    #[default]
-    Plain,
-    /// `::group::` and `::error::`, as GitHub, Gitea and Forgejo do.
-    Commands,
-}
-
-impl CiLog {
-    /// By the name of a CI system.
-    pub fn of_system(system: &str) -> CiLog {
-        let system = system.to_ascii_lowercase();
-        let knows = ["github", "gitea", "forgejo"].iter().any(|name| system.contains(name));
-        if knows { CiLog::Commands } else { CiLog::Plain }
-    }
-}
 
 /// The console reporter: it is told every event after the state took it in.
 pub struct Console {
@@ -106,10 +88,11 @@ impl Console {
                 self.note(at, "PLAN", &format!("{all}{skipped}"))
             }
             EventKind::StepWaiting(wait) if wait.slow => self.slow_wait(state, at, wait),
-            EventKind::ScenarioFinished(finished) => match state.scenarios.get(&finished.scenario) {
-                Some(scenario) => self.scenario_finished(state, at, scenario),
-                None => {}
-            },
+            EventKind::ScenarioFinished(finished) => {
+                if let Some(scenario) = state.scenarios.get(&finished.scenario) {
+                    self.scenario_finished(state, at, scenario);
+                }
+            }
             EventKind::Warning { scenario, text } => {
                 let whose = scenario.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
                 self.note(at, "WARN", &format!("{whose}{text}"))
@@ -132,7 +115,7 @@ impl Console {
                 let id = left.id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
                 let text = format!("{} {}{id}: {}", left.kind, left.name, left.reason);
                 if self.ci == CiLog::Commands {
-                    self.pending.push(format!("::error title=left behind::{}", escape_data(&clean(&text))));
+                    self.pending.push(left_behind(&text));
                 }
                 self.say(at, "LEFT", &text)
             }
@@ -374,73 +357,4 @@ fn env_line(env: &EnvObservation) -> String {
     let wrong =
         if wrong.is_empty() { String::new() } else { format!(", not as expected: {}", wrong.join(", ")) };
     format!("{} {} after {}: {set} variables set{wrong}", env.scenario, env.workspace, env.edge)
-}
-
-/// `::error file=…,line=…,title=…::…` for a red scenario; a warning when it is advisory.
-fn annotation(scenario: &ScenarioState) -> String {
-    let kind = if scenario.is_advisory() { "warning" } else { "error" };
-    let file = &scenario.plan.file;
-    let line = scenario.decisive_step().map_or(0, |s| s.line);
-    let mut properties = Vec::new();
-    if !file.is_empty() && !file.starts_with('<') {
-        properties.push(format!("file={}", escape_property(file)));
-        if line > 0 {
-            properties.push(format!("line={line}"));
-        }
-    }
-    properties.push(format!("title={}", escape_property(&clean(scenario.name()))));
-    let mechanism = scenario.diagnosis.as_ref().map(|d| format!(" [{}]", d.mechanism)).unwrap_or_default();
-    let message = clean(&format!("{}{mechanism}", scenario.reason()));
-    format!("::{kind} {}::{}", properties.join(","), escape_data(&message))
-}
-
-fn escape_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn escape_property(text: &str) -> String {
-    escape_data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Takes the meaning from what a CI system would obey in a text that came from elsewhere.
-fn defuse(text: &str) -> String {
-    let lines = text.lines().map(|line| {
-        let bare = console::strip_ansi_codes(line);
-        let line =
-            if bare.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line.to_owned() };
-        line.replace("##[", "## [")
-    });
-    lines.collect::<Vec<_>>().join("\n") + if text.ends_with('\n') { "\n" } else { "" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_text_gives_no_command_to_a_ci_log() {
-        for (text, shown) in [
-            ("::error::x", ": :error::x"),
-            ("a\n  ::stop-commands::t\nb\n", "a\n  : :stop-commands::t\nb\n"),
-            ("\u{1b}[2m::add-mask::x", "\u{1b}[2m: :add-mask::x"),
-            ("x ##[error] y", "x ## [error] y"),
-            ("std::fmt", "std::fmt"),
-        ] {
-            assert_eq!(defuse(text), shown);
-        }
-    }
-
-    #[test]
-    fn ci_systems_by_name() {
-        for (system, log) in [
-            ("github", CiLog::Commands),
-            ("GitHub Actions", CiLog::Commands),
-            ("gitea", CiLog::Commands),
-            ("forgejo", CiLog::Commands),
-            ("jenkins", CiLog::Plain),
-            ("", CiLog::Plain),
-        ] {
-            assert_eq!(CiLog::of_system(system), log, "{system}");
-        }
-    }
 }

@@ -5,9 +5,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::block::{Size, failure_block, plain_text};
 use super::files::run_name;
 use super::junit::identity;
-use super::scenario_state::{KeptPart, ScenarioState, Seen, StepState};
+use super::scenario_state::{KeptPart, ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean, count};
+use super::timeline::Seen;
 use super::whole::{part_data, part_title};
 use crate::event::{StepOutcome, Verdict};
 

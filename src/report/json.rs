@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 use super::block::{Size, failure_block, plain_text};
 use super::commands::rerun;
 use super::files::run_name;
-use super::scenario_state::{ExchangeNote, KeptEvidence, ScenarioState, Seen, StepState};
+use super::scenario_state::{ExchangeNote, KeptEvidence, ScenarioState, StepState};
 use super::state::RunState;
+use super::timeline::Seen;
 use crate::event::{
     Class, Diagnosis, ExpectedFailure, Left, ResolvedInput, SourceHash, StepOutcome, TargetIdentity, Verdict,
     WaitStats,

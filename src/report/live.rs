@@ -7,8 +7,9 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::console::{CiLog, Console};
+use super::console::Console;
 use super::files::{OpenFiles, ReportError};
+use super::forge::CiLog;
 use super::state::RunState;
 use crate::event::Log;
 use crate::output::Printer;

@@ -7,6 +7,7 @@ mod block;
 mod commands;
 mod console;
 mod files;
+mod forge;
 mod html;
 mod json;
 mod junit;
@@ -17,23 +18,24 @@ mod scenario_state;
 mod state;
 mod summary;
 mod text;
+mod timeline;
 mod whole;
 
 #[cfg(test)]
 mod tests;
 
-pub use block::{BlockLine, Size, Tone, failure_block, plain_text, timeline_text};
+pub use block::{BlockLine, Size, Tone, failure_block, plain_text};
 pub use commands::{Command, next_steps, rerun};
-pub use console::{CiLog, Console, coloured};
+pub use console::{Console, coloured};
 pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
+pub use forge::CiLog;
 pub use json::SCHEMA_VERSION;
 pub use live::{ReporterConfig, Reporters, ReportersHandle};
 pub use progress::{dump_lines, progress_lines};
-pub use scenario_state::{
-    ExchangeNote, KeptEvidence, KeptPart, Moment, ScenarioState, Seen, StepState, Timeline, Waiting,
-};
+pub use scenario_state::{ExchangeNote, KeptEvidence, KeptPart, ScenarioState, StepState, Waiting};
 pub use state::{Cleanup, Resource, Resources, RunState, Totals, fold};
 pub use summary::summary_lines;
+pub use timeline::{Moment, Seen, Timeline, timeline_text};
 
 use crate::event::{CancelReason, Class, StepOutcome};
 

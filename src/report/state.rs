@@ -7,7 +7,8 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::scenario_state::{ScenarioState, Seen};
+use super::scenario_state::ScenarioState;
+use super::timeline::Seen;
 use crate::event::{
     CancelReason, Event, EventKind, Left, LogError, LogReader, RunFinished, RunStarted, Verdict,
 };

@@ -1,10 +1,11 @@
 //! The whole text of a scenario for file reports: its block, steps, exchanges and all evidence.
 
-use super::block::{Size, failure_block, plain_text, timeline_text};
+use super::block::{Size, failure_block, plain_text};
 use super::files::run_name;
 use super::scenario_state::{KeptPart, ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean};
+use super::timeline::timeline_text;
 
 /// The block, whole, then each gatherer's whole finding.
 pub fn failure_text(state: &RunState, scenario: &ScenarioState) -> String {

@@ -97,6 +97,23 @@ fn live_and_folded_states_give_the_same_reports() {
     }
 }
 
+/// A run that was killed at any byte leaves a log that every report can be made of.
+#[test]
+fn a_log_that_ends_anywhere_gives_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = everything().write(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    for end in (0..whole.len()).step_by(211) {
+        std::fs::write(&path, &whole[..end]).unwrap();
+        let state = fold(&path).unwrap();
+        assert!(state.finished.is_none() && !state.remarks.is_empty());
+        let text = crate::report::FileKind::Markdown.render(&state).unwrap();
+        assert!(text.contains("the run has no end"), "{text}");
+        let json = crate::report::FileKind::Json.render(&state).unwrap();
+        assert!(json.contains("\"complete\": false"));
+    }
+}
+
 proptest! {
     /// A number that was measured is the same one when it was read from the log.
     #[test]
