@@ -4,6 +4,7 @@ pub mod allowlist;
 pub mod auto;
 pub mod billing;
 pub mod catalogue;
+pub mod certainty;
 pub mod classes;
 pub mod container;
 pub mod contradictions;
@@ -23,6 +24,7 @@ pub mod situation;
 pub mod situation_file;
 pub mod slug;
 pub mod spelling;
+pub mod workflow;
 pub mod yaml;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod contradictions;
 mod derive;
 mod gates;
 mod projection;
+mod workflow;
 
 /// Names as derivation takes them; `-` is none.
 pub(crate) fn names(text: &str) -> std::collections::BTreeSet<String> {
