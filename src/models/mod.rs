@@ -11,6 +11,7 @@ pub mod contradictions;
 pub mod derive;
 pub mod detect;
 mod detect_env;
+pub mod diff;
 pub mod dispatch;
 pub mod expected;
 pub mod gates;
@@ -24,6 +25,7 @@ pub mod situation;
 pub mod situation_file;
 pub mod slug;
 pub mod spelling;
+pub mod table;
 pub mod workflow;
 pub mod yaml;
 
