@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use crate::models::situation::SET;
 use crate::source::{Level, Problem};
 
+pub use crate::models::certainty::{Report, detect_certain};
 pub use crate::models::classes::{CLASSES, Class, class_of, codes};
-pub use crate::models::detect::{Report, detect, detect_certain};
+pub use crate::models::detect::detect;
 pub use crate::models::situation::{Fate, Sent, Situation, Target, TargetKind};
 
 /// A contradiction that was found.
@@ -32,12 +34,22 @@ impl Finding {
             .hint(format!("the platform: {}; fix: {}", self.outcome, self.fix));
         problem.level = self.level;
         for setting in &self.settings {
-            // A problem shows one file: places in another one stay in the message.
-            if let Some((source, span)) = situation.places.get(setting)
-                && problem.source.as_ref().is_none_or(|known| known == source)
-                && !problem.labels.iter().any(|(known, _)| known == span)
-            {
-                problem = problem.at(source, *span, setting.clone());
+            let Some((source, span)) = situation.places.get(setting) else { continue };
+            let label = match situation.env.get(setting) {
+                Some(value) if value != SET => format!("{setting}: {value}"),
+                _ => setting.clone(),
+            };
+            if problem.labels.iter().any(|(known, _)| known == span) {
+                continue;
+            }
+            if problem.source.as_ref().is_none_or(|known| known == source) {
+                problem = problem.at(source, *span, label);
+            } else {
+                // A problem draws one file: a place in another one is told in words.
+                let at = source.position(span.start);
+                problem
+                    .message
+                    .push_str(&format!("; {label} is at {}:{}:{}", source.name, at.line, at.column));
             }
         }
         problem
@@ -53,7 +65,7 @@ pub fn page() -> String {
          The level is the highest that a class can have. It is an error only where a 4xx or a failed boot is\n\
          certain; what heals later, or depends on what nobody can see, is a warning. A step may carry\n\
          `contradiction: C8` when sending one is its purpose.\n\n\
-         This page is made from `src/models/contradictions.rs`; a test compares them.\n\n\
+         This page is made from `src/models/classes.rs`; a test compares them.\n\n\
          | code | level | what | example |\n|---|---|---|---|\n",
     );
     for class in &CLASSES {

@@ -8,24 +8,19 @@ use crate::models::billing::BillingMode;
 use crate::models::catalogue::{Catalogue, Provider};
 use crate::models::contradictions::{Finding, class_of};
 use crate::models::derive::{DeriveError, Matched, derive, derive_how};
-use crate::models::dispatch::Arm;
+use crate::models::dispatch::{Arm, Script, local};
 use crate::models::inputs::{LLM_PATH, LlmPath};
 use crate::models::keys::is_guarded;
-use crate::models::situation::{Fate, SET, Sent, Situation, TEMPLATE_VARIANT, TargetKind};
+use crate::models::situation::{Fate, Sent, Situation, TEMPLATE_VARIANT, TargetKind};
 use crate::models::spelling::{case_twin, other_spellings, withdrawn};
 use crate::source::{Level, nearest};
 
-/// What holds for certain, and what hangs on settings that nobody can see.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// In every completion of what is not known.
-    pub certain: Vec<Finding>,
-    /// In some only.
-    pub possible: Vec<Finding>,
-}
-
 /// What contradicts itself, when everything is known. [`Situation::maybe`] counts as not set.
 pub fn detect(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Vec<Finding> {
+    if situation.script == Some(Script::LocalProvision) && local(&situation.env).is_none() {
+        // A loud skip: nothing is sent.
+        return Vec::new();
+    }
     let sent = situation.sent(catalogue);
     let fate = sent.fate(catalogue, allowlist, situation);
     let mut found =
@@ -33,45 +28,6 @@ pub fn detect(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situatio
     found.runtime();
     found.environment();
     found.findings
-}
-
-/// The same over every completion of the variables that may or may not be set.
-pub fn detect_certain(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Report {
-    let maybe: Vec<&String> = situation.maybe.iter().collect();
-    // Beyond a handful only none, each alone and all: enough to see whether a finding hangs on them.
-    let sets: Vec<BTreeSet<&String>> = if maybe.len() <= 5 {
-        (0..1_u32 << maybe.len())
-            .map(|bits| {
-                maybe.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, m)| *m).collect()
-            })
-            .collect()
-    } else {
-        let single = maybe.iter().map(|name| BTreeSet::from([*name]));
-        [BTreeSet::new(), maybe.iter().copied().collect()].into_iter().chain(single).collect()
-    };
-    let runs: Vec<Vec<Finding>> = sets
-        .iter()
-        .map(|set| {
-            let mut known = situation.clone();
-            known.maybe.clear();
-            known.env.extend(set.iter().map(|name| ((*name).clone(), SET.to_owned())));
-            detect(catalogue, allowlist, &known)
-        })
-        .collect();
-    let mut report = Report::default();
-    for finding in runs.iter().flatten() {
-        let same = |other: &Finding| other.class == finding.class;
-        if report.certain.iter().chain(&report.possible).any(same) {
-            continue;
-        }
-        let levels: Option<Level> =
-            runs.iter().map(|run| run.iter().filter(|f| same(f)).map(|f| f.level).max()).min().flatten();
-        match levels {
-            Some(level) => report.certain.push(Finding { level, ..finding.clone() }),
-            None => report.possible.push(finding.clone()),
-        }
-    }
-    report
 }
 
 pub(crate) struct Detection<'a> {
@@ -236,11 +192,11 @@ impl<'a> Detection<'a> {
                 .iter()
                 .map(|(id, payer)| format!("`{id}` ({payer})"))
                 .collect::<Vec<_>>()
-                .join(", ");
+                .join(" or ");
             self.add(
                 "C10",
                 &[from, runtime_from],
-                format!("`{model}` is not registered on {runtime}, {list} is"),
+                format!("`{model}` is not registered on {runtime}; spelled otherwise it is"),
             );
             self.fix(format!("write {list}"));
         } else {
@@ -256,10 +212,12 @@ impl<'a> Detection<'a> {
         }
     }
 
+    /// Models of the platform's arm; the first few are enough for a hint.
     fn platform_models(&self, runtime: &str) -> Vec<&'a str> {
         let arms = self.catalogue.runtime(runtime).into_iter().flat_map(|runtime| &runtime.arms);
         arms.filter(|arm| self.catalogue.provider_of(arm).is_platform())
             .flat_map(|arm| arm.models.iter().map(|model| model.id.as_str()))
+            .take(4)
             .collect()
     }
 

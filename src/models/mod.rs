@@ -4,12 +4,14 @@ pub mod allowlist;
 pub mod auto;
 pub mod billing;
 pub mod catalogue;
+pub mod certainty;
 pub mod classes;
 pub mod container;
 pub mod contradictions;
 pub mod derive;
 pub mod detect;
 mod detect_env;
+pub mod diff;
 pub mod dispatch;
 pub mod expected;
 pub mod gates;
@@ -23,6 +25,8 @@ pub mod situation;
 pub mod situation_file;
 pub mod slug;
 pub mod spelling;
+pub mod table;
+pub mod workflow;
 pub mod yaml;
 
 #[cfg(test)]

@@ -90,7 +90,11 @@ pub(crate) fn ranked<'c>(catalogue: &'c Catalogue, runtime: &Runtime) -> Vec<&'c
             .iter()
             .all(|arm| arm.models.is_empty() || catalogue.provider_of(arm).name != provider.name)
     };
-    providers.sort_by_key(|provider| (unlisted(provider), rank(provider).unwrap_or(ORDER.len())));
+    // A regional twin takes the same key; who wants it says so.
+    let regional = |provider: &Provider| provider.name.ends_with("-cn");
+    providers.sort_by_key(|provider| {
+        (unlisted(provider), rank(provider).unwrap_or(ORDER.len()), regional(provider))
+    });
     providers
 }
 

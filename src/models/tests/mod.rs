@@ -2,8 +2,11 @@ mod auto;
 mod catalogue;
 mod contradictions;
 mod derive;
+mod diff;
 mod gates;
 mod projection;
+mod review;
+mod workflow;
 
 /// Names as derivation takes them; `-` is none.
 pub(crate) fn names(text: &str) -> std::collections::BTreeSet<String> {
