@@ -22,4 +22,5 @@ mod routes;
 mod rules;
 mod state;
 mod sweeps;
+mod vendors;
 mod wire;

@@ -10,32 +10,19 @@ use super::{Core, OVERRIDE_VARIABLE, overrides};
 use crate::models::catalogue::{Catalogue, Protocol, Provider};
 use crate::models::derive::derive;
 use crate::reference::outbound::{Answer, Call};
+use crate::reference::vendors;
 
 /// How long a model may take, in real time.
 const MODEL: Duration = Duration::from_secs(120);
 
 /// A request to a model, before overrides.
 #[derive(Debug, PartialEq, Eq)]
-struct Ask {
-    protocol: Protocol,
-    url: String,
-    headers: Vec<(&'static str, String)>,
-    model: String,
+pub struct Ask {
+    pub protocol: Protocol,
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub model: String,
 }
-
-/// Where vendors are that the catalogue gives no address for.
-const DEFAULT_BASE: [(&str, &str); 10] = [
-    ("openai-subscription", "https://api.openai.com/v1"),
-    ("alibaba", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
-    ("nousresearch", "https://inference-api.nousresearch.com/v1"),
-    ("huggingface", "https://router.huggingface.co/v1"),
-    ("ai-gateway", "https://ai-gateway.vercel.sh/v1"),
-    ("opencode-zen", "https://opencode.ai/zen/v1"),
-    ("opencode-go", "https://opencode.ai/zen/go/v1"),
-    ("kilocode", "https://api.kilocode.ai/v1"),
-    ("ollama-cloud", "https://ollama.com/v1"),
-    ("arcee", "https://models.arcee.ai/v1"),
-];
 
 /// The model's answer to a prompt.
 ///
@@ -101,7 +88,7 @@ async fn runtime(core: &Core) -> String {
 }
 
 /// Decides endpoint and credential from the environment alone.
-fn compose(core: &Core, runtime: &str) -> Result<Ask, String> {
+pub fn compose(core: &Core, runtime: &str) -> Result<Ask, String> {
     let model = core.var("MOLECULE_MODEL").or_else(|| core.var("MODEL")).unwrap_or_default();
     if runtime == "claude-code" {
         return anthropic_client(core, model);
@@ -111,7 +98,7 @@ fn compose(core: &Core, runtime: &str) -> Result<Ask, String> {
         .filter(|_| runtime == "hermes")
         .or_else(|| pair("OPENAI_BASE_URL", "OPENAI_API_KEY"))
     {
-        return Ok(openai(&base, &key, model));
+        return Ok(openai(vendors::completions(&base), &key, model));
     }
     let names: BTreeSet<String> =
         core.env.iter().filter(|(_, v)| !v.trim().is_empty()).map(|(k, _)| k.clone()).collect();
@@ -122,7 +109,7 @@ fn compose(core: &Core, runtime: &str) -> Result<Ask, String> {
 
 /// What claude-code's client does.
 fn anthropic_client(core: &Core, model: &str) -> Result<Ask, String> {
-    let base = core.var("ANTHROPIC_BASE_URL").unwrap_or("https://api.anthropic.com");
+    let base = core.var("ANTHROPIC_BASE_URL").unwrap_or(vendors::ANTHROPIC);
     let mut headers = Vec::new();
     if let Some(key) = core.var("ANTHROPIC_API_KEY") {
         headers.push(("x-api-key", key.to_owned()));
@@ -146,14 +133,14 @@ fn anthropic_client(core: &Core, model: &str) -> Result<Ask, String> {
     headers.push(("anthropic-version", "2023-06-01".to_owned()));
     let model = model.split_once('/').map_or(model, |(_, name)| name);
     let model = model.strip_prefix("anthropic:").or_else(|| model.strip_prefix("claude:")).unwrap_or(model);
-    let url = format!("{}/v1/messages", base.trim_end_matches('/'));
+    let url = vendors::messages(base);
     Ok(Ask { protocol: Protocol::Anthropic, url, headers, model: model.to_owned() })
 }
 
-fn openai(base: &str, key: &str, model: &str) -> Ask {
+fn openai(url: String, key: &str, model: &str) -> Ask {
     Ask {
         protocol: Protocol::Openai,
-        url: format!("{}/chat/completions", base.trim_end_matches('/')),
+        url,
         headers: vec![("authorization", format!("Bearer {key}"))],
         model: model.to_owned(),
     }
@@ -164,21 +151,17 @@ fn by_provider(core: &Core, provider: &Provider, model: &str) -> Result<Ask, Str
     let key = provider.auth_env.iter().find_map(|name| core.var(name)).ok_or_else(|| {
         format!("Agent error (no credential): none of {} is set", provider.auth_env.join(", "))
     })?;
-    let anthropic =
-        provider.base_url_anthropic.as_deref().filter(|_| provider.protocol == Protocol::Anthropic);
-    if let Some(base) = anthropic {
-        let base = base.trim_end_matches('/').trim_end_matches("/v1");
+    if provider.protocol == Protocol::Anthropic
+        && let Some(url) = vendors::anthropic_endpoint(provider)
+    {
         let headers = vec![("x-api-key", key.to_owned()), ("anthropic-version", "2023-06-01".to_owned())];
-        let url = format!("{base}/v1/messages");
         return Ok(Ask { protocol: Protocol::Anthropic, url, headers, model: model.to_owned() });
     }
-    let base = provider
-        .base_url_template
-        .as_deref()
-        .or_else(|| DEFAULT_BASE.iter().find(|(name, _)| *name == provider.name).map(|(_, base)| *base))
-        .or_else(|| core.var("OPENAI_BASE_URL"))
+    let url = vendors::openai_endpoint(provider)
+        .or_else(|| core.var("CUSTOM_BASE_URL").map(vendors::completions))
+        .or_else(|| core.var("OPENAI_BASE_URL").map(vendors::completions))
         .ok_or_else(|| format!("Agent error: provider {} has no address", provider.name))?;
-    Ok(openai(base, &bearer(key), model))
+    Ok(openai(url, &bearer(key), model))
 }
 
 /// A subscription's credential is a JSON file with the token inside.

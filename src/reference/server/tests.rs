@@ -2,3 +2,4 @@
 
 mod fidelity;
 mod play;
+mod projection;
