@@ -137,6 +137,16 @@ impl Redactor {
         }
     }
 
+    /// Redacts anything that goes through JSON and back.
+    pub fn clean<T: serde::Serialize + serde::de::DeserializeOwned>(&self, what: &mut T) {
+        if let Ok(mut value) = serde_json::to_value(&*what)
+            && self.value(&mut value)
+            && let Ok(redacted) = serde_json::from_value(value)
+        {
+            *what = redacted;
+        }
+    }
+
     /// Registers every credential that stands in a JSON body, before anything of it is kept.
     pub fn learn(&self, value: &Value) {
         match value {

@@ -30,7 +30,8 @@ pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError>
         return Ok(ExitCode::Passed);
     }
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::TableStyle::no_border());
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table.set_header(["SCENARIO", "TAGS", "NEEDS", "SUMMARY"]);
     for scenario in &chosen {
         let mut summary = scenario.summary.clone();
@@ -49,7 +50,7 @@ pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError>
 
 /// `lifecycle schema`.
 pub(crate) fn schema(shell: &Shell) -> Result<ExitCode, CliError> {
-    let schema = crate::scenario::schema::schema();
+    let schema = crate::scenario::schema();
     shell.printer.data(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
     Ok(ExitCode::Passed)
 }

@@ -40,7 +40,9 @@ impl Library {
     pub fn load(args: &LibraryArgs, selection: &[String]) -> Result<Library, CliError> {
         let (catalogue_file, builtin) = match &args.providers {
             Some(path) => (read(path)?, false),
-            None => (SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml")), true),
+            None => {
+                (SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml")), true)
+            }
         };
         let catalogue = if builtin {
             Catalogue::built_in().clone()
@@ -59,17 +61,23 @@ impl Library {
         for item in selection {
             let path = Path::new(item);
             let looks_like_path = item.contains('/') || item.ends_with(".yaml") || item.ends_with(".yml");
-            let known = files.iter().any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
+            let known = files
+                .iter()
+                .any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
             if !item.starts_with('@') && looks_like_path && !known {
                 if !path.exists() {
-                    return Err(CliError::new(ExitCode::BadInput, format!("there is no file or folder `{item}`"))
-                        .next("`lifecycle list` shows the scenarios there are"));
+                    return Err(CliError::new(
+                        ExitCode::BadInput,
+                        format!("there is no file or folder `{item}`"),
+                    )
+                    .next("`lifecycle list` shows the scenarios there are"));
                 }
                 files.extend(walk(path)?);
             }
             wanted.push(item.clone());
         }
-        let (fragment_files, scenario_files): (Vec<_>, Vec<_>) = files.into_iter().partition(scenario::fragment::is_fragment);
+        let (fragment_files, scenario_files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(scenario::fragment::is_fragment);
         let shipped = scenario::shipped_fragment_files();
         let missing = shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text));
         let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
@@ -81,7 +89,10 @@ impl Library {
             let Some(one) = loaded.scenario else { continue };
             if let Some(twin) = scenarios.iter().find(|s| s.name == one.name) {
                 if twin.source.text != one.source.text {
-                    let text = format!("two files define the scenario `{}`: {} and {}", one.name, twin.source.name, one.source.name);
+                    let text = format!(
+                        "two files define the scenario `{}`: {} and {}",
+                        one.name, twin.source.name, one.source.name
+                    );
                     problems.push(Problem::error("run::duplicate-scenario", text).hint("rename one of them"));
                 }
                 continue;
@@ -90,12 +101,20 @@ impl Library {
         }
         scenarios.sort_by(|a, b| a.name.cmp(&b.name));
         let catalogue_hash = hash(&catalogue_file);
-        Ok(Library { scenarios, problems, catalogue: Arc::new(catalogue), catalogue_hash, allowlist, selection: wanted })
+        Ok(Library {
+            scenarios,
+            problems,
+            catalogue: Arc::new(catalogue),
+            catalogue_hash,
+            allowlist,
+            selection: wanted,
+        })
     }
 
     /// The chosen scenarios; all errors of files stop everything.
     pub fn chosen(&self) -> Result<Vec<Arc<Scenario>>, CliError> {
-        let mut problems: Vec<Problem> = self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
+        let mut problems: Vec<Problem> =
+            self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
         match select(&self.scenarios, &self.selection) {
             Ok(chosen) if problems.is_empty() => Ok(chosen),
             Ok(_) => Err(CliError::problems(problems)),
@@ -115,15 +134,15 @@ pub(crate) fn hash(file: &SourceFile) -> SourceHash {
 
 /// Reads one text file, bounded.
 pub(crate) fn read(path: &Path) -> Result<SourceFile, CliError> {
-    let bad = |why: String| CliError::new(ExitCode::BadInput, format!("cannot read {}: {why}", path.display()));
+    let bad =
+        |why: String| CliError::new(ExitCode::BadInput, format!("cannot read {}: {why}", path.display()));
     let size = fs::metadata(path).map_err(|e| bad(e.to_string()))?.len();
     if size > MAX_FILE {
         return Err(bad(format!("it has {size} bytes, more than {MAX_FILE}")));
     }
     let bytes = fs::read(path).map_err(|e| bad(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        bad(format!("it is no UTF-8 text (byte {})", e.utf8_error().valid_up_to()))
-    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| bad(format!("it is no UTF-8 text (byte {})", e.utf8_error().valid_up_to())))?;
     Ok(SourceFile::new(path.display().to_string(), text))
 }
 
@@ -135,8 +154,9 @@ pub(crate) fn walk(path: &Path) -> Result<Vec<SourceFile>, CliError> {
     let mut files = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder)
-            .map_err(|e| CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", folder.display())))?;
+        let entries = fs::read_dir(&folder).map_err(|e| {
+            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", folder.display()))
+        })?;
         for entry in entries {
             let path = entry?.path();
             let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");

@@ -10,7 +10,8 @@ use crate::run::folder;
 
 /// Builds reports.
 pub(crate) fn run(args: &ReportArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let path = folder::find(&shell.runs_dir, &args.run).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
+    let path =
+        folder::find(&shell.runs_dir, &args.run).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
     let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
     let state = fold(&path).map_err(|e| fail(&e))?;
     let files = report_files(&args.files);
@@ -25,7 +26,8 @@ pub(crate) fn run(args: &ReportArgs, shell: &Shell) -> Result<ExitCode, CliError
         open(&files).and_then(|open| open.write(&state)).map_err(|e| fail(&e))?;
     }
     if files.is_empty() && args.all.is_none() {
-        Console::new(shell.printer.clone(), CiLog::Plain, &path).replay(&state).map_err(|e| fail(&e))?;
+        let mut console = Console::new(shell.printer.clone(), CiLog::Plain, &path);
+        console.finish(&state).map_err(|e| fail(&e))?;
     }
     Ok(ExitCode::Passed)
 }

@@ -44,8 +44,10 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     // Everything that can be wrong without a network is wrong now, before anything is sent.
     plan::plan(&scenarios, &sources, &TargetFacts::default(), 1).map_err(CliError::problems)?;
     let today = jiff::Timestamp::now().to_string();
-    let expired: Vec<Problem> =
-        scenarios.iter().filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default())).collect();
+    let expired: Vec<Problem> = scenarios
+        .iter()
+        .filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default()))
+        .collect();
     if !expired.is_empty() {
         return Err(CliError::problems(expired));
     }
@@ -90,7 +92,9 @@ impl Work<'_> {
         }
         for scenario in scenarios {
             for (name, input) in scenario.inputs.iter().filter(|(_, input)| input.secret) {
-                let values = [self.sources.flags.get(name)].into_iter().chain(input.env.iter().map(|v| self.sources.env.get(v)));
+                let values = [self.sources.flags.get(name)]
+                    .into_iter()
+                    .chain(input.env.iter().map(|v| self.sources.env.get(v)));
                 values.flatten().for_each(|value| redactor.register(name, value));
             }
         }
@@ -101,7 +105,11 @@ impl Work<'_> {
             &log,
             ReporterConfig {
                 printer: self.shell.printer.clone(),
-                ci: if self.shell.printer.is_ci() { ci.get("system").map(|s| CiLog::of_system(s)).unwrap_or_default() } else { CiLog::Plain },
+                ci: if self.shell.printer.is_ci() {
+                    ci.get("system").map(|s| CiLog::of_system(s)).unwrap_or_default()
+                } else {
+                    CiLog::Plain
+                },
                 run_folder: folder.path.clone(),
                 files,
             },
@@ -111,7 +119,9 @@ impl Work<'_> {
                 if let Some(admin) = &target.api.admin {
                     log.redactor().register("ADMIN_TOKEN", admin.expose());
                 }
-                let code = self.with_target(scenarios, &target, &log, &folder, &tail, seed, &mut signals, began).await;
+                let code = self
+                    .with_target(scenarios, &target, &log, &folder, &tail, seed, &mut signals, began)
+                    .await;
                 target.close().await;
                 code
             }
@@ -130,7 +140,9 @@ impl Work<'_> {
         let code = code?;
         match reported {
             Ok(_) => Ok(code),
-            Err(error) if code == ExitCode::Passed => Err(CliError::new(ExitCode::Environment, error.to_string())),
+            Err(error) if code == ExitCode::Passed => {
+                Err(CliError::new(ExitCode::Environment, error.to_string()))
+            }
             Err(error) => {
                 self.shell.printer.talk(&format!("error: {error}"))?;
                 Ok(code)
@@ -150,11 +162,15 @@ impl Work<'_> {
         signals: &mut Signals,
         began: Instant,
     ) -> Result<ExitCode, CliError> {
-        let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize).map_err(CliError::problems)?;
+        let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
+            .map_err(CliError::problems)?;
         let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
         log.emit(EventKind::RunStarted(Box::new(identity)));
         if target.identity.insecure {
-            log.emit(EventKind::Warning { scenario: None, text: "TLS certificates are not verified (--insecure)".into() });
+            log.emit(EventKind::Warning {
+                scenario: None,
+                text: "TLS certificates are not verified (--insecure)".into(),
+            });
         }
         let poller = Poller::start(Box::new(target.api.clone()));
         if target.facts.capabilities.contains(&crate::scenario::model::Capability::Events) {
@@ -211,7 +227,10 @@ impl Work<'_> {
         seed: u64,
     ) -> RunStarted {
         let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
-        let mut flags = BTreeMap::from([("jobs".to_owned(), self.args.jobs.to_string()), ("seed".to_owned(), seed.to_string())]);
+        let mut flags = BTreeMap::from([
+            ("jobs".to_owned(), self.args.jobs.to_string()),
+            ("seed".to_owned(), seed.to_string()),
+        ]);
         for (name, on) in [("require_live", self.require_live), ("exclusive", self.args.exclusive)] {
             if on {
                 flags.insert(name.to_owned(), "true".to_owned());
@@ -234,7 +253,11 @@ impl Work<'_> {
             profile: None,
             scenarios: scenarios
                 .iter()
-                .map(|s| ScenarioSource { scenario: s.name.clone(), file: library::hash(&s.source), text: s.source.text.to_string() })
+                .map(|s| ScenarioSource {
+                    scenario: s.name.clone(),
+                    file: library::hash(&s.source),
+                    text: s.source.text.to_string(),
+                })
                 .collect(),
             inputs,
             flags,
@@ -256,11 +279,18 @@ pub(crate) fn report_files(args: &super::args::ReportFiles) -> Vec<(FileKind, st
 }
 
 /// Flags and environment, as a target's settings.
-pub(crate) fn target_settings(args: &TargetArgs, shell: &Shell, seed: Option<u64>) -> Result<target::Settings, CliError> {
+pub(crate) fn target_settings(
+    args: &TargetArgs,
+    shell: &Shell,
+    seed: Option<u64>,
+) -> Result<target::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
             let names = [Kind::Embedded.as_str(), Kind::Live.as_str()];
-            CliError::new(ExitCode::BadInput, format!("LIFECYCLE_TARGET is `{text}`; {}", crate::source::did_you_mean(text, names)))
+            CliError::new(
+                ExitCode::BadInput,
+                format!("LIFECYCLE_TARGET is `{text}`; {}", crate::source::did_you_mean(text, names)),
+            )
         })
     });
     let kind = match (args.target, named.transpose()?) {
@@ -277,16 +307,18 @@ pub(crate) fn target_settings(args: &TargetArgs, shell: &Shell, seed: Option<u64
                     .next("--base-url URL, or the variable BASE"));
             }
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                return Err(CliError::new(ExitCode::BadInput, format!("`{url}` is no address: write http://… or https://…")));
+                return Err(CliError::new(
+                    ExitCode::BadInput,
+                    format!("`{url}` is no address: write http://… or https://…"),
+                ));
             }
             Some(_) => {}
         }
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(
-            std::fs::read(path)
-                .map_err(|e| CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", path.display())))?,
-        ),
+        Some(path) => Some(std::fs::read(path).map_err(|e| {
+            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", path.display()))
+        })?),
         None => None,
     };
     let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;

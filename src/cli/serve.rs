@@ -28,7 +28,8 @@ pub(crate) fn run(args: ServeArgs, shell: &Shell) -> Result<ExitCode, CliError> 
 }
 
 fn cannot_listen(what: &str, error: &std::io::Error) -> CliError {
-    CliError::new(ExitCode::Environment, format!("cannot start the {what}: {error}")).next("--listen ADDRESS:PORT; port 0 takes a free one")
+    CliError::new(ExitCode::Environment, format!("cannot start the {what}: {error}"))
+        .next("--listen ADDRESS:PORT; port 0 takes a free one")
 }
 
 async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -36,10 +37,12 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
     let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let generated = given.is_none();
-    let admin_token = given.unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
-    let stands_in = provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
-        .await
-        .map_err(|e| cannot_listen("provider", &e))?;
+    let admin_token =
+        given.unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
+    let stands_in =
+        provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
+            .await
+            .map_err(|e| cannot_listen("provider", &e))?;
     let running = server::start(Options {
         listen: args.listen,
         admin_token: admin_token.clone(),
@@ -98,7 +101,9 @@ async fn agent(args: ServeAgent, shell: &Shell) -> Result<ExitCode, CliError> {
         time_scale: args.time_scale,
     })
     .await
-    .map_err(|e| cannot_listen("agent", &e).next("WORKSPACE_ID and PLATFORM_URL must be set (contract §9.3)"))?;
+    .map_err(|e| {
+        cannot_listen("agent", &e).next("WORKSPACE_ID and PLATFORM_URL must be set (contract §9.3)")
+    })?;
     shell.printer.data(&format!("http://{}", running.addr))?;
     let code = signals.ended().await;
     running.stop().await;

@@ -16,7 +16,8 @@ impl Env {
     /// Reads it, once. Variables that are no text are left out.
     #[expect(clippy::disallowed_methods, reason = "the one reader")]
     pub fn read() -> Env {
-        let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let vars =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         Env { vars: vars.filter(|(_, v)| !v.trim().is_empty()).collect() }
     }
 
@@ -66,7 +67,11 @@ impl Env {
         // HTTP_PROXY in capitals can be set by a request in CGI: only the small one is safe there.
         let cgi = self.get("REQUEST_METHOD").is_some();
         Proxies {
-            http: if cgi { self.get("http_proxy").map(str::to_owned) } else { either("HTTP_PROXY", "http_proxy") },
+            http: if cgi {
+                self.get("http_proxy").map(str::to_owned)
+            } else {
+                either("HTTP_PROXY", "http_proxy")
+            },
             https: either("HTTPS_PROXY", "https_proxy"),
             none: either("NO_PROXY", "no_proxy"),
         }
@@ -113,7 +118,10 @@ impl Env {
 
     /// Every value of the environment that must never be written anywhere.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.vars.iter().filter(|(name, _)| crate::redact::is_credential_field(name)).map(|(n, v)| (n.as_str(), v.as_str()))
+        self.vars
+            .iter()
+            .filter(|(name, _)| crate::redact::is_credential_field(name))
+            .map(|(n, v)| (n.as_str(), v.as_str()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs scenarios and emits events; prints nothing.
 
+pub mod bundle;
 pub mod cleanup;
 pub mod context;
 pub mod credentials;

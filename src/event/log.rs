@@ -96,6 +96,28 @@ impl Log {
         })
     }
 
+    /// Opens the log of a run that ended, to say what became of its resources. A torn last line is closed.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn reopen(folder: &Path, redactor: Redactor) -> Result<Log, LogError> {
+        let path = folder.join("events.jsonl");
+        let text = std::fs::read(&path).map_err(|e| LogError::io("read", &path, e))?;
+        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        let seq = text.iter().filter(|b| **b == b'\n').count() as u64;
+        let file = OpenOptions::new().append(true).open(&path).map_err(|e| LogError::io("open", &path, e))?;
+        file.set_len(whole as u64).map_err(|e| LogError::io("mend", &path, e))?;
+        Ok(Log {
+            shared: Arc::new(Shared {
+                started: Instant::now(),
+                path,
+                redactor,
+                broken: CancellationToken::new(),
+                inner: Mutex::new(Inner { file, seq, error: None, listeners: Vec::new() }),
+            }),
+        })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.shared.path

@@ -44,6 +44,24 @@ impl RunFolder {
     }
 }
 
+impl RunFolder {
+    /// Locks the folder of a run that ended, to write to its log again.
+    ///
+    /// # Errors
+    /// Somebody else holds the lock, or the system refuses.
+    pub fn reopen(path: &Path) -> Result<RunFolder, FolderError> {
+        let lock_path = path.join("lock");
+        let fail = |doing| {
+            let path = lock_path.clone();
+            move |error| FolderError { doing, path, error }
+        };
+        let lock = File::create(&lock_path).map_err(fail("open"))?;
+        lock.try_lock().map_err(|e| fail("lock")(e.into()))?;
+        let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(RunFolder { path: path.to_owned(), run, _lock: lock })
+    }
+}
+
 /// Whether a run still lives: somebody holds its lock.
 pub fn is_live(folder: &Path) -> bool {
     match File::open(folder.join("lock")) {

@@ -74,6 +74,12 @@ impl Ledger {
         Ledger { log, home, entries: Arc::default() }
     }
 
+    /// What an earlier run still owns.
+    pub fn restore(log: Log, home: Home, entries: Vec<Entry>) -> Self {
+        let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
+        Ledger { log, home, entries: Arc::new(Mutex::new(entries)) }
+    }
+
     /// Writes down that a resource will be asked for; on disk when this returns.
     pub fn intend(&self, kind: &str, name: &str, scenario: Option<&str>, managed: bool) -> String {
         let mut entries = self.lock();

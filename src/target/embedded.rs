@@ -28,7 +28,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { time_scale: TIME_SCALE, quirks: Quirks::Observed, faults: Faults::none(), seed: 0, boot: BootTiming::default() }
+        Settings {
+            time_scale: TIME_SCALE,
+            quirks: Quirks::Observed,
+            faults: Faults::none(),
+            seed: 0,
+            boot: BootTiming::default(),
+        }
     }
 }
 
@@ -51,11 +57,15 @@ pub struct Started {
 /// No port can be had.
 pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
     let fail = |what: &str, e: std::io::Error| {
-        OpenError::new(format!("cannot start the reference {what}: {e}"), &["does this machine have a loopback interface?"])
+        OpenError::new(
+            format!("cannot start the reference {what}: {e}"),
+            &["does this machine have a loopback interface?"],
+        )
     };
-    let provider = provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
-        .await
-        .map_err(|e| fail("provider", e))?;
+    let provider =
+        provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
+            .await
+            .map_err(|e| fail("provider", e))?;
     let admin_token = Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>()));
     let platform = server::start(Options {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],

@@ -24,7 +24,8 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     let base_url = settings.base_url.clone().unwrap_or_default();
     let base_url = base_url.trim_end_matches('/').to_owned();
     let config = crate::http::Config { tls: base_url.starts_with("https://"), ..settings.http.clone() };
-    let client = Client::new(&config).map_err(|why| OpenError::new(why, &["--ca-cert, --insecure and the proxy variables"]))?;
+    let client = Client::new(&config)
+        .map_err(|why| OpenError::new(why, &["--ca-cert, --insecure and the proxy variables"]))?;
     let mut api = Api {
         client,
         base_url: base_url.clone(),
@@ -51,14 +52,24 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         }
     };
     let offered = get(&api, "/admin/llm/offered-models", &Auth::Admin).await;
-    let billing = get(&api, "/admin/workspaces/00000000-0000-4000-8000-000000000000/llm-billing-mode", &Auth::Admin).await;
+    let billing =
+        get(&api, "/admin/workspaces/00000000-0000-4000-8000-000000000000/llm-billing-mode", &Auth::Admin)
+            .await;
     have(Capability::Managed, true, "");
     have(Capability::External, true, "");
-    have(Capability::Billing, billing.is_some_and(|a| a.json.is_some()), "the server has no billing-mode route");
+    have(
+        Capability::Billing,
+        billing.is_some_and(|a| a.json.is_some()),
+        "the server has no billing-mode route",
+    );
     have(Capability::Events, has_socket(&api).await, "GET /ws does not open");
     let inspect = "the server shows no environments (it is no reference platform with --inspect)";
     have(Capability::Inspect, about.is_some(), inspect);
-    have(Capability::Env, about.is_some(), "no container engine is reachable and the server shows no environments");
+    have(
+        Capability::Env,
+        about.is_some(),
+        "no container engine is reachable and the server shows no environments",
+    );
     have(Capability::Faults, false, "faults are switched on where the platform is started");
     have(Capability::Containers, false, "no container engine is connected");
     have(Capability::Org, false, "the target is no control plane");
@@ -67,7 +78,11 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         (!url.is_empty()).then_some(url)
     });
     let answers = settings.answers.unwrap_or(if provider.is_some() { Answers::Known } else { Answers::None });
-    have(Capability::Answers, answers != Answers::None, "nobody says what its agents answer: --answers known|stub");
+    have(
+        Capability::Answers,
+        answers != Answers::None,
+        "nobody says what its agents answer: --answers known|stub",
+    );
     let wakes = about.as_ref().is_some_and(|a| record::text(a, "quirks") == "intended");
     have(Capability::Wakes, wakes, "a message does not wake a hibernated workspace (contract §13 #4)");
     facts.behaviours = BTreeMap::from([(Capability::Wakes, wakes)]);
@@ -120,8 +135,12 @@ async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenErr
                     "something accepts connections there and never answers: is it the right port?",
                     "a firewall, or a server that hangs",
                 ],
-                Transport::BadAnswer => &["what answers there does not speak HTTP: is it the right port, http or https?"],
-                _ if is_loopback(host) => &["is the server running? `--base-url` (or BASE) must be its address"],
+                Transport::BadAnswer => {
+                    &["what answers there does not speak HTTP: is it the right port, http or https?"]
+                }
+                _ if is_loopback(host) => {
+                    &["is the server running? `--base-url` (or BASE) must be its address"]
+                }
                 _ => &["is the server running and reachable from here?", "HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
             };
             return Err(OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check));
@@ -136,20 +155,30 @@ fn not_a_server(base_url: &str, health: &Response) -> OpenError {
     if (300..400).contains(&health.status) {
         let to = health.headers.get("location").map(String::as_str).unwrap_or("somewhere else");
         return OpenError::new(
-            format!("{base_url} redirects to {to} ({}): redirects are not followed, because a token would go along", health.status),
+            format!(
+                "{base_url} redirects to {to} ({}): redirects are not followed, because a token would go along",
+                health.status
+            ),
             &["give that address as --base-url, if it is the workspace-server"],
         );
     }
     OpenError::new(
-        format!("{base_url} is not a workspace-server: GET /health answered {} ({kind}): {body}", health.status),
-        &["--base-url must be the server itself, not its canvas or a proxy's page", "a workspace-server answers {\"status\":\"ok\"}"],
+        format!(
+            "{base_url} is not a workspace-server: GET /health answered {} ({kind}): {body}",
+            health.status
+        ),
+        &[
+            "--base-url must be the server itself, not its canvas or a proxy's page",
+            "a workspace-server answers {\"status\":\"ok\"}",
+        ],
     )
 }
 
 /// The admin token must be accepted before anything is created.
 async fn admin_works(api: &Api) -> Result<(), OpenError> {
     let answer = api.client.send(&api.list(), Instant::now() + EACH * 2).await;
-    let answer = answer.map_err(|e| OpenError::new(format!("GET /workspaces: {}", e.text), &["the server's log"]))?;
+    let answer =
+        answer.map_err(|e| OpenError::new(format!("GET /workspaces: {}", e.text), &["the server's log"]))?;
     let error = record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt());
     match answer.status {
         200 if answer.json.as_ref().is_some_and(Value::is_array) => Ok(()),
@@ -173,7 +202,9 @@ async fn admin_works(api: &Api) -> Result<(), OpenError> {
             "GET /workspaces answered 404: no workspace-server, or another organisation's",
             &["--base-url", "--org-id (or MOLECULE_ORG_ID): a wrong one is answered 404 with an empty body"],
         )),
-        status => Err(OpenError::new(format!("GET /workspaces answered {status}: {error}"), &["the server's log"])),
+        status => {
+            Err(OpenError::new(format!("GET /workspaces answered {status}: {error}"), &["the server's log"]))
+        }
     }
 }
 

@@ -342,7 +342,9 @@ pub async fn token(
             context.update(alias, |w| w.token = None);
         }
         (_, None) => {
-            return Err(Failure::product(format!("{purpose}: {} without a token", answer.status)).about(alias));
+            return Err(
+                Failure::product(format!("{purpose}: {} without a token", answer.status)).about(alias)
+            );
         }
     }
     Ok(Passed::with(answer.status.to_string()))
