@@ -390,3 +390,75 @@ impl<'de> de::VariantAccess<'de> for UnitOnly {
         Err(de::Error::custom("a single word is expected here"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::model::Gate;
+    use crate::scenario::raw::values::Text;
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        name: Option<Text>,
+        count: Option<Spanned<u8>>,
+        gate: Option<Gate>,
+        inner: Option<Box<Sample>>,
+        list: Option<Vec<Spanned<u8>>>,
+    }
+
+    fn at(start: usize, kind: Kind) -> Node {
+        Node { span: Span { start, len: 1 }, kind }
+    }
+
+    fn map(start: usize, entries: Vec<(&str, Node)>) -> Node {
+        let entries = entries.into_iter().enumerate().map(|(i, (key, value))| {
+            (Key { text: key.to_owned(), span: Span { start: start + 100 + i, len: 1 } }, value)
+        });
+        at(start, Kind::Map(entries.collect()))
+    }
+
+    fn number(start: usize, n: u64) -> Node {
+        at(start, Kind::Number(n.into(), format!("0{n}")))
+    }
+
+    #[test]
+    fn every_mistake_is_found_and_the_rest_is_read() {
+        let node = map(
+            0,
+            vec![
+                ("nam", number(1, 1)),
+                ("name", number(2, 7)),
+                ("count", number(3, 300)),
+                ("gate", at(4, Kind::Text("optional".to_owned()))),
+                (
+                    "inner",
+                    map(
+                        200,
+                        vec![("count", at(5, Kind::Bool(true))), ("name", number(6, 8)), ("x", number(7, 1))],
+                    ),
+                ),
+                ("list", at(8, Kind::List(vec![number(9, 1), at(10, Kind::Null)]))),
+            ],
+        );
+        let mut errors = Vec::new();
+        let sample: Sample = decode(&node, &mut errors).unwrap();
+        assert_eq!(sample.name, Some(Text { value: "07".to_owned(), span: Span { start: 2, len: 1 } }));
+        assert_eq!(sample.inner.unwrap().name.unwrap().value, "08");
+        assert_eq!((sample.count, sample.gate, sample.list), (None, None, None));
+        let mut found: Vec<_> = errors.iter().map(|e| (e.code, e.span.unwrap().start)).collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [
+                ("unknown-field", 100),
+                ("unknown-field", 302),
+                ("unknown-word", 4),
+                ("wrong-type", 3),
+                ("wrong-type", 5),
+                ("wrong-type", 10),
+            ]
+        );
+        assert!(errors.iter().any(|e| e.hint.as_deref().is_some_and(|h| h.contains("did you mean `name`"))));
+    }
+}

@@ -235,3 +235,75 @@ impl<'de> Visitor<'de> for PlainVisitor {
         Ok(Kind::Map(entries))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(text: &str) -> (Option<Node>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        (parse(&SourceFile::new("a.yaml", text), &mut problems), problems)
+    }
+
+    /// An upgrade of the YAML crate that loses places must fail here.
+    #[test]
+    fn every_key_and_value_has_its_place() {
+        let text = "é: 1\nlist:\n  - \"zwei\"\n  - {k: 'v', n: 0x10}\nblock: |\n  one\n  two\nlast: ~\n";
+        let (node, problems) = read_all(text);
+        assert_eq!(problems, []);
+        let node = node.unwrap();
+        let written = |span: Span| &text[span.start..span.start + span.len];
+        let mut found = Vec::new();
+        fn walk<'a>(node: &Node, written: &dyn Fn(Span) -> &'a str, found: &mut Vec<&'a str>) {
+            match &node.kind {
+                Kind::List(items) => items.iter().for_each(|item| walk(item, written, found)),
+                Kind::Map(entries) => {
+                    for (key, value) in entries {
+                        assert_eq!(written(key.span), key.text);
+                        found.push(written(key.span));
+                        walk(value, written, found);
+                    }
+                }
+                _ => found.push(written(node.span)),
+            }
+        }
+        walk(&node, &written, &mut found);
+        let wanted =
+            ["é", "1", "list", "\"zwei\"", "k", "'v'", "n", "0x10", "block", "one\n  two\n", "last", "~"];
+        assert_eq!(found, wanted);
+        assert_eq!(written(node.get("list").unwrap().span).lines().last(), Some("  - {k: 'v', n: 0x10"));
+    }
+
+    #[test]
+    fn scalars_are_what_they_look_like() {
+        let (node, _) = read_all("[no, yes, true, 1.10, 007, ~, '5', 2026-01-01, 1e3]");
+        let node = node.unwrap();
+        let kinds: Vec<String> = node
+            .one_or_many()
+            .iter()
+            .map(|n| format!("{} {}", n.what(), n.as_text().unwrap_or_default()))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "a text no",
+                "a text yes",
+                "true or false true",
+                "a number 1.10",
+                "a number 007",
+                "nothing ",
+                "a text 5",
+                "a text 2026-01-01",
+                "a number 1e3",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_alias_is_read_where_it_is_used() {
+        let (node, problems) = read_all("a: &x {b: 1}\nc: *x\n");
+        assert_eq!(problems, []);
+        let node = node.unwrap();
+        assert_eq!(node.get("a").unwrap().to_json(), node.get("c").unwrap().to_json());
+    }
+}

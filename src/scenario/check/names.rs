@@ -15,7 +15,7 @@ use super::Check;
 /// Fields of a workspace that templates can look up.
 pub const WORKSPACE_FIELDS: [&str; 9] =
     ["id", "name", "token", "url", "status", "runtime", "model", "provider", "parent_id"];
-const RUN_FIELDS: [&str; 2] = ["id", "root"];
+const RUN_FIELDS: [&str; 3] = ["id", "root", "tail"];
 const ROOTS: [&str; 5] = ["inputs", "matrix", "run", "target", "with"];
 
 /// What a name stands for.
