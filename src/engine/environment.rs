@@ -163,6 +163,23 @@ fn tag(context: &ScenarioContext, value: &str) -> String {
     mac.finalize().into_bytes().iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
+/// Changes of model variables that neither the rules nor a written secret explain.
+pub fn unexplained(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
+    let lines = difference(before, after);
+    lines
+        .into_iter()
+        .filter(|line| {
+            let name = line.split(':').next().unwrap_or_default();
+            let (old, new) = (before.get(name), after.get(name));
+            let rule = |var: Option<&EnvVar>| var.and_then(|v| v.expected.clone());
+            let ruled = rule(old).is_some() || rule(new).is_some();
+            let same_rule = rule(old) == rule(new);
+            let written = new.is_some_and(|v| v.ok == Some(true) && v.value.starts_with("equals secret"));
+            ruled && same_rule && !written
+        })
+        .collect()
+}
+
 /// Lines that say how two environments differ: `ANTHROPIC_AUTH_TOKEN: equals secret X → unset`.
 pub fn difference(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::ScenarioContext;
+use crate::scenario::model::Capability;
 use crate::scenario::template::Scope;
 
 /// Values that only some steps see: the item of a `foreach`.
@@ -33,6 +34,10 @@ impl Scope for StepScope<'_> {
                 return context.run.root.lock().ok().and_then(|root| root.clone()).map(|id| json!(id));
             }
             ("target", Some("base_url")) => return Some(json!(context.run.api.base_url)),
+            ("target", Some(word)) => {
+                let capability = Capability::ALL.into_iter().find(|c| c.as_str() == word)?;
+                return Some(json!(context.run.target.capabilities.contains(&capability)));
+            }
             _ => {}
         }
         if let Some(value) = self.locals.get(first) {

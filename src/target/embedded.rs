@@ -1,5 +1,6 @@
 //! The reference platform in this process, on loopback, with its provider.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -39,7 +40,17 @@ impl Default for Settings {
 }
 
 /// High enough that a suite takes seconds, low enough that a slow machine keeps up with heartbeats.
-pub const TIME_SCALE: f64 = 20.0;
+pub const TIME_SCALE: f64 = 40.0;
+
+/// The server's model proxy is the reference provider too, under the platform's own paths (contract §8.5).
+pub fn proxy_env(provider: &str) -> BTreeMap<String, String> {
+    let proxy = |surface: &str| format!("{provider}/api/v1/internal/llm/{surface}");
+    BTreeMap::from([
+        ("MOLECULE_LLM_BASE_URL".to_owned(), format!("{}/v1", proxy("openai"))),
+        ("MOLECULE_LLM_ANTHROPIC_BASE_URL".to_owned(), proxy("anthropic")),
+        ("MOLECULE_LLM_USAGE_TOKEN".to_owned(), format!("lc-usage-{:032x}", rand::rng().random::<u128>())),
+    ])
+}
 
 /// Platform and provider.
 pub struct Started {
@@ -78,6 +89,7 @@ pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
         llm_proxy: true,
         boot: settings.boot,
         heartbeat: Duration::from_secs(5),
+        server_env: proxy_env(&provider.base_url()),
         provider: Some(provider.base_url()),
         ..Options::default()
     })

@@ -12,7 +12,7 @@ use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::engine::scope::StepScope;
 use crate::engine::workspace::Workspace;
 use crate::event::EventKind;
-use crate::http::{Response, TransportError};
+use crate::http::Response;
 use crate::platform::record;
 use crate::run::clock;
 use crate::scenario::model::Create;
@@ -155,13 +155,13 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
                 (answer::describe(&answer), Again::Never)
             }
             Ok(answer) => return Ok(Made::Answer(answer)),
-            Err(error) if error.never_sent() => (error.text.clone(), Again::Always(error)),
+            Err(error) if error.never_sent() => (error.text.clone(), Again::Always),
             Err(error) => (error.text.clone(), Again::Never),
         };
         if context.stop.is_cancelled() {
             return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
         }
-        if !matches!(again, Again::Always(_))
+        if !matches!(again, Again::Always)
             && let Some(id) = find(context, step, name, matches!(again, Again::Never)).await
         {
             return Ok(Made::Found(id, why));
@@ -176,7 +176,7 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
                 ));
             }
             _ if Instant::now() + pause >= step.deadline => {
-                let kind = if matches!(again, Again::Always(_)) {
+                let kind = if matches!(again, Again::Always) {
                     FailureKind::Environment
                 } else {
                     FailureKind::Product
@@ -195,7 +195,7 @@ enum Again {
     /// The server answered: what is not in its list was not made.
     IfAbsent,
     /// Nothing was sent.
-    Always(TransportError),
+    Always,
 }
 
 /// Looks for a workspace by its unique name. An answer that was lost may come true a little later,

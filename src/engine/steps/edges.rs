@@ -184,7 +184,7 @@ async fn restarted_row(
     let workspace = known(context, alias)?;
     let until = (Instant::now() + Duration::from_secs(10)).min(step.deadline);
     let before = &workspace.baseline;
-    let mut last = String::new();
+    let mut last;
     loop {
         match context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await {
             Ok(row) if row.status == 200 && row.json.is_some() => {
@@ -305,11 +305,12 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
         ))
         .about(alias));
     }
-    context
-        .update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
-    reach(context, alias, plain(context, &[Status::Online], true), false, step)
-        .await
-        .map_err(|f| f.about(alias))
+    context.update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
+    // The platform announces when it will be awake; four times that, on its own clock, is enough.
+    let announced = answer.retry_after().unwrap_or(Duration::from_secs(15));
+    let mut wanted = plain(context, &[Status::Online], true);
+    wanted.tolerate.insert(Status::Hibernated, announced * 4);
+    reach(context, alias, wanted, false, step).await.map_err(|f| f.about(alias))
 }
 
 /// `terminate:` stops the instance behind the platform's back; needs a target that can.

@@ -179,15 +179,8 @@ async fn env(
     if wanted.stable
         && let Some(before) = &workspace.env_before
     {
-        let llm =
-            |name: &str| vars.get(name).or_else(|| before.get(name)).is_some_and(|v| v.expected.is_some());
-        let changed = environment::difference(before, &vars);
-        wrong.extend(
-            changed
-                .into_iter()
-                .filter(|line| line.split(':').next().is_some_and(llm))
-                .map(|line| format!("changed over the {}: {line}", workspace.edge_name)),
-        );
+        let unexplained = environment::unexplained(before, &vars);
+        wrong.extend(unexplained.into_iter().map(|line| format!("changed over the {}: {line}", workspace.edge_name)));
     }
     for (name, matchers) in wanted.vars {
         let value = found.vars.get(name).map(|v| Value::String(v.clone()));
