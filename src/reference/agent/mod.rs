@@ -1,0 +1,274 @@
+//! The reference agent: what runs inside a workspace (contract §9.3).
+//!
+//! It registers, sends heartbeats, answers JSON-RPC, and asks the model that its environment names
+//! exactly as the runtime's own client would. One implementation, embedded as a task or as a process.
+
+mod loops;
+mod model;
+mod overrides;
+mod rpc;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clock::{Clock, wall};
+use super::options::AgentKind;
+use super::outbound::Outbound;
+use super::wire;
+
+/// Names of faults that an agent shows, in its environment: comma-separated.
+pub const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";
+/// Where requests to a provider go instead: `https://origin=http://origin`, comma-separated; `*` is any origin.
+pub const OVERRIDE_VARIABLE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
+/// The port that an agent listens on inside a container.
+pub const CONTAINER_PORT: u16 = 8000;
+/// How many lines of its log an agent keeps.
+const LOG_LINES: usize = 200;
+
+/// The config volume of an embedded agent; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigFiles(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl ConfigFiles {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is a file of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+
+    /// Adds or replaces files; empty ones go.
+    pub fn write(&self, files: BTreeMap<String, Vec<u8>>) {
+        let mut all = self.lock();
+        all.extend(files);
+        all.retain(|_, content| !content.is_empty());
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        self.lock().get(name).map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned())
+    }
+}
+
+/// Where an agent finds its files.
+#[derive(Clone, Debug)]
+enum Config {
+    Memory(ConfigFiles),
+    Directory(PathBuf),
+}
+
+impl Config {
+    async fn read(&self, name: &str) -> Option<String> {
+        let text = match self {
+            Config::Memory(files) => files.read(name)?,
+            Config::Directory(path) => {
+                tokio::fs::read_to_string(path.join(name)).await.ok()?.trim().to_owned()
+            }
+        };
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// What an embedded agent is made from.
+pub struct Embed {
+    /// Bound already.
+    pub listener: TcpListener,
+    /// The whole environment of the instance.
+    pub env: BTreeMap<String, String>,
+    /// The config volume.
+    pub config: ConfigFiles,
+    /// What it answers.
+    pub kind: AgentKind,
+    /// The platform's clock.
+    pub clock: Clock,
+    /// Time between heartbeats, in contract time.
+    pub heartbeat: Duration,
+    /// The HTTP client.
+    pub outbound: Outbound,
+}
+
+/// What an agent process is started with. The caller reads the environment.
+pub struct Settings {
+    /// The process's environment: `WORKSPACE_ID`, `PLATFORM_URL` and what the model needs.
+    pub env: BTreeMap<String, String>,
+    /// Where to listen; inside a container every address, port 8000.
+    pub listen: SocketAddr,
+    /// What it answers.
+    pub kind: AgentKind,
+    /// Time between heartbeats, in contract time.
+    pub heartbeat: Duration,
+    /// How much faster than real time the platform's clock runs.
+    pub time_scale: f64,
+}
+
+/// An agent that runs.
+pub struct Agent {
+    core: Arc<Core>,
+    closed: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// An agent process that runs.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    agent: Agent,
+}
+
+/// What the parts of an agent share.
+struct Core {
+    env: BTreeMap<String, String>,
+    config: Config,
+    kind: AgentKind,
+    clock: Clock,
+    heartbeat: Duration,
+    outbound: Outbound,
+    started: Instant,
+    busy: AtomicI64,
+    log: Mutex<VecDeque<String>>,
+}
+
+impl Core {
+    /// A variable that is not empty.
+    fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    fn fault(&self, name: &str) -> bool {
+        self.var(FAULTS_VARIABLE).is_some_and(|names| names.split(',').any(|n| n == name))
+    }
+
+    fn workspace(&self) -> &str {
+        self.var("WORKSPACE_ID").unwrap_or_default()
+    }
+
+    fn uptime(&self) -> u64 {
+        self.clock.since(self.started).as_secs()
+    }
+
+    fn say(&self, line: &str) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(format!("{} {line}", wall()));
+    }
+
+    fn busy(&self) -> i64 {
+        self.busy.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts an agent as tasks of this process.
+pub fn embed(parts: Embed) -> Agent {
+    let core = Core {
+        env: parts.env,
+        config: Config::Memory(parts.config),
+        kind: parts.kind,
+        clock: parts.clock,
+        heartbeat: parts.heartbeat,
+        outbound: parts.outbound,
+        started: Instant::now(),
+        busy: AtomicI64::new(0),
+        log: Mutex::default(),
+    };
+    launch(core, parts.listener)
+}
+
+/// Starts an agent as a process would (contract §9.3).
+///
+/// # Errors
+/// A missing variable, or an address that cannot be listened on.
+pub async fn start(settings: Settings) -> io::Result<Running> {
+    for name in ["WORKSPACE_ID", "PLATFORM_URL"] {
+        if settings.env.get(name).is_none_or(|v| v.trim().is_empty()) {
+            let text = format!("an agent needs {name} in its environment");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+    }
+    let listener = TcpListener::bind(settings.listen).await?;
+    let addr = listener.local_addr()?;
+    let directory = settings.env.get("WORKSPACE_CONFIG_PATH").map_or("/configs", String::as_str);
+    let core = Core {
+        config: Config::Directory(PathBuf::from(directory)),
+        env: settings.env,
+        kind: settings.kind,
+        clock: Clock::new(settings.time_scale),
+        heartbeat: settings.heartbeat,
+        outbound: Outbound::new()?,
+        started: Instant::now(),
+        busy: AtomicI64::new(0),
+        log: Mutex::default(),
+    };
+    Ok(Running { addr, agent: launch(core, listener) })
+}
+
+fn launch(core: Core, listener: TcpListener) -> Agent {
+    let core = Arc::new(core);
+    let closed = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    // It listens before it registers, so that nobody is told of an address that does not answer.
+    let serving = wire::serve(listener, rpc::app(Arc::clone(&core)), closed.clone());
+    tasks.spawn(async move {
+        let _ = serving.await;
+    });
+    if !core.fault("never-online") {
+        let (core, closed) = (Arc::clone(&core), closed.clone());
+        tasks.spawn(async move {
+            let _ = closed.run_until_cancelled(loops::speak(core)).await;
+        });
+    }
+    tasks.close();
+    Agent { core, closed, tasks }
+}
+
+impl Agent {
+    /// Whether it has not been stopped.
+    pub fn is_running(&self) -> bool {
+        !self.closed.is_cancelled()
+    }
+
+    /// Ends it at once: its port is free and its connections are cut when this returns.
+    pub async fn stop(&self) {
+        self.closed.cancel();
+        self.tasks.wait().await;
+    }
+
+    /// The last lines of its log.
+    pub fn logs(&self, lines: usize) -> Vec<String> {
+        let log = self.core.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().skip(log.len().saturating_sub(lines)).cloned().collect()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+impl Running {
+    /// Ends it.
+    pub async fn stop(self) {
+        self.agent.stop().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

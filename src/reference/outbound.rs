@@ -1,0 +1,188 @@
+//! The reference platform's HTTP client: the platform calling agents, agents calling platform and provider.
+//!
+//! Never through a proxy, never following redirects. Plain HTTP needs no certificates, so that it
+//! also works in an image that holds nothing else; a client for https is made only when it is needed.
+
+use std::error::Error;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Method};
+use bytes::Bytes;
+use reqwest::{Client, redirect};
+
+/// How long a connection may take to open (contract §4.2).
+const CONNECT: Duration = Duration::from_secs(10);
+/// Connections kept open and unused, per address.
+const IDLE_PER_HOST: usize = 2;
+
+/// A client; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    plain: Client,
+    tls: Arc<OnceLock<Result<Client, String>>>,
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The connection could not be opened.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// It took too long.
+    #[error("no answer in time")]
+    Timeout,
+    /// It broke after it was open.
+    #[error("connection lost: {0}")]
+    Broken(String),
+    /// The body is larger than asked for.
+    #[error("answer larger than {0} bytes")]
+    TooLarge(usize),
+    /// The request cannot be made.
+    #[error("cannot send: {0}")]
+    Unsendable(String),
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Method.
+    pub method: Method,
+    /// Absolute URL.
+    pub url: String,
+    /// Headers, all of them.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Bytes,
+    /// How long all of it may take, in real time.
+    pub within: Duration,
+    /// How large the answer may be.
+    pub max_bytes: usize,
+}
+
+impl Call {
+    /// A POST of JSON.
+    pub fn post_json(url: impl Into<String>, body: impl Into<Bytes>) -> Call {
+        Call {
+            method: Method::POST,
+            url: url.into(),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: body.into(),
+            within: Duration::from_secs(30),
+            max_bytes: 64 << 20,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Call {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Bounds it, in real time.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Call {
+        self.within = limit;
+        self
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_idle_timeout(Duration::from_secs(20))
+        // Needs no resolver, and agents listen on the IPv4 loopback first.
+        .resolve_to_addrs(
+            "localhost",
+            &[SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))],
+        )
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+impl Outbound {
+    /// A client.
+    ///
+    /// # Errors
+    /// When the HTTP library cannot be set up.
+    pub fn new() -> std::io::Result<Outbound> {
+        let plain = builder().tls_certs_only([]).build().map_err(std::io::Error::other)?;
+        Ok(Outbound { plain, tls: Arc::default() })
+    }
+
+    fn client(&self, url: &str) -> Result<&Client, CallError> {
+        if !url.starts_with("https:") {
+            return Ok(&self.plain);
+        }
+        self.tls
+            .get_or_init(|| builder().build().map_err(|e| chain(&e)))
+            .as_ref()
+            .map_err(|e| CallError::Unsendable(e.clone()))
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// When there is no whole answer.
+    pub async fn send(&self, call: Call) -> Result<Answer, CallError> {
+        let limit = call.within;
+        match tokio::time::timeout(limit, self.send_unbounded(call)).await {
+            Ok(result) => result,
+            Err(_) => Err(CallError::Timeout),
+        }
+    }
+
+    async fn send_unbounded(&self, call: Call) -> Result<Answer, CallError> {
+        let mut request = self.client(&call.url)?.request(call.method, &call.url).body(call.body);
+        for (name, value) in call.headers {
+            request = request.header(name, value);
+        }
+        let mut response = request.send().await.map_err(|e| classify(&e))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| classify(&e))? {
+            if body.len() + chunk.len() > call.max_bytes {
+                return Err(CallError::TooLarge(call.max_bytes));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body: body.into() })
+    }
+}
+
+fn classify(error: &reqwest::Error) -> CallError {
+    if error.is_builder() {
+        CallError::Unsendable(chain(error))
+    } else if error.is_connect() {
+        CallError::Connect(chain(error))
+    } else if error.is_timeout() {
+        CallError::Timeout
+    } else {
+        CallError::Broken(chain(error))
+    }
+}

@@ -1,0 +1,202 @@
+//! What all parts of one running platform share.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::clock::{Clock, wall};
+use super::faults::{Fault, Faults};
+use super::options::{Mode, Options, ProvisionerKind, Quirks};
+use super::outbound::Outbound;
+use super::provision::embedded::{self, Setup};
+use super::provision::{NoBackend, Provisioner};
+use super::ratelimit::RateLimit;
+use super::state::State;
+use super::state::tokens::random_token;
+use crate::domain::Secret;
+use crate::models::allowlist::Allowlist;
+use crate::models::catalogue::Catalogue;
+use crate::models::server_env::ServerEnv;
+
+/// How many lines of the server's log are kept.
+const LOG_LINES: usize = 1_000;
+/// Where the platform's own model proxy is.
+pub const PROXY_ORIGIN: &str = "https://api.moleculesai.app";
+
+/// One running platform.
+pub struct Platform {
+    pub admin_token: Secret,
+    pub clock: Clock,
+    pub mode: Mode,
+    pub quirks: Quirks,
+    pub faults: Faults,
+    pub inspect: bool,
+    pub provider: Option<String>,
+    pub catalogue: &'static Catalogue,
+    pub allowlist: Allowlist,
+    pub server: ServerEnv,
+    pub outbound: Outbound,
+    pub provisioner: Arc<dyn Provisioner>,
+    pub has_backend: bool,
+    /// Where instances reach the platform.
+    pub platform_url: String,
+    pub limits: RateLimit,
+    pub stopping: CancellationToken,
+    tasks: TaskTracker,
+    state: Mutex<State>,
+    log: Mutex<VecDeque<String>>,
+    counters: Mutex<HashMap<Fault, Arc<AtomicU64>>>,
+    once: Mutex<HashMap<(Fault, String), ()>>,
+}
+
+/// How many things that happen once are remembered.
+const ONCE_KEPT: usize = 100_000;
+
+impl Platform {
+    /// A platform that does not serve yet.
+    pub fn new(options: Options, platform_url: String) -> std::io::Result<Platform> {
+        let clock = Clock::new(options.time_scale);
+        let outbound = Outbound::new()?;
+        let slower = Duration::from_secs(options.faults.value(Fault::SlowOnline).unwrap_or(0));
+        let (provisioner, has_backend): (Arc<dyn Provisioner>, bool) = match options.provisioner {
+            ProvisionerKind::Embedded => {
+                let setup = Setup {
+                    clock,
+                    boot: options.boot,
+                    kind: options.agent,
+                    heartbeat: options.heartbeat,
+                    slower,
+                    seed: options.seed,
+                    outbound: outbound.clone(),
+                };
+                (embedded::shared(setup), true)
+            }
+            ProvisionerKind::Custom(own) => (own, true),
+            ProvisionerKind::None => (Arc::new(NoBackend), false),
+        };
+        let mut server_env = options.server_env;
+        if options.llm_proxy {
+            for (name, value) in [
+                ("MOLECULE_LLM_BASE_URL", format!("{PROXY_ORIGIN}/api/v1/internal/llm/openai/v1")),
+                ("MOLECULE_LLM_ANTHROPIC_BASE_URL", format!("{PROXY_ORIGIN}/api/v1/internal/llm/anthropic")),
+                ("MOLECULE_LLM_USAGE_TOKEN", random_token()),
+            ] {
+                server_env.entry(name.to_owned()).or_insert(value);
+            }
+        }
+        Ok(Platform {
+            admin_token: options.admin_token,
+            clock,
+            mode: options.mode,
+            quirks: options.quirks,
+            faults: options.faults,
+            inspect: options.inspect,
+            provider: options.provider,
+            catalogue: Catalogue::built_in(),
+            allowlist: Allowlist::shipped(),
+            limits: RateLimit::new(&server_env, clock),
+            server: ServerEnv::new(server_env),
+            outbound,
+            provisioner,
+            has_backend,
+            platform_url,
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            state: Mutex::default(),
+            log: Mutex::default(),
+            counters: Mutex::default(),
+            once: Mutex::default(),
+        })
+    }
+
+    /// The state. Never held across an await.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a fault is on.
+    pub fn fault(&self, fault: Fault) -> bool {
+        self.faults.has(fault)
+    }
+
+    /// Whether it is the turn of a fault that hits every n-th request, and how often it has hit.
+    pub fn fault_turn(&self, fault: Fault) -> Option<u64> {
+        let every = self.faults.value(fault)?;
+        let counter = {
+            let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(counters.entry(fault).or_default())
+        };
+        let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        count.is_multiple_of(every).then(|| count / every)
+    }
+
+    /// Whether a fault that hits a thing once has not hit this one yet; it has now.
+    pub fn fault_once(&self, fault: Fault, what: &str) -> bool {
+        if !self.fault(fault) {
+            return false;
+        }
+        let mut once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
+        if once.len() >= ONCE_KEPT {
+            once.clear();
+        }
+        once.insert((fault, what.to_owned()), ()).is_none()
+    }
+
+    /// Whether the intended behaviour is kept instead of the observed one.
+    pub fn mended(&self) -> bool {
+        self.quirks == Quirks::Intended
+    }
+
+    /// A variable of the server's environment that is not empty.
+    pub fn server_var(&self, name: &str) -> Option<&str> {
+        self.server.vars.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// Whether this server is one tenant of many (contract §6.1).
+    pub fn saas(&self) -> bool {
+        match self.server_var("MOLECULE_DEPLOY_MODE") {
+            Some(mode) => mode == "saas",
+            None => self.server_var("MOLECULE_ORG_ID").is_some(),
+        }
+    }
+
+    /// Writes a line into the server's log.
+    pub fn say(&self, line: &str) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(format!("{} {line}", wall()));
+    }
+
+    /// The server's log, oldest line first.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Runs work that outlives its request; it ends when the platform stops.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            let _ = stopping.run_until_cancelled_owned(work).await;
+        });
+    }
+
+    /// Ends all work and all instances.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The name of a workspace, for summaries.
+    pub fn name_of(&self, id: Uuid) -> String {
+        self.state().get(id).map(|w| w.name.clone()).unwrap_or_default()
+    }
+}

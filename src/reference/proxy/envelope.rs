@@ -1,0 +1,134 @@
+//! A message as the platform makes it whole (contract §7.1).
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// A JSON-RPC request that is complete.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    pub value: Value,
+    pub method: String,
+    pub message_id: String,
+    /// All text of it.
+    pub text: String,
+    /// `params.expires_in_seconds`.
+    pub expires_in: Option<u64>,
+}
+
+/// Why a body is no message: the 400's body.
+pub fn normalise(body: &Bytes) -> Result<Envelope, Value> {
+    let Ok(Value::Object(given)) = serde_json::from_slice::<Value>(body) else {
+        return Err(json!({ "error": "invalid JSON" }));
+    };
+    let mut envelope = if given.contains_key("jsonrpc") {
+        given
+    } else {
+        let mut whole = Map::new();
+        whole.insert("jsonrpc".to_owned(), json!("2.0"));
+        whole.insert("id".to_owned(), json!(Uuid::new_v4()));
+        whole.extend(given);
+        whole
+    };
+    let method = envelope.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut message_id = String::new();
+    let mut text = String::new();
+    let params = envelope.get_mut("params").and_then(Value::as_object_mut);
+    let expires_in = params.as_ref().and_then(|p| p.get("expires_in_seconds")).and_then(Value::as_u64);
+    if let Some(message) = params.and_then(|p| p.get_mut("message")).and_then(Value::as_object_mut) {
+        complete(message)?;
+        message_id = message.get("messageId").and_then(Value::as_str).unwrap_or_default().to_owned();
+        text = text_of(message);
+    }
+    Ok(Envelope { value: Value::Object(envelope), method, message_id, text, expires_in })
+}
+
+fn complete(message: &mut Map<String, Value>) -> Result<(), Value> {
+    if !message.contains_key("parts") {
+        let parts = match message.remove("content") {
+            Some(Value::String(text)) => json!([{ "kind": "text", "text": text }]),
+            Some(Value::Array(parts)) => Value::Array(parts),
+            Some(_) => {
+                return Err(json!({
+                    "error": "params.message.content must be a string or an array of parts",
+                    "hint": "v0.2 example: {\"content\":\"...\"}",
+                }));
+            }
+            None => {
+                return Err(json!({
+                    "error": "params.message must contain either 'parts' (v0.3) or 'content' (v0.2 compat)",
+                    "hint": "v0.3 example: {\"parts\":[{\"kind\":\"text\",\"text\":\"...\"}]}",
+                }));
+            }
+        };
+        message.insert("parts".to_owned(), parts);
+    }
+    if let Some(Value::Array(parts)) = message.get_mut("parts") {
+        for part in parts.iter_mut().filter_map(Value::as_object_mut) {
+            if !part.contains_key("kind")
+                && let Some(kind) = part.remove("type")
+            {
+                part.insert("kind".to_owned(), kind);
+            }
+        }
+    }
+    let has = |key: &str| message.get(key).and_then(Value::as_str).is_some_and(|v| !v.is_empty());
+    let (role, id) = (has("role"), has("messageId"));
+    if !role {
+        message.insert("role".to_owned(), json!("user"));
+    }
+    if !id {
+        message.insert("messageId".to_owned(), json!(Uuid::new_v4()));
+    }
+    Ok(())
+}
+
+/// All text parts, one a line.
+fn text_of(message: &Map<String, Value>) -> String {
+    let parts = message.get("parts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    parts.iter().filter_map(|p| p["text"].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &Value) -> Result<Envelope, Value> {
+        normalise(&Bytes::from(value.to_string()))
+    }
+
+    #[test]
+    fn bare_and_old_forms_are_completed() {
+        let message = json!({ "parts": [{ "kind": "text", "text": "hi" }] });
+        for params in [
+            json!({ "message": { "content": "hi" } }),
+            json!({ "message": { "content": [{ "type": "text", "text": "hi" }] } }),
+            json!({ "message": { "parts": [{ "type": "text", "text": "hi" }] } }),
+            json!({ "message": message }),
+        ] {
+            let envelope = read(&json!({ "method": "message/send", "params": params })).unwrap();
+            let whole = &envelope.value["params"]["message"];
+            assert_eq!((envelope.text.as_str(), &envelope.value["jsonrpc"]), ("hi", &json!("2.0")));
+            assert_eq!((&whole["role"], &whole["parts"]), (&json!("user"), &message["parts"]));
+            assert!(whole.get("content").is_none());
+            assert_eq!(whole["messageId"].as_str(), Some(envelope.message_id.as_str()));
+            assert!(Uuid::try_parse(envelope.value["id"].as_str().unwrap()).is_ok());
+        }
+    }
+
+    #[test]
+    fn ids_are_kept_and_nonsense_is_refused() {
+        let kept = json!({ "jsonrpc": "2.0", "id": 7, "method": "message/send",
+            "params": { "message": { "messageId": "m", "role": "agent", "parts": [] }, "expires_in_seconds": 5 } });
+        let envelope = read(&kept).unwrap();
+        assert_eq!((envelope.message_id.as_str(), envelope.expires_in), ("m", Some(5)));
+        assert_eq!(envelope.value, kept);
+        assert_eq!(normalise(&Bytes::from_static(b"{")).unwrap_err()["error"], "invalid JSON");
+        assert_eq!(normalise(&Bytes::from_static(b"[]")).unwrap_err()["error"], "invalid JSON");
+        for message in [json!({ "role": "user" }), json!({ "content": 3 })] {
+            let refused =
+                read(&json!({ "method": "message/send", "params": { "message": message } })).unwrap_err();
+            assert!(refused["hint"].is_string());
+        }
+    }
+}

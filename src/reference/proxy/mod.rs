@@ -1,0 +1,421 @@
+//! The A2A proxy: from an accepted message to an answer (contract §7.1, §7.2, §7.5).
+
+mod envelope;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::clock::wall;
+use super::faults::Fault;
+use super::outbound::{Answer, Call, CallError};
+use super::platform::Platform;
+use super::state::activity::Row;
+use super::state::events::Keep;
+use super::state::queue::{Item, MAX_ATTEMPTS, Standing};
+use super::state::workspace::Delivery;
+use super::{addresses, reply};
+use crate::domain::Status;
+pub use envelope::{Envelope, normalise};
+
+/// A canvas caller waits this long for an answer (contract §4.2).
+const CANVAS_BUDGET: Duration = Duration::from_secs(90);
+/// An agent waits this long for another one.
+const AGENT_CEILING: Duration = Duration::from_secs(30 * 60);
+/// An agent that says nothing for this long is given up.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+/// A cached URL is used this long.
+const URL_CACHE: Duration = Duration::from_secs(300);
+/// How long a mock agent thinks.
+const MOCK: Duration = Duration::from_millis(80);
+/// What mock agents say.
+const MOCK_REPLIES: [&str; 3] = ["Roger that, on it.", "On it!", "Got it, working on that now."];
+
+/// Who sent a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A person at the canvas, or nobody in particular.
+    Canvas,
+    /// A workspace.
+    Agent(Uuid),
+    /// The platform itself, under a synthetic name.
+    System(&'static str),
+}
+
+impl Sender {
+    fn source(&self) -> Option<Uuid> {
+        match self {
+            Sender::Agent(id) => Some(*id),
+            Sender::Canvas | Sender::System(_) => None,
+        }
+    }
+
+    fn is_canvas(&self) -> bool {
+        *self == Sender::Canvas
+    }
+}
+
+/// One message on its way.
+struct Message {
+    id: Uuid,
+    envelope: Envelope,
+    sender: Sender,
+    started: Instant,
+}
+
+/// Sends a message of the platform's own and drops the answer.
+pub async fn send_system(platform: &Arc<Platform>, id: Uuid, body: Value) {
+    let Ok(envelope) = normalise(&Bytes::from(body.to_string())) else { return };
+    let _ = deliver(platform, id, envelope, Sender::System("system:restart-context"), None).await;
+}
+
+/// Delivers a message and answers as the route does. `ceiling` is the caller's X-Timeout.
+pub async fn deliver(
+    platform: &Arc<Platform>,
+    id: Uuid,
+    envelope: Envelope,
+    sender: Sender,
+    ceiling: Option<Duration>,
+) -> Response {
+    let Some(target) = Target::look(platform, id) else {
+        return reply::error(404, "workspace not found");
+    };
+    if target.removed && platform.mended() {
+        return reply::error(404, "workspace not found");
+    }
+    ingest(platform, id, &target, &envelope, &sender);
+    if target.delivery == Delivery::Poll {
+        let method = envelope.method.clone();
+        return reply::raw(
+            200,
+            json!({ "status": "queued", "delivery_mode": "poll", "method": method }).to_string(),
+        );
+    }
+    if target.mock {
+        platform.clock.sleep(MOCK).await;
+        return mock(platform, id, &envelope);
+    }
+    if target.url.is_empty() {
+        return no_url(platform, id, &target);
+    }
+    if !addresses::may_call(&target.url, platform.mode, platform.saas()).await {
+        return reply::error(502, "workspace URL is not publicly routable");
+    }
+    let delivery = Message { id, envelope, sender, started: Instant::now() };
+    let canvas = delivery.sender.is_canvas();
+    let method = delivery.envelope.method.clone();
+    let limit = if canvas { target.idle } else { ceiling.unwrap_or(AGENT_CEILING) };
+    let (answer, arrived) = tokio::sync::oneshot::channel();
+    let work = Arc::clone(platform);
+    // The message is delivered even when its sender stops listening.
+    platform.spawn(async move {
+        let response = dispatch(&work, &delivery, &target.url, limit).await;
+        let _ = answer.send(response);
+    });
+    let patience = if canvas { CANVAS_BUDGET } else { limit + CANVAS_BUDGET };
+    match platform.clock.within(patience, arrived).await {
+        Some(Ok(response)) => response,
+        Some(Err(_)) => reply::error(503, "server is shutting down"),
+        None => reply::raw(
+            200,
+            json!({ "status": "queued", "delivery_mode": "push-async", "method": method }).to_string(),
+        ),
+    }
+}
+
+/// What has to be known of the receiver.
+struct Target {
+    delivery: Delivery,
+    mock: bool,
+    removed: bool,
+    status: Status,
+    url: String,
+    name: String,
+    idle: Duration,
+}
+
+impl Target {
+    fn look(platform: &Platform, id: Uuid) -> Option<Target> {
+        let state = platform.state();
+        let workspace = state.get(id)?;
+        let cached = workspace
+            .url_cache
+            .as_ref()
+            .filter(|(_, at)| platform.clock.since(*at) < URL_CACHE)
+            .map(|(url, _)| url.clone());
+        Some(Target {
+            delivery: workspace.delivery,
+            mock: workspace.runtime == "mock",
+            removed: workspace.status == Status::Removed,
+            status: workspace.status.clone(),
+            url: cached.unwrap_or_else(|| workspace.url.clone()),
+            name: workspace.name.clone(),
+            idle: workspace.idle_timeout_seconds.map_or(IDLE, Duration::from_secs),
+        })
+    }
+}
+
+fn no_url(platform: &Arc<Platform>, id: Uuid, target: &Target) -> Response {
+    if target.status != Status::Hibernated {
+        let body = json!({ "error": "workspace has no URL", "status": target.status.as_str() });
+        return reply::json_body(503, &body);
+    }
+    platform.restart_by_id(id);
+    let body = json!({
+        "error": "workspace is waking from hibernation — retry in ~15 seconds",
+        "waking": true,
+        "retry_after": 15,
+    });
+    reply::retry_after(reply::json_body(503, &body), 15)
+}
+
+/// The row that is written before anything is sent.
+fn ingest(platform: &Platform, id: Uuid, target: &Target, envelope: &Envelope, sender: &Sender) {
+    if envelope.method != "message/send" {
+        return;
+    }
+    let mut state = platform.state();
+    if let Sender::System(name) = sender
+        && platform.fault(Fault::RestartContextSource)
+    {
+        drop(state);
+        platform
+            .say(&format!("LogActivity insert error: pq: invalid input syntax for type uuid: \"{name}\""));
+        return;
+    }
+    if let Some(caller) = sender.source()
+        && let Some(workspace) = state.get_mut(caller)
+    {
+        workspace.last_outbound_at = Some(wall());
+    }
+    let known = state.activity.get(&id).is_some_and(|a| a.has_message(&envelope.message_id));
+    if known {
+        return;
+    }
+    let row = Row {
+        source: sender.source(),
+        target: Some(id),
+        method: Some(envelope.method.clone()),
+        summary: Some(format!("{} → {} (ingest)", envelope.method, target.name)),
+        request_body: Some(envelope.value.clone()),
+        message_id: Some(envelope.message_id.clone()),
+        ..Row::new("a2a_receive")
+    };
+    state.log_activity(id, row);
+    if sender.source().is_none() {
+        let payload =
+            json!({ "message_id": envelope.message_id, "content": envelope.text, "workspace_id": id });
+        state.emit("USER_MESSAGE", id, payload, Keep::StreamOnly);
+    }
+}
+
+fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
+    let said = platform.state().activity.get(&id).map_or(1, |a| a.rows().count().max(1));
+    let text = MOCK_REPLIES[(said - 1) % MOCK_REPLIES.len()];
+    let body = json!({
+        "jsonrpc": "2.0",
+        "id": envelope.value["id"],
+        "result": { "parts": [{ "kind": "text", "text": text }] },
+    });
+    platform.state().activity.entry(id).or_default().update(&envelope.message_id, |row| {
+        row.response_body = Some(body.clone());
+    });
+    reply::raw(200, body.to_string())
+}
+
+async fn call(platform: &Platform, url: &str, body: Bytes, limit: Duration) -> Result<Answer, CallError> {
+    platform.outbound.send(Call::post_json(url, body).within(platform.clock.real(limit))).await
+}
+
+async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit: Duration) -> Response {
+    let body = Bytes::from(delivery.envelope.value.to_string());
+    match call(platform, url, body, limit).await {
+        Ok(answer) => answered(platform, delivery, answer).await,
+        Err(CallError::TooLarge(max)) => {
+            let text = "agent response too large";
+            fail(platform, delivery, text);
+            let body =
+                json!({ "error": text, "delivery_confirmed": true, "truncated": true, "max_bytes": max });
+            reply::json_body(502, &body)
+        }
+        Err(error) => unreachable(platform, delivery, &error).await,
+    }
+}
+
+fn took(delivery: &Message) -> i64 {
+    i64::try_from(delivery.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+async fn answered(platform: &Arc<Platform>, delivery: &Message, answer: Answer) -> Response {
+    let gateway = matches!(answer.status, 502..=504 | 521..=524);
+    if gateway && gone(platform, delivery.id).await {
+        lost(platform, delivery, &format!("agent answered {}", answer.status));
+        let body = json!({ "error": "workspace agent is restarting", "restarting": true, "retry_after": 15 });
+        return reply::retry_after(reply::json_body(503, &body), 15);
+    }
+    if answer.status >= 300 {
+        let own: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let reason = axum::http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason());
+        let text = own["error"].as_str().or(reason).unwrap_or("agent error").to_owned();
+        fail(platform, delivery, &text);
+        return reply::error(answer.status, text);
+    }
+    if answer.body.is_empty() {
+        let text = "agent returned empty response body";
+        fail(platform, delivery, text);
+        return reply::error(if platform.mended() { 502 } else { answer.status }, text);
+    }
+    complete(platform, delivery, &answer.body);
+    reply::raw(answer.status, answer.body)
+}
+
+/// The answer is in: the row gets it, and canvas senders hear of it.
+fn complete(platform: &Platform, delivery: &Message, body: &Bytes) {
+    let duration = took(delivery);
+    let value: Value = serde_json::from_slice(body).unwrap_or_else(|_| json!(String::from_utf8_lossy(body)));
+    let mut state = platform.state();
+    if matches!(delivery.sender, Sender::System(_)) {
+        return;
+    }
+    if let Some(activities) = state.activity.get_mut(&delivery.id) {
+        activities.update(&delivery.envelope.message_id, |row| {
+            row.response_body = Some(value.clone());
+            row.duration_ms = Some(duration);
+        });
+    }
+    if delivery.sender.is_canvas() {
+        let payload = json!({
+            "response_body": value,
+            "method": delivery.envelope.method,
+            "duration_ms": duration,
+            "message_id": delivery.envelope.message_id,
+        });
+        state.emit("A2A_RESPONSE", delivery.id, payload, Keep::StreamOnly);
+    }
+}
+
+/// A row of its own for a message that was not delivered.
+fn fail(platform: &Platform, delivery: &Message, detail: &str) {
+    let name = platform.name_of(delivery.id);
+    let row = Row {
+        source: delivery.sender.source(),
+        target: Some(delivery.id),
+        method: Some(delivery.envelope.method.clone()),
+        summary: Some(format!("{} → {name} failed", delivery.envelope.method)),
+        duration_ms: Some(took(delivery)),
+        status: "error".to_owned(),
+        error_detail: Some(detail.to_owned()),
+        request_body: Some(delivery.envelope.value.clone()),
+        ..Row::new("a2a_receive")
+    };
+    let mut state = platform.state();
+    if state.get(delivery.id).is_some() {
+        state.log_activity(delivery.id, row);
+    }
+}
+
+/// Whether the instance of a managed workspace is known not to run.
+async fn gone(platform: &Platform, id: Uuid) -> bool {
+    let managed = platform.state().get(id).is_some_and(|w| w.runtime != "external" && w.runtime != "mock");
+    managed && platform.has_backend && platform.provisioner.is_running(id).await == Ok(false)
+}
+
+/// A dead instance: offline, and started again.
+fn lost(platform: &Arc<Platform>, delivery: &Message, detail: &str) {
+    fail(platform, delivery, detail);
+    platform.state().offline(delivery.id, Status::Offline);
+    platform.restart_by_id(delivery.id);
+}
+
+async fn unreachable(platform: &Arc<Platform>, delivery: &Message, error: &CallError) -> Response {
+    platform.say(&format!("a2a {}: {error}", delivery.id));
+    if gone(platform, delivery.id).await {
+        lost(platform, delivery, &error.to_string());
+        let text = "workspace agent unreachable — container restart triggered";
+        return reply::json_body(503, &json!({ "error": text, "restarting": true }));
+    }
+    match error {
+        CallError::Timeout | CallError::Broken(_) => enqueue(platform, delivery),
+        _ => {
+            fail(platform, delivery, &error.to_string());
+            reply::error(502, "failed to reach workspace agent")
+        }
+    }
+}
+
+/// The agent is alive and busy: the message waits for its next heartbeat.
+fn enqueue(platform: &Platform, delivery: &Message) -> Response {
+    let envelope = &delivery.envelope;
+    let mut item = Item::new(
+        delivery.sender.source(),
+        Some(envelope.message_id.clone()).filter(|m| !m.is_empty()),
+        Bytes::from(envelope.value.to_string()),
+    );
+    if let Some(seconds) = envelope.expires_in {
+        item.expires_in = Some(Duration::from_secs(seconds));
+        let real = platform.clock.real(Duration::from_secs(seconds));
+        let at = jiff::Timestamp::now().checked_add(jiff::SignedDuration::try_from(real).unwrap_or_default());
+        item.expires_at = at.ok().map(|t| t.to_string());
+    }
+    match platform.state().queue.enqueue(delivery.id, item) {
+        Some((id, depth)) => reply::json_body(
+            202,
+            &json!({
+                "queued": true,
+                "queue_id": id,
+                "queue_depth": depth,
+                "message": "workspace agent is busy; the message is queued",
+            }),
+        ),
+        None => {
+            let body = json!({ "error": "workspace agent is busy", "busy": true, "retry_after": 30 });
+            reply::retry_after(reply::json_body(503, &body), 30)
+        }
+    }
+}
+
+/// Sends one waiting message, after a heartbeat with room for it.
+pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
+    let clock = platform.clock;
+    let (item, url) = {
+        let mut state = platform.state();
+        let Some(url) = state.get(id).map(|w| w.url.clone()).filter(|u| !u.is_empty()) else { return };
+        let Some(item) = state.queue.take(id, |at| clock.since(at)) else { return };
+        (item, url)
+    };
+    let platform = Arc::clone(platform);
+    let tracker = Arc::clone(&platform);
+    tracker.spawn(async move {
+        let sent = call(&platform, &url, item.body.clone(), IDLE).await;
+        let result = match sent {
+            Ok(answer) if answer.status < 300 && !answer.body.is_empty() => {
+                Ok(serde_json::from_slice::<Value>(&answer.body).unwrap_or_default())
+            }
+            Ok(answer) => Err(format!("agent answered {}", answer.status)),
+            Err(error) => Err(error.to_string()),
+        };
+        let mut state = platform.state();
+        if let (Ok(body), Some(message)) = (&result, &item.message_id)
+            && let Some(activities) = state.activity.get_mut(&id)
+        {
+            activities.update(message, |row| row.response_body = Some(body.clone()));
+        }
+        state.queue.update(id, item.id, |item| match result {
+            Ok(body) => {
+                item.standing = Standing::Completed;
+                item.completed_at = Some(wall());
+                item.response = Some(body);
+            }
+            Err(error) => {
+                item.last_error = Some(error);
+                item.standing =
+                    if item.attempts >= MAX_ATTEMPTS { Standing::Failed } else { Standing::Queued };
+            }
+        });
+    });
+}

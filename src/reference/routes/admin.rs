@@ -1,0 +1,121 @@
+//! The rest of what only admins may do (contract §1.1, §3.2, §5.6).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::response::Response;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Call;
+use crate::domain::Status;
+use crate::reference::cycle::Plan;
+use crate::reference::reply;
+use crate::reference::state::workspace::{SecretRow, Workspace};
+
+pub fn liveness(call: &Call) -> Response {
+    let state = call.platform.state();
+    let subsystems: BTreeMap<&str, Value> = state
+        .ticks
+        .iter()
+        .map(|(name, (at, since))| {
+            let ago = call.platform.clock.since(*since).as_secs();
+            (*name, json!({ "last_tick_at": at, "seconds_ago": ago }))
+        })
+        .collect();
+    reply::ok(&json!({ "subsystems": subsystems }))
+}
+
+/// There is no control plane to ask.
+pub fn console(_: &Call) -> Response {
+    reply::error(501, "no control plane is configured")
+}
+
+pub fn bootstrap_failed(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let Some(body) = call.json::<Value>() else { return reply::error(400, "invalid request body") };
+    let platform = &call.platform;
+    let mut state = platform.state();
+    if state.get(id).is_none_or(|w| w.status != Status::Provisioning) {
+        return reply::ok(&json!({ "ok": true, "no_change": true }));
+    }
+    let error = body["error"].as_str().unwrap_or("bootstrap failed").to_owned();
+    let payload = json!({ "error": error, "log_tail": body["log_tail"], "source": "bootstrap_watcher" });
+    state.provision_failed(id, &error, payload, platform.quirks);
+    reply::ok(&json!({ "ok": true }))
+}
+
+pub fn set_compute_instance(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let body: Value = call.json().unwrap_or_default();
+    let (instance, provider) = (body["instance_id"].as_str(), body["provider"].as_str());
+    let (Some(instance), Some("aws" | "gcp" | "hetzner")) = (instance.filter(|i| !i.is_empty()), provider)
+    else {
+        return reply::error(400, "instance_id and provider are required");
+    };
+    if call.platform.state().present(id).is_none() {
+        return reply::error(404, "workspace not found");
+    }
+    let body =
+        json!({ "status": "repointed", "workspace_id": id, "instance_id": instance, "provider": provider });
+    reply::ok(&body)
+}
+
+/// Makes or adopts the organisation's own agent: the root of all workspaces.
+pub async fn platform_agent(call: Call) -> Response {
+    let body: Value = call.json().unwrap_or_default();
+    let Some(id) = body["id"].as_str().and_then(|t| Uuid::try_parse(t).ok()) else {
+        return reply::error(400, "id must be a UUID");
+    };
+    let platform = &call.platform;
+    let new = {
+        let mut state = platform.state();
+        let roots: Vec<Uuid> =
+            state.live().filter(|w| w.parent.is_none() && w.id != id).map(|w| w.id).collect();
+        let new = state.get(id).is_none();
+        if new {
+            let name = body["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("Org Concierge").to_owned();
+            let mut workspace = Workspace::new(id, name, "claude-code".to_owned());
+            workspace.platform = true;
+            let model = crate::models::projection::CONCIERGE_MODEL.to_owned();
+            workspace.secrets.insert("MODEL".to_owned(), SecretRow::new(model));
+            state.created(workspace);
+        } else if let Some(workspace) = state.get_mut(id) {
+            workspace.platform = true;
+            workspace.parent = None;
+        }
+        for root in roots {
+            if let Some(workspace) = state.get_mut(root) {
+                workspace.parent = Some(id);
+            }
+        }
+        new
+    };
+    if new {
+        platform.launch(id, Plan { first: true, ..Plan::default() }).await;
+    }
+    reply::ok(&json!({ "status": "installed", "platform_agent_id": id, "kind": "platform" }))
+}
+
+pub fn drop_stale(call: &Call) -> Response {
+    let workspace = match call.query("workspace_id").filter(|w| !w.is_empty()).map(Uuid::try_parse) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return reply::error(400, "workspace_id must be a UUID"),
+    };
+    let minutes = match call.query("max_age_minutes").filter(|m| !m.is_empty()).map(str::parse::<u64>) {
+        None => 60,
+        Some(Ok(minutes)) => minutes,
+        Some(Err(_)) => return reply::error(400, "max_age_minutes must be a number"),
+    };
+    let limit = Duration::from_secs(minutes.saturating_mul(60));
+    let clock = call.platform.clock;
+    let dropped = call.platform.state().queue.drop_stale(workspace, |at| clock.since(at) >= limit);
+    reply::ok(&json!({ "dropped": dropped }))
+}

@@ -1,0 +1,91 @@
+//! What somebody needs who runs an agent of their own (contract §2.3, §2.4).
+
+use axum::response::Response;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Call;
+use crate::reference::reply;
+use crate::reference::state::events::Keep;
+use crate::reference::state::tokens::Kind;
+
+/// The `connection` object.
+pub fn connection_of(call: &Call, id: Uuid, token: &str) -> Value {
+    let base = platform_url(call);
+    let shown = if token.is_empty() { "<token>" } else { token };
+    let channel =
+        |client: &str| format!("{client}: connect to {base} as workspace {id} with token {shown}\n");
+    json!({
+        "workspace_id": id,
+        "platform_url": base,
+        "auth_token": token,
+        "registry_endpoint": format!("{base}/registry/register"),
+        "heartbeat_endpoint": format!("{base}/registry/heartbeat"),
+        "curl_register_template": format!(
+            "curl -X POST {base}/registry/register -H 'Authorization: Bearer {shown}' \
+             -H 'Content-Type: application/json' \
+             -d '{{\"id\":\"{id}\",\"agent_card\":{{\"name\":\"agent\"}},\"delivery_mode\":\"poll\"}}'\n"
+        ),
+        "python_snippet": format!(
+            "import json, urllib.request\nrequest = urllib.request.Request('{base}/registry/heartbeat',\n    \
+             json.dumps({{'workspace_id': '{id}'}}).encode(), {{'Authorization': 'Bearer {shown}'}})\n"
+        ),
+        "claude_code_channel_snippet": channel("claude-code"),
+        "universal_mcp_snippet": channel("mcp"),
+        "hermes_channel_snippet": channel("hermes"),
+        "codex_snippet": channel("codex"),
+        "openclaw_snippet": channel("openclaw"),
+        "kimi_snippet": channel("kimi"),
+    })
+}
+
+/// `EXTERNAL_PLATFORM_URL`, else what a proxy forwarded, else what the request was sent to.
+fn platform_url(call: &Call) -> String {
+    if let Some(url) = call.platform.server_var("EXTERNAL_PLATFORM_URL") {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let scheme = call.header("x-forwarded-proto").unwrap_or("http");
+    let host = call.header("x-forwarded-host").or_else(|| call.header("host")).unwrap_or("localhost");
+    format!("{scheme}://{host}")
+}
+
+/// The workspace if it is external-like; else the answer.
+#[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
+fn external(call: &Call) -> Result<Uuid, Response> {
+    let id = call.id()?;
+    let state = call.platform.state();
+    let Some(workspace) = state.present(id) else { return Err(reply::error(404, "workspace not found")) };
+    if workspace.external_like() {
+        return Ok(id);
+    }
+    Err(reply::json_body(
+        400,
+        &json!({
+            "error": "workspace is not external",
+            "runtime": workspace.runtime,
+            "hint": "only external workspaces have a connection of their own",
+        }),
+    ))
+}
+
+pub fn rotate(call: &Call) -> Response {
+    let id = match external(call) {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let token = {
+        let mut state = call.platform.state();
+        state.tokens.revoke(id, |_| true);
+        let token = state.tokens.issue(id, Kind::Instance);
+        state.emit("EXTERNAL_CREDENTIALS_ROTATED", id, json!({}), Keep::Stored);
+        token
+    };
+    reply::ok(&json!({ "connection": connection_of(call, id, &token) }))
+}
+
+pub fn connection(call: &Call) -> Response {
+    match external(call) {
+        Ok(id) => reply::ok(&json!({ "connection": connection_of(call, id, "") })),
+        Err(refusal) => refusal,
+    }
+}

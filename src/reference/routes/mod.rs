@@ -1,0 +1,202 @@
+//! The one table of routes, and how a request finds its row.
+
+mod a2a;
+mod activity;
+mod admin;
+mod create;
+mod delete;
+mod edit;
+mod external;
+mod guard;
+mod inspect;
+mod lifecycle;
+mod messages;
+mod model;
+mod open;
+mod payload;
+mod peers;
+mod read;
+mod registry;
+mod request;
+mod secrets;
+mod streams;
+mod table;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, FromRequestParts as _, State};
+use axum::http::{HeaderName, HeaderValue, Method, Request, header};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::json;
+
+use super::faults::Fault;
+use super::options::Mode;
+use super::platform::Platform;
+use super::wire::Peer;
+use super::{ratelimit, reply};
+pub use guard::Caller;
+pub use request::Call;
+use table::{Found, Handler, find};
+
+/// The largest body that is read (contract §7.1).
+pub const MAX_BODY: usize = 16 << 20;
+
+/// The whole application.
+pub fn app(platform: Arc<Platform>) -> Router {
+    Router::new().fallback(serve).with_state(platform)
+}
+
+async fn serve(
+    State(platform): State<Arc<Platform>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request<Body>,
+) -> Response {
+    let scale = platform.clock.scale();
+    let health = request.uri().path() == "/health";
+    let key = ratelimit::key(request.headers(), &peer.addr.ip().to_string());
+    let allowance = match platform.mode {
+        Mode::Development => None,
+        Mode::Production => Some(platform.limits.take(&key)),
+    };
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match allowance {
+        Some(a) if !a.allowed => {
+            let body = json!({ "error": "rate limit exceeded", "retry_after": a.reset });
+            reply::retry_after(reply::json_body(429, &body), a.reset)
+        }
+        _ => disturbed(&platform, &peer, request).await,
+    };
+    let headers = response.headers_mut();
+    match allowance {
+        None => {
+            headers.insert("x-ratelimit-limit", HeaderValue::from_static("unlimited"));
+        }
+        Some(a) => {
+            for (name, value) in [
+                ("x-ratelimit-limit", a.limit),
+                ("x-ratelimit-remaining", a.remaining),
+                ("x-ratelimit-reset", a.reset),
+            ] {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+            }
+        }
+    }
+    if health
+        && scale.to_bits() != 1.0_f64.to_bits()
+        && let Ok(value) = HeaderValue::from_str(&scale.to_string())
+    {
+        headers.insert("x-lifecycle-time-scale", value);
+    }
+    if let Some(origin) = origin.filter(|o| allowed_origin(&platform, o)) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The origins that a browser may come from (contract §1.5).
+fn allowed_origin(platform: &Platform, origin: &HeaderValue) -> bool {
+    let allowed =
+        platform.server_var("CORS_ORIGINS").unwrap_or("http://localhost:3000,http://localhost:3001");
+    allowed.split(',').any(|o| o.trim().as_bytes() == origin.as_bytes())
+}
+
+/// Faults of the wire, around the request. Agents and inspection are spared.
+async fn disturbed(platform: &Arc<Platform>, peer: &Peer, request: Request<Body>) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/registry/") || path.starts_with("/__lifecycle") || platform.faults.is_empty() {
+        return route(platform, request).await;
+    }
+    if platform.fault_turn(Fault::Http503EveryN).is_some() {
+        return reply::error(503, "service unavailable");
+    }
+    if platform.fault_turn(Fault::Http429EveryN).is_some() {
+        let body = json!({ "error": "rate limit exceeded", "retry_after": 1 });
+        return reply::retry_after(reply::json_body(429, &body), 1);
+    }
+    if platform.fault_turn(Fault::HangEveryN).is_some() {
+        return hang(platform).await;
+    }
+    if platform.fault(Fault::Hang) && request.method() == Method::GET && path.starts_with("/workspaces") {
+        return hang(platform).await;
+    }
+    if let Some(turn) = platform.fault_turn(Fault::ResetEveryN) {
+        // By turns before and after the request took effect: its sender cannot know.
+        let response =
+            if turn.is_multiple_of(2) { route(platform, request).await } else { reply::empty(200) };
+        peer.reset();
+        return response;
+    }
+    if platform.fault_turn(Fault::GarbageEveryN).is_some() {
+        let status = route(platform, request).await.status().as_u16();
+        return reply::raw(status, Bytes::from_static(b"\x00\xffnot json {"));
+    }
+    route(platform, request).await
+}
+
+async fn hang(platform: &Platform) -> Response {
+    platform.stopping.cancelled().await;
+    reply::empty(503)
+}
+
+async fn route(platform: &Arc<Platform>, request: Request<Body>) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Some(refusal) = guard::tenant(platform, &parts) {
+        return refusal;
+    }
+    let Some(Found { route, params }) = find(&parts.method, parts.uri.path()) else {
+        if parts.method == Method::OPTIONS && parts.headers.contains_key(header::ORIGIN) {
+            return preflight();
+        }
+        return reply::no_route();
+    };
+    if route.path.starts_with("/__lifecycle") && !platform.inspect {
+        return reply::no_route();
+    }
+    let caller = match guard::check(platform, route.guard, &parts.headers, params.first().map(String::as_str))
+    {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal,
+    };
+    let socket = if route.path == "/ws" {
+        WebSocketUpgrade::from_request_parts(&mut parts, &()).await.ok()
+    } else {
+        None
+    };
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        let body = json!({ "error": "request body too large", "truncated": true, "max_bytes": MAX_BODY });
+        return reply::json_body(413, &body);
+    };
+    let call = Call {
+        platform: Arc::clone(platform),
+        query: request::query(parts.uri.query().unwrap_or_default()),
+        headers: parts.headers,
+        params,
+        body,
+        caller,
+        socket,
+    };
+    match route.run {
+        Handler::Now(handle) => handle(&call),
+        Handler::Later(handle) => handle(call).await,
+    }
+}
+
+fn preflight() -> Response {
+    let mut response = reply::empty(204);
+    for (name, value) in [
+        ("access-control-allow-methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS"),
+        (
+            "access-control-allow-headers",
+            "Origin,Content-Type,Authorization,X-Workspace-ID,X-Molecule-Org-Id,X-Molecule-Org-Slug,X-Confirm-Name",
+        ),
+    ] {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}

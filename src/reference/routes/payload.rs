@@ -1,0 +1,196 @@
+//! The body of a create and its field checks (contract §2.1, §2.2).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What `POST /workspaces` reads; other keys are ignored.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Create {
+    pub name: Option<String>,
+    pub role: Option<String>,
+    pub template: Option<String>,
+    pub tier: Option<i64>,
+    pub model: Option<String>,
+    pub runtime: Option<String>,
+    pub external: Option<bool>,
+    pub url: Option<String>,
+    pub delivery_mode: Option<String>,
+    pub workspace_dir: Option<String>,
+    pub workspace_access: Option<String>,
+    pub parent_id: Option<String>,
+    pub budget_limit: Option<i64>,
+    pub secrets: Option<BTreeMap<String, String>>,
+    pub max_concurrent_tasks: Option<i64>,
+    pub compute: Option<Value>,
+    pub canvas: Option<Canvas>,
+}
+
+/// Where it is drawn.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Canvas {
+    pub x: f64,
+    pub y: f64,
+}
+
+/// Characters that names and roles must not have.
+const BANNED: [char; 9] = ['{', '}', '[', ']', '|', '>', '*', '&', '!'];
+/// Directories of the host that are never mounted.
+const BLOCKED_DIRS: [&str; 9] = ["/etc", "/var", "/proc", "/sys", "/dev", "/boot", "/sbin", "/bin", "/lib"];
+
+impl Create {
+    /// Whether name, role, model and runtime are within their bounds.
+    pub fn fields_ok(&self) -> bool {
+        let text = |value: &Option<String>, max: usize, plain: bool| {
+            value.as_deref().is_none_or(|v| v.len() <= max && (!plain || clean(v)))
+        };
+        text(&self.name, 255, true)
+            && text(&self.role, 1000, true)
+            && text(&self.model, 100, false)
+            && text(&self.runtime, 100, false)
+    }
+
+    /// Whether the template leaves the templates' directory.
+    pub fn template_escapes(&self) -> bool {
+        let template = self.template.as_deref().unwrap_or_default();
+        template.starts_with('/') || template.contains('\\') || template.split('/').any(|part| part == "..")
+    }
+
+    /// Rows 11 of the order: directory, access, compute.
+    pub fn placement_error(&self) -> Option<&'static str> {
+        let dir = self.workspace_dir.as_deref().filter(|d| !d.is_empty());
+        if dir.is_some_and(|d| !dir_ok(d)) {
+            return Some("invalid workspace directory");
+        }
+        let access = self.workspace_access.as_deref().unwrap_or_default();
+        let known = matches!(access, "" | "none" | "read_only" | "read_write");
+        if !known || (matches!(access, "read_only" | "read_write") && dir.is_none()) {
+            return Some("invalid workspace access");
+        }
+        self.compute.as_ref().and_then(compute_error)
+    }
+}
+
+/// Whether a name or role has none of the banned characters.
+pub fn clean(text: &str) -> bool {
+    !text.contains(['\n', '\r']) && !text.contains(BANNED)
+}
+
+/// Whether a directory of the host may be mounted.
+pub fn dir_ok(dir: &str) -> bool {
+    dir.starts_with('/')
+        && !dir.split('/').any(|part| part == "..")
+        && !BLOCKED_DIRS.iter().chain(&["/usr"]).any(|blocked| {
+            dir.strip_prefix(blocked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+}
+
+/// Instance types by provider.
+pub const INSTANCES: [(&str, &[&str]); 3] = [
+    ("aws", &["t3.medium", "t3.large", "t3.xlarge", "m5.large", "m5.xlarge", "g4dn.xlarge"]),
+    ("gcp", &["e2-medium", "e2-standard-2", "e2-standard-4", "n2-standard-2"]),
+    ("hetzner", &["cpx21", "cpx31", "cpx41", "ccx13"]),
+];
+
+/// What is wrong with a `compute` object.
+pub fn compute_error(compute: &Value) -> Option<&'static str> {
+    if compute.is_null() {
+        return None;
+    }
+    let Some(map) = compute.as_object() else { return Some("compute must be an object") };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let provider = text(map.get("provider"));
+    let instances = INSTANCES.iter().find(|(name, _)| *name == provider).map(|(_, list)| *list);
+    if !provider.is_empty() && instances.is_none() {
+        return Some("compute.provider must be one of aws, gcp, hetzner");
+    }
+    let instance = text(map.get("instance_type"));
+    let known = instances.unwrap_or(INSTANCES[0].1);
+    if !instance.is_empty() && !known.contains(&instance.as_str()) {
+        return Some("compute.instance_type is not allowed for this provider");
+    }
+    let within = |value: Option<&Value>, low: i64, high: i64| {
+        value.and_then(Value::as_i64).is_none_or(|n| n == 0 || (low..=high).contains(&n))
+    };
+    if !within(map.get("volume").and_then(|v| v.get("root_gb")), 30, 500) {
+        return Some("compute.volume.root_gb must be between 30 and 500");
+    }
+    let display = map.get("display");
+    let of = |key: &str| display.and_then(|d| d.get(key));
+    if !matches!(text(of("mode")).as_str(), "" | "none" | "desktop-control" | "gpu-desktop-control") {
+        return Some("compute.display.mode is not supported");
+    }
+    if !matches!(text(of("protocol")).as_str(), "" | "dcv" | "novnc") {
+        return Some("compute.display.protocol is not supported");
+    }
+    if !within(of("width"), 800, 3840) {
+        return Some("compute.display.width must be between 800 and 3840");
+    }
+    if !within(of("height"), 600, 2160) {
+        return Some("compute.display.height must be between 600 and 2160");
+    }
+    if !matches!(text(map.get("data_persistence")).as_str(), "" | "persist" | "ephemeral") {
+        return Some("compute.data_persistence must be persist or ephemeral");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_directories_and_compute() {
+        let named = |name: &str| Create { name: Some(name.to_owned()), ..Create::default() };
+        for (name, good) in [
+            ("w", true),
+            ("a|b", false),
+            ("a\nb", false),
+            (&"x".repeat(255), true),
+            (&"x".repeat(256), false),
+        ] {
+            assert_eq!(named(name).fields_ok(), good, "{name}");
+        }
+        for (dir, good) in [
+            ("/srv/x", true),
+            ("x", false),
+            ("/srv/../etc", false),
+            ("/etc", false),
+            ("/usr/local", false),
+            ("/etcetera", true),
+        ] {
+            assert_eq!(dir_ok(dir), good, "{dir}");
+        }
+        for (compute, good) in [
+            (json!(null), true),
+            (json!({}), true),
+            (json!({ "provider": "aws", "instance_type": "t3.medium" }), true),
+            (json!({ "provider": "ibm" }), false),
+            (json!({ "provider": "gcp", "instance_type": "t3.medium" }), false),
+            (json!({ "volume": { "root_gb": 29 } }), false),
+            (json!({ "volume": { "root_gb": 500 } }), true),
+            (json!({ "display": { "mode": "vr" } }), false),
+            (json!({ "display": { "width": 4000 } }), false),
+            (json!({ "display": { "height": 100 } }), false),
+            (json!({ "display": { "protocol": "rdp" } }), false),
+            (json!({ "data_persistence": "maybe" }), false),
+            (json!([]), false),
+        ] {
+            assert_eq!(compute_error(&compute).is_none(), good, "{compute}");
+        }
+    }
+
+    #[test]
+    fn templates_stay_in_their_directory() {
+        for (template, escapes) in
+            [("seo-agent", false), ("../x", true), ("a/../../x", true), ("/abs", true), ("a..b", false)]
+        {
+            let create = Create { template: Some(template.to_owned()), ..Create::default() };
+            assert_eq!(create.template_escapes(), escapes, "{template}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Event streams: SSE, WebSocket, and the stored tail (contract §12).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::ws::{Message, WebSocket};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Call;
+use crate::reference::platform::Platform;
+use crate::reference::reply;
+use crate::reference::state::events::{Event, Wants};
+
+pub fn all_events(call: &Call) -> Response {
+    reply::ok(&Value::Array(call.platform.state().events.latest(None)))
+}
+
+pub fn events(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    reply::ok(&Value::Array(call.platform.state().events.latest(Some(id))))
+}
+
+/// A comment first, then one `data:` line an event; nothing else, ever.
+pub fn sse(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let events = {
+        let mut state = call.platform.state();
+        if state.present(id).is_none() {
+            return reply::error(404, "workspace not found");
+        }
+        state.events.subscribe(Wants::Workspace(id))
+    };
+    let first = stream::once(async { Bytes::from_static(b": ping\n\n") });
+    let rest = stream::unfold(events, |mut events| async move {
+        let event = events.recv().await?;
+        Some((Bytes::from(format!("data: {}\n\n", event.sse())), events))
+    });
+    let until = Arc::clone(&call.platform);
+    let body = first
+        .chain(rest)
+        .map(Ok::<Bytes, Infallible>)
+        .take_until(async move { until.stopping.cancelled().await });
+    let mut response = Response::new(Body::from_stream(body));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONNECTION, "keep-alive"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Everything for a canvas; for a workspace, what it may talk to.
+pub async fn socket(call: Call) -> Response {
+    let wants = match call.header("x-workspace-id") {
+        None => Wants::All,
+        Some(text) => {
+            let Ok(id) = Uuid::try_parse(text) else { return reply::error(400, "invalid X-Workspace-ID") };
+            let mut state = call.platform.state();
+            if state.tokens.has_any(id) {
+                let Some(token) = call.bearer() else {
+                    return reply::error(401, "missing workspace auth token");
+                };
+                if state.tokens.owner(token) != Some(id) {
+                    return reply::error(401, "invalid workspace auth token");
+                }
+            }
+            Wants::Caller(id)
+        }
+    };
+    let Some(upgrade) = call.socket else { return reply::error(400, "not a websocket handshake") };
+    let platform = Arc::clone(&call.platform);
+    // Subscribed before the handshake is answered, so that nothing after it is missed.
+    let events = platform.state().events.subscribe(wants);
+    upgrade.on_upgrade(move |socket| forward(platform, socket, events))
+}
+
+async fn forward(platform: Arc<Platform>, mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Event>>) {
+    loop {
+        tokio::select! {
+            () = platform.stopping.cancelled() => break,
+            event = events.recv() => {
+                let Some(event) = event else { break };
+                if socket.send(Message::Text(event.frame().to_string().into())).await.is_err() {
+                    break;
+                }
+            }
+            message = socket.recv() => match message {
+                Some(Ok(_)) => {}
+                _ => break,
+            },
+        }
+    }
+}

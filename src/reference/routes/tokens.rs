@@ -1,0 +1,172 @@
+//! Tokens (contract §1.6).
+
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{Call, Caller};
+use crate::reference::reply;
+use crate::reference::state::Approval;
+use crate::reference::state::tokens::{Kind, MAX_LIVE, OrgToken};
+
+const SAVE_IT: &str = "Save this token now — it cannot be retrieved again.";
+/// How many unanswered approvals are kept.
+const APPROVALS_KEPT: usize = 1_000;
+
+fn issue(call: &Call, id: Uuid) -> Response {
+    let mut state = call.platform.state();
+    if state.tokens.list(id).count() >= MAX_LIVE {
+        return reply::error(429, format!("workspace already has {MAX_LIVE} live tokens; revoke some first"));
+    }
+    let token = state.tokens.issue(id, Kind::Api);
+    reply::json_body(201, &json!({ "auth_token": token, "workspace_id": id, "message": SAVE_IT }))
+}
+
+pub fn mint_admin(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    if call.platform.state().present(id).is_none() {
+        return reply::error(404, "workspace not found");
+    }
+    issue(call, id)
+}
+
+pub fn mint(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    if call.platform.state().get(id).is_none() {
+        return reply::error(500, "failed to create token");
+    }
+    issue(call, id)
+}
+
+pub fn list(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let number = |name: &str| call.query(name).and_then(|v| v.parse::<usize>().ok());
+    let limit = number("limit").filter(|l| *l > 0).map_or(50, |l| l.min(200));
+    let offset = number("offset").unwrap_or(0);
+    let state = call.platform.state();
+    let rows: Vec<Value> = state
+        .tokens
+        .list(id)
+        .skip(offset)
+        .take(limit)
+        .map(|t| {
+            json!({
+                "id": t.id,
+                "prefix": t.prefix,
+                "created_at": t.created_at,
+                "last_used_at": t.last_used_at,
+            })
+        })
+        .collect();
+    reply::ok(&json!({ "count": rows.len(), "tokens": rows }))
+}
+
+pub fn revoke(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let token = call.params.get(1).and_then(|t| Uuid::try_parse(t).ok());
+    let revoked = call.platform.state().tokens.revoke(id, |row| Some(row.id) == token);
+    if revoked == 0 {
+        reply::error(404, "token not found")
+    } else {
+        reply::ok(&json!({ "status": "revoked" }))
+    }
+}
+
+pub fn revoke_all(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    call.platform.state().tokens.revoke(id, |_| true);
+    reply::ok(&json!({ "status": "revoked", "workspace_id": id }))
+}
+
+/// 202: somebody has to say yes first.
+pub fn pending_approval(call: &Call, action: &'static str) -> Response {
+    let mut state = call.platform.state();
+    let id = match state.approvals.iter().find(|a| a.action == action) {
+        Some(approval) => approval.id,
+        None => {
+            let id = Uuid::new_v4();
+            state.approvals.push(Approval { id, action });
+            let extra = state.approvals.len().saturating_sub(APPROVALS_KEPT);
+            state.approvals.drain(..extra);
+            id
+        }
+    };
+    reply::json_body(
+        202,
+        &json!({
+            "status": "pending_approval",
+            "approval_id": id,
+            "action": action,
+            "reason": "this action waits for an approval",
+        }),
+    )
+}
+
+pub fn mint_org(call: &Call) -> Response {
+    let name = if call.body.is_empty() {
+        None
+    } else {
+        let Some(body) = call.json::<Map<String, Value>>() else {
+            return reply::error(400, "invalid request body");
+        };
+        body.get("name").and_then(Value::as_str).map(str::to_owned)
+    };
+    if name.as_ref().is_some_and(|n| n.len() > 100) {
+        return reply::error(400, "name must be at most 100 characters");
+    }
+    let anchored = call.platform.server_var("MOLECULE_PLATFORM_WORKSPACE_ID").is_some();
+    if call.caller == Caller::Admin && !anchored {
+        return reply::error(400, "no approval anchor: MOLECULE_PLATFORM_WORKSPACE_ID is not set");
+    }
+    // Minting is gated until somebody approves; `auto` in the server's environment stands for that somebody.
+    if call.platform.server_var("MOLECULE_PLATFORM_APPROVAL_GATE") != Some("auto") {
+        return pending_approval(call, "org_token_mint");
+    }
+    let (row, token) = OrgToken::issue(name.filter(|n| !n.is_empty()));
+    let mut body = json!({
+        "id": row.id,
+        "prefix": row.prefix,
+        "auth_token": token,
+        "warning": SAVE_IT,
+    });
+    if let Some(name) = &row.name {
+        body["name"] = json!(name);
+    }
+    call.platform.state().org_tokens.push(row);
+    reply::ok(&body)
+}
+
+pub fn list_org(call: &Call) -> Response {
+    let state = call.platform.state();
+    let rows: Vec<Value> = state
+        .org_tokens
+        .iter()
+        .map(|t| json!({ "id": t.id, "prefix": t.prefix, "name": t.name, "created_at": t.created_at }))
+        .collect();
+    reply::ok(&json!({ "count": rows.len(), "tokens": rows }))
+}
+
+pub fn revoke_org(call: &Call) -> Response {
+    let mut state = call.platform.state();
+    let before = state.org_tokens.len();
+    state.org_tokens.retain(|t| t.id.to_string() != call.id_text());
+    if state.org_tokens.len() == before {
+        return reply::error(404, "token not found");
+    }
+    reply::ok(&json!({ "revoked": call.id_text() }))
+}

@@ -1,0 +1,98 @@
+//! Starting and stopping a reference platform.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use super::faults::{Fault, Faults};
+pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind, Quirks};
+use super::platform::Platform;
+use super::{routes, sweeps, wire};
+
+/// A platform that serves.
+pub struct Running {
+    /// Where it listens, the first address of the options.
+    pub addr: SocketAddr,
+    platform: Arc<Platform>,
+    closed: CancellationToken,
+    servers: Vec<JoinHandle<()>>,
+}
+
+/// Starts a platform.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub async fn start(options: Options) -> io::Result<Running> {
+    let mut addresses = options.listen.clone();
+    if addresses.is_empty() {
+        addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    }
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.push(TcpListener::bind(address).await?);
+    }
+    let addr = listeners
+        .first()
+        .map_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()), TcpListener::local_addr)?;
+    let platform_url = options.platform_url.clone().unwrap_or_else(|| url_of(addr));
+    let platform = Arc::new(Platform::new(options, platform_url)?);
+    let closed = CancellationToken::new();
+    let servers = listeners
+        .into_iter()
+        .map(|listener| wire::serve(listener, routes::app(Arc::clone(&platform)), closed.clone()))
+        .collect();
+    sweeps::start(&platform);
+    Ok(Running { addr, platform, closed, servers })
+}
+
+fn url_of(addr: SocketAddr) -> String {
+    let ip = match addr.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, addr.port()))
+}
+
+impl Running {
+    /// The URL that a client on this machine uses; no slash at the end.
+    pub fn base_url(&self) -> String {
+        url_of(self.addr)
+    }
+
+    /// The server's own log, oldest line first.
+    pub fn log(&self) -> Vec<String> {
+        self.platform.log()
+    }
+
+    /// The server's environment, with what `llm_proxy` added: a provider has to know the usage token.
+    pub fn server_env(&self) -> &BTreeMap<String, String> {
+        &self.platform.server.vars
+    }
+
+    /// Ends the platform: instances stopped, connections cut, ports free.
+    pub async fn stop(mut self) {
+        self.platform.stop().await;
+        for instance in self.platform.provisioner.instances().await {
+            let _ = self.platform.provisioner.stop(instance.workspace_id).await;
+        }
+        self.closed.cancel();
+        for server in std::mem::take(&mut self.servers) {
+            let _ = server.await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.platform.stopping.cancel();
+        self.closed.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests;

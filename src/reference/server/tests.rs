@@ -1,0 +1,5 @@
+//! The platform over HTTP.
+
+mod fidelity;
+mod play;
+mod projection;

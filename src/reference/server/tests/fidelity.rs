@@ -1,0 +1,296 @@
+//! The recordings of a real server, played against this one at time scale 1.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::play::{ADMIN, Got, Play};
+use crate::reference::clock::Clock;
+use crate::reference::server::{AgentKind, Options};
+
+const RECORDINGS: &str = include_str!("../../../../fixtures/recordings/recordings.jsonl");
+/// Whom the recorder asked for when nobody was meant.
+const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+/// Compares an answer with its recording; placeholders stand for what differs between any two runs.
+struct Shape<'a> {
+    names: &'a BTreeMap<String, String>,
+}
+
+impl Shape<'_> {
+    fn differs(&self, want: &Value, got: &Value, at: &str) -> Result<(), String> {
+        match (want, got) {
+            (Value::String(pattern), _) if pattern.starts_with('<') || pattern.contains("<host:port>") => {
+                self.placeholder(pattern, got).map_err(|why| format!("{at}: {why}: {got}"))
+            }
+            (Value::String(text), Value::String(own))
+                if at.ends_with(".messageId") && text.starts_with("m-") =>
+            {
+                own.starts_with("m-").then_some(()).ok_or_else(|| format!("{at}: {own}"))
+            }
+            (Value::Object(want), Value::Object(got)) => {
+                let keys =
+                    |m: &serde_json::Map<String, Value>| m.keys().cloned().collect::<Vec<_>>().join(" ");
+                let (mut a, mut b): (Vec<_>, Vec<_>) = (want.keys().collect(), got.keys().collect());
+                a.sort();
+                b.sort();
+                if a != b {
+                    return Err(format!("{at}: keys [{}], not [{}]", keys(got), keys(want)));
+                }
+                want.iter()
+                    .try_for_each(|(key, value)| self.differs(value, &got[key], &format!("{at}.{key}")))
+            }
+            (Value::Array(want), Value::Array(got)) => self.arrays(want, got, at),
+            _ if want == got => Ok(()),
+            _ => Err(format!("{at}: {got}, not {want}")),
+        }
+    }
+
+    /// `<more>` at the end: the recorder cut the list, whose order the server leaves to its database
+    /// unless it says otherwise; each recorded item has its own counterpart.
+    fn arrays(&self, want: &[Value], got: &[Value], at: &str) -> Result<(), String> {
+        if let Some((Value::String(more), items)) = want.split_last()
+            && more == "<more>"
+        {
+            if got.len() <= items.len() {
+                return Err(format!("{at}: {} items, not more than {}", got.len(), items.len()));
+            }
+            let mut left: Vec<&Value> = got.iter().collect();
+            for item in items {
+                let Some(found) = left.iter().position(|g| self.differs(item, g, at).is_ok()) else {
+                    return Err(format!("{at}: nothing like {item}"));
+                };
+                left.remove(found);
+            }
+            return Ok(());
+        }
+        if want.len() != got.len() {
+            return Err(format!("{at}: {} items, not {}", got.len(), want.len()));
+        }
+        want.iter().zip(got).enumerate().try_for_each(|(n, (w, g))| self.differs(w, g, &format!("{at}[{n}]")))
+    }
+
+    fn placeholder(&self, pattern: &str, got: &Value) -> Result<(), String> {
+        let text = got.as_str();
+        let good = match pattern {
+            "<number>" => got.is_number(),
+            "<time>" => text.is_some_and(|t| t.parse::<jiff::Timestamp>().is_ok()),
+            "<text>" => text.is_some_and(|t| !t.is_empty()),
+            "<token>" => text.is_some_and(|t| t.len() == 43 || t.len() == 8),
+            "<uuid>" => text.is_some_and(|t| uuid::Uuid::try_parse(t).is_ok()),
+            _ if pattern.contains("<host:port>") => {
+                let (start, end) = pattern.split_once("<host:port>").unwrap();
+                text.and_then(|t| t.strip_prefix(start)?.strip_suffix(end)).is_some_and(|middle| {
+                    middle.rsplit_once(':').is_some_and(|(h, p)| !h.is_empty() && p.parse::<u16>().is_ok())
+                })
+            }
+            name => {
+                let name = name.trim_matches(['<', '>']);
+                match self.names.get(name) {
+                    Some(id) => text == Some(id),
+                    None => return Err(format!("nobody is called {name}")),
+                }
+            }
+        };
+        good.then_some(()).ok_or_else(|| format!("not {pattern}"))
+    }
+}
+
+/// The recorder's memory: who is who, whose token is whose.
+#[derive(Default)]
+struct Memory {
+    names: BTreeMap<String, String>,
+    tokens: BTreeMap<String, String>,
+    rotated: Option<String>,
+    cursor: String,
+}
+
+impl Memory {
+    fn fill(&self, text: &str) -> String {
+        let mut text = text.replace("<uuid>", NOBODY).replace("<cursor>", &self.cursor);
+        for (name, id) in &self.names {
+            text = text.replace(&format!("<{name}>"), id);
+        }
+        text
+    }
+
+    /// What a workspace is called in the recordings: its name, but for the renamed one.
+    fn learn(&mut self, line: &Value, got: &Got) {
+        let label = line["label"].as_str().unwrap();
+        if line["method"] == "POST" && line["path"] == "/workspaces" && got.status == 201 {
+            let mut name = line["request"]["name"].as_str().unwrap().to_owned();
+            if label == "create same name" {
+                name = "kimi2".to_owned();
+            }
+            let body = &got.body;
+            let token = body["auth_token"].as_str().or_else(|| body["connection"]["auth_token"].as_str());
+            self.names.insert(name.clone(), body["id"].as_str().unwrap().to_owned());
+            self.tokens.insert(name, token.unwrap_or_default().to_owned());
+        }
+        match label {
+            "rotate" => self.rotated = got.body["connection"]["auth_token"].as_str().map(str::to_owned),
+            "old token after rotate" => {
+                self.tokens.insert("e1".to_owned(), self.rotated.take().unwrap());
+            }
+            // The recorder went on after the first of three messages.
+            "inbox first" => self.cursor = got.body[2]["id"].as_str().unwrap().to_owned(),
+            _ => {}
+        }
+    }
+
+    fn bearer(&self, auth: &Value) -> Option<String> {
+        match auth.as_str()? {
+            "admin" => Some(ADMIN.to_owned()),
+            "wrong" => Some("not-a-token-of-anybody".to_owned()),
+            who => Some(self.tokens[who.strip_prefix("workspace:").unwrap()].clone()),
+        }
+    }
+}
+
+/// Whether a line needs `w1` online: it says so in its answer, or acts on an instance that runs.
+fn needs_online(line: &Value) -> bool {
+    matches!(
+        line["label"].as_str().unwrap(),
+        "read online" | "restart bad json" | "pause" | "hibernate" | "create external" | "delete w1"
+    )
+}
+
+async fn ask(play: &Play, memory: &Memory, line: &Value) -> Got {
+    let text = |key: &str| line[key].as_str().map(str::to_owned);
+    let body = text("request_text")
+        .or_else(|| line.get("request").filter(|r| !r.is_null()).map(|r| memory.fill(&r.to_string())));
+    let mut headers: Vec<(&'static str, String)> = Vec::new();
+    for name in ["Content-Type", "X-Workspace-ID", "X-Confirm-Name"] {
+        if let Some(value) = line["headers"][name].as_str() {
+            headers.push((name, memory.fill(value)));
+        }
+    }
+    let path = memory.fill(line["path"].as_str().unwrap());
+    let token = memory.bearer(&line["auth"]);
+    play.send_with(line["method"].as_str().unwrap(), &path, token.as_deref(), headers, body).await
+}
+
+fn compare(memory: &Memory, line: &Value, got: &Got) -> Result<(), String> {
+    if line["status"] != got.status {
+        return Err(format!("{}, not {}: {}", got.status, line["status"], got.body));
+    }
+    for (name, value) in line["response_headers"].as_object().unwrap() {
+        let own = got.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if value != own {
+            return Err(format!("{name}: `{own}`, not {value}"));
+        }
+    }
+    let label = line["label"].as_str().unwrap();
+    let shape = Shape { names: &memory.names };
+    shape.differs(&line["response"], &got.body, "body").map_err(|why| format!("{label}: {why}"))
+}
+
+/// Reads a workspace's stream into a channel.
+async fn listen(play: &Play, id: &str, token: &str) -> mpsc::UnboundedReceiver<Value> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/workspaces/{id}/events/stream", play.base);
+    let response = client.get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let (sink, source) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut chunks = response.bytes_stream();
+        let mut text = String::new();
+        while let Some(Ok(chunk)) = chunks.next().await {
+            text.push_str(&String::from_utf8_lossy(&chunk));
+            while let Some((frame, rest)) = text.split_once("\n\n") {
+                if let Some(data) = frame.strip_prefix("data: ") {
+                    let _ = sink.send(serde_json::from_str(data).unwrap());
+                }
+                text = rest.to_owned();
+            }
+        }
+    });
+    source
+}
+
+/// Events that come at any time, so that their order says nothing.
+fn noise(kind: &Value) -> bool {
+    ["WORKSPACE_HEARTBEAT", "ACTIVITY_LOGGED", "USER_MESSAGE"].iter().any(|k| kind == k)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_servers_conversation_is_the_same_here() {
+    let play = Play::new(Options {
+        admin_token: ADMIN.into(),
+        agent: AgentKind::Stub,
+        heartbeat: Duration::from_secs(2),
+        ..Options::default()
+    })
+    .await;
+    let lines: Vec<Value> = RECORDINGS.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let (events, exchanges): (Vec<&Value>, Vec<&Value>) =
+        lines.iter().partition(|l| l.get("event").is_some());
+    assert_eq!((exchanges.len(), events.len()), (167, 13));
+    let mut memory = Memory::default();
+    let mut stream = None;
+    let mut differences = Vec::new();
+    for line in &exchanges {
+        let label = line["label"].as_str().unwrap();
+        if needs_online(line) {
+            play.online(&memory.names["w1"]).await;
+        }
+        if label == "pause" {
+            // In the recording the restart-context message came before the pause.
+            heard(&play, &memory).await;
+        }
+        if label == "restart" {
+            stream = Some(listen(&play, &memory.names["w1"], &memory.tokens["w1"]).await);
+        }
+        let got = ask(&play, &memory, line).await;
+        memory.learn(line, &got);
+        if let Err(why) = compare(&memory, line, &got) {
+            differences.push(format!("{label}: {why}"));
+        }
+    }
+    assert!(differences.is_empty(), "{} of 167 differ:\n{}", differences.len(), differences.join("\n"));
+    let mut seen = Vec::new();
+    let mut stream = stream.unwrap();
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(2), stream.recv()).await {
+        let last = event["type"] == "WORKSPACE_OFFLINE";
+        seen.push(event);
+        if last {
+            break;
+        }
+    }
+    let kinds = |list: &[&Value]| list.iter().map(|e| e["type"].to_string()).collect::<Vec<_>>();
+    let want: Vec<&Value> = events.iter().map(|e| &e["event"]).collect();
+    let steady =
+        |list: &[&Value]| kinds(&list.iter().copied().filter(|e| !noise(&e["type"])).collect::<Vec<_>>());
+    let got: Vec<&Value> = seen.iter().collect();
+    assert_eq!(steady(&want), steady(&got));
+    assert_eq!(BTreeSet::from_iter(kinds(&want)), BTreeSet::from_iter(kinds(&got)));
+    let shape = Shape { names: &memory.names };
+    for wanted in want {
+        let same_kind = got.iter().filter(|g| g["type"] == wanted["type"]);
+        let whys: Vec<String> =
+            same_kind.clone().filter_map(|g| shape.differs(wanted, g, "event").err()).collect();
+        assert!(whys.len() < same_kind.count(), "{whys:?}");
+    }
+    play.running.stop().await;
+}
+
+/// Waits until `w1` has been told of its restart.
+async fn heard(play: &Play, memory: &Memory) {
+    let path = format!("/workspaces/{}/chat-history?limit=20", memory.names["w1"]);
+    for _ in 0..1_000 {
+        let got = play.send("GET", &path, Some(&memory.tokens["w1"]), None).await;
+        let told = got.body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|m| m["content"].as_str().unwrap().contains("was restarted at"));
+        if told {
+            return;
+        }
+        Clock::new(1.0).sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no restart context");
+}

@@ -1,0 +1,167 @@
+//! Activity rows of one workspace, bounded (contract §7.2, §7.3).
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::reference::clock::wall;
+
+/// How many rows one workspace keeps.
+const MAX_ROWS: usize = 2_000;
+/// How many bytes of bodies one workspace keeps, about.
+const MAX_BYTES: usize = 4 << 20;
+
+/// One row.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    pub id: Uuid,
+    pub seq: u64,
+    pub kind: String,
+    pub source: Option<Uuid>,
+    pub target: Option<Uuid>,
+    pub method: Option<String>,
+    pub summary: Option<String>,
+    pub duration_ms: Option<i64>,
+    pub status: String,
+    pub error_detail: Option<String>,
+    pub created_at: String,
+    pub request_body: Option<Value>,
+    pub response_body: Option<Value>,
+    pub message_id: Option<String>,
+    pub size: usize,
+}
+
+impl Row {
+    /// A row of this type, now, status `ok`.
+    pub fn new(kind: &str) -> Row {
+        Row {
+            id: Uuid::new_v4(),
+            kind: kind.to_owned(),
+            status: "ok".to_owned(),
+            created_at: wall(),
+            ..Row::default()
+        }
+    }
+
+    /// As the route shows it.
+    pub fn show(&self, workspace: Uuid) -> Value {
+        let mut map = Map::new();
+        for (key, value) in [
+            ("id", json!(self.id)),
+            ("workspace_id", json!(workspace)),
+            ("activity_type", json!(self.kind)),
+            ("source_id", json!(self.source)),
+            ("target_id", json!(self.target)),
+            ("method", json!(self.method)),
+            ("summary", json!(self.summary)),
+            ("duration_ms", json!(self.duration_ms)),
+            ("status", json!(self.status)),
+            ("error_detail", json!(self.error_detail)),
+            ("created_at", json!(self.created_at)),
+        ] {
+            map.insert(key.to_owned(), value);
+        }
+        for (key, body) in [("request_body", &self.request_body), ("response_body", &self.response_body)] {
+            if let Some(body) = body {
+                map.insert(key.to_owned(), body.clone());
+            }
+        }
+        Value::Object(map)
+    }
+
+    fn measure(&self) -> usize {
+        let body = |value: &Option<Value>| value.as_ref().map_or(0, approximate);
+        256 + body(&self.request_body) + body(&self.response_body)
+    }
+}
+
+/// About how much memory a JSON value takes.
+fn approximate(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 32 + text.len(),
+        Value::Array(items) => 32 + items.iter().map(approximate).sum::<usize>(),
+        Value::Object(map) => 32 + map.iter().map(|(k, v)| 32 + k.len() + approximate(v)).sum::<usize>(),
+        _ => 32,
+    }
+}
+
+/// The rows of one workspace, oldest first.
+#[derive(Default)]
+pub struct Activities {
+    rows: VecDeque<Row>,
+    next: u64,
+    bytes: usize,
+}
+
+impl Activities {
+    /// Appends a row; the oldest ones go when there is no room.
+    pub fn push(&mut self, mut row: Row) {
+        self.next += 1;
+        row.seq = self.next;
+        row.size = row.measure();
+        self.bytes += row.size;
+        self.rows.push_back(row);
+        self.shrink(MAX_ROWS, MAX_BYTES);
+    }
+
+    /// Keeps only a few rows, for a workspace that is gone.
+    pub fn trim(&mut self) {
+        self.shrink(50, MAX_BYTES / 8);
+        self.rows.shrink_to_fit();
+    }
+
+    fn shrink(&mut self, rows: usize, bytes: usize) {
+        while self.rows.len() > rows || (self.bytes > bytes && self.rows.len() > 1) {
+            if let Some(old) = self.rows.pop_front() {
+                self.bytes -= old.size;
+            }
+        }
+    }
+
+    /// The row of this message, newest first.
+    pub fn update(&mut self, message_id: &str, change: impl FnOnce(&mut Row)) {
+        if let Some(row) = self.rows.iter_mut().rev().find(|r| r.message_id.as_deref() == Some(message_id)) {
+            change(row);
+            let size = row.measure();
+            self.bytes = self.bytes - row.size + size;
+            row.size = size;
+            self.shrink(MAX_ROWS, MAX_BYTES);
+        }
+    }
+
+    /// All rows, oldest first.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.rows.iter()
+    }
+
+    /// Where a cursor row stands.
+    pub fn seq_of(&self, id: Uuid) -> Option<u64> {
+        self.rows.iter().rev().find(|r| r.id == id).map(|r| r.seq)
+    }
+
+    /// Whether a message is already here (unique per workspace and message id).
+    pub fn has_message(&self, message_id: &str) -> bool {
+        self.rows.iter().rev().any(|r| r.message_id.as_deref() == Some(message_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_bytes_are_bounded() {
+        let mut activities = Activities::default();
+        for n in 0..MAX_ROWS * 2 {
+            activities.push(Row { message_id: Some(n.to_string()), ..Row::new("a2a_receive") });
+        }
+        assert_eq!(activities.rows().count(), MAX_ROWS);
+        assert!(!activities.has_message("0") && activities.has_message(&(MAX_ROWS * 2 - 1).to_string()));
+        for _ in 0..20 {
+            activities.push(Row { request_body: Some(json!("x".repeat(1 << 20))), ..Row::new("agent_log") });
+        }
+        assert!(activities.bytes <= MAX_BYTES && activities.rows().count() <= 4, "{}", activities.bytes);
+        activities.update("none", |_| unreachable!());
+    }
+}

@@ -1,0 +1,387 @@
+//! The state machine of contract §4: every transition, its guard and its event.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::State;
+use super::activity::Row;
+use super::events::Keep;
+use super::workspace::{Delivery, Workspace};
+use crate::domain::Status;
+use crate::reference::clock::{Clock, wall};
+use crate::reference::options::Quirks;
+
+/// A refused register marks a workspace degraded this long (contract §4.2).
+pub const REGISTER_FAILURE_WINDOW: Duration = Duration::from_secs(300);
+/// Spend is clamped to this (contract §6.2).
+const MAX_SPEND: i64 = 1_000_000_000_000;
+
+/// What a heartbeat carries (contract §6.2).
+#[derive(Clone, Debug, Default)]
+pub struct Heartbeat {
+    pub error_rate: f64,
+    pub sample_error: String,
+    pub active_tasks: i64,
+    pub uptime_seconds: i64,
+    pub current_task: String,
+    pub monthly_spend: i64,
+    pub runtime_state: String,
+    pub status_mgmt: Option<bool>,
+    pub idle_timeout_seconds: Option<u64>,
+    pub agent_card: Option<Value>,
+}
+
+/// What a register carries once it passed its gates (contract §6.1).
+#[derive(Clone, Debug)]
+pub struct Register {
+    pub id: Uuid,
+    pub url: String,
+    pub agent_card: Value,
+    pub delivery: Delivery,
+}
+
+impl State {
+    /// Emits an event about a workspace.
+    pub fn emit(&mut self, kind: &'static str, id: Uuid, payload: Value, keep: Keep) {
+        let related: Vec<Uuid> = match self.get(id) {
+            Some(_) => self.related(id),
+            None => Vec::new(),
+        };
+        self.events.emit(kind, id, payload, keep, |caller| related.contains(&caller));
+    }
+
+    /// Who hears of a workspace on a filtered stream: itself, siblings, ancestors, descendants.
+    fn related(&self, id: Uuid) -> Vec<Uuid> {
+        if !self.events.has_callers() {
+            return Vec::new();
+        }
+        self.live().map(|w| w.id).filter(|other| self.can_communicate(id, *other, false)).collect()
+    }
+
+    fn stored(&mut self, kind: &'static str, id: Uuid, payload: Value) {
+        self.emit(kind, id, payload, Keep::Stored);
+    }
+
+    fn described(&self, id: Uuid) -> Value {
+        self.get(id)
+            .map_or_else(|| json!({}), |w| json!({ "name": w.name, "tier": w.tier, "runtime": w.runtime }))
+    }
+
+    /// A new managed row: `provisioning`.
+    pub fn created(&mut self, workspace: Workspace) {
+        let id = workspace.id;
+        self.insert(workspace);
+        let payload = self.described(id);
+        self.stored("WORKSPACE_PROVISIONING", id, payload);
+    }
+
+    /// A new external row: `online` when it brings a URL, else `awaiting_agent`.
+    pub fn created_external(&mut self, workspace: Workspace) {
+        let (id, url) = (workspace.id, workspace.url.clone());
+        self.created(workspace);
+        if url.is_empty() {
+            self.set_status(id, Status::AwaitingAgent);
+            self.stored("WORKSPACE_AWAITING_AGENT", id, json!({ "runtime": "external" }));
+        } else {
+            self.set_status(id, Status::Online);
+            self.stored("WORKSPACE_ONLINE", id, json!({ "url": url, "external": true }));
+        }
+    }
+
+    /// A register that passed its gates. Unknown ids become rows; removed ones stay as they are.
+    pub fn register(&mut self, register: Register, quirks: Quirks) {
+        let id = register.id;
+        if self.get(id).is_none() {
+            let mut workspace = Workspace::new(id, id.to_string(), "claude-code".to_owned());
+            workspace.tier = 1;
+            self.insert(workspace);
+        }
+        let Some(workspace) = self.get_mut(id) else { return };
+        if workspace.status == Status::Removed {
+            return;
+        }
+        let card = reconcile_card(register.agent_card, workspace);
+        if !keeps_url(&workspace.url) && !register.url.is_empty() {
+            workspace.url.clone_from(&register.url);
+        }
+        workspace.agent_card = Some(card.clone());
+        workspace.delivery = register.delivery;
+        let now = Instant::now();
+        workspace.last_heartbeat = Some(now);
+        workspace.liveness = Some(now);
+        workspace.last_register_failure = None;
+        if !workspace.url.is_empty() {
+            workspace.url_cache = Some((workspace.url.clone(), now));
+        }
+        let url = workspace.url.clone();
+        let stays =
+            quirks == Quirks::Intended && matches!(workspace.status, Status::Paused | Status::Hibernated);
+        if stays {
+            return;
+        }
+        self.set_status(id, Status::Online);
+        let payload = json!({ "url": url, "agent_card": card, "delivery_mode": register.delivery.as_str() });
+        self.stored("WORKSPACE_ONLINE", id, payload);
+    }
+
+    /// A register was refused after its auth step passed.
+    pub fn register_failed(&mut self, id: Uuid) {
+        if let Some(workspace) = self.get_mut(id) {
+            workspace.last_register_failure = Some(Instant::now());
+        }
+    }
+
+    /// An accepted heartbeat; unknown and removed rows are left alone.
+    pub fn heartbeat(&mut self, id: Uuid, beat: &Heartbeat, clock: Clock) {
+        let Some(workspace) = self.get_mut(id) else { return };
+        if workspace.status == Status::Removed {
+            return;
+        }
+        let task_changed = workspace.current_task != beat.current_task;
+        workspace.last_heartbeat = Some(Instant::now());
+        workspace.last_error_rate = beat.error_rate;
+        workspace.last_sample_error.clone_from(&beat.sample_error);
+        workspace.active_tasks = beat.active_tasks;
+        workspace.uptime_seconds = beat.uptime_seconds;
+        workspace.current_task.clone_from(&beat.current_task);
+        if beat.monthly_spend != 0 {
+            workspace.monthly_spend = beat.monthly_spend.clamp(0, MAX_SPEND);
+        }
+        if let Some(seconds) = beat.idle_timeout_seconds {
+            workspace.idle_timeout_seconds = Some(seconds);
+        }
+        if let Some(own) = beat.status_mgmt {
+            workspace.status_mgmt = own;
+        }
+        if let Some(card) = &beat.agent_card {
+            workspace.last_register_failure = None;
+            if workspace.agent_card.is_none() {
+                workspace.agent_card = Some(card.clone());
+            }
+        }
+        if workspace.liveness.is_some() {
+            workspace.liveness = Some(Instant::now());
+        }
+        self.evaluate(id, beat, clock);
+        if task_changed {
+            let payload = json!({ "current_task": beat.current_task, "active_tasks": beat.active_tasks });
+            self.emit("TASK_UPDATED", id, payload, Keep::StreamOnly);
+        }
+        let payload = json!({ "active_tasks": beat.active_tasks, "uptime_seconds": beat.uptime_seconds });
+        self.emit("WORKSPACE_HEARTBEAT", id, payload, Keep::StreamOnly);
+    }
+
+    /// What a heartbeat does to the status.
+    fn evaluate(&mut self, id: Uuid, beat: &Heartbeat, clock: Clock) {
+        let Some(workspace) = self.get(id) else { return };
+        let refused =
+            workspace.last_register_failure.is_some_and(|at| clock.since(at) < REGISTER_FAILURE_WINDOW);
+        let own = workspace.status_mgmt;
+        let sample = &beat.sample_error;
+        let wedged = beat.runtime_state == "wedged";
+        let (status, event): (Status, Option<(&'static str, Value)>) = match &workspace.status {
+            Status::Provisioning => (Status::Online, None),
+            Status::Offline => (Status::Online, Some(("WORKSPACE_ONLINE", json!({})))),
+            from @ (Status::AwaitingAgent | Status::Failed) => {
+                (Status::Online, Some(("WORKSPACE_ONLINE", json!({ "recovered_from": from.as_str() }))))
+            }
+            Status::Online if wedged => (
+                Status::Degraded,
+                Some(("WORKSPACE_DEGRADED", json!({ "runtime_state": "wedged", "sample_error": sample }))),
+            ),
+            Status::Online if beat.error_rate >= 0.5 && !own => (
+                Status::Degraded,
+                Some((
+                    "WORKSPACE_DEGRADED",
+                    json!({ "error_rate": beat.error_rate, "sample_error": sample }),
+                )),
+            ),
+            Status::Online if refused => (
+                Status::Degraded,
+                Some(("WORKSPACE_DEGRADED", json!({ "register_failure": true, "sample_error": sample }))),
+            ),
+            Status::Degraded
+                if beat.error_rate < 0.1 && beat.runtime_state.is_empty() && !refused && !own =>
+            {
+                (Status::Online, Some(("WORKSPACE_ONLINE", json!({}))))
+            }
+            _ => return,
+        };
+        self.set_status(id, status);
+        if let Some((kind, payload)) = event {
+            self.stored(kind, id, payload);
+        }
+    }
+
+    /// A provision was aborted or could not start. Observed servers do not look at the status first.
+    pub fn provision_failed(&mut self, id: Uuid, message: &str, payload: Value, quirks: Quirks) {
+        let Some(workspace) = self.get_mut(id) else { return };
+        if quirks == Quirks::Intended && workspace.status != Status::Provisioning {
+            return;
+        }
+        message.clone_into(&mut workspace.last_sample_error);
+        self.set_status(id, Status::Failed);
+        self.stored("WORKSPACE_PROVISION_FAILED", id, payload);
+    }
+
+    /// A restart or resume begins: `provisioning`, without a URL.
+    pub fn begin_provisioning(&mut self, id: Uuid, quirks: Quirks) {
+        let Some(workspace) = self.get_mut(id) else { return };
+        workspace.url.clear();
+        if quirks == Quirks::Intended {
+            workspace.url_cache = None;
+        }
+        self.set_status(id, Status::Provisioning);
+        let payload = self.described(id);
+        self.stored("WORKSPACE_PROVISIONING", id, payload);
+    }
+
+    /// The instance runs under this URL.
+    pub fn instance_started(&mut self, id: Uuid, url: &str) {
+        if let Some(workspace) = self.get_mut(id) {
+            url.clone_into(&mut workspace.url);
+            workspace.url_cache = Some((url.to_owned(), Instant::now()));
+        }
+    }
+
+    /// The instance is gone; restarting is the caller's business.
+    pub fn offline(&mut self, id: Uuid, status: Status) {
+        let moves = self.get(id).is_some_and(|w| !matches!(w.status, Status::Removed | Status::Provisioning));
+        if let Some(workspace) = self.get_mut(id) {
+            workspace.clear_keys();
+        }
+        if moves {
+            self.set_status(id, status);
+        }
+        self.stored("WORKSPACE_OFFLINE", id, json!({}));
+    }
+
+    /// A liveness key ran out: the guard differs from a failed call's (contract §4.1, §13 row 14).
+    pub fn expired(&mut self, id: Uuid, quirks: Quirks) -> bool {
+        let Some(workspace) = self.get_mut(id) else { return false };
+        workspace.clear_keys();
+        let moves = match quirks {
+            Quirks::Observed => {
+                !matches!(workspace.status, Status::Removed | Status::Paused | Status::Hibernated)
+            }
+            Quirks::Intended => matches!(workspace.status, Status::Online | Status::Degraded),
+        };
+        if moves {
+            let to = if workspace.runtime == "external" { Status::AwaitingAgent } else { Status::Offline };
+            self.set_status(id, to);
+            self.stored("WORKSPACE_OFFLINE", id, json!({}));
+        }
+        moves
+    }
+
+    /// `paused`.
+    pub fn paused(&mut self, id: Uuid) {
+        self.stopped(id, Status::Paused);
+        let name = self.get(id).map(|w| w.name.clone());
+        self.stored("WORKSPACE_PAUSED", id, json!({ "name": name }));
+    }
+
+    /// `hibernating` if it may; whether it was claimed.
+    pub fn claim_hibernation(&mut self, id: Uuid, despite_tasks: bool) -> bool {
+        let claimed = self.get(id).is_some_and(|w| {
+            matches!(w.status, Status::Online | Status::Degraded) && (w.active_tasks == 0 || despite_tasks)
+        });
+        if claimed {
+            self.set_status(id, Status::Hibernating);
+        }
+        claimed
+    }
+
+    /// `hibernated`.
+    pub fn hibernated(&mut self, id: Uuid) {
+        self.stopped(id, Status::Hibernated);
+        let payload = self.get(id).map(|w| json!({ "name": w.name, "tier": w.tier })).unwrap_or_default();
+        self.stored("WORKSPACE_HIBERNATED", id, payload);
+    }
+
+    fn stopped(&mut self, id: Uuid, status: Status) {
+        if let Some(workspace) = self.get_mut(id) {
+            workspace.url.clear();
+            workspace.clear_keys();
+        }
+        self.set_status(id, status);
+    }
+
+    /// `removed`: tokens revoked, keys cleared; the URL stays in the row.
+    pub fn removed(&mut self, id: Uuid) {
+        if let Some(workspace) = self.get_mut(id) {
+            workspace.clear_keys();
+            workspace.removed_at = Some(wall());
+        }
+        self.set_status(id, Status::Removed);
+        self.tokens.revoke(id, |_| true);
+        self.queue.forget(id);
+        if let Some(activities) = self.activity.get_mut(&id) {
+            activities.trim();
+        }
+    }
+
+    /// Writes an activity row and tells the streams.
+    pub fn log_activity(&mut self, id: Uuid, row: Row) {
+        let mut payload = Map::new();
+        for (key, value) in [
+            ("activity_type", json!(row.kind)),
+            ("method", json!(row.method)),
+            ("summary", json!(row.summary)),
+            ("status", json!(row.status)),
+            ("source_id", json!(row.source)),
+            ("target_id", json!(row.target)),
+            ("duration_ms", json!(row.duration_ms)),
+        ] {
+            payload.insert(key.to_owned(), value);
+        }
+        for (key, value) in [
+            ("request_body", row.request_body.clone()),
+            ("response_body", row.response_body.clone()),
+            ("error_detail", row.error_detail.as_ref().map(|v| json!(v))),
+            ("message_id", row.message_id.as_ref().map(|v| json!(v))),
+        ] {
+            if let Some(value) = value {
+                payload.insert(key.to_owned(), value);
+            }
+        }
+        self.activity.entry(id).or_default().push(row);
+        self.emit("ACTIVITY_LOGGED", id, Value::Object(payload), Keep::StreamOnly);
+    }
+}
+
+/// A stored URL on this machine with a port of its own is kept (contract §6.1).
+fn keeps_url(url: &str) -> bool {
+    ["http://127.0.0.1:", "http://localhost:"]
+        .iter()
+        .find_map(|start| url.strip_prefix(start))
+        .is_some_and(|port| port.trim_end_matches('/') != "8000")
+}
+
+/// Fills the gaps of a card from the row.
+fn reconcile_card(card: Value, workspace: &Workspace) -> Value {
+    let Value::Object(mut card) = card else { return card };
+    let text = |card: &Map<String, Value>, key: &str| {
+        card.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let name = text(&card, "name");
+    if name.is_empty() || name == workspace.id.to_string() {
+        card.insert("name".to_owned(), json!(workspace.name));
+    }
+    if text(&card, "description").is_empty() {
+        let name = text(&card, "name");
+        card.insert("description".to_owned(), json!(name));
+    }
+    if text(&card, "role").is_empty()
+        && let Some(role) = &workspace.role
+    {
+        card.insert("role".to_owned(), json!(role));
+    }
+    Value::Object(card)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Contract §4.1, row by row.
+
+use super::*;
+use crate::reference::state::events::Wants;
+
+fn with(status: Status) -> (State, Uuid) {
+    let mut state = State::default();
+    let id = Uuid::new_v4();
+    state.insert(Workspace::new(id, "w".to_owned(), "claude-code".to_owned()));
+    state.set_status(id, status);
+    (state, id)
+}
+
+fn last_event(state: &State, id: Uuid) -> Option<(String, Value)> {
+    let row = state.events.latest(Some(id)).into_iter().next()?;
+    Some((row["event_type"].as_str()?.to_owned(), row["payload"].clone()))
+}
+
+#[test]
+fn heartbeats_move_what_they_may() {
+    let healthy = Heartbeat::default();
+    let wedged = Heartbeat { runtime_state: "wedged".to_owned(), ..Heartbeat::default() };
+    let failing = Heartbeat { error_rate: 0.5, ..Heartbeat::default() };
+    let middling = Heartbeat { error_rate: 0.3, ..Heartbeat::default() };
+    let clock = Clock::new(1.0);
+    use Status::{
+        AwaitingAgent, Degraded, Failed, Hibernated, Hibernating, Offline, Online, Paused, Provisioning,
+        Removed,
+    };
+    for (from, beat, to, event) in [
+        (Provisioning, &healthy, Online, None),
+        (Offline, &healthy, Online, Some("WORKSPACE_ONLINE")),
+        (AwaitingAgent, &healthy, Online, Some("WORKSPACE_ONLINE")),
+        (Failed, &healthy, Online, Some("WORKSPACE_ONLINE")),
+        (Online, &healthy, Online, None),
+        (Online, &wedged, Degraded, Some("WORKSPACE_DEGRADED")),
+        (Online, &failing, Degraded, Some("WORKSPACE_DEGRADED")),
+        (Online, &middling, Online, None),
+        (Degraded, &middling, Degraded, None),
+        (Degraded, &wedged, Degraded, None),
+        (Degraded, &healthy, Online, Some("WORKSPACE_ONLINE")),
+        (Paused, &healthy, Paused, None),
+        (Hibernated, &healthy, Hibernated, None),
+        (Hibernating, &healthy, Hibernating, None),
+        (Removed, &healthy, Removed, None),
+    ] {
+        let (mut state, id) = with(from.clone());
+        state.heartbeat(id, beat, clock);
+        assert_eq!(state.get(id).map(|w| w.status.clone()), Some(to), "from {from}");
+        assert_eq!(last_event(&state, id).map(|e| e.0).as_deref(), event, "from {from}");
+    }
+}
+
+#[test]
+fn a_recent_register_failure_degrades_until_a_card_or_the_window_clears_it() {
+    let (mut state, id) = with(Status::Online);
+    let clock = Clock::new(1.0);
+    state.register_failed(id);
+    state.heartbeat(id, &Heartbeat::default(), clock);
+    assert_eq!(state.get(id).unwrap().status, Status::Degraded);
+    state.heartbeat(id, &Heartbeat::default(), clock);
+    assert_eq!(state.get(id).unwrap().status, Status::Degraded);
+    // A clock so fast that the window is over at once.
+    state.heartbeat(id, &Heartbeat::default(), Clock::new(1e12));
+    assert_eq!(state.get(id).unwrap().status, Status::Online);
+    state.register_failed(id);
+    let beat = Heartbeat { agent_card: Some(json!({})), ..Heartbeat::default() };
+    state.heartbeat(id, &beat, clock);
+    assert_eq!(state.get(id).unwrap().status, Status::Online);
+}
+
+#[test]
+fn status_management_of_its_own_switches_the_rate_rules_off() {
+    let (mut state, id) = with(Status::Online);
+    let beat = Heartbeat { error_rate: 0.9, status_mgmt: Some(true), ..Heartbeat::default() };
+    state.heartbeat(id, &beat, Clock::new(1.0));
+    assert_eq!(state.get(id).unwrap().status, Status::Online);
+}
+
+#[test]
+fn register_lifts_everything_but_removed() {
+    for from in Status::KNOWN {
+        let (mut state, id) = with(from.clone());
+        let register = Register { id, url: String::new(), agent_card: json!({}), delivery: Delivery::Poll };
+        state.register(register.clone(), Quirks::Observed);
+        let expected = if from == Status::Removed { Status::Removed } else { Status::Online };
+        assert_eq!(state.get(id).unwrap().status, expected, "from {from}");
+    }
+    let (mut state, id) = with(Status::Paused);
+    let register = Register { id, url: String::new(), agent_card: json!({}), delivery: Delivery::Poll };
+    state.register(register, Quirks::Intended);
+    assert_eq!(state.get(id).unwrap().status, Status::Paused);
+}
+
+#[test]
+fn cards_are_filled_from_the_row_and_urls_on_this_machine_are_kept() {
+    let (mut state, id) = with(Status::Provisioning);
+    state.instance_started(id, "http://localhost:4242");
+    let register = Register {
+        id,
+        url: "http://elsewhere:1".to_owned(),
+        agent_card: json!({ "name": id.to_string(), "description": "" }),
+        delivery: Delivery::Push,
+    };
+    state.register(register, Quirks::Observed);
+    let row = state.get(id).unwrap();
+    assert_eq!(row.url, "http://localhost:4242");
+    assert_eq!(row.agent_card, Some(json!({ "name": "w", "description": "w" })));
+    for (url, kept) in
+        [("http://localhost:8000", false), ("http://127.0.0.1:81/", true), ("http://a:1", false)]
+    {
+        assert_eq!(keeps_url(url), kept, "{url}");
+    }
+}
+
+#[test]
+fn a_failed_provision_may_overtake_a_delete_unless_mended() {
+    for (quirks, end) in [(Quirks::Observed, Status::Failed), (Quirks::Intended, Status::Removed)] {
+        let (mut state, id) = with(Status::Provisioning);
+        state.removed(id);
+        state.provision_failed(id, "no", json!({ "error": "no" }), quirks);
+        assert_eq!(state.get(id).unwrap().status, end);
+    }
+}
+
+#[test]
+fn expiry_flips_more_than_it_should() {
+    for (from, observed, intended) in [
+        (Status::Online, true, true),
+        (Status::Degraded, true, true),
+        (Status::Provisioning, true, false),
+        (Status::Failed, true, false),
+        (Status::Paused, false, false),
+        (Status::Hibernated, false, false),
+        (Status::Removed, false, false),
+    ] {
+        for (quirks, flips) in [(Quirks::Observed, observed), (Quirks::Intended, intended)] {
+            let (mut state, id) = with(from.clone());
+            assert_eq!(state.expired(id, quirks), flips, "{from} {quirks:?}");
+        }
+    }
+}
+
+#[test]
+fn heartbeats_and_activity_are_not_stored_events() {
+    let (mut state, id) = with(Status::Online);
+    let mut stream = state.events.subscribe(Wants::Workspace(id));
+    state.heartbeat(id, &Heartbeat { current_task: "x".to_owned(), ..Heartbeat::default() }, Clock::new(1.0));
+    state.log_activity(id, Row::new("agent_log"));
+    let kinds: Vec<&str> = std::iter::from_fn(|| stream.try_recv().ok()).map(|e| e.kind).collect();
+    assert_eq!(kinds, ["TASK_UPDATED", "WORKSPACE_HEARTBEAT", "ACTIVITY_LOGGED"]);
+    assert!(state.events.latest(Some(id)).is_empty());
+}
+
+#[test]
+fn a_removed_row_that_fails_is_listed_again() {
+    let (mut state, id) = with(Status::Online);
+    state.removed(id);
+    assert_eq!(state.live().count(), 0);
+    state.provision_failed(id, "no", json!({}), Quirks::Observed);
+    assert_eq!(state.live().count(), 1);
+}
