@@ -7,6 +7,7 @@ mod doctor;
 mod failure;
 mod info;
 mod library;
+pub mod model;
 mod plan;
 mod report;
 mod run;

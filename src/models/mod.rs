@@ -14,6 +14,7 @@ mod detect_env;
 pub mod diff;
 pub mod dispatch;
 pub mod expected;
+pub mod explain;
 pub mod gates;
 pub mod inputs;
 pub mod keys;

@@ -5,6 +5,7 @@ mod derive;
 mod diff;
 mod gates;
 mod projection;
+mod properties;
 mod review;
 mod workflow;
 

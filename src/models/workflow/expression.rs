@@ -395,6 +395,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
         fn no_text_makes_the_parser_panic(text in "[a-z'!=&|(). ${}\\[\\]é]{0,60}") {
             let template = Template::parse(&text);
