@@ -196,15 +196,16 @@ impl Printer {
         }
     }
 
-    /// Data, as it is, to stdout. Colours in it are removed where they are not wanted.
+    /// Data to stdout, ending in one newline. Colours in it are removed where they are not wanted.
     ///
     /// # Errors
     /// The system refused, other than for a reader that went away.
     pub fn data(&self, text: &str) -> io::Result<()> {
+        let text = format!("{}\n", text.strip_suffix('\n').unwrap_or(text));
         match &self.sink {
-            Sink::Streams(gone) => write_to(io::stdout().lock(), self.stdout_colour, text, &gone.stdout),
+            Sink::Streams(gone) => write_to(io::stdout().lock(), self.stdout_colour, &text, &gone.stdout),
             Sink::Memory(captured) => {
-                captured.lock().0.push_str(&shown(text, self.stdout_colour));
+                captured.lock().0.push_str(&shown(&text, self.stdout_colour));
                 Ok(())
             }
         }

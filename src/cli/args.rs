@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Check files without a network: scenarios, catalogue
     Check(CheckArgs),
+    /// The model rules alone: resolve, explain, list, diff
+    Model(super::model::ModelArgs),
     /// Build reports from a run's log
     Report(ReportArgs),
     /// Gather the diagnostic bundle of a live workspace; no scenario needed

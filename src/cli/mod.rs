@@ -76,6 +76,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),
         Command::Diagnose(args) => diagnose::run(&args, shell),
+        Command::Model(args) => models(args, shell),
         Command::Sweep(args) => sweep::run(&args, shell),
         Command::Serve(args) => serve::run(args, shell),
         Command::Doctor => doctor::run(shell),
@@ -83,6 +84,18 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Completions { shell: which } => info::completions(which, shell),
         Command::Man => info::man(shell),
     }
+}
+
+fn models(args: model::ModelArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = model::run(args, shell.env.vars(), &|path| std::fs::read_to_string(path), &mut out, &mut err)?;
+    if !err.is_empty() {
+        shell.printer.talk(String::from_utf8_lossy(&err).trim_end())?;
+    }
+    if !out.is_empty() {
+        shell.printer.data(String::from_utf8_lossy(&out).trim_end())?;
+    }
+    Ok(code)
 }
 
 /// Help and version are data; everything else is bad usage.

@@ -56,7 +56,11 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
         boot: BootTiming { provision: args.boot, jitter: args.jitter, ..BootTiming::default() },
         agent: if args.stub { AgentKind::Stub } else { AgentKind::Reference },
         heartbeat: Duration::from_secs(5),
-        server_env: if args.no_proxy { Default::default() } else { crate::target::embedded::proxy_env(&stands_in.base_url()) },
+        server_env: if args.no_proxy {
+            Default::default()
+        } else {
+            crate::target::embedded::proxy_env(&stands_in.base_url())
+        },
         provider: Some(stands_in.base_url()),
         ..Options::default()
     })

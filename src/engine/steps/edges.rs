@@ -305,7 +305,8 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
         ))
         .about(alias));
     }
-    context.update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
+    context
+        .update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
     // The platform announces when it will be awake; four times that, on its own clock, is enough.
     let announced = answer.retry_after().unwrap_or(Duration::from_secs(15));
     let mut wanted = plain(context, &[Status::Online], true);

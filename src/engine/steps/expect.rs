@@ -32,6 +32,7 @@ pub async fn run(
     scope: &StepScope<'_>,
 ) -> StepResult {
     let began = Instant::now();
+    let mut last: Option<Failure> = None;
     loop {
         let look = match verb {
             Expect::Row { workspace, json } => row(context, &workspace.name, json, step, scope).await?,
@@ -50,11 +51,21 @@ pub async fn run(
             Look::Right(passed) => return Ok(passed),
             Look::NotYet(failure) => failure,
         };
+        // A look that the deadline cut off says less than the one before it.
+        let failure = match last.take() {
+            Some(before)
+                if failure.kind == FailureKind::Environment && before.kind != FailureKind::Environment =>
+            {
+                before.details([format!("the last look failed: {}", failure.message)])
+            }
+            _ => failure,
+        };
         let once =
             matches!(verb, Expect::Value { .. }) || matches!(verb, Expect::Activity { has: false, .. });
         if once || Instant::now() >= step.deadline || context.stop.is_cancelled() {
             return Err(failure);
         }
+        last = Some(failure);
         let pause = pause(began.elapsed()).max(Duration::from_millis(20));
         tokio::select! {
             () = context.stop.cancelled() => {}
@@ -180,7 +191,9 @@ async fn env(
         && let Some(before) = &workspace.env_before
     {
         let unexplained = environment::unexplained(before, &vars);
-        wrong.extend(unexplained.into_iter().map(|line| format!("changed over the {}: {line}", workspace.edge_name)));
+        wrong.extend(
+            unexplained.into_iter().map(|line| format!("changed over the {}: {line}", workspace.edge_name)),
+        );
     }
     for (name, matchers) in wanted.vars {
         let value = found.vars.get(name).map(|v| Value::String(v.clone()));
