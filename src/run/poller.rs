@@ -17,6 +17,8 @@ const FEW: usize = 4;
 const ONE_READ: Duration = Duration::from_secs(5);
 /// A list may not take longer.
 const LIST_READ: Duration = Duration::from_secs(15);
+/// Between two lists there is never more than this, however long they take.
+const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// Nothing but transport errors for so long means that the target is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// Events kept for each workspace.
@@ -171,7 +173,7 @@ struct State {
     watched: HashMap<String, Watched>,
     /// No read before this.
     not_before: Option<Instant>,
-    /// A list may not be asked for before this: it may use a fifth of the time at most.
+    /// A list may not be asked for before this: lists should use a fifth of the time at most.
     list_not_before: Option<Instant>,
     list_in_flight: bool,
     lists_refused: bool,
@@ -186,7 +188,7 @@ struct Watched {
     sender: watch::Sender<View>,
     waits: usize,
     due: Option<Instant>,
-    /// An event came since the last read began.
+    /// To be read alone: an event came since the last read began, or a wait just began.
     woken: bool,
     reading_for_event: bool,
     in_flight: bool,
@@ -231,6 +233,8 @@ impl Poller {
             in_flight: false,
         });
         watched.waits += 1;
+        // The first look of a wait is its own: it does not wait for the next list.
+        watched.woken = true;
         let mut receiver = watched.sender.subscribe();
         receiver.mark_unchanged();
         Watch { shared: Arc::clone(&self.shared), id: id.to_owned(), receiver, since: Instant::now() }
@@ -368,7 +372,7 @@ impl Shared {
             {
                 let mut state = shared.lock();
                 state.list_in_flight = false;
-                state.list_not_before = Some(Instant::now() + cost * 4);
+                state.list_not_before = Some(Instant::now() + (cost * 4).min(LIST_PAUSE));
                 match look.rows {
                     Ok(mut rows) => {
                         shared.account_good(&mut state, look.pace);
