@@ -175,6 +175,21 @@ impl Outbound {
     }
 }
 
+#[cfg(test)]
+impl Outbound {
+    /// An answer whose body comes piece by piece.
+    pub async fn open(
+        &self,
+        url: &str,
+        token: &str,
+    ) -> (u16, HeaderMap, impl futures_util::Stream<Item = Bytes> + use<>) {
+        use futures_util::StreamExt as _;
+        let response = self.plain.get(url).bearer_auth(token).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.bytes_stream().filter_map(|chunk| async { chunk.ok() }))
+    }
+}
+
 fn classify(error: &reqwest::Error) -> CallError {
     if error.is_builder() {
         CallError::Unsendable(chain(error))
