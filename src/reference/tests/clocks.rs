@@ -78,7 +78,7 @@ async fn provisioning_does_not_last_for_ever() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provision_that_hangs_is_given_up() {
     let boot = BootTiming { provision: Duration::from_secs(100_000), ..BootTiming::default() };
-    let play = Play::new(Options { time_scale: 2_000.0, boot, ..quick() }).await;
+    let play = Play::new(Options { time_scale: 2_000.0, patience: Duration::ZERO, boot, ..quick() }).await;
     let (id, _) = play.managed("w").await;
     play.status(&id, "failed").await;
     let row = &play.admin("GET", "/workspaces", None).await.body[0];
@@ -123,7 +123,7 @@ async fn a_refused_register_degrades_for_five_minutes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_messages_expire() {
-    let play = Play::new(Options { time_scale: 1_000.0, ..quick() }).await;
+    let play = Play::new(Options { time_scale: 1_000.0, patience: Duration::ZERO, ..quick() }).await;
     let (id, _) = play.managed("w").await;
     play.online(&id).await;
     // Nobody answers on a port that only listens; ten seconds are over in ten milliseconds.

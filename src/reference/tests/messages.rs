@@ -268,7 +268,12 @@ async fn a_message_to_a_dead_instance_brings_a_new_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_answer_comes_later_to_the_canvas() {
     // 90 s of contract time pass in 9 ms, before the instance's own answer, which waits for the provider.
-    let play = Play::new(crate::reference::options::Options { time_scale: 10_000.0, ..quick() }).await;
+    let play = Play::new(crate::reference::options::Options {
+        time_scale: 10_000.0,
+        patience: std::time::Duration::ZERO,
+        ..quick()
+    })
+    .await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let body = json!({ "name": "e", "external": true, "url": format!("http://localhost:{}", listener.local_addr().unwrap().port()) });
     let id = play.admin("POST", "/workspaces", Some(body)).await.body["id"].as_str().unwrap().to_owned();

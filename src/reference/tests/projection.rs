@@ -19,7 +19,14 @@ impl Chain {
     async fn new(faults: Faults, llm_proxy: bool) -> Chain {
         let options = provider::Options { keys: [KEY.to_owned()].into(), ..provider::Options::default() };
         let provider = provider::start(options).await.unwrap();
-        let play = Play::new(Options { agent: AgentKind::Reference, faults, llm_proxy, ..quick() }).await;
+        let play = Play::new(Options {
+            agent: AgentKind::Reference,
+            faults,
+            llm_proxy,
+            patience: std::time::Duration::from_secs(5),
+            ..quick()
+        })
+        .await;
         if let Some(token) = play.running.server_env().get("MOLECULE_LLM_USAGE_TOKEN") {
             provider.accept(token.clone());
         }
