@@ -20,7 +20,7 @@ use super::state::events::Keep;
 use super::state::queue::{Item, MAX_ATTEMPTS, Standing};
 use super::state::workspace::Delivery;
 use super::{addresses, reply};
-use crate::domain::Status;
+use crate::domain::{Status, time};
 pub use envelope::{Envelope, normalise};
 
 /// A canvas caller waits this long for an answer (contract §4.2).
@@ -110,6 +110,7 @@ pub async fn deliver(
     let canvas = delivery.sender.is_canvas();
     let method = delivery.envelope.method.clone();
     let limit = if canvas { target.idle } else { ceiling.unwrap_or(AGENT_CEILING) };
+    let budget = canvas_budget(platform);
     let (answer, arrived) = tokio::sync::oneshot::channel();
     let work = Arc::clone(platform);
     // The message is delivered even when its sender stops listening.
@@ -117,7 +118,7 @@ pub async fn deliver(
         let response = dispatch(&work, &delivery, &target.url, limit).await;
         let _ = answer.send(response);
     });
-    let patience = if canvas { CANVAS_BUDGET } else { limit + CANVAS_BUDGET };
+    let patience = if canvas { budget } else { limit + CANVAS_BUDGET };
     match platform.clock.within(patience, arrived).await {
         Some(Ok(response)) => response,
         Some(Err(_)) => reply::error(503, "server is shutting down"),
@@ -126,6 +127,14 @@ pub async fn deliver(
             json!({ "status": "queued", "delivery_mode": "push-async", "method": method }).to_string(),
         ),
     }
+}
+
+/// How long a canvas caller waits, as the server's environment may set it.
+fn canvas_budget(platform: &Platform) -> Duration {
+    if platform.server_var("A2A_CANVAS_SYNC_DISABLE").is_some_and(|v| v == "true" || v == "1") {
+        return AGENT_CEILING + CANVAS_BUDGET;
+    }
+    platform.server_var("A2A_CANVAS_SYNC_BUDGET").and_then(|v| time::parse(v).ok()).unwrap_or(CANVAS_BUDGET)
 }
 
 /// What has to be known of the receiver.
@@ -155,7 +164,10 @@ impl Target {
             status: workspace.status.clone(),
             url: cached.unwrap_or_else(|| workspace.url.clone()),
             name: workspace.name.clone(),
-            idle: workspace.idle_timeout_seconds.map_or(IDLE, Duration::from_secs),
+            idle: workspace
+                .idle_timeout_seconds
+                .or_else(|| platform.server_var("A2A_IDLE_TIMEOUT_SECONDS").and_then(|s| s.parse().ok()))
+                .map_or(IDLE, Duration::from_secs),
         })
     }
 }
@@ -229,7 +241,7 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
 }
 
 async fn call(platform: &Platform, url: &str, body: Bytes, limit: Duration) -> Result<Answer, CallError> {
-    platform.outbound.send(Call::post_json(url, body).within(platform.clock.real(limit))).await
+    platform.outbound.send(Call::post_json(url, body).within(platform.clock.patience(limit))).await
 }
 
 async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit: Duration) -> Response {
