@@ -165,6 +165,9 @@ pub(crate) struct RunArgs {
     /// When to remove what scenarios made
     #[arg(long, value_enum, default_value = "always", value_name = "WHEN")]
     pub destroy: Destroy,
+    /// Warnings are errors: nothing is sent
+    #[arg(long)]
+    pub deny_warnings: bool,
     /// Run each scenario so many times
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: u32,

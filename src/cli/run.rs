@@ -13,10 +13,12 @@ use super::library::{self, Library};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::context::RunContext;
+use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
 use crate::event::{EventKind, Log, ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
 use crate::http;
+use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
 use crate::reference::faults::Faults;
@@ -26,6 +28,7 @@ use crate::run::cancel::Cancel;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
+use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
 use crate::target::{self, Kind, OpenError, TargetFacts};
 
@@ -42,7 +45,10 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
         profile: BTreeMap::new(),
     };
     // Everything that can be wrong without a network is wrong now, before anything is sent.
-    plan::plan(&scenarios, &sources, &TargetFacts::default(), 1).map_err(CliError::problems)?;
+    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
+    let instances = plan::plan(&scenarios, &sources, &able, 1).map_err(CliError::problems)?;
+    let settings = target_settings(&args.target, shell, args.seed)?;
+    refuse_contradictions(&instances, &library, &settings, args, shell)?;
     let today = jiff::Timestamp::now().to_string();
     let expired: Vec<Problem> = scenarios
         .iter()
@@ -51,13 +57,41 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     if !expired.is_empty() {
         return Err(CliError::problems(expired));
     }
-    let settings = target_settings(&args.target, shell, args.seed)?;
     let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
     raise_file_limit();
     runtime()?.block_on(async {
         let work = Work { args, shell, library: &library, settings, sources, require_live };
         work.run(&scenarios).await
     })
+}
+
+/// A contradiction that certainly ends in a 4xx or a failed boot is refused before any request.
+fn refuse_contradictions(
+    instances: &[Instance],
+    library: &Library,
+    settings: &target::Settings,
+    args: &RunArgs,
+    shell: &Shell,
+) -> Result<(), CliError> {
+    let embedded = settings.kind == Kind::Embedded;
+    let against = Against {
+        catalogue: &library.catalogue,
+        allowlist: &library.allowlist,
+        env: shell.env.vars(),
+        target: Target {
+            kind: if embedded { TargetKind::Embedded } else { TargetKind::Unknown },
+            proxy: embedded.then_some(true),
+        },
+    };
+    let found = contradictions::of_instances(instances, &against);
+    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|p| p.level == Level::Error);
+    if !errors.is_empty() || (args.deny_warnings && !warnings.is_empty()) {
+        return Err(CliError::problems(errors.into_iter().chain(warnings).collect()));
+    }
+    for warning in warnings {
+        shell.printer.note(&warning.line())?;
+    }
+    Ok(())
 }
 
 struct Work<'a> {
