@@ -20,6 +20,7 @@ use crate::event::{
     EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
 };
 use crate::http;
+use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     // Everything that can be wrong without a network is wrong now, before anything is sent.
     let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
     let instances = plan::plan(&scenarios, &sources, &able, 1).map_err(CliError::problems)?;
-    let settings = target_settings(&args.target, shell, args.seed)?;
+    let settings = target_settings(&args.target, shell, args.seed, Arc::clone(&library.catalogue))?;
     refuse_contradictions(&instances, &library, &settings, args, shell)?;
     let today = jiff::Timestamp::now().to_string();
     let expired: Vec<Problem> = scenarios
@@ -211,6 +212,9 @@ impl Work<'_> {
             .map_err(CliError::problems)?;
         let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
         log.emit(EventKind::RunStarted(Box::new(identity)));
+        for drift in &target.facts.drift {
+            log.emit(EventKind::Warning { scenario: None, text: format!("drift: {drift}") });
+        }
         if target.identity.insecure {
             log.emit(EventKind::Warning {
                 scenario: None,
@@ -328,6 +332,7 @@ pub(crate) fn target_settings(
     args: &TargetArgs,
     shell: &Shell,
     seed: Option<u64>,
+    catalogue: Arc<Catalogue>,
 ) -> Result<target::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
@@ -384,6 +389,7 @@ pub(crate) fn target_settings(
         answers: args.answers,
         declared: BTreeMap::new(),
         patience: args.patience,
+        catalogue,
     })
 }
 

@@ -104,7 +104,8 @@ fn pick(
     // A slug of the environment is meant for one runtime; elsewhere it would be refused.
     overrides.slug = explicit.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
     let try_with = |keys: &BTreeSet<String>| {
-        auto(catalogue, &context.run.allowlist, runtime, path, keys, overrides, None)
+        let offered = context.run.target.offered.get(runtime).map(Vec::as_slice);
+        auto(catalogue, &context.run.allowlist, runtime, path, keys, overrides, offered)
     };
     let refused = match try_with(&inputs.keys) {
         Ok(choice) => return Ok(choice),
@@ -113,7 +114,7 @@ fn pick(
     if !refused.not_configured {
         return Err(Failure::of(FailureKind::Config, refused.summary()));
     }
-    if context.run.target.provider.is_some()
+    if context.run.target.takes_any_key()
         && let Some(key) = refused.keys_that_would_do.first()
     {
         let keys =
@@ -129,7 +130,7 @@ fn pick(
 
 /// The values of a choice's secrets: generated where our provider answers, else of the environment.
 fn values(context: &ScenarioContext, choice: &Choice) -> BTreeMap<String, Secret> {
-    let ours = context.run.target.provider.is_some();
+    let ours = context.run.target.takes_any_key();
     let mut generated: BTreeMap<String, String> = BTreeMap::new();
     let found = resolve(&choice.create_secrets, &context.run.env);
     choice

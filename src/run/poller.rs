@@ -21,6 +21,8 @@ const LIST_READ: Duration = Duration::from_secs(15);
 const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// Nothing but transport errors for so long means that the target is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// Transport errors further apart than this do not belong together.
+const APART: Duration = Duration::from_secs(20);
 /// Events kept for each workspace.
 const KEPT_EVENTS: usize = 64;
 
@@ -178,6 +180,7 @@ struct State {
     list_in_flight: bool,
     lists_refused: bool,
     first_error: Option<Instant>,
+    last_error: Option<Instant>,
     death: String,
     /// Since when the event stream has been open without a gap.
     stream_since: Option<Instant>,
@@ -420,7 +423,13 @@ impl Shared {
 
     fn account(&self, state: &mut State, seen: &Seen, pace: Pace) {
         let Seen::Transport { text } = seen else { return self.account_good(state, pace) };
-        let first = *state.first_error.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        // Errors far apart are no minute of nothing else: nobody looked in between.
+        if state.last_error.is_none_or(|last| now - last > APART) {
+            state.first_error = None;
+        }
+        state.last_error = Some(now);
+        let first = *state.first_error.get_or_insert(now);
         if first.elapsed() >= DEAD_AFTER {
             state.death = format!("nothing but transport errors for a minute, the last: {text}");
             self.dead.cancel();
