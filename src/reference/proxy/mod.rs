@@ -15,7 +15,7 @@ use super::clock::wall;
 use super::faults::Fault;
 use super::outbound::{Answer, Call, CallError};
 use super::platform::Platform;
-use super::state::activity::Row;
+use super::state::activity::{Body, Row};
 use super::state::events::Keep;
 use super::state::queue::{Item, MAX_ATTEMPTS, Standing};
 use super::state::workspace::Delivery;
@@ -214,7 +214,7 @@ fn ingest(platform: &Platform, id: Uuid, target: &Target, envelope: &Envelope, s
         target: Some(id),
         method: Some(envelope.method.clone()),
         summary: Some(format!("{} → {} (ingest)", envelope.method, target.name)),
-        request_body: Some(envelope.value.clone()),
+        request_body: Some(Body::new(&envelope.value)),
         message_id: Some(envelope.message_id.clone()),
         ..Row::new("a2a_receive")
     };
@@ -235,7 +235,7 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
         "result": { "parts": [{ "kind": "text", "text": text }] },
     });
     platform.state().activity.entry(id).or_default().update(&envelope.message_id, |row| {
-        row.response_body = Some(body.clone());
+        row.response_body = Some(Body::new(&body));
     });
     reply::raw(200, body.to_string())
 }
@@ -296,7 +296,7 @@ fn complete(platform: &Platform, delivery: &Message, body: &Bytes) {
     }
     if let Some(activities) = state.activity.get_mut(&delivery.id) {
         activities.update(&delivery.envelope.message_id, |row| {
-            row.response_body = Some(value.clone());
+            row.response_body = Some(Body::new(&value));
             row.duration_ms = Some(duration);
         });
     }
@@ -322,7 +322,7 @@ fn fail(platform: &Platform, delivery: &Message, detail: &str) {
         duration_ms: Some(took(delivery)),
         status: "error".to_owned(),
         error_detail: Some(detail.to_owned()),
-        request_body: Some(delivery.envelope.value.clone()),
+        request_body: Some(Body::new(&delivery.envelope.value)),
         ..Row::new("a2a_receive")
     };
     let mut state = platform.state();
@@ -415,7 +415,7 @@ pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
         if let (Ok(body), Some(message)) = (&result, &item.message_id)
             && let Some(activities) = state.activity.get_mut(&id)
         {
-            activities.update(message, |row| row.response_body = Some(body.clone()));
+            activities.update(message, |row| row.response_body = Some(Body::new(body)));
         }
         state.queue.update(id, item.id, |item| match result {
             Ok(body) => {
