@@ -1,1 +1,7 @@
-fn main() {}
+//! Parse, run, exit code; the only place that exits.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lifecycle_harness::cli::main(std::env::args_os()).into()
+}

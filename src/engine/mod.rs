@@ -1,1 +1,18 @@
-//! Runs scenarios and emits events.
+//! Runs scenarios and emits events; prints nothing.
+
+pub mod bundle;
+pub mod cleanup;
+pub mod context;
+pub mod contradictions;
+pub mod credentials;
+pub mod dispatcher;
+pub mod environment;
+pub mod evidence;
+pub mod outcome;
+pub mod plan;
+pub mod root;
+pub mod scenario_run;
+pub mod scope;
+pub mod steps;
+pub mod symptoms;
+pub mod workspace;

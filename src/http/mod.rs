@@ -1,1 +1,276 @@
-//! The only user of reqwest.
+//! The only user of reqwest: limits, proxies, TLS, and what is kept of an exchange.
+
+mod body;
+mod error;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use crate::domain::Secret;
+
+pub use body::{keep_json, keep_text};
+pub use error::{Transport, TransportError, chain};
+
+/// No answer may be larger; an endless one ends here.
+pub const MAX_BODY: usize = 32 << 20;
+
+/// How the client reaches servers.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// PEM of a CA to trust besides the system's.
+    pub ca_cert: Option<Vec<u8>>,
+    /// Certificates are not verified.
+    pub insecure: bool,
+    /// Proxies by scheme (`HTTP_PROXY`, `HTTPS_PROXY`), never used for loopback.
+    pub proxies: Proxies,
+    /// TLS is needed at all; a client for plain HTTP works in an empty root.
+    pub tls: bool,
+}
+
+/// Proxies as the environment names them.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    /// `HTTP_PROXY`.
+    pub http: Option<String>,
+    /// `HTTPS_PROXY`.
+    pub https: Option<String>,
+    /// `NO_PROXY`.
+    pub none: Option<String>,
+}
+
+/// Sends requests; cheap to clone, one pool of connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: reqwest::Client,
+}
+
+/// A request that can be sent and shown.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Upper case.
+    pub method: String,
+    /// Whole.
+    pub url: String,
+    /// Besides content type and authorization.
+    pub headers: Vec<(String, String)>,
+    /// Sent as `Authorization: Bearer`.
+    pub bearer: Option<Secret>,
+    /// Whose bearer that is, for people.
+    pub identity: String,
+    /// What is sent.
+    pub body: Payload,
+}
+
+/// The body of a request.
+#[derive(Clone, Debug, Default)]
+pub enum Payload {
+    /// None.
+    #[default]
+    None,
+    /// JSON.
+    Json(Value),
+    /// As it is, with `Content-Type: application/json` unless a header says otherwise.
+    Text(String),
+    /// One file as `multipart/form-data`.
+    File {
+        /// The form field.
+        field: String,
+        /// The file's name.
+        name: String,
+        /// Its type.
+        mime: String,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// An answer, whole.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// Headers, lower-case names; of repeated ones the last.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Bytes,
+    /// The body as JSON, when it is JSON.
+    pub json: Option<Value>,
+}
+
+impl Response {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// `Retry-After` in seconds, bounded to an hour (a date counts as absent).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds: u64 = self.headers.get("retry-after")?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(3_600)))
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A short text of the body for messages, on one line.
+    pub fn excerpt(&self) -> String {
+        excerpt(&self.text(), 200)
+    }
+}
+
+/// The first characters of a text on one line.
+pub fn excerpt(text: &str, max: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= max {
+        return line;
+    }
+    line.chars().take(max).chain(['…']).collect()
+}
+
+impl Client {
+    /// Builds a client.
+    ///
+    /// # Errors
+    /// A CA file that is none, a proxy that is no URL, no system roots.
+    pub fn new(config: &Config) -> Result<Client, String> {
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .pool_max_idle_per_host(256)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .user_agent(concat!("lifecycle/", env!("CARGO_PKG_VERSION")))
+            .no_proxy();
+        if !config.tls {
+            builder = builder.tls_certs_only([]);
+        } else if let Some(pem) = &config.ca_cert {
+            let certs = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|e| format!("the CA file: {}", chain(&e)))?;
+            builder = builder.tls_certs_merge(certs);
+        }
+        if config.insecure {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        let none = config.proxies.none.clone().unwrap_or_default();
+        let none = reqwest::NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1,{none}"));
+        for (scheme, proxy) in [("http", &config.proxies.http), ("https", &config.proxies.https)] {
+            if let Some(url) = proxy {
+                let proxy =
+                    if scheme == "http" { reqwest::Proxy::http(url) } else { reqwest::Proxy::https(url) };
+                let proxy = proxy.map_err(|e| format!("the {scheme} proxy: {}", chain(&e)))?;
+                builder = builder.proxy(proxy.no_proxy(none.clone()));
+            }
+        }
+        let inner = builder.build().map_err(|e| format!("cannot build an HTTP client: {}", chain(&e)))?;
+        Ok(Client { inner })
+    }
+
+    /// Sends a request and reads the whole answer, all of it before the deadline.
+    ///
+    /// # Errors
+    /// No whole answer came: refused, reset, timed out, too large, cut off; with the chain of causes.
+    pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Response, TransportError> {
+        let began = Instant::now();
+        let sent = self.exchange(request);
+        match tokio::time::timeout_at(deadline.into(), sent).await {
+            Ok(result) => result,
+            Err(_) => Err(TransportError::new(
+                Transport::TimedOut,
+                format!("no whole answer within {}", crate::domain::time::show(began.elapsed())),
+            )),
+        }
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Response, TransportError> {
+        let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|_| {
+            TransportError::new(Transport::BadRequest, format!("`{}` is not a method", request.method))
+        })?;
+        let mut builder = self.inner.request(method, &request.url);
+        if let Some(bearer) = &request.bearer {
+            builder = builder.bearer_auth(bearer.expose());
+        }
+        let typed = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        builder = match &request.body {
+            Payload::None => builder,
+            Payload::Json(value) => builder.json(value),
+            Payload::Text(text) if typed => builder.body(text.clone()),
+            Payload::Text(text) => builder.header("content-type", "application/json").body(text.clone()),
+            Payload::File { field, name, mime, bytes } => {
+                let part = reqwest::multipart::Part::bytes(bytes.clone())
+                    .file_name(name.clone())
+                    .mime_str(mime)
+                    .map_err(|e| TransportError::new(Transport::BadRequest, chain(&e)))?;
+                builder.multipart(reqwest::multipart::Form::new().part(field.clone(), part))
+            }
+        };
+        let answer = builder.send().await.map_err(|e| TransportError::from_reqwest(&e))?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let mut body = BytesMut::new();
+        let mut stream = answer.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|e| TransportError::from_reqwest(&e).within_answer(status))?;
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(TransportError::new(
+                    Transport::TooLarge,
+                    format!("the body of a {status} answer is larger than {} MiB", MAX_BODY >> 20),
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body = body.freeze();
+        let json = serde_json::from_slice(&body).ok();
+        Ok(Response { status, headers, body, json })
+    }
+
+    /// Opens a stream of server-sent events; the caller reads it in bounded pieces.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; also an answer that is no event stream.
+    pub async fn stream(
+        &self,
+        url: &str,
+        bearer: Option<&Secret>,
+        deadline: Instant,
+    ) -> Result<impl futures_util::Stream<Item = Result<Bytes, TransportError>> + use<>, TransportError> {
+        let mut builder = self.inner.get(url).header("accept", "text/event-stream");
+        if let Some(bearer) = bearer {
+            builder = builder.bearer_auth(bearer.expose());
+        }
+        let answer = tokio::time::timeout_at(deadline.into(), builder.send())
+            .await
+            .map_err(|_| {
+                TransportError::new(Transport::TimedOut, "the stream did not open in time".to_owned())
+            })?
+            .map_err(|e| TransportError::from_reqwest(&e))?;
+        if !answer.status().is_success() {
+            return Err(TransportError::new(
+                Transport::BadAnswer,
+                format!("the stream answered {}", answer.status()),
+            ));
+        }
+        Ok(answer.bytes_stream().map(|chunk| chunk.map_err(|e| TransportError::from_reqwest(&e))))
+    }
+}
+
+/// Whether a host is this machine, for which no proxy is ever used.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

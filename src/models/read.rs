@@ -7,7 +7,7 @@ use crate::models::yaml::{Entry, Node};
 use crate::source::{Problem, SourceFile, Span, did_you_mean};
 
 const TOP_KEYS: [&str; 3] = ["schema_version", "providers", "runtimes"];
-const PROVIDER_KEYS: [&str; 15] = [
+const PROVIDER_KEYS: [&str; 16] = [
     "name",
     "display_name",
     "vendor_logo",
@@ -23,6 +23,7 @@ const PROVIDER_KEYS: [&str; 15] = [
     "model_aliases",
     "deprecated",
     "upstream_vendor",
+    "thinking_policy",
 ];
 const RUNTIME_KEYS: [&str; 2] = ["display_name", "providers"];
 const ARM_KEYS: [&str; 2] = ["name", "models"];
@@ -152,6 +153,7 @@ impl<'s> Reader<'s> {
         let upstream_vendor = self.optional(item, "upstream_vendor");
         self.optional(item, "vendor_logo");
         self.optional(item, "wire_model_prefix");
+        self.optional(item, "thinking_policy");
         let model_aliases = self.names(item, "model_aliases");
         let deprecated = match item.get("deprecated").map(|node| (node.scalar(), node.span)) {
             Some((Some("true"), _)) => true,

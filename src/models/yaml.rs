@@ -11,7 +11,7 @@ use serde_saphyr::{Location, Spanned};
 
 use crate::source::{Position, Problem, SourceFile, Span};
 
-/// A value with its place. Aliases point at the alias, not at the anchor.
+/// A value with its place. Behind an alias or a merge it points at the text itself, not at the alias.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// What is there.
@@ -142,7 +142,7 @@ enum Raw {
 struct Key(String);
 
 fn node(raw: Spanned<Raw>, file: &SourceFile) -> Node {
-    let span = span_of(raw.referenced, file);
+    let span = span_of(raw.defined, file);
     let value = match raw.value {
         Raw::Null => Value::Null,
         Raw::Bool(is) => Value::Bool(is),
@@ -154,7 +154,7 @@ fn node(raw: Spanned<Raw>, file: &SourceFile) -> Node {
             pairs
                 .into_iter()
                 .map(|(key, value)| Entry {
-                    key_span: span_of(key.referenced, file),
+                    key_span: span_of(key.defined, file),
                     key: key.value.0,
                     node: node(value, file),
                 })

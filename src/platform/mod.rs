@@ -1,1 +1,165 @@
-//! Typed client of the workspace-server.
+//! Typed client of the workspace-server: which request says what (contract §1–§8).
+
+pub mod record;
+pub mod source;
+pub mod stream;
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::domain::Secret;
+use crate::http::{Client, Payload, Request, Response};
+use crate::run::clock::TimeScale;
+use crate::run::poller::Pace;
+
+/// A workspace-server and the credentials for it.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Sends.
+    pub client: Client,
+    /// Without a trailing slash.
+    pub base_url: String,
+    /// `ADMIN_TOKEN`.
+    pub admin: Option<Secret>,
+    /// `X-Molecule-Org-Id`, on SaaS (contract §1.5).
+    pub org: Option<String>,
+    /// The target's clock.
+    pub scale: TimeScale,
+}
+
+/// Whose bearer a request carries.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// The admin token.
+    Admin,
+    /// None.
+    Anonymous,
+    /// This one; the text says whose it is.
+    Bearer(Secret, String),
+}
+
+impl Auth {
+    /// For people.
+    pub fn label(&self) -> String {
+        match self {
+            Auth::Admin => "admin".into(),
+            Auth::Anonymous => "none".into(),
+            Auth::Bearer(_, whose) => whose.clone(),
+        }
+    }
+}
+
+impl Api {
+    /// A request to a path of the server.
+    pub fn request(&self, method: &str, path: &str, auth: &Auth) -> Request {
+        let mut headers = Vec::new();
+        if let Some(org) = &self.org {
+            headers.push(("X-Molecule-Org-Id".to_owned(), org.clone()));
+        }
+        let absolute = path.starts_with("http://") || path.starts_with("https://");
+        Request {
+            method: method.to_owned(),
+            url: if absolute { path.to_owned() } else { format!("{}{path}", self.base_url) },
+            headers,
+            bearer: match auth {
+                Auth::Admin => self.admin.clone(),
+                Auth::Anonymous => None,
+                Auth::Bearer(secret, _) => Some(secret.clone()),
+            },
+            identity: auth.label(),
+            body: Payload::None,
+        }
+    }
+
+    /// A request with a JSON body.
+    pub fn json(&self, method: &str, path: &str, auth: &Auth, body: Value) -> Request {
+        Request { body: Payload::Json(body), ..self.request(method, path, auth) }
+    }
+
+    /// `GET /workspaces/:id`. The admin bearer is sent too: some deployments guard it.
+    pub fn read(&self, id: &str) -> Request {
+        self.request("GET", &format!("/workspaces/{}", segment(id)), &Auth::Admin)
+    }
+
+    /// `GET /workspaces`: fields that the single read strips (contract §3.1).
+    pub fn list(&self) -> Request {
+        self.request("GET", "/workspaces", &Auth::Admin)
+    }
+
+    /// `POST /workspaces`.
+    pub fn create(&self, body: Value) -> Request {
+        self.json("POST", "/workspaces", &Auth::Admin, body)
+    }
+
+    /// `DELETE /workspaces/:id` with the name read back; never `confirm` unless asked.
+    pub fn delete(&self, id: &str, name: &str, query: &[&str]) -> Request {
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        let mut request =
+            self.request("DELETE", &format!("/workspaces/{}{query}", segment(id)), &Auth::Admin);
+        request.headers.push(("X-Confirm-Name".into(), name.to_owned()));
+        request
+    }
+
+    /// `POST /workspaces/:id/<edge>`: restart, pause, resume, hibernate.
+    pub fn edge(&self, id: &str, edge: &str, query: &[&str], body: Option<Value>, auth: &Auth) -> Request {
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        let path = format!("/workspaces/{}/{edge}{query}", segment(id));
+        match body {
+            Some(body) => self.json("POST", &path, auth, body),
+            None => self.request("POST", &path, auth),
+        }
+    }
+
+    /// `POST /admin/workspaces/:id/tokens`.
+    pub fn mint(&self, id: &str) -> Request {
+        self.request("POST", &format!("/admin/workspaces/{}/tokens", segment(id)), &Auth::Admin)
+    }
+
+    /// `GET /workspaces/:id/activity`.
+    pub fn activity(&self, id: &str, query: &str, auth: &Auth) -> Request {
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        self.request("GET", &format!("/workspaces/{}/activity{query}", segment(id)), auth)
+    }
+
+    /// The reference platform's inspection route.
+    pub fn environment(&self, id: &str) -> Request {
+        self.request("GET", &format!("/__lifecycle/workspaces/{}/environment", segment(id)), &Auth::Admin)
+    }
+
+    /// What an answer says about pace; a Retry-After is obeyed on the target's clock.
+    pub fn pace(&self, response: &Response) -> Pace {
+        let number = |name: &str| response.headers.get(name).and_then(|v| v.trim().parse().ok());
+        Pace {
+            limit: number("x-ratelimit-limit"),
+            remaining: number("x-ratelimit-remaining"),
+            retry_after: match response.status {
+                429 => Some(self.scale.shorten(response.retry_after().unwrap_or(Duration::from_secs(1)))),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A full or bare A2A request (contract §7.1).
+pub fn message(id: &str, method: &str, text: &str, part: &str, bare: bool, extra: Value) -> Value {
+    let mut params = json!({
+        "message": { "role": "user", "messageId": id, "parts": [{ part: "text", "text": text }] },
+    });
+    if let (Some(params), Value::Object(extra)) = (params.as_object_mut(), extra) {
+        params.extend(extra);
+    }
+    if bare {
+        json!({ "method": method, "params": params })
+    } else {
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    }
+}
+
+/// A path segment that cannot leave its place.
+pub fn segment(text: &str) -> String {
+    const KEEP: &percent_encoding::AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, KEEP).to_string()
+}

@@ -103,6 +103,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The platform's URL as instances reach it; `None`: the base URL.
     pub platform_url: Option<String>,
+    /// The reference provider that stands in for every vendor, as instances reach it; told under `/__lifecycle`.
+    pub provider: Option<String>,
 }
 
 impl Default for Options {
@@ -124,6 +126,7 @@ impl Default for Options {
             agent: AgentKind::default(),
             heartbeat: Duration::from_secs(30),
             platform_url: None,
+            provider: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What all parts of one running platform share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,7 @@ use crate::domain::Secret;
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::models::server_env::ServerEnv;
+use crate::source::SourceFile;
 
 /// How many lines of the server's log are kept.
 const LOG_LINES: usize = 1_000;
@@ -37,6 +38,7 @@ pub struct Platform {
     pub quirks: Quirks,
     pub faults: Faults,
     pub inspect: bool,
+    pub provider: Option<String>,
     pub catalogue: &'static Catalogue,
     pub allowlist: Allowlist,
     pub server: ServerEnv,
@@ -97,8 +99,9 @@ impl Platform {
             quirks: options.quirks,
             faults: options.faults,
             inspect: options.inspect,
+            provider: options.provider,
             catalogue: Catalogue::built_in(),
-            allowlist: Allowlist::shipped(),
+            allowlist: allowlist(&server_env),
             limits: RateLimit::new(&server_env, clock),
             server: ServerEnv::new(server_env),
             outbound,
@@ -198,4 +201,14 @@ impl Platform {
     pub fn name_of(&self, id: Uuid) -> String {
         self.state().get(id).map(|w| w.name.clone()).unwrap_or_default()
     }
+}
+
+/// The runtimes of the manifest (contract §2.2): the shipped one, or the one that the server's
+/// environment names; a platform that cannot read it falls back to fewer.
+fn allowlist(server_env: &BTreeMap<String, String>) -> Allowlist {
+    let Some(path) = server_env.get("WORKSPACE_MANIFEST_PATH") else { return Allowlist::shipped() };
+    std::fs::read_to_string(path)
+        .ok()
+        .and_then(|text| Allowlist::from_manifest(&SourceFile::new(path.clone(), text)).ok())
+        .unwrap_or_else(Allowlist::fallback)
 }

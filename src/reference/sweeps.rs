@@ -25,6 +25,8 @@ const HIBERNATION: Duration = Duration::from_secs(120);
 const ORPHANS: Duration = Duration::from_secs(60);
 const STALE_TOKEN: Duration = Duration::from_secs(300);
 const SCHEDULER: Duration = Duration::from_secs(30);
+/// In real time: how long a suspicion of the health sweep must stand.
+const SETTLE: Duration = Duration::from_millis(250);
 /// However fast the clock runs, a loop does not look more often than this in real time.
 const SHORTEST: Duration = Duration::from_millis(10);
 
@@ -77,12 +79,20 @@ async fn health(platform: Arc<Platform>) {
             && !(platform.mended() && w.external_like())
     };
     if platform.has_backend && !platform.fault(Fault::StaleOnlineAfterKill) {
+        let mut suspects = Vec::new();
         for id in which(&platform, watched) {
-            if platform.provisioner.is_running(id).await != Ok(false) {
-                continue;
+            if platform.provisioner.is_running(id).await == Ok(false) {
+                suspects.push(id);
             }
-            let still = platform.state().get(id).is_some_and(watched);
-            if still {
+        }
+        if !suspects.is_empty() {
+            // A stop and its row are a moment apart. That moment is nothing in 15 s, but most of them
+            // on a fast clock: only what is still so after it is dead.
+            tokio::time::sleep_until(Instant::now() + SETTLE).await;
+        }
+        for id in suspects {
+            let dead = platform.provisioner.is_running(id).await == Ok(false);
+            if dead && platform.state().get(id).is_some_and(watched) {
                 platform.say(&format!("health sweep: {id} is not running"));
                 platform.state().offline(id, Status::Offline);
                 platform.restart_by_id(id);

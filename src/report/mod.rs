@@ -1,1 +1,75 @@
-//! Projections of the event log.
+//! Projections of the event log: console, progress, files. A reporter knows no engine.
+//!
+//! [`Reporters::spawn`] listens to a log that is being written; [`fold`] reads one that is finished.
+//! Both build the same [`RunState`], and every report is a function of it.
+
+mod block;
+mod commands;
+mod console;
+mod files;
+mod forge;
+mod html;
+mod json;
+mod junit;
+mod live;
+mod markdown;
+mod progress;
+mod scenario_state;
+mod state;
+mod summary;
+mod text;
+mod timeline;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+pub use block::{BlockLine, Size, Tone, failure_block, plain_text};
+pub use commands::{Command, next_steps, rerun};
+pub use console::{Console, coloured};
+pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
+pub use forge::CiLog;
+pub use json::SCHEMA_VERSION;
+pub use live::{ReporterConfig, Reporters, ReportersHandle};
+pub use progress::{dump_lines, progress_lines};
+pub use scenario_state::{ExchangeNote, KeptEvidence, KeptPart, ScenarioState, StepState, Waiting};
+pub use state::{Cleanup, Resource, Resources, RunState, Totals, fold};
+pub use summary::summary_lines;
+pub use timeline::{Moment, Seen, Timeline, timeline_text};
+
+use crate::event::{CancelReason, Class, StepOutcome};
+
+/// A class of cause as it is written on disk.
+fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Product => "product",
+        Class::Config => "config",
+        Class::Infra => "infra",
+        Class::Provider => "provider",
+        Class::Harness => "harness",
+        Class::Unclassified => "unclassified",
+    }
+}
+
+/// Why a run is being cancelled, for people.
+fn cancel_text(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::TargetDead => "cancelled: nothing but transport errors for a minute",
+        CancelReason::CannotWrite => "cancelled: the log or a report cannot be written",
+        CancelReason::Terminated => "terminated",
+        CancelReason::Interrupted => "interrupted",
+        CancelReason::SecondInterrupt => "interrupted twice: clean-up stops too",
+    }
+}
+
+/// How a step ended, for people.
+fn outcome_name(outcome: StepOutcome) -> &'static str {
+    match outcome {
+        StepOutcome::Passed => "passed",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Inconclusive => "inconclusive",
+        StepOutcome::Skipped => "skipped",
+        StepOutcome::Error => "error",
+        StepOutcome::Cancelled => "cancelled",
+    }
+}

@@ -1,1 +1,11 @@
-//! Waiting, owning and cancelling.
+//! Waiting, owning and cancelling: what every step stands on.
+
+pub mod cancel;
+pub mod clock;
+pub mod folder;
+pub mod instance;
+pub mod ledger;
+pub mod mutation;
+pub mod poller;
+pub mod status_wait;
+pub mod wait;

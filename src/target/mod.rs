@@ -1,1 +1,126 @@
-//! From a profile to a running target with capabilities.
+//! From settings to a running target with capabilities. The engine sees only [`TargetFacts`].
+
+pub mod embedded;
+pub mod facts;
+pub mod probe;
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use facts::{Answers, TargetFacts};
+
+use crate::domain::Secret;
+use crate::event::TargetIdentity;
+use crate::http;
+use crate::platform::Api;
+use crate::reference;
+
+/// What a target is opened from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which kind.
+    pub kind: Kind,
+    /// Of a live one.
+    pub base_url: Option<String>,
+    /// `ADMIN_TOKEN`; generated for an embedded one.
+    pub admin_token: Option<Secret>,
+    /// `X-Molecule-Org-Id`.
+    pub org: Option<String>,
+    /// How it is reached.
+    pub http: http::Config,
+    /// Of an embedded one.
+    pub embedded: embedded::Settings,
+    /// A provider of ours that the target's instances can reach.
+    pub provider: Option<String>,
+    /// What its agents answer, when somebody declares it.
+    pub answers: Option<Answers>,
+    /// Behaviours that a profile declares.
+    pub declared: std::collections::BTreeMap<crate::scenario::model::Capability, bool>,
+    /// How long a live server may take to answer for the first time.
+    pub patience: Duration,
+}
+
+/// Kinds of targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// The reference platform in this process.
+    #[default]
+    Embedded,
+    /// A workspace-server that runs already.
+    Live,
+}
+
+impl Kind {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Embedded => "embedded",
+            Kind::Live => "live",
+        }
+    }
+}
+
+/// A target that answers.
+pub struct Target {
+    /// How to speak to it.
+    pub api: Api,
+    /// What it offers.
+    pub facts: TargetFacts,
+    /// For the log.
+    pub identity: TargetIdentity,
+    /// Stops its event stream.
+    pub stop: CancellationToken,
+    parts: Option<(reference::server::Running, reference::provider::Running)>,
+}
+
+/// Why a target cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct OpenError {
+    /// What happened, with the whole chain of causes.
+    pub what: String,
+    /// What to check, one line each.
+    pub check: Vec<String>,
+}
+
+impl OpenError {
+    fn new(what: impl Into<String>, check: &[&str]) -> Self {
+        OpenError { what: what.into(), check: check.iter().map(|s| (*s).to_owned()).collect() }
+    }
+}
+
+/// Opens a target: starts what must be started, then probes.
+///
+/// # Errors
+/// It does not answer, is no workspace-server, or refuses the token.
+pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
+    let stop = CancellationToken::new();
+    match settings.kind {
+        Kind::Embedded => {
+            let started = embedded::start(&settings.embedded).await?;
+            let live = Settings {
+                base_url: Some(started.platform.base_url()),
+                admin_token: Some(started.admin_token.clone()),
+                org: None,
+                ..settings.clone()
+            };
+            let mut target = probe::live(&live, stop).await?;
+            target.identity.kind = Kind::Embedded.as_str().into();
+            target.parts = Some((started.platform, started.provider));
+            Ok(target)
+        }
+        Kind::Live => probe::live(settings, stop).await,
+    }
+}
+
+impl Target {
+    /// Stops what was started.
+    pub async fn close(self) {
+        self.stop.cancel();
+        if let Some((platform, provider)) = self.parts {
+            platform.stop().await;
+            provider.stop().await;
+        }
+    }
+}

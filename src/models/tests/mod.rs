@@ -1,7 +1,13 @@
+mod auto;
 mod catalogue;
+mod contradictions;
 mod derive;
+mod diff;
 mod gates;
 mod projection;
+mod properties;
+mod review;
+mod workflow;
 
 /// Names as derivation takes them; `-` is none.
 pub(crate) fn names(text: &str) -> std::collections::BTreeSet<String> {

@@ -17,6 +17,7 @@ pub fn about(call: &Call) -> Response {
         "quirks": match platform.quirks { Quirks::Observed => "observed", Quirks::Intended => "intended" },
         "mode": match platform.mode { Mode::Development => "development", Mode::Production => "production" },
         "faults": active(call),
+        "provider": platform.provider,
     }))
 }
 

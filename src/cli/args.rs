@@ -1,0 +1,404 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::context::Destroy;
+use crate::target::{Answers, Kind};
+
+/// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
+#[derive(Debug, Parser)]
+#[command(name = "lifecycle", version, about, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// For every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Only failures and the summary
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Steps and exchanges too
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Colours (NO_COLOR and CLICOLOR_FORCE are honoured)
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// Plain lines, annotations and a summary on the job page (also when CI is set)
+    #[arg(long, global = true)]
+    pub ci: bool,
+    /// Where runs are kept [default: runs, env: LIFECYCLE_RUNS_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub runs_dir: Option<PathBuf>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios: names, @tags, files or folders; nothing chosen means all that the target can do
+    Run(RunArgs),
+    /// Show the scenarios there are: tags, needs, expected failures
+    List(ListArgs),
+    /// Show what would run: model, provider, billing, secret names, worst-case duration
+    Plan(PlanArgs),
+    /// Check files without a network: scenarios, catalogue
+    Check(CheckArgs),
+    /// The model rules alone: resolve, explain, list, diff
+    Model(super::model::ModelArgs),
+    /// Build reports from a run's log
+    Report(ReportArgs),
+    /// Gather the diagnostic bundle of a live workspace; no scenario needed
+    Diagnose(DiagnoseArgs),
+    /// Remove what earlier runs left
+    Sweep(SweepArgs),
+    /// Run a part of the reference platform as a server of its own
+    Serve(ServeArgs),
+    /// Is this machine able to run scenarios?
+    Doctor,
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Which files and catalogue are used.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LibraryArgs {
+    /// Use the scenarios of this folder instead of the shipped ones
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+    /// Use this catalogue instead of the shipped one (the platform's own file works)
+    #[arg(long, value_name = "FILE")]
+    pub providers: Option<PathBuf>,
+    /// The server's manifest.json, for its runtime allowlist
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+}
+
+/// Which target.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TargetArgs {
+    /// What to run against [default: embedded; live with --base-url; env: LIFECYCLE_TARGET]
+    #[arg(long, value_enum)]
+    pub target: Option<Kind>,
+    /// Address of a live server [env: LIFECYCLE_BASE_URL, BASE]
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+    /// Its admin token [env: MOLECULE_ADMIN_TOKEN, ADMIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+    /// Organisation id of a SaaS tenant [env: MOLECULE_ORG_ID]
+    #[arg(long, value_name = "ID")]
+    pub org_id: Option<String>,
+    /// Trust this CA too (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+    /// Do not verify TLS certificates
+    #[arg(long)]
+    pub insecure: bool,
+    /// A reference provider that the target's instances can reach
+    #[arg(long, value_name = "URL")]
+    pub provider_url: Option<String>,
+    /// What the target's agents can answer
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub answers: Option<Answers>,
+    /// How long a live server may take to answer for the first time
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub patience: std::time::Duration,
+    /// Embedded: how many times faster than real time its clock runs
+    #[arg(long, value_name = "N", value_parser = scale)]
+    pub time_scale: Option<f64>,
+    /// Embedded: keep or mend what real servers do and should not
+    #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
+    pub quirks: QuirksArg,
+    /// Embedded: switch a fault on (`lifecycle serve platform --help` lists them)
+    #[arg(long = "fault", value_name = "NAME[=N]")]
+    pub faults: Vec<String>,
+}
+
+/// `--quirks`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QuirksArg {
+    #[default]
+    Observed,
+    Intended,
+}
+
+/// `run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Names, @tags, files or folders
+    #[arg(value_name = "PATH|NAME|@TAG")]
+    pub selection: Vec<String>,
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Set an input
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
+    pub inputs: Vec<(String, String)>,
+    /// Scenarios at once
+    #[arg(long, short, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub jobs: u32,
+    /// Skips and milestones that were not reached are red (exit 5) [env: E2E_REQUIRE_LIVE]
+    #[arg(long)]
+    pub require_live: bool,
+    /// When to remove what scenarios made
+    #[arg(long, value_enum, default_value = "always", value_name = "WHEN")]
+    pub destroy: Destroy,
+    /// Warnings are errors: nothing is sent
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Run each scenario so many times
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: u32,
+    /// The server is ours alone: global secrets may be touched
+    #[arg(long)]
+    pub exclusive: bool,
+    /// Seed of everything random that scenarios and the embedded platform see
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Remove the oldest runs beyond so many
+    #[arg(long, value_name = "N")]
+    pub keep_runs: Option<usize>,
+    #[command(flatten)]
+    pub reports: ReportFiles,
+}
+
+/// Files that a report can be written to.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ReportFiles {
+    /// Write JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+/// `list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// Names, @tags, files or folders
+    #[arg(value_name = "PATH|NAME|@TAG")]
+    pub selection: Vec<String>,
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plan`.
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    /// Names, @tags, files or folders
+    #[arg(value_name = "PATH|NAME|@TAG")]
+    pub selection: Vec<String>,
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// Set an input
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
+    pub inputs: Vec<(String, String)>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Files or folders: scenarios and workflow files; nothing means the shipped scenarios and the environment
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// Warnings are errors
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// `report`.
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    /// A run's folder, its id or a part of it, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    #[command(flatten)]
+    pub files: ReportFiles,
+    /// Write all of them into this folder
+    #[arg(long, value_name = "DIR")]
+    pub all: Option<PathBuf>,
+}
+
+/// `diagnose`.
+#[derive(Args, Debug)]
+pub(crate) struct DiagnoseArgs {
+    /// The workspace's id
+    pub workspace: String,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// As JSON, whole
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sweep`.
+#[derive(Args, Debug)]
+pub(crate) struct SweepArgs {
+    /// Only what is older than this
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub older_than: Option<std::time::Duration>,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The admin token of the servers [env: MOLECULE_ADMIN_TOKEN, ADMIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+    /// Trust this CA too (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+    /// Do not verify TLS certificates
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// `serve`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    #[command(subcommand)]
+    pub part: Part,
+}
+
+/// Parts of the reference platform.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Part {
+    /// The workspace-server, with the reference provider beside it
+    Platform(ServePlatform),
+    /// The model provider that answers for every vendor
+    Provider(ServeProvider),
+    /// An agent, configured by the environment that a platform gives it
+    Agent(ServeAgent),
+}
+
+/// `serve platform`.
+#[derive(Args, Debug)]
+pub(crate) struct ServePlatform {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: Vec<std::net::SocketAddr>,
+    /// The admin token [env: ADMIN_TOKEN; else generated and printed]
+    #[arg(long, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+    /// How many times faster than real time its clock runs
+    #[arg(long, default_value = "1", value_name = "N", value_parser = scale)]
+    pub time_scale: f64,
+    /// Keep or mend what real servers do and should not
+    #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
+    pub quirks: QuirksArg,
+    /// Show each workspace's environment under /__lifecycle to admins
+    #[arg(long)]
+    pub inspect: bool,
+    /// Rate limit and address rules of production
+    #[arg(long)]
+    pub production: bool,
+    /// No model proxy: platform-billed models cannot be provisioned
+    #[arg(long)]
+    pub no_proxy: bool,
+    /// Agents answer `STUB OK` to everything
+    #[arg(long)]
+    pub stub: bool,
+    /// Switch a fault on
+    #[arg(long = "fault", value_name = "NAME[=N]", long_help = fault_help())]
+    pub faults: Vec<String>,
+    /// Decides jitter
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Contract time from create to a running agent
+    #[arg(long, default_value = "470ms", value_name = "DURATION", value_parser = duration)]
+    pub boot: std::time::Duration,
+    /// Share of boot time that is added or taken off at random
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    pub jitter: f64,
+}
+
+/// `serve provider`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeProvider {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
+    /// A key that every vendor takes; without any, every key is taken
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<String>,
+}
+
+/// `serve agent`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeAgent {
+    /// Where to listen
+    #[arg(long, default_value = "0.0.0.0:8000", value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
+    /// Answer `STUB OK` to everything
+    #[arg(long)]
+    pub stub: bool,
+    /// Contract time between heartbeats
+    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = duration)]
+    pub heartbeat: std::time::Duration,
+    /// How many times faster than real time the platform's clock runs
+    #[arg(long, default_value = "1", value_name = "N", value_parser = scale)]
+    pub time_scale: f64,
+}
+
+fn fault_help() -> String {
+    let mut text = String::from("Switch a fault on; may be given several times. Faults:\n");
+    for info in crate::reference::faults::ALL {
+        let value = info.value.map(|v| format!("={v}")).unwrap_or_default();
+        let historic = info.historic.map(|h| format!(" ({h})")).unwrap_or_default();
+        text.push_str(&format!("  {}{value}: {}{historic}\n", info.name, info.does));
+    }
+    text
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::domain::time::parse(text)
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n.is_finite() && (0.001..=100_000.0).contains(&n) => Ok(n),
+        _ => Err("write a number from 0.001 to 100000".to_owned()),
+    }
+}

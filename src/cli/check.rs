@@ -1,0 +1,125 @@
+//! `lifecycle check`: everything that can be known without a network.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Shell;
+use super::args::CheckArgs;
+use super::failure::CliError;
+use super::library::{self, Library};
+use crate::domain::ExitCode;
+use crate::engine::contradictions::{self, Against};
+use crate::engine::plan::{self, InputSources};
+use crate::models::contradictions::Target;
+use crate::models::workflow;
+use crate::scenario::Scenario;
+use crate::scenario::model::Capability;
+use crate::source::{Level, Problem, SourceFile};
+use crate::target::TargetFacts;
+
+/// Checks files.
+pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut scenario_paths = Vec::new();
+    let mut workflows: Vec<SourceFile> = Vec::new();
+    for path in &args.paths {
+        if !path.exists() {
+            return Err(CliError::new(
+                ExitCode::BadInput,
+                format!("there is no file or folder `{}`", path.display()),
+            ));
+        }
+        for file in library::walk(path)? {
+            if is_workflow(&file) {
+                workflows.push(file);
+            } else {
+                scenario_paths.push(file.name);
+            }
+        }
+    }
+    let only_workflows = !workflows.is_empty() && scenario_paths.is_empty();
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut counted = Vec::new();
+    if !only_workflows {
+        let library = Library::load(&args.library, &scenario_paths)?;
+        let own: Vec<Problem> = match args.paths.is_empty() {
+            true => library.problems.clone(),
+            false => {
+                let of_paths =
+                    |p: &&Problem| p.source.as_ref().is_none_or(|s| scenario_paths.contains(&s.name));
+                library.problems.iter().filter(of_paths).cloned().collect()
+            }
+        };
+        problems.extend(own);
+        let scenarios = match args.paths.is_empty() {
+            true => library.scenarios.clone(),
+            false => library
+                .scenarios
+                .iter()
+                .filter(|s| scenario_paths.contains(&s.source.name))
+                .cloned()
+                .collect(),
+        };
+        let today = jiff::Timestamp::now().to_string();
+        problems.extend(
+            scenarios.iter().filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default())),
+        );
+        counted.push(format!("{} scenarios", scenarios.len()));
+        problems.extend(of_models(&library, &scenarios, args.paths.is_empty(), shell));
+    }
+    let mut undecidable = 0;
+    if !workflows.is_empty() {
+        let library = Library::load(&args.library, &[])?;
+        let read = |path: &str| library::read(std::path::Path::new(path)).ok();
+        let context =
+            workflow::Context { catalogue: &library.catalogue, allowlist: &library.allowlist, read: &read };
+        for file in &workflows {
+            let report = workflow::check(file, &context);
+            problems.extend(report.problems);
+            undecidable += report.undecidable.len();
+            for one in report.undecidable {
+                shell.printer.note(&format!("{}: undecidable: {}: {}", one.place, one.what, one.why))?;
+            }
+        }
+    }
+    let errors = problems.iter().filter(|p| p.level == Level::Error).count();
+    let warnings = problems.len() - errors;
+    for problem in &problems {
+        shell.printer.talk(&problem.draw(shell.printer.stderr_colour(), shell.printer.width()))?;
+    }
+    if !workflows.is_empty() {
+        counted.push(format!("{} workflow files", workflows.len()));
+    }
+    let open = if undecidable > 0 { format!(", {undecidable} undecidable") } else { String::new() };
+    let bad = errors > 0 || (args.deny_warnings && warnings > 0);
+    shell
+        .printer
+        .note(&format!("checked {}: {errors} errors, {warnings} warnings{open}", counted.join(", ")))?;
+    Ok(if bad { ExitCode::BadInput } else { ExitCode::Passed })
+}
+
+/// Contradictions of scenarios, and of the environment at hand when everything is checked.
+fn of_models(
+    library: &Library,
+    scenarios: &[Arc<Scenario>],
+    environment: bool,
+    shell: &Shell,
+) -> Vec<Problem> {
+    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
+    let env = if environment { shell.env.vars().clone() } else { BTreeMap::new() };
+    let sources = InputSources { env: env.clone(), ..InputSources::default() };
+    let against = Against {
+        catalogue: &library.catalogue,
+        allowlist: &library.allowlist,
+        env: &env,
+        target: Target::default(),
+    };
+    match plan::plan(scenarios, &sources, &able, 1) {
+        Ok(instances) => contradictions::of_instances(&instances, &against),
+        Err(problems) => problems,
+    }
+}
+
+/// A CI workflow has `jobs:` at its top level.
+fn is_workflow(file: &SourceFile) -> bool {
+    file.text.lines().any(|line| line.trim_end() == "jobs:")
+}

@@ -1,0 +1,69 @@
+//! `lifecycle diagnose`: the diagnostic bundle of a live workspace.
+
+use super::args::DiagnoseArgs;
+use super::failure::CliError;
+use super::run::target_settings;
+use super::{Shell, runtime};
+use crate::domain::ExitCode;
+use crate::engine::bundle;
+use crate::event::Log;
+use crate::redact::Redactor;
+use crate::run::folder::RunFolder;
+use crate::run::ledger::{Home, Ledger};
+use crate::target::{self, Kind};
+
+/// Gathers and shows; changes nothing.
+pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut settings = target_settings(&args.target, shell, None)?;
+    if settings.kind == Kind::Embedded {
+        if settings.base_url.is_none() {
+            return Err(CliError::new(ExitCode::BadInput, "a workspace of a live server is meant")
+                .next("--base-url URL and --admin-token TOKEN, or the variables BASE and ADMIN_TOKEN"));
+        }
+        settings.kind = Kind::Live;
+    }
+    if uuid::Uuid::parse_str(&args.workspace).is_err() {
+        return Err(CliError::new(
+            ExitCode::BadInput,
+            format!("`{}` is no workspace id (a UUID)", args.workspace),
+        ));
+    }
+    runtime()?.block_on(async {
+        let redactor = Redactor::new();
+        for (name, value) in shell.env.secrets() {
+            redactor.register(name, value);
+        }
+        let target = target::open(&settings).await?;
+        let folder = RunFolder::create(
+            &shell.runs_dir,
+            &format!("diagnose-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f")),
+        );
+        let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
+        let folder = folder.map_err(|e| fail(&e))?;
+        let log = Log::create(&folder.path, redactor).map_err(|e| fail(&e))?;
+        let home = Home { base_url: target.api.base_url.clone(), ..Home::default() };
+        let run = bundle::tool(&target, log.clone(), Ledger::new(log.clone(), home), "diagnose");
+        let evidence = bundle::of(run, &args.workspace).await.map(|mut evidence| {
+            log.redactor().clean(&mut evidence);
+            evidence
+        });
+        // Nothing was made: there is nothing to remember.
+        let _ = std::fs::remove_dir_all(&folder.path);
+        target.close().await;
+        let evidence = evidence.map_err(|e| CliError::new(ExitCode::Environment, e))?;
+        if args.json {
+            shell.printer.data(&serde_json::to_string_pretty(&evidence).unwrap_or_default())?;
+            return Ok(ExitCode::Passed);
+        }
+        for part in &evidence.parts {
+            shell.printer.data(&part.title)?;
+            for line in &part.lines {
+                shell.printer.data(&format!("  {line}"))?;
+            }
+            if let Some(error) = &part.error {
+                shell.printer.data(&format!("  not to be had: {error}"))?;
+            }
+        }
+        Ok(ExitCode::Passed)
+    })
+}

@@ -1,0 +1,76 @@
+//! Errors of commands: what happened, the whole chain, what to do next, and the exit code.
+
+use crate::domain::ExitCode;
+use crate::output::Printer;
+use crate::source::{Level, Problem};
+use crate::target::OpenError;
+
+/// A command that did not do its work.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    /// How the process ends.
+    pub code: ExitCode,
+    /// One line.
+    message: String,
+    /// What to check or do, one line each.
+    next: Vec<String>,
+    /// Problems in files.
+    problems: Vec<Problem>,
+}
+
+impl CliError {
+    /// With a code and a line.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        CliError { code, message: message.into(), next: Vec::new(), problems: Vec::new() }
+    }
+
+    /// With what to do.
+    pub fn next(mut self, line: impl Into<String>) -> Self {
+        self.next.push(line.into());
+        self
+    }
+
+    /// Problems of input: exit 2, nothing was sent.
+    pub fn problems(problems: Vec<Problem>) -> Self {
+        let errors = problems.iter().filter(|p| p.level == Level::Error).count();
+        let message = match errors {
+            1 => "1 error, nothing was sent".to_owned(),
+            n => format!("{n} errors, nothing was sent"),
+        };
+        CliError { code: ExitCode::BadInput, message, next: Vec::new(), problems }
+    }
+
+    /// Drawn for the terminal.
+    pub fn draw(&self, printer: &Printer) -> String {
+        let mut text = String::new();
+        for problem in &self.problems {
+            text.push_str(&problem.draw(printer.stderr_colour(), printer.width()));
+            text.push('\n');
+        }
+        text.push_str(&format!("error: {}", self.message));
+        for line in &self.next {
+            text.push_str(&format!("\n  check: {line}"));
+        }
+        text
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        let mut failure = CliError::new(ExitCode::Environment, error.what);
+        failure.next = error.check;
+        failure
+    }
+}
+
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        CliError::new(ExitCode::Environment, format!("{error:#}"))
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        CliError::new(ExitCode::Environment, error.to_string())
+    }
+}

@@ -1,0 +1,172 @@
+//! The scenarios, fragments and catalogue that a command works with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::args::LibraryArgs;
+use super::failure::CliError;
+use crate::domain::ExitCode;
+use crate::engine::plan::select;
+use crate::event::SourceHash;
+use crate::models::allowlist::Allowlist;
+use crate::models::catalogue::Catalogue;
+use crate::scenario::{self, Fragments, Scenario};
+use crate::source::{Level, Problem, SourceFile};
+
+/// Files larger than this are none of ours.
+const MAX_FILE: u64 = 4 << 20;
+
+/// What was loaded.
+pub(crate) struct Library {
+    /// Checked scenarios, by name.
+    pub scenarios: Vec<Arc<Scenario>>,
+    /// Errors and warnings of all files.
+    pub problems: Vec<Problem>,
+    /// The catalogue.
+    pub catalogue: Arc<Catalogue>,
+    /// Its file.
+    pub catalogue_hash: SourceHash,
+    /// The server's runtimes.
+    pub allowlist: Allowlist,
+    /// What was asked for by path is chosen by file.
+    selection: Vec<String>,
+}
+
+impl Library {
+    /// Loads what a command names: shipped scenarios, `--scenarios`, and paths of the selection.
+    pub fn load(args: &LibraryArgs, selection: &[String]) -> Result<Library, CliError> {
+        let (catalogue_file, builtin) = match &args.providers {
+            Some(path) => (read(path)?, false),
+            None => {
+                (SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml")), true)
+            }
+        };
+        let catalogue = if builtin {
+            Catalogue::built_in().clone()
+        } else {
+            Catalogue::parse(&catalogue_file).map_err(CliError::problems)?
+        };
+        let allowlist = match &args.manifest {
+            Some(path) => Allowlist::from_manifest(&read(path)?).map_err(CliError::problems)?,
+            None => Allowlist::shipped(),
+        };
+        let mut files = match &args.scenarios {
+            Some(folder) => walk(folder)?,
+            None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
+        };
+        let mut wanted = Vec::new();
+        for item in selection {
+            let path = Path::new(item);
+            let looks_like_path = item.contains('/') || item.ends_with(".yaml") || item.ends_with(".yml");
+            let known = files
+                .iter()
+                .any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
+            if !item.starts_with('@') && looks_like_path && !known {
+                if !path.exists() {
+                    return Err(CliError::new(
+                        ExitCode::BadInput,
+                        format!("there is no file or folder `{item}`"),
+                    )
+                    .next("`lifecycle list` shows the scenarios there are"));
+                }
+                files.extend(walk(path)?);
+            }
+            wanted.push(item.clone());
+        }
+        let (fragment_files, scenario_files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(scenario::fragment::is_fragment);
+        let shipped = scenario::shipped_fragment_files();
+        let missing = shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text));
+        let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
+        let (fragments, mut problems) = Fragments::load(&all_fragments);
+        let mut scenarios: Vec<Arc<Scenario>> = Vec::new();
+        for file in &scenario_files {
+            let loaded = scenario::load(file, &fragments);
+            problems.extend(loaded.problems);
+            let Some(one) = loaded.scenario else { continue };
+            if let Some(twin) = scenarios.iter().find(|s| s.name == one.name) {
+                if twin.source.text != one.source.text {
+                    let text = format!(
+                        "two files define the scenario `{}`: {} and {}",
+                        one.name, twin.source.name, one.source.name
+                    );
+                    problems.push(Problem::error("run::duplicate-scenario", text).hint("rename one of them"));
+                }
+                continue;
+            }
+            scenarios.push(Arc::new(one));
+        }
+        scenarios.sort_by(|a, b| a.name.cmp(&b.name));
+        let catalogue_hash = hash(&catalogue_file);
+        Ok(Library {
+            scenarios,
+            problems,
+            catalogue: Arc::new(catalogue),
+            catalogue_hash,
+            allowlist,
+            selection: wanted,
+        })
+    }
+
+    /// The chosen scenarios; all errors of files stop everything.
+    pub fn chosen(&self) -> Result<Vec<Arc<Scenario>>, CliError> {
+        let mut problems: Vec<Problem> =
+            self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
+        match select(&self.scenarios, &self.selection) {
+            Ok(chosen) if problems.is_empty() => Ok(chosen),
+            Ok(_) => Err(CliError::problems(problems)),
+            Err(more) => {
+                problems.extend(more);
+                Err(CliError::problems(problems))
+            }
+        }
+    }
+}
+
+/// A file and its hash.
+pub(crate) fn hash(file: &SourceFile) -> SourceHash {
+    let digest = Sha256::digest(file.text.as_bytes());
+    SourceHash { name: file.name.clone(), sha256: digest.iter().map(|b| format!("{b:02x}")).collect() }
+}
+
+/// Reads one text file, bounded.
+pub(crate) fn read(path: &Path) -> Result<SourceFile, CliError> {
+    let bad =
+        |why: String| CliError::new(ExitCode::BadInput, format!("cannot read {}: {why}", path.display()));
+    let size = fs::metadata(path).map_err(|e| bad(e.to_string()))?.len();
+    if size > MAX_FILE {
+        return Err(bad(format!("it has {size} bytes, more than {MAX_FILE}")));
+    }
+    let bytes = fs::read(path).map_err(|e| bad(e.to_string()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| bad(format!("it is no UTF-8 text (byte {})", e.utf8_error().valid_up_to())))?;
+    Ok(SourceFile::new(path.display().to_string(), text))
+}
+
+/// A file, or every `.yaml` of a folder, sorted.
+pub(crate) fn walk(path: &Path) -> Result<Vec<SourceFile>, CliError> {
+    if path.is_file() {
+        return Ok(vec![read(path)?]);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|e| {
+            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", folder.display()))
+        })?;
+        for entry in entries {
+            let path = entry?.path();
+            let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+            if path.is_dir() && !path.ends_with("profiles") {
+                folders.push(path);
+            } else if yaml {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files.iter().map(PathBuf::as_path).map(read).collect()
+}

@@ -1,0 +1,72 @@
+//! `lifecycle plan`: what would run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::Shell;
+use super::args::PlanArgs;
+use super::failure::CliError;
+use super::library::Library;
+use crate::domain::{ExitCode, time};
+use crate::engine::plan::{self, InputSources};
+use crate::scenario::model::Capability;
+use crate::target::TargetFacts;
+
+/// Shows the plan; sends nothing, so what a target lacks is not known here.
+pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let library = Library::load(&args.library, &args.selection)?;
+    let chosen = library.chosen()?;
+    let sources = InputSources {
+        flags: args.inputs.iter().cloned().collect(),
+        env: shell.env.vars().clone(),
+        profile: BTreeMap::new(),
+    };
+    let able = TargetFacts {
+        capabilities: Capability::ALL.into_iter().collect::<BTreeSet<_>>(),
+        ..TargetFacts::default()
+    };
+    let instances = plan::plan(&chosen, &sources, &able, 1).map_err(CliError::problems)?;
+    let worst: std::time::Duration = instances.iter().map(plan::worst_case).max().unwrap_or_default();
+    if args.json {
+        let rows: Vec<_> = instances
+            .iter()
+            .map(|i| json!({ "plan": plan::planned(i), "inputs": i.resolved, "worst_case_ms": time::ms(plan::worst_case(i)) }))
+            .collect();
+        shell.printer.data(&serde_json::to_string_pretty(&rows).unwrap_or_default())?;
+        return Ok(ExitCode::Passed);
+    }
+    let mut text = String::new();
+    for instance in &instances {
+        let planned = plan::planned(instance);
+        text.push_str(&format!(
+            "{}  ({}, at most {})\n",
+            instance.name,
+            planned.file,
+            time::show(plan::worst_case(instance))
+        ));
+        if let Some(skip) = &instance.skip {
+            text.push_str(&format!("  skipped: {skip}\n"));
+        }
+        if let Some(expected) = &planned.expects_failure {
+            text.push_str(&format!(
+                "  expected to fail: {} {} until {}\n",
+                expected.issue, expected.reason, expected.until
+            ));
+        }
+        for input in &instance.resolved {
+            text.push_str(&format!("  {} = {} ({})\n", input.name, input.value, input.source));
+        }
+        for step in planned.steps {
+            text.push_str(&format!("  {:>12}  {:<10} {}\n", step.step, step.verb, step.name));
+        }
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "{} scenarios; all at once they take at most {}",
+        instances.len(),
+        time::show(worst)
+    ));
+    shell.printer.data(&text)?;
+    Ok(ExitCode::Passed)
+}

@@ -1,0 +1,390 @@
+//! `lifecycle run`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rand::RngExt as _;
+
+use super::args::{QuirksArg, RunArgs, TargetArgs};
+use super::failure::CliError;
+use super::library::{self, Library};
+use super::{Shell, runtime};
+use crate::domain::{ExitCode, Secret};
+use crate::engine::context::RunContext;
+use crate::engine::contradictions::{self, Against};
+use crate::engine::dispatcher::{self, Signals};
+use crate::engine::plan::{self, InputSources, Instance};
+use crate::event::{EventKind, Log, ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
+use crate::http;
+use crate::models::contradictions::{Target, TargetKind};
+use crate::platform::stream;
+use crate::redact::Redactor;
+use crate::reference::faults::Faults;
+use crate::reference::options::Quirks;
+use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
+use crate::run::cancel::Cancel;
+use crate::run::folder::{self, RunFolder};
+use crate::run::ledger::{Home, Ledger};
+use crate::run::poller::Poller;
+use crate::scenario::model::Capability;
+use crate::source::{Level, Problem};
+use crate::target::{self, Kind, OpenError, TargetFacts};
+
+/// Runs scenarios.
+pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let library = Library::load(&args.library, &args.selection)?;
+    let scenarios = library.chosen()?;
+    for warning in library.problems.iter().filter(|p| p.level == Level::Warning) {
+        shell.printer.note(&warning.line())?;
+    }
+    let sources = InputSources {
+        flags: args.inputs.iter().cloned().collect(),
+        env: shell.env.vars().clone(),
+        profile: BTreeMap::new(),
+    };
+    // Everything that can be wrong without a network is wrong now, before anything is sent.
+    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
+    let instances = plan::plan(&scenarios, &sources, &able, 1).map_err(CliError::problems)?;
+    let settings = target_settings(&args.target, shell, args.seed)?;
+    refuse_contradictions(&instances, &library, &settings, args, shell)?;
+    let today = jiff::Timestamp::now().to_string();
+    let expired: Vec<Problem> = scenarios
+        .iter()
+        .filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default()))
+        .collect();
+    if !expired.is_empty() {
+        return Err(CliError::problems(expired));
+    }
+    let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
+    raise_file_limit();
+    runtime()?.block_on(async {
+        let work = Work { args, shell, library: &library, settings, sources, require_live };
+        work.run(&scenarios).await
+    })
+}
+
+/// A contradiction that certainly ends in a 4xx or a failed boot is refused before any request.
+fn refuse_contradictions(
+    instances: &[Instance],
+    library: &Library,
+    settings: &target::Settings,
+    args: &RunArgs,
+    shell: &Shell,
+) -> Result<(), CliError> {
+    let embedded = settings.kind == Kind::Embedded;
+    let against = Against {
+        catalogue: &library.catalogue,
+        allowlist: &library.allowlist,
+        env: shell.env.vars(),
+        target: Target {
+            kind: if embedded { TargetKind::Embedded } else { TargetKind::Unknown },
+            proxy: embedded.then_some(true),
+        },
+    };
+    let found = contradictions::of_instances(instances, &against);
+    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|p| p.level == Level::Error);
+    if !errors.is_empty() || (args.deny_warnings && !warnings.is_empty()) {
+        return Err(CliError::problems(errors.into_iter().chain(warnings).collect()));
+    }
+    for warning in warnings {
+        shell.printer.note(&warning.line())?;
+    }
+    Ok(())
+}
+
+struct Work<'a> {
+    args: &'a RunArgs,
+    shell: &'a Shell,
+    library: &'a Library,
+    settings: target::Settings,
+    sources: InputSources,
+    require_live: bool,
+}
+
+impl Work<'_> {
+    async fn run(mut self, scenarios: &[Arc<crate::scenario::Scenario>]) -> Result<ExitCode, CliError> {
+        let began = Instant::now();
+        let mut signals = Signals::listen()?;
+        let seed = self.args.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
+        self.settings.embedded.seed = seed;
+        let tail = format!("{:08x}", rand::rng().random::<u32>());
+        let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+        let run = format!("{stamp}-{tail}");
+        let cannot_write = |e: &dyn std::fmt::Display| {
+            CliError::new(ExitCode::Environment, format!("{e}; nothing was sent"))
+                .next("the disk: is it full or read-only? --runs-dir DIR writes elsewhere")
+        };
+        let folder = RunFolder::create(&self.shell.runs_dir, &run).map_err(|e| cannot_write(&e))?;
+        let redactor = Redactor::new();
+        for (name, value) in self.shell.env.secrets() {
+            redactor.register(name, value);
+        }
+        if let Some(token) = &self.settings.admin_token {
+            redactor.register("ADMIN_TOKEN", token.expose());
+        }
+        for scenario in scenarios {
+            for (name, input) in scenario.inputs.iter().filter(|(_, input)| input.secret) {
+                let values = [self.sources.flags.get(name)]
+                    .into_iter()
+                    .chain(input.env.iter().map(|v| self.sources.env.get(v)));
+                values.flatten().for_each(|value| redactor.register(name, value));
+            }
+        }
+        let log = Log::create(&folder.path, redactor).map_err(|e| cannot_write(&e))?;
+        let files = crate::report::open(&self.files()).map_err(|e| cannot_write(&e))?;
+        let ci = self.shell.env.ci();
+        let reporters = Reporters::spawn(
+            &log,
+            ReporterConfig {
+                printer: self.shell.printer.clone(),
+                ci: if self.shell.printer.is_ci() {
+                    ci.get("system").map(|s| CiLog::of_system(s)).unwrap_or_default()
+                } else {
+                    CiLog::Plain
+                },
+                run_folder: folder.path.clone(),
+                files,
+            },
+        );
+        let code = match target::open(&self.settings).await {
+            Ok(target) => {
+                if let Some(admin) = &target.api.admin {
+                    log.redactor().register("ADMIN_TOKEN", admin.expose());
+                }
+                let code = self
+                    .with_target(scenarios, &target, &log, &folder, &tail, seed, &mut signals, began)
+                    .await;
+                target.close().await;
+                code
+            }
+            Err(error) => {
+                let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
+                log.emit(EventKind::RunStarted(Box::new(identity)));
+                Err(CliError::from(error))
+            }
+        };
+        log.close();
+        let reported = reporters.finish().await;
+        drop(folder);
+        if let Some(keep) = self.args.keep_runs {
+            folder::prune(&self.shell.runs_dir, keep);
+        }
+        let code = code?;
+        match reported {
+            Ok(_) => Ok(code),
+            Err(error) if code == ExitCode::Passed => {
+                Err(CliError::new(ExitCode::Environment, error.to_string()))
+            }
+            Err(error) => {
+                self.shell.printer.talk(&format!("error: {error}"))?;
+                Ok(code)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the pieces of one run, each made once")]
+    async fn with_target(
+        &self,
+        scenarios: &[Arc<crate::scenario::Scenario>],
+        target: &target::Target,
+        log: &Log,
+        folder: &RunFolder,
+        tail: &str,
+        seed: u64,
+        signals: &mut Signals,
+        began: Instant,
+    ) -> Result<ExitCode, CliError> {
+        let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
+            .map_err(CliError::problems)?;
+        let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
+        log.emit(EventKind::RunStarted(Box::new(identity)));
+        if target.identity.insecure {
+            log.emit(EventKind::Warning {
+                scenario: None,
+                text: "TLS certificates are not verified (--insecure)".into(),
+            });
+        }
+        let poller = Poller::start(Box::new(target.api.clone()));
+        if target.facts.capabilities.contains(&crate::scenario::model::Capability::Events) {
+            stream::follow(target.api.clone(), poller.clone(), target.stop.clone()).await;
+        }
+        let home = Home {
+            base_url: target.api.base_url.clone(),
+            org: target.api.org.clone(),
+            credential: "ADMIN_TOKEN".into(),
+        };
+        let context = Arc::new(RunContext {
+            run: folder.run.clone(),
+            tail: tail.to_owned(),
+            log: log.clone(),
+            api: target.api.clone(),
+            poller,
+            ledger: Ledger::new(log.clone(), home),
+            cancel: Cancel::new(),
+            target: target.facts.clone(),
+            catalogue: Arc::clone(&self.library.catalogue),
+            allowlist: self.library.allowlist.clone(),
+            env: self.shell.env.vars().clone(),
+            root: Mutex::new(None),
+            hmac_key: rand::rng().random(),
+            seed,
+            exclusive: self.args.exclusive,
+            destroy: self.args.destroy,
+        });
+        let options = dispatcher::Options { jobs: self.args.jobs as usize, require_live: self.require_live };
+        let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
+        let finished = ending.conclude(&context, self.require_live, began.elapsed());
+        let code = finished.exit;
+        log.emit(EventKind::RunFinished(finished));
+        Ok(code)
+    }
+
+    fn files(&self) -> Vec<(FileKind, std::path::PathBuf)> {
+        let mut files = report_files(&self.args.reports);
+        if self.shell.printer.is_ci()
+            && let Some(summary) = self.shell.env.get("GITHUB_STEP_SUMMARY")
+        {
+            files.push((FileKind::StepSummary, Path::new(summary).to_owned()));
+        }
+        files
+    }
+
+    fn identity(
+        &self,
+        run: &str,
+        scenarios: &[Arc<crate::scenario::Scenario>],
+        instances: &[Instance],
+        target: Option<&TargetIdentity>,
+        error: Option<&OpenError>,
+        seed: u64,
+    ) -> RunStarted {
+        let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
+        let mut flags = BTreeMap::from([
+            ("jobs".to_owned(), self.args.jobs.to_string()),
+            ("seed".to_owned(), seed.to_string()),
+        ]);
+        for (name, on) in [("require_live", self.require_live), ("exclusive", self.args.exclusive)] {
+            if on {
+                flags.insert(name.to_owned(), "true".to_owned());
+            }
+        }
+        if !self.args.target.faults.is_empty() {
+            flags.insert("faults".to_owned(), self.args.target.faults.join(","));
+        }
+        RunStarted {
+            schema: SCHEMA,
+            tool_version: env!("CARGO_PKG_VERSION").into(),
+            run: run.to_owned(),
+            selection: self.args.selection.clone(),
+            ci: self.shell.env.ci(),
+            host: hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
+            pid: std::process::id(),
+            target: target.cloned(),
+            target_error: error.map(|e| format!("{}; check: {}", e.what, e.check.join("; "))),
+            catalogue: self.library.catalogue_hash.clone(),
+            profile: None,
+            scenarios: scenarios
+                .iter()
+                .map(|s| ScenarioSource {
+                    scenario: s.name.clone(),
+                    file: library::hash(&s.source),
+                    text: s.source.text.to_string(),
+                })
+                .collect(),
+            inputs,
+            flags,
+        }
+    }
+}
+
+/// The files that a person asked for.
+pub(crate) fn report_files(args: &super::args::ReportFiles) -> Vec<(FileKind, std::path::PathBuf)> {
+    [
+        (FileKind::Junit, &args.junit),
+        (FileKind::Json, &args.json),
+        (FileKind::Html, &args.html),
+        (FileKind::Markdown, &args.markdown),
+    ]
+    .into_iter()
+    .filter_map(|(kind, path)| Some((kind, path.clone()?)))
+    .collect()
+}
+
+/// Flags and environment, as a target's settings.
+pub(crate) fn target_settings(
+    args: &TargetArgs,
+    shell: &Shell,
+    seed: Option<u64>,
+) -> Result<target::Settings, CliError> {
+    let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
+        <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
+            let names = [Kind::Embedded.as_str(), Kind::Live.as_str()];
+            CliError::new(
+                ExitCode::BadInput,
+                format!("LIFECYCLE_TARGET is `{text}`; {}", crate::source::did_you_mean(text, names)),
+            )
+        })
+    });
+    let kind = match (args.target, named.transpose()?) {
+        (Some(kind), _) => kind,
+        (None, _) if args.base_url.is_some() => Kind::Live,
+        (None, Some(kind)) => kind,
+        (None, None) => Kind::Embedded,
+    };
+    let base_url = args.base_url.clone().or_else(|| shell.env.base_url().map(str::to_owned));
+    if kind == Kind::Live {
+        match &base_url {
+            None => {
+                return Err(CliError::new(ExitCode::BadInput, "a live target needs an address")
+                    .next("--base-url URL, or the variable BASE"));
+            }
+            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
+                return Err(CliError::new(
+                    ExitCode::BadInput,
+                    format!("`{url}` is no address: write http://… or https://…"),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let ca_cert = match &args.ca_cert {
+        Some(path) => Some(std::fs::read(path).map_err(|e| {
+            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", path.display()))
+        })?),
+        None => None,
+    };
+    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    Ok(target::Settings {
+        kind,
+        base_url,
+        admin_token: args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token()),
+        org: args.org_id.clone().or_else(|| shell.env.org().map(str::to_owned)),
+        http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
+        embedded: target::embedded::Settings {
+            time_scale: args.time_scale.unwrap_or(target::embedded::TIME_SCALE),
+            quirks: quirks(args.quirks),
+            faults,
+            seed: seed.unwrap_or_default(),
+            ..target::embedded::Settings::default()
+        },
+        provider: args.provider_url.clone(),
+        answers: args.answers,
+        declared: BTreeMap::new(),
+        patience: args.patience,
+    })
+}
+
+/// `--quirks` as the platform says it.
+pub(crate) fn quirks(arg: QuirksArg) -> Quirks {
+    match arg {
+        QuirksArg::Observed => Quirks::Observed,
+        QuirksArg::Intended => Quirks::Intended,
+    }
+}
+
+/// A thousand waits need a thousand descriptors; a limit that cannot be raised is respected.
+fn raise_file_limit() {
+    let _ = rlimit::increase_nofile_limit(65_536);
+}

@@ -1,0 +1,116 @@
+//! `lifecycle serve`: parts of the reference platform, each a server of its own.
+
+use rand::RngExt as _;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::args::{Part, ServeAgent, ServeArgs, ServePlatform, ServeProvider};
+use super::failure::CliError;
+use super::run::quirks;
+use super::{Shell, runtime};
+use crate::domain::{ExitCode, Secret};
+use crate::engine::dispatcher::Signals;
+use crate::reference::faults::Faults;
+use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
+use crate::reference::{agent, provider, server};
+
+/// Serves until it is told to stop.
+pub(crate) fn run(args: ServeArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    // A server for a thousand workspaces needs as many descriptors; a limit that cannot be raised is respected.
+    let _ = rlimit::increase_nofile_limit(65_536);
+    runtime()?.block_on(async {
+        match args.part {
+            Part::Platform(args) => platform(args, shell).await,
+            Part::Provider(args) => provider(args, shell).await,
+            Part::Agent(args) => agent(args, shell).await,
+        }
+    })
+}
+
+fn cannot_listen(what: &str, error: &std::io::Error) -> CliError {
+    CliError::new(ExitCode::Environment, format!("cannot start the {what}: {error}"))
+        .next("--listen ADDRESS:PORT; port 0 takes a free one")
+}
+
+async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::listen()?;
+    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
+    let generated = given.is_none();
+    let admin_token =
+        given.unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
+    let stands_in =
+        provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
+            .await
+            .map_err(|e| cannot_listen("provider", &e))?;
+    let running = server::start(Options {
+        listen: args.listen,
+        admin_token: admin_token.clone(),
+        time_scale: args.time_scale,
+        quirks: quirks(args.quirks),
+        inspect: args.inspect,
+        mode: if args.production { Mode::Production } else { Mode::Development },
+        faults,
+        seed: args.seed,
+        llm_proxy: !args.no_proxy,
+        boot: BootTiming { provision: args.boot, jitter: args.jitter, ..BootTiming::default() },
+        agent: if args.stub { AgentKind::Stub } else { AgentKind::Reference },
+        heartbeat: Duration::from_secs(5),
+        server_env: if args.no_proxy {
+            Default::default()
+        } else {
+            crate::target::embedded::proxy_env(&stands_in.base_url())
+        },
+        provider: Some(stands_in.base_url()),
+        ..Options::default()
+    })
+    .await
+    .map_err(|e| cannot_listen("platform", &e))?;
+    // The first line is for programs; a generated token is told to nobody else.
+    shell.printer.data(&running.base_url())?;
+    shell.printer.note(&format!("provider: {}", stands_in.base_url()))?;
+    if generated {
+        shell.printer.note(&format!("admin token: {}", admin_token.expose()))?;
+    }
+    shell.printer.note("stop it with Ctrl-C")?;
+    let code = signals.ended().await;
+    running.stop().await;
+    stands_in.stop().await;
+    Ok(code)
+}
+
+async fn provider(args: ServeProvider, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::listen()?;
+    let keys: BTreeSet<String> = args.keys.into_iter().collect();
+    let running = provider::start(provider::Options {
+        listen: args.listen,
+        accept_any_key: keys.is_empty(),
+        keys,
+        ..provider::Options::default()
+    })
+    .await
+    .map_err(|e| cannot_listen("provider", &e))?;
+    shell.printer.data(&running.base_url())?;
+    let code = signals.ended().await;
+    running.stop().await;
+    Ok(code)
+}
+
+async fn agent(args: ServeAgent, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::listen()?;
+    let running = agent::start(agent::Settings {
+        env: shell.env.vars().clone(),
+        listen: args.listen,
+        kind: if args.stub { AgentKind::Stub } else { AgentKind::Reference },
+        heartbeat: args.heartbeat,
+        time_scale: args.time_scale,
+    })
+    .await
+    .map_err(|e| {
+        cannot_listen("agent", &e).next("WORKSPACE_ID and PLATFORM_URL must be set (contract §9.3)")
+    })?;
+    shell.printer.data(&format!("http://{}", running.addr))?;
+    let code = signals.ended().await;
+    running.stop().await;
+    Ok(code)
+}

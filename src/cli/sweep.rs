@@ -1,0 +1,190 @@
+//! `lifecycle sweep`: removes what earlier runs left, by their ledgers and nothing else.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::args::SweepArgs;
+use super::failure::CliError;
+use super::{Shell, runtime};
+use crate::domain::{ExitCode, Secret};
+use crate::engine::{bundle, cleanup};
+use crate::event::{EventKind, Intent, Log, read_events};
+use crate::http;
+use crate::redact::Redactor;
+use crate::run::folder::{self, RunFolder};
+use crate::run::ledger::{Entry, Home, Ledger};
+use crate::target::{self, Kind};
+
+/// One sweep of one run may not take longer.
+const BUDGET: Duration = Duration::from_secs(300);
+
+/// What a run still owns.
+struct Owing {
+    entries: Vec<Entry>,
+    home: Home,
+    /// Its platform lived in its process and is gone with it.
+    embedded: bool,
+}
+
+/// Sweeps all runs that do not live.
+pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut left = 0;
+    let mut unreachable: Option<CliError> = None;
+    let mut swept = 0;
+    for path in folder::list(&shell.runs_dir) {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if folder::is_live(&path) {
+            shell.printer.note(&format!("{name}: lives, left alone"))?;
+            continue;
+        }
+        if args.older_than.is_some_and(|limit| age(&path) < limit) {
+            continue;
+        }
+        let owing = match owing(&path) {
+            Ok(Some(owing)) => owing,
+            Ok(None) => continue,
+            Err(why) => {
+                shell.printer.talk(&format!("{name}: {why}"))?;
+                left += 1;
+                continue;
+            }
+        };
+        if args.dry_run {
+            for entry in &owing.entries {
+                let id = entry.id.as_deref().unwrap_or("(id unknown: found by its name)");
+                shell.printer.data(&format!(
+                    "{name}: would remove {} {} {id} at {}",
+                    entry.kind, entry.name, owing.home.base_url
+                ))?;
+            }
+            continue;
+        }
+        match runtime()?.block_on(sweep(args, shell, &path, owing)) {
+            Ok(outcome) => {
+                for line in &outcome.lines {
+                    shell.printer.data(&format!("{name}: {line}"))?;
+                }
+                left += outcome.left;
+                swept += outcome.removed;
+            }
+            Err(error) => {
+                shell.printer.talk(&format!("{name}: {}", error.draw(&shell.printer)))?;
+                unreachable = Some(error);
+            }
+        }
+    }
+    if !args.dry_run {
+        shell.printer.note(&format!("{swept} removed, {left} left"))?;
+    }
+    Ok(match unreachable {
+        Some(error) => error.code,
+        None if left > 0 => ExitCode::Leak,
+        None => ExitCode::Passed,
+    })
+}
+
+struct Outcome {
+    lines: Vec<String>,
+    removed: usize,
+    left: usize,
+}
+
+async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Result<Outcome, CliError> {
+    let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
+    let _lock = RunFolder::reopen(path).map_err(|e| fail(&e))?;
+    let redactor = Redactor::new();
+    let token = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
+    if let Some(token) = &token {
+        redactor.register("ADMIN_TOKEN", token.expose());
+    }
+    let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
+    let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone());
+    if owing.embedded {
+        for entry in &owing.entries {
+            ledger.release(&entry.resource, "sweep", None);
+        }
+        let lines = vec![format!("{} resources went with their embedded platform", owing.entries.len())];
+        return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
+    }
+    let ca_cert = match &args.ca_cert {
+        Some(path) => Some(std::fs::read(path)?),
+        None => None,
+    };
+    let target = target::open(&target::Settings {
+        kind: Kind::Live,
+        base_url: Some(owing.home.base_url.clone()),
+        admin_token: token,
+        org: owing.home.org.clone(),
+        http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
+        embedded: target::embedded::Settings::default(),
+        provider: None,
+        answers: None,
+        declared: std::collections::BTreeMap::new(),
+        patience: Duration::from_secs(5),
+    })
+    .await
+    .map_err(|e| CliError::from(e).next(format!("the credential is called {}", owing.home.credential)))?;
+    let run = bundle::tool(&target, log, ledger.clone(), "sweep");
+    cleanup::clean(&run, ledger.all_open(), Instant::now() + BUDGET, "sweep").await;
+    target.close().await;
+    let tally = ledger.tally();
+    let mut lines = Vec::new();
+    for entry in &owing.entries {
+        let left = ledger.left().iter().any(|l| l.resource == entry.resource);
+        let what = if left { "could not remove" } else { "removed" };
+        lines.push(format!(
+            "{what} {} {} {}",
+            entry.kind,
+            entry.name,
+            entry.id.as_deref().unwrap_or_default()
+        ));
+    }
+    Ok(Outcome { lines, removed: tally.removed, left: tally.left })
+}
+
+/// How long ago a run's log was last written to.
+fn age(path: &Path) -> Duration {
+    let modified = std::fs::metadata(path.join("events.jsonl")).and_then(|m| m.modified());
+    modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
+}
+
+/// What a run's log says that it still owns; newest first.
+fn owing(path: &Path) -> Result<Option<Owing>, String> {
+    let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
+    let mut embedded = false;
+    read_events(path, |event| match event.event {
+        EventKind::RunStarted(started) => embedded = started.target.is_some_and(|t| t.kind == "embedded"),
+        EventKind::Intent(intent) => {
+            let entry = Entry {
+                resource: intent.resource.clone(),
+                kind: intent.kind.clone(),
+                name: intent.name.clone(),
+                scenario: intent.scenario.clone(),
+                managed: true,
+                ..Entry::default()
+            };
+            entries.insert(intent.resource.clone(), (entry, intent));
+        }
+        EventKind::Owned(owned) => {
+            if let Some((entry, _)) = entries.get_mut(&owned.resource) {
+                entry.id = Some(owned.id);
+                entry.name = owned.name;
+            }
+        }
+        EventKind::Released(released) => {
+            entries.shift_remove(&released.resource);
+        }
+        _ => {}
+    })
+    .map_err(|e| e.to_string())?;
+    let Some((_, (_, intent))) = entries.first() else { return Ok(None) };
+    let home = Home {
+        base_url: intent.base_url.clone(),
+        org: intent.org.clone(),
+        credential: intent.credential.clone(),
+    };
+    // The run's root comes last: what hangs under it goes first.
+    let mut open: Vec<Entry> = entries.values().rev().map(|(entry, _)| entry.clone()).collect();
+    open.sort_by_key(|entry| entry.scenario.is_none());
+    Ok(Some(Owing { entries: open, home, embedded }))
+}

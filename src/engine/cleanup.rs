@@ -1,0 +1,263 @@
+//! Clean-up that settles: removes what the run owns, looks again, and never confirms over strangers.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::context::{Recorder, RunContext, StepRun};
+use crate::domain::{Status, time};
+use crate::event::EventKind;
+use crate::http::{Request, Response};
+use crate::platform::{Auth, record, segment};
+use crate::run::clock;
+use crate::run::ledger::Entry;
+use crate::scenario::model::Capability;
+
+/// A workspace that is still being provisioned may come up after its delete (contract L1): its
+/// provisioning is waited for so long.
+const SETTLE: Duration = Duration::from_secs(20);
+/// A create whose answer was lost may come true so much later.
+const LATE: Duration = Duration::from_secs(2);
+/// One scenario's clean-up.
+pub const BUDGET: Duration = Duration::from_secs(90);
+
+/// Removes entries, newest first; each ends as released or left.
+pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by: &str) {
+    for entry in entries {
+        let removed = tokio::select! {
+            removed = remove(run, &entry, deadline) => removed,
+            () = run.cancel.cleanup().cancelled() => Err("clean-up was cut short".to_owned()),
+        };
+        match removed {
+            Ok(Gone { left_by_platform }) => {
+                if let Some(what) = &left_by_platform {
+                    run.log.emit(EventKind::Warning {
+                        scenario: entry.scenario.clone(),
+                        text: format!("left by the platform, removed by us: {} ({what})", entry.name),
+                    });
+                }
+                run.ledger.release(&entry.resource, by, left_by_platform);
+            }
+            Err(why) => run.ledger.leave(&entry.resource, &why),
+        }
+        if let Some(id) = &entry.id {
+            run.poller.forget(id);
+        }
+    }
+}
+
+/// A resource that is verified to be gone.
+struct Gone {
+    left_by_platform: Option<String>,
+}
+
+const GONE: Gone = Gone { left_by_platform: None };
+
+async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Gone, String> {
+    if entry.kind == "global-secret" {
+        let path = format!("/settings/secrets/{}", segment(&entry.name));
+        let answer =
+            send(run, "remove the global secret", run.api.request("DELETE", &path, &Auth::Admin), deadline)
+                .await?;
+        return if answer.is_success() || answer.status == 404 { Ok(GONE) } else { Err(said(&answer)) };
+    }
+    let ids = match &entry.id {
+        Some(id) => vec![id.clone()],
+        None => find(run, &entry.name, deadline).await?,
+    };
+    let mut left = None;
+    for id in ids {
+        let gone = remove_workspace(run, entry, &id, deadline).await?;
+        left = gone.left_by_platform.or(left);
+    }
+    Ok(Gone { left_by_platform: left })
+}
+
+/// Ids of workspaces that bear a name, or the name with the platform's own suffix ` (2)`.
+async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<String>, String> {
+    let until = Instant::now() + LATE;
+    loop {
+        let answer = send(run, "look for the name", run.api.list(), deadline).await?;
+        let rows = answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array);
+        let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
+        let ids: Vec<String> = rows
+            .iter()
+            .filter(|row| {
+                let rest = record::text(row, "name").strip_prefix(name);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+            })
+            .map(|row| record::text(row, "id").to_owned())
+            .collect();
+        if !ids.is_empty() || Instant::now() >= until.min(deadline) {
+            return Ok(ids);
+        }
+        clock::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn remove_workspace(
+    run: &RunContext,
+    entry: &Entry,
+    id: &str,
+    deadline: Instant,
+) -> Result<Gone, String> {
+    let mut name = entry.name.clone();
+    let mut left = None;
+    let mut settled = entry.settled || !entry.managed;
+    let settle_until = (Instant::now() + SETTLE)
+        .min(deadline - Duration::from_secs(5).min(deadline.saturating_duration_since(Instant::now())));
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let read = send(run, "read before removal", run.api.read(id), deadline).await?;
+        match read.status {
+            404 | 410 if record::error(read.json.as_ref()).is_some() => {
+                return verify_instance(run, id, settled, left, deadline).await;
+            }
+            200 => {}
+            _ => return Err(format!("cannot read it: {}", said(&read))),
+        }
+        let row = read.json.unwrap_or_default();
+        let stored = record::text(&row, "name");
+        if !stored.is_empty() {
+            stored.clone_into(&mut name);
+        }
+        if !settled && record::status(&row) == Some(Status::Provisioning) && Instant::now() < settle_until {
+            clock::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(250));
+            continue;
+        }
+        settled |= record::status(&row) != Some(Status::Provisioning);
+        let answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
+        match answer.status {
+            200 | 404 | 410 => {}
+            409 => {
+                let strangers = strangers(run, id, deadline).await?;
+                if !strangers.is_empty() {
+                    return Err(format!(
+                        "{} workspaces of somebody else hang under it ({}): remove or move them, then `lifecycle sweep`",
+                        strangers.len(),
+                        strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", ")
+                    ));
+                }
+                let answer = send(
+                    run,
+                    "delete with what is ours below it",
+                    run.api.delete(id, &name, &["confirm=true"]),
+                    deadline,
+                )
+                .await?;
+                if !(answer.is_success() || matches!(answer.status, 404 | 410)) {
+                    return Err(said(&answer));
+                }
+            }
+            500 if answer.json.as_ref().is_some_and(|b| b.get("stop_failures").is_some()) => {
+                left = Some(format!("its instance could not be stopped: {}", answer.excerpt()));
+            }
+            _ => return Err(said(&answer)),
+        }
+        let after = send(run, "look again", run.api.read(id), deadline).await?;
+        if after.status == 200 {
+            if Instant::now() >= deadline {
+                return Err(format!("the delete was answered {}, but the row is still there", answer.status));
+            }
+            left = Some(format!("the delete was answered {}, and the row came back", answer.status));
+            clock::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+            continue;
+        }
+        return verify_instance(run, id, settled, left, deadline).await;
+    }
+}
+
+/// The row is gone; is the instance? Only a target that shows instances can tell.
+async fn verify_instance(
+    run: &RunContext,
+    id: &str,
+    settled: bool,
+    left: Option<String>,
+    deadline: Instant,
+) -> Result<Gone, String> {
+    if !run.target.capabilities.contains(&Capability::Inspect) {
+        return Ok(Gone { left_by_platform: left });
+    }
+    // A provisioning that was overtaken shows within the platform's own start-up time.
+    let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
+    let until = (Instant::now() + grace).min(deadline);
+    let stop_by = (Instant::now() + Duration::from_secs(5)).min(deadline);
+    loop {
+        let answer = send(run, "look for its instance", run.api.environment(id), deadline).await?;
+        let there = answer.status == 200;
+        let now = Instant::now();
+        if !there && now >= until {
+            return Ok(Gone { left_by_platform: left });
+        }
+        if there && now >= stop_by.max(until) {
+            return Err("the row is gone, but its instance runs (contract L1)".to_owned());
+        }
+        clock::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Descendants of a workspace that are not in this run's ledger.
+async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, String> {
+    let answer = send(run, "who hangs under it", run.api.list(), deadline).await?;
+    let rows = answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array).cloned();
+    let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
+    let mut below = vec![id.to_owned()];
+    let mut strangers = Vec::new();
+    while let Some(parent) = below.pop() {
+        for row in rows.iter().filter(|row| record::text(row, "parent_id") == parent) {
+            let child = record::text(row, "id").to_owned();
+            if !run.ledger.owns(&child) {
+                strangers.push(format!("{} {}", record::text(row, "name"), child));
+            }
+            below.push(child);
+        }
+        if below.len() > rows.len() + 1 {
+            return Err("the hierarchy of the server has a circle".to_owned());
+        }
+    }
+    Ok(strangers)
+}
+
+/// Sends until a whole answer that is no 5xx, 429 or garbage comes; filed under `cleanup`.
+async fn send(
+    run: &RunContext,
+    purpose: &str,
+    request: Request,
+    deadline: Instant,
+) -> Result<Response, String> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(format!("{purpose}: out of time"));
+        }
+        let step = StepRun::new("cleanup", (now + Duration::from_secs(10)).min(deadline));
+        let recorder = Recorder::new(run, None, &step, purpose, &request);
+        let result = run.api.client.send(&request, step.deadline).await;
+        recorder.record(&result);
+        let (why, wait) = match result {
+            Ok(answer) if answer.status == 429 => {
+                let wait = run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1)));
+                (said(&answer), wait.max(pause))
+            }
+            Ok(answer) if answer.status >= 500 && record::error(answer.json.as_ref()).is_none() => {
+                (said(&answer), pause)
+            }
+            Ok(answer) if matches!(answer.status, 502..=504) => (said(&answer), pause),
+            Ok(answer) if answer.status == 200 && answer.json.is_none() => (said(&answer), pause),
+            Ok(answer) => return Ok(answer),
+            Err(error) => (error.text, pause),
+        };
+        if Instant::now() + wait >= deadline {
+            return Err(format!("{purpose}: {why} (out of time after {})", time::show(now.elapsed())));
+        }
+        clock::sleep(wait).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+fn said(answer: &Response) -> String {
+    format!("{}: {}", answer.status, record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()))
+}

@@ -1,0 +1,325 @@
+//! What a run and a scenario share with their steps.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::workspace::Workspace;
+use crate::domain::{Secret, time};
+use crate::event::{Body, EventKind, Exchange, Log, Observation};
+use crate::http::{Payload, Request, Response, Transport, TransportError, keep_json, keep_text};
+use crate::models::allowlist::Allowlist;
+use crate::models::catalogue::Catalogue;
+use crate::platform::{Api, Auth, record};
+use crate::run::cancel::Cancel;
+use crate::run::ledger::Ledger;
+use crate::run::mutation::Mutations;
+use crate::run::poller::Poller;
+use crate::scenario::model::Scenario;
+pub use crate::target::{Answers, TargetFacts};
+
+/// Shared by all scenarios of a run.
+pub struct RunContext {
+    /// The run's id.
+    pub run: String,
+    /// Eight hex digits that every name of this run ends with.
+    pub tail: String,
+    /// Every event goes here.
+    pub log: Log,
+    /// The server.
+    pub api: Api,
+    /// The server's one poller.
+    pub poller: Poller,
+    /// What this run owns.
+    pub ledger: Ledger,
+    /// Why the run stops early.
+    pub cancel: Cancel,
+    /// What the target can do.
+    pub target: TargetFacts,
+    /// The catalogue of models.
+    pub catalogue: Arc<Catalogue>,
+    /// Runtimes that the server allows.
+    pub allowlist: Allowlist,
+    /// Environment of this process as far as settings hand it on: provider keys and old names.
+    pub env: BTreeMap<String, String>,
+    /// Id of the run's own root workspace.
+    pub root: Mutex<Option<String>>,
+    /// HMAC key of this run; never written.
+    pub hmac_key: [u8; 32],
+    /// Seed of everything random that scenarios see.
+    pub seed: u64,
+    /// Global things may be touched.
+    pub exclusive: bool,
+    /// Keep what a scenario made.
+    pub destroy: Destroy,
+}
+
+/// When clean-up removes what a scenario made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Destroy {
+    /// In every ending.
+    #[default]
+    Always,
+    /// Only when the scenario passed.
+    OnPass,
+    /// Never: the ledger keeps it for `sweep`.
+    Never,
+}
+
+/// One scenario instance while it runs.
+#[derive(Clone)]
+pub struct ScenarioContext {
+    /// The run.
+    pub run: Arc<RunContext>,
+    /// Instance name.
+    pub name: Arc<str>,
+    /// The checked file.
+    pub scenario: Arc<Scenario>,
+    /// Inputs and matrix values.
+    pub inputs: Arc<IndexMap<String, Value>>,
+    /// Values of the matrix.
+    pub matrix: Arc<IndexMap<String, String>>,
+    /// End of the body.
+    pub deadline: Instant,
+    /// Its mutations, tracked.
+    pub mutations: Mutations,
+    /// What steps made.
+    pub state: Arc<Mutex<ScenarioState>>,
+    /// Stops background heartbeats.
+    pub background: CancellationToken,
+    /// Cancels the body's waits; clean-up and evidence have their own.
+    pub stop: CancellationToken,
+}
+
+/// What the steps of a scenario made so far.
+#[derive(Default)]
+pub struct ScenarioState {
+    /// By alias.
+    pub workspaces: IndexMap<String, Workspace>,
+    /// By name.
+    pub captures: BTreeMap<String, Value>,
+    /// Milestones that were reached.
+    pub milestones: Vec<String>,
+    /// Stops of background heartbeats by alias.
+    pub beating: BTreeMap<String, CancellationToken>,
+    /// A step passed only at a later attempt.
+    pub flaky: Option<String>,
+    /// The platform's own time.
+    pub platform: Duration,
+    /// Random numbers that were drawn.
+    pub drawn: Arc<AtomicU64>,
+}
+
+/// One step while it runs: what its exchanges are filed under.
+#[derive(Clone)]
+pub struct StepRun {
+    /// The step's id.
+    pub id: String,
+    /// Its deadline.
+    pub deadline: Instant,
+    /// Exchanges so far.
+    pub exchanges: Arc<AtomicU32>,
+}
+
+impl StepRun {
+    /// A step that ends at a deadline.
+    pub fn new(id: &str, deadline: Instant) -> Self {
+        StepRun { id: id.to_owned(), deadline, exchanges: Arc::default() }
+    }
+}
+
+/// A mutation may outlive its step by this much to record its answer.
+const GRACE: Duration = Duration::from_secs(5);
+/// No mutation may take longer.
+const MUTATION: Duration = Duration::from_secs(60);
+
+impl ScenarioContext {
+    /// The state, locked for a moment.
+    pub fn state(&self) -> std::sync::MutexGuard<'_, ScenarioState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of what is known of a workspace.
+    pub fn workspace(&self, alias: &str) -> Option<Workspace> {
+        self.state().workspaces.get(alias).cloned()
+    }
+
+    /// Changes what is known of a workspace.
+    pub fn update<T>(&self, alias: &str, change: impl FnOnce(&mut Workspace) -> T) -> Option<T> {
+        self.state().workspaces.get_mut(alias).map(change)
+    }
+
+    /// The bearer of a workspace, or the admin's when it has none.
+    pub fn own_auth(&self, alias: &str) -> Auth {
+        match self.workspace(alias).and_then(|w| w.token) {
+            Some(token) => Auth::Bearer(token, format!("workspace {alias}")),
+            None => Auth::Admin,
+        }
+    }
+
+    /// Sends a request that changes something: never dropped half-way, its answer always recorded.
+    ///
+    /// # Errors
+    /// No whole answer came. A cancelled step is [`Transport::TimedOut`] with that text, and the request goes on.
+    pub async fn mutate(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
+        let bound = (step.deadline + GRACE).min(Instant::now() + MUTATION);
+        let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
+        let client = self.run.api.client.clone();
+        let work = self.mutations.run(async move {
+            let result = client.send(&request, bound).await;
+            recorder.record(&result);
+            result
+        });
+        tokio::select! {
+            done = work => done.unwrap_or_else(|panic| Err(TransportError::new(Transport::BadRequest, panic))),
+            () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
+            () = crate::run::clock::sleep_until(step.deadline) => {
+                Err(TransportError::new(Transport::TimedOut, "no whole answer within the step's time".into()))
+            }
+        }
+    }
+
+    /// Sends a request that may be dropped: a read, or a message.
+    ///
+    /// # Errors
+    /// No whole answer came, or the run was cancelled.
+    pub async fn fetch(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
+        let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
+        let result = tokio::select! {
+            result = self.run.api.client.send(&request, step.deadline) => result,
+            () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
+        };
+        recorder.record(&result);
+        result
+    }
+
+    /// Files what a record shows of a workspace, when it changed.
+    pub fn observe(&self, alias: &str, row: &Value, via: &str) {
+        let Some(status) = record::status(row) else { return };
+        let url = record::text(row, "url").to_owned();
+        let observation = {
+            let mut state = self.state();
+            let Some(workspace) = state.workspaces.get_mut(alias) else { return };
+            if workspace.seen.as_ref().is_some_and(|(s, u)| *s == status && *u == url) {
+                return;
+            }
+            workspace.seen = Some((status.clone(), url.clone()));
+            Observation {
+                scenario: self.name.to_string(),
+                workspace: alias.to_owned(),
+                id: workspace.id.clone(),
+                status: Some(status.clone()),
+                url,
+                uptime_seconds: record::uptime(row),
+                via: via.to_owned(),
+                edge: workspace.edge,
+            }
+        };
+        let settled = matches!(status, crate::domain::Status::Provisioning);
+        self.run.ledger.settle(&observation.id, !settled);
+        self.run.log.emit(EventKind::Observed(observation));
+    }
+
+    /// Registers a credential with the redactor and wraps it.
+    pub fn secret(&self, name: &str, value: &str) -> Secret {
+        self.run.log.redactor().register(name, value);
+        Secret::new(value)
+    }
+}
+
+/// Files one exchange under its step.
+pub struct Recorder {
+    log: Log,
+    exchange: Exchange,
+}
+
+impl Recorder {
+    /// Begins an exchange now.
+    pub fn new(
+        run: &RunContext,
+        scenario: Option<&str>,
+        step: &StepRun,
+        purpose: &str,
+        request: &Request,
+    ) -> Self {
+        let redactor = run.log.redactor();
+        let body = match &request.body {
+            Payload::None => None,
+            Payload::Json(value) => Some(keep_json(redactor, value, value.to_string().len())),
+            Payload::Text(text) => Some(keep_text(redactor, text)),
+            Payload::File { name, bytes, .. } => {
+                Some(Body { json: None, text: Some(format!("file {name}")), bytes: bytes.len() as u64 })
+            }
+        };
+        Recorder {
+            log: run.log.clone(),
+            exchange: Exchange {
+                scenario: scenario.map(str::to_owned),
+                step: step.id.clone(),
+                attempt: step.exchanges.fetch_add(1, Ordering::Relaxed) + 1,
+                purpose: purpose.to_owned(),
+                method: request.method.clone(),
+                url: request.url.clone(),
+                request: body,
+                identity: request.identity.clone(),
+                started_ms: run.log.ms(),
+                ..Exchange::default()
+            },
+        }
+    }
+
+    /// Ends it.
+    pub fn record(mut self, result: &Result<Response, TransportError>) {
+        const KEPT: [&str; 9] = [
+            "content-type",
+            "retry-after",
+            "location",
+            "server",
+            "www-authenticate",
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-request-id",
+            "x-lifecycle-time-scale",
+        ];
+        self.exchange.took_ms = self.log.ms().saturating_sub(self.exchange.started_ms);
+        match result {
+            Ok(answer) => {
+                self.exchange.status = Some(answer.status);
+                self.exchange.headers = answer
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| KEPT.contains(&name.as_str()))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
+                let redactor = self.log.redactor();
+                self.exchange.response = match &answer.json {
+                    Some(json) => Some(keep_json(redactor, json, answer.body.len())),
+                    None if answer.body.is_empty() => None,
+                    None => Some(keep_text(redactor, &answer.text())),
+                };
+            }
+            Err(error) => self.exchange.error = Some(error.text.clone()),
+        }
+        self.log.emit(EventKind::Exchange(Box::new(self.exchange)));
+    }
+}
+
+/// For people: `3.2 s`.
+pub fn shown(since: Instant) -> String {
+    time::show(since.elapsed())
+}

@@ -1,0 +1,169 @@
+//! Which model a create asks for, and with which credentials (DESIGN §4 `credentials: auto`).
+//!
+//! Where our own provider answers, values are generated: a real key never leaves for a reference platform.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::RngExt as _;
+
+use super::context::ScenarioContext;
+use super::outcome::{Failure, FailureKind};
+use super::scope::StepScope;
+use crate::domain::Secret;
+use crate::models::allowlist::external_like;
+use crate::models::auto::{Choice, Overrides, auto};
+use crate::models::derive::{derive, registered};
+use crate::models::dispatch::resolve;
+use crate::models::inputs::{Inputs, LlmPath};
+use crate::scenario::model::{Create, Credentials, ModelField};
+
+/// The name under which instances find where our provider stands in for the vendors (DESIGN §7).
+pub const OVERRIDE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
+
+/// What a create sends beside its own fields.
+#[derive(Clone, Debug, Default)]
+pub struct Chosen {
+    /// `model`.
+    pub model: Option<String>,
+    /// What it derives to.
+    pub provider: Option<String>,
+    /// `secrets`.
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+/// Chooses for a create.
+///
+/// # Errors
+/// Nothing is configured (a skip), or what is asked for cannot be.
+pub fn choose(
+    context: &ScenarioContext,
+    verb: &Create,
+    runtime: Option<&str>,
+    scope: &StepScope<'_>,
+) -> Result<Chosen, Failure> {
+    let mut chosen = Chosen::default();
+    let slug = match &verb.model {
+        ModelField::None => None,
+        ModelField::Auto => Some("auto".to_owned()),
+        ModelField::Slug(template) => Some(template.render(scope)?),
+    };
+    let wants_auto = slug.as_deref().is_some_and(|s| s.is_empty() || s == "auto");
+    let explicit = slug.clone().filter(|_| !wants_auto);
+    let runtime = runtime.unwrap_or("claude-code");
+    let external = verb.external || external_like(runtime);
+    let auto_credentials = verb.credentials == Credentials::Auto && !external;
+    // A pair that the catalogue rejects is sent as it is: refusing it is what such a step is about.
+    let sent_on_purpose =
+        explicit.as_deref().is_some_and(|m| !registered(&context.run.catalogue, runtime, m));
+    if (wants_auto && !external) || (auto_credentials && explicit.is_some() && !sent_on_purpose) {
+        let path = match &verb.llm_path {
+            Some(path) => path.render(scope)?,
+            None => String::new(),
+        };
+        let path = match path.as_str() {
+            "" => LlmPath::Byok,
+            text => text.parse().map_err(|e| Failure::of(FailureKind::Config, format!("llm_path: {e}")))?,
+        };
+        let choice = pick(context, runtime, path, explicit.as_deref())?;
+        if auto_credentials {
+            chosen.secrets = values(context, &choice);
+        }
+        chosen.provider = Some(choice.provider.clone());
+        chosen.model = Some(choice.model);
+    } else {
+        chosen.model = explicit.filter(|m| !m.is_empty());
+    }
+    for (name, template) in &verb.secrets {
+        let value = template.render(scope)?;
+        chosen.secrets.insert(name.clone(), context.secret(name, &value));
+    }
+    if let Some(provider) = &context.run.target.provider
+        && !external
+        && verb.credentials == Credentials::Auto
+    {
+        chosen.secrets.insert(OVERRIDE.into(), Secret::new(override_for(context, provider)));
+    }
+    if chosen.provider.is_none()
+        && let Some(model) = &chosen.model
+    {
+        let names = chosen.secrets.keys().cloned().collect();
+        chosen.provider = derive(&context.run.catalogue, runtime, model, &names).ok().map(|p| p.name.clone());
+    }
+    Ok(chosen)
+}
+
+fn pick(
+    context: &ScenarioContext,
+    runtime: &str,
+    path: LlmPath,
+    explicit: Option<&str>,
+) -> Result<Choice, Failure> {
+    let catalogue = &context.run.catalogue;
+    let inputs = Inputs::from_env(catalogue, &context.run.env);
+    let mut overrides = Overrides::of(&inputs);
+    // A slug of the environment is meant for one runtime; elsewhere it would be refused.
+    overrides.slug = explicit.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
+    let try_with = |keys: &BTreeSet<String>| {
+        auto(catalogue, &context.run.allowlist, runtime, path, keys, overrides, None)
+    };
+    let refused = match try_with(&inputs.keys) {
+        Ok(choice) => return Ok(choice),
+        Err(refused) => refused,
+    };
+    if !refused.not_configured {
+        return Err(Failure::of(FailureKind::Config, refused.summary()));
+    }
+    if context.run.target.provider.is_some()
+        && let Some(key) = refused.keys_that_would_do.first()
+    {
+        let keys =
+            inputs.keys.iter().cloned().chain([crate::models::inputs::native(key).to_owned()]).collect();
+        return try_with(&keys).map_err(|e| Failure::of(FailureKind::Config, e.summary()));
+    }
+    let keys = refused.keys_that_would_do.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+    Err(Failure::of(
+        FailureKind::NotConfigured,
+        format!("not configured: {}; set one of: {keys}", refused.summary()),
+    ))
+}
+
+/// The values of a choice's secrets: generated where our provider answers, else of the environment.
+fn values(context: &ScenarioContext, choice: &Choice) -> BTreeMap<String, Secret> {
+    let ours = context.run.target.provider.is_some();
+    let mut generated: BTreeMap<String, String> = BTreeMap::new();
+    let found = resolve(&choice.create_secrets, &context.run.env);
+    choice
+        .create_secrets
+        .iter()
+        .filter_map(|(name, origin)| {
+            let value = match (ours, origin) {
+                (true, crate::models::dispatch::Origin::Env(holder)) => generated
+                    .entry(holder.clone())
+                    .or_insert_with(|| format!("lc-key-{:032x}", rand::rng().random::<u128>()))
+                    .clone(),
+                _ => found.get(name)?.clone(),
+            };
+            Some((name.clone(), context.secret(name, &value)))
+        })
+        .collect()
+}
+
+/// `https://api.minimax.io=http://…` for every vendor of the catalogue.
+fn override_for(context: &ScenarioContext, provider: &str) -> String {
+    let mut origins =
+        BTreeSet::from(["https://api.anthropic.com".to_owned(), "https://api.openai.com".to_owned()]);
+    for vendor in context.run.catalogue.providers.iter() {
+        for url in [&vendor.base_url_anthropic, &vendor.base_url_template].into_iter().flatten() {
+            origins.extend(origin(url));
+        }
+    }
+    let pairs: Vec<String> = origins.into_iter().map(|origin| format!("{origin}={provider}")).collect();
+    pairs.join(",")
+}
+
+/// Scheme, host and port of a URL without placeholders.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split('/').next()?;
+    (!host.is_empty() && !host.contains('{')).then(|| format!("{scheme}://{host}"))
+}

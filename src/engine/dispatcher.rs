@@ -1,0 +1,380 @@
+//! Runs a plan: one task owns the truth of the run, everything else reports to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::context::{RunContext, ScenarioContext, ScenarioState};
+use super::plan::{self, Instance};
+use super::{cleanup, root, scenario_run};
+use crate::domain::{ExitCode, time};
+use crate::event::{CancelReason, Class, EventKind, Planned, RunFinished, ScenarioFinished, Verdict};
+use crate::run::clock;
+use crate::run::mutation::Mutations;
+use crate::scenario::model::Gate;
+
+/// After a TERM that follows an INT, clean-up has so much more.
+const LAST: Duration = Duration::from_secs(2);
+/// The run's own root is removed within this.
+const ROOT: Duration = Duration::from_secs(60);
+
+/// How a run is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Scenarios at once; waiting is not work.
+    pub jobs: usize,
+    /// Skips and missing milestones are red.
+    pub require_live: bool,
+}
+
+/// Signals of the process, listened to from the very beginning of a run.
+pub struct Signals {
+    interrupt: UnixSignal,
+    terminate: UnixSignal,
+    hangup: UnixSignal,
+    user1: UnixSignal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Waits for the end of a server: INT and TERM are its ordinary ends.
+    pub async fn ended(&mut self) -> ExitCode {
+        loop {
+            match self.next().await {
+                Input::Interrupt | Input::Terminate => return ExitCode::Passed,
+                _ => {}
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Input {
+        tokio::select! {
+            _ = self.interrupt.recv() => Input::Interrupt,
+            _ = self.terminate.recv() => Input::Terminate,
+            _ = self.hangup.recv() => Input::Terminate,
+            _ = self.user1.recv() => Input::Dump,
+        }
+    }
+}
+
+/// Everything that can happen to a run, in one type.
+enum Input {
+    Interrupt,
+    Terminate,
+    Dump,
+    TargetDead,
+    CannotWrite,
+    LastSecondsOver,
+    /// A task ended: a scenario, or the root's making or removal.
+    Task(Result<Done, String>),
+}
+
+/// What a task of the run comes to.
+enum Done {
+    Rooted(Result<(), String>),
+    Scenario(Box<ScenarioFinished>),
+    Unrooted,
+}
+
+/// Runs all instances; the log's last event is written by the caller, after the target is down.
+pub async fn run(
+    context: Arc<RunContext>,
+    instances: Vec<Instance>,
+    options: &Options,
+    signals: &mut Signals,
+) -> Ending {
+    context
+        .log
+        .emit(EventKind::Planned(Planned { scenarios: instances.iter().map(plan::planned).collect() }));
+    let (skipped, ready): (Vec<_>, Vec<_>) = instances.into_iter().partition(|i| i.skip.is_some());
+    let mut dispatcher = Dispatcher {
+        context: Arc::clone(&context),
+        slots: Arc::new(Semaphore::new(options.jobs.max(1))),
+        tasks: JoinSet::new(),
+        ready,
+        finished: Vec::new(),
+        set_up: None,
+        last_seconds: None,
+        phase: Phase::Root,
+    };
+    for instance in &skipped {
+        dispatcher.finish(unrun(instance, Verdict::Skipped, instance.skip.clone().unwrap_or_default()));
+    }
+    dispatcher.begin();
+    let (broken, dead) = (context.log.broken(), context.poller.dead());
+    let (mut said_broken, mut said_dead) = (false, false);
+    while dispatcher.phase != Phase::Over {
+        let last = dispatcher.last_seconds;
+        let input = tokio::select! {
+            input = signals.next() => input,
+            () = dead.cancelled(), if !said_dead => { said_dead = true; Input::TargetDead }
+            () = broken.cancelled(), if !said_broken => { said_broken = true; Input::CannotWrite }
+            () = async { match last { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } } => Input::LastSecondsOver,
+            Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(|e| match e.try_into_panic() {
+                Ok(panic) => crate::run::mutation::panic_text(&*panic),
+                Err(e) => e.to_string(),
+            })),
+        };
+        dispatcher.handle(input);
+    }
+    Ending { finished: dispatcher.finished, set_up: dispatcher.set_up }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Root,
+    Scenarios,
+    CleanUp,
+    Over,
+}
+
+struct Dispatcher {
+    context: Arc<RunContext>,
+    slots: Arc<Semaphore>,
+    tasks: JoinSet<Done>,
+    ready: Vec<Instance>,
+    finished: Vec<ScenarioFinished>,
+    set_up: Option<String>,
+    last_seconds: Option<Instant>,
+    phase: Phase,
+}
+
+impl Dispatcher {
+    fn begin(&mut self) {
+        if self.ready.is_empty() {
+            self.phase = Phase::Over;
+            return;
+        }
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move { Done::Rooted(root::make(&context).await) });
+    }
+
+    /// Synchronous: one input, one change of the run's state.
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Interrupt if self.context.cancel.reason() >= Some(CancelReason::Terminated) => {
+                self.cancel(CancelReason::SecondInterrupt);
+                self.context.cancel.cleanup().cancel();
+            }
+            Input::Interrupt => self.cancel(CancelReason::Interrupted),
+            Input::Terminate if self.context.cancel.reason() >= Some(CancelReason::Terminated) => {
+                self.last_seconds.get_or_insert(Instant::now() + LAST);
+            }
+            Input::Terminate => self.cancel(CancelReason::Terminated),
+            Input::LastSecondsOver => {
+                self.last_seconds = None;
+                self.context.cancel.cleanup().cancel();
+            }
+            Input::TargetDead => self.cancel(CancelReason::TargetDead),
+            Input::CannotWrite => self.cancel(CancelReason::CannotWrite),
+            Input::Dump => self.context.log.emit(EventKind::DumpRequested),
+            Input::Task(done) => self.task_ended(done),
+        }
+    }
+
+    fn cancel(&mut self, reason: CancelReason) {
+        if self.context.cancel.raise(reason) {
+            self.context.log.emit(EventKind::CancelBegan { reason });
+        }
+    }
+
+    fn task_ended(&mut self, done: Result<Done, String>) {
+        match done {
+            Ok(Done::Rooted(Ok(()))) => {
+                self.phase = Phase::Scenarios;
+                for instance in std::mem::take(&mut self.ready) {
+                    self.start(instance);
+                }
+            }
+            Ok(Done::Rooted(Err(why))) => {
+                self.set_up = Some(format!("the run's own root workspace could not be made: {why}"));
+                for instance in std::mem::take(&mut self.ready) {
+                    self.finish(unrun(&instance, Verdict::Error, self.set_up.clone().unwrap_or_default()));
+                }
+                self.unroot();
+                return;
+            }
+            Ok(Done::Scenario(finished)) => self.finished.push(*finished),
+            Ok(Done::Unrooted) => self.phase = Phase::Over,
+            Err(panic) => {
+                self.set_up.get_or_insert(panic);
+            }
+        }
+        if self.phase == Phase::Scenarios && self.tasks.is_empty() {
+            self.unroot();
+        }
+    }
+
+    fn start(&mut self, instance: Instance) {
+        let (context, slots) = (Arc::clone(&self.context), Arc::clone(&self.slots));
+        self.tasks.spawn(async move {
+            let stop = context.cancel.steps().child_token();
+            let permit = tokio::select! {
+                permit = slots.acquire_owned() => permit.ok(),
+                () = stop.cancelled() => None,
+            };
+            if permit.is_none() || stop.is_cancelled() {
+                let finished =
+                    unrun(&instance, Verdict::Cancelled, "the run was cancelled before it began".into());
+                context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
+                return Done::Scenario(Box::new(finished));
+            }
+            let scenario = ScenarioContext {
+                name: instance.name.as_str().into(),
+                scenario: Arc::clone(&instance.scenario),
+                inputs: Arc::new(instance.inputs.clone()),
+                matrix: Arc::new(instance.matrix.clone()),
+                deadline: Instant::now() + instance.scenario.budget,
+                mutations: Mutations::new(),
+                state: Arc::new(Mutex::new(ScenarioState {
+                    workspaces: IndexMap::new(),
+                    ..ScenarioState::default()
+                })),
+                background: stop.child_token(),
+                stop,
+                run: context,
+            };
+            Done::Scenario(Box::new(scenario_run::run(scenario, &instance).await))
+        });
+    }
+
+    /// Files the verdict of an instance that never ran.
+    fn finish(&mut self, finished: ScenarioFinished) {
+        self.context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
+        self.finished.push(finished);
+    }
+
+    /// What is left belongs to the run itself: its root, and whatever a scenario could not remove yet.
+    fn unroot(&mut self) {
+        self.phase = Phase::CleanUp;
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move {
+            let began = Instant::now();
+            let own = context.ledger.open(None);
+            context.log.emit(EventKind::CleanupStarted { resources: own.len() });
+            let keeps = !context.ledger.all_open().iter().all(|e| e.scenario.is_none());
+            if !keeps {
+                cleanup::clean(&context, own, Instant::now() + ROOT, "clean-up").await;
+            }
+            let tally = context.ledger.tally();
+            context.log.emit(EventKind::CleanupFinished {
+                removed: tally.removed,
+                left_by_platform: tally.left_by_platform,
+                leaks: tally.left,
+                took_ms: time::ms(began.elapsed()),
+            });
+            Done::Unrooted
+        });
+    }
+}
+
+fn unrun(instance: &Instance, verdict: Verdict, reason: String) -> ScenarioFinished {
+    ScenarioFinished {
+        scenario: instance.name.clone(),
+        verdict,
+        advisory: instance.scenario.gate == Gate::Advisory,
+        class: (verdict == Verdict::Error).then_some(Class::Infra),
+        reason,
+        missing_milestones: instance.scenario.milestones.clone(),
+        ..ScenarioFinished::default()
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ending {
+    /// Every instance's verdict.
+    pub finished: Vec<ScenarioFinished>,
+    /// Why the run could not even begin, or a panic.
+    pub set_up: Option<String>,
+}
+
+impl Ending {
+    /// The run's last event: counts, exit code and why.
+    pub fn conclude(&self, context: &RunContext, require_live: bool, took: Duration) -> RunFinished {
+        let mut codes: BTreeMap<ExitCode, String> = BTreeMap::new();
+        let mut add = |code: ExitCode, why: String| {
+            codes.entry(code).or_insert(why);
+        };
+        match context.cancel.reason() {
+            Some(CancelReason::Interrupted | CancelReason::SecondInterrupt) => {
+                add(ExitCode::Interrupted, "interrupted".into())
+            }
+            Some(CancelReason::Terminated) => add(ExitCode::Terminated, "terminated".into()),
+            Some(CancelReason::TargetDead) => add(ExitCode::Environment, context.poller.death()),
+            Some(CancelReason::CannotWrite) => {
+                let why = context.log.take_error().map(|e| e.to_string());
+                add(ExitCode::Environment, why.unwrap_or_else(|| "the log cannot be written".into()));
+            }
+            None => {}
+        }
+        if let Some(why) = &self.set_up {
+            add(ExitCode::Environment, why.clone());
+        }
+        let mut counts = BTreeMap::new();
+        let mut advisory_reds = 0;
+        for one in &self.finished {
+            *counts.entry(one.verdict).or_default() += 1;
+            let line = format!("{} {}: {}", one.scenario, one.verdict, one.reason);
+            if one.advisory {
+                advisory_reds += usize::from(one.verdict.is_red());
+                continue;
+            }
+            match one.verdict {
+                Verdict::Failed | Verdict::Inconclusive => add(one.class.unwrap_or_default().exit(), line),
+                Verdict::Error => add(ExitCode::Environment, line),
+                Verdict::UnexpectedPass | Verdict::Flaky => add(ExitCode::Flaky, line),
+                Verdict::Skipped if require_live => add(ExitCode::NotLive, line),
+                Verdict::Passed if require_live && !one.missing_milestones.is_empty() => add(
+                    ExitCode::NotLive,
+                    format!(
+                        "{}: milestones not reached: {}",
+                        one.scenario,
+                        one.missing_milestones.join(", ")
+                    ),
+                ),
+                _ => {}
+            }
+        }
+        let ran = self.finished.iter().any(|f| !matches!(f.verdict, Verdict::Skipped | Verdict::Cancelled));
+        if require_live && !ran {
+            add(ExitCode::NotLive, "nothing ran, and live work was demanded".into());
+        }
+        let left: Vec<String> = context
+            .ledger
+            .left()
+            .iter()
+            .map(|e| format!("{} {} {}", e.kind, e.name, e.id.as_deref().unwrap_or("(id unknown)")))
+            .collect();
+        if !left.is_empty() {
+            add(ExitCode::Leak, format!("{} resources could not be removed", left.len()));
+        }
+        let exit = ExitCode::worst(&codes.keys().copied().collect::<BTreeSet<_>>());
+        RunFinished {
+            exit,
+            code: exit.code(),
+            reason: codes.get(&exit).cloned().unwrap_or_else(|| exit.meaning().to_owned()),
+            counts,
+            advisory_reds,
+            left,
+            took_ms: time::ms(took),
+        }
+    }
+}

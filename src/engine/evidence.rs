@@ -1,0 +1,295 @@
+//! What is gathered about a failure: before clean-up, once, each gatherer with its own time-out.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::{Map, Value, json};
+
+use super::context::{Recorder, ScenarioContext, StepRun};
+use super::environment;
+use super::outcome::Failure;
+use super::workspace::Workspace;
+use crate::domain::time;
+use crate::event::{EventKind, Evidence, EvidencePart};
+use crate::http::{Request, excerpt};
+use crate::platform::{Auth, record, segment};
+
+/// One gatherer may not take longer; all run at once.
+const EACH: Duration = Duration::from_secs(5);
+
+/// Gathers about the workspace that the failure is about, or the newest one.
+pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
+    let target = {
+        let state = context.state();
+        let by_name = failure.workspace.as_ref().and_then(|alias| state.workspaces.get(alias));
+        by_name.or_else(|| state.workspaces.values().rev().find(|w| !w.gone)).cloned()
+    };
+    let mut gatherers: Vec<(&str, &str, BoxFuture<'_, Result<Found, String>>)> = Vec::new();
+    if let Some(workspace) = &target {
+        gatherers.push(("record", "the record", Box::pin(whole_record(context, workspace))));
+        gatherers.push(("activity", "activity, newest first", Box::pin(activity(context, workspace))));
+        gatherers.push((
+            "events",
+            "events of the platform, newest first",
+            Box::pin(events(context, workspace)),
+        ));
+        gatherers.push((
+            "environment",
+            "environment before and after the last edge",
+            Box::pin(env(context, workspace)),
+        ));
+        gatherers.push(("billing", "billing mode", Box::pin(billing(context, workspace))));
+        gatherers.push(("sent", "what was sent at create", Box::pin(async { Ok(sent(workspace)) })));
+        gatherers.push((
+            "neighbours",
+            "neighbours: NOT the target",
+            Box::pin(neighbours(context, workspace)),
+        ));
+    }
+    gatherers.push(("server", "the server", Box::pin(server(context))));
+    let parts = gatherers.into_iter().map(|(name, title, work)| async move {
+        let began = Instant::now();
+        let bounded = tokio::time::timeout(EACH, work).await;
+        let mut part = EvidencePart {
+            name: name.into(),
+            title: title.into(),
+            took_ms: time::ms(began.elapsed()),
+            ..EvidencePart::default()
+        };
+        match bounded {
+            Ok(Ok(found)) => (part.lines, part.data) = (found.lines, found.data),
+            Ok(Err(why)) => part.error = Some(why),
+            Err(_) => part.error = Some(format!("no answer within {}", time::show(EACH))),
+        }
+        part
+    });
+    Evidence {
+        scenario: context.name.to_string(),
+        step: step.to_owned(),
+        workspace: target.as_ref().map(|w| w.id.clone()),
+        parts: join_all(parts).await,
+    }
+}
+
+/// Gathers and files.
+pub async fn file(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
+    let evidence = gather(context, step, failure).await;
+    context.run.log.emit(EventKind::Evidence(Box::new(evidence.clone())));
+    evidence
+}
+
+struct Found {
+    lines: Vec<String>,
+    data: Value,
+}
+
+/// Evidence is gathered when the body's waits may be cancelled already, so it sends by itself.
+async fn get(context: &ScenarioContext, purpose: &str, request: Request) -> Result<Value, String> {
+    let step = StepRun::new("evidence", Instant::now() + EACH);
+    let recorder = Recorder::new(&context.run, Some(&context.name), &step, purpose, &request);
+    let result = context.run.api.client.send(&request, step.deadline).await;
+    recorder.record(&result);
+    match result {
+        Ok(answer) if answer.is_success() => {
+            answer.json.ok_or_else(|| "an answer that is no JSON".to_owned())
+        }
+        Ok(answer) => Err(format!(
+            "{}: {}",
+            answer.status,
+            record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt())
+        )),
+        Err(error) => Err(error.text),
+    }
+}
+
+/// The whole record: single read and admin list merged, each field with where it was seen.
+async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let single = context.run.api.request(
+        "GET",
+        &format!("/workspaces/{}?include_removed=true", segment(&workspace.id)),
+        &Auth::Admin,
+    );
+    let (single, list) = tokio::join!(
+        get(context, "evidence: record", single),
+        get(context, "evidence: list", context.run.api.list())
+    );
+    let row = list
+        .as_ref()
+        .ok()
+        .and_then(Value::as_array)
+        .and_then(|rows| rows.iter().find(|r| record::text(r, "id") == workspace.id))
+        .cloned();
+    if let (Err(one), None) = (&single, &row) {
+        return Err(format!("single read: {one}; not in the list either"));
+    }
+    let mut merged: BTreeMap<String, Value> = BTreeMap::new();
+    for (origin, record) in [("read", single.ok()), ("list", row)] {
+        for (field, value) in record.as_ref().and_then(Value::as_object).cloned().unwrap_or_default() {
+            match merged.get_mut(&field) {
+                Some(known) if known["value"] == value => known["from"] = json!("read, list"),
+                Some(known) => known["list_says"] = value,
+                None => {
+                    merged.insert(field, json!({ "value": value, "from": origin }));
+                }
+            }
+        }
+    }
+    let interesting = [
+        "status",
+        "url",
+        "last_sample_error",
+        "last_error_rate",
+        "uptime_seconds",
+        "active_tasks",
+        "current_task",
+        "runtime",
+        "parent_id",
+        "agent_card",
+    ];
+    let lines = interesting
+        .iter()
+        .filter_map(|field| Some((field, merged.get(*field)?)))
+        .map(|(field, known)| {
+            format!(
+                "{field}: {} ({})",
+                excerpt(&known["value"].to_string(), 120),
+                record::text(known, "from")
+            )
+        })
+        .collect();
+    Ok(Found { lines, data: json!(merged) })
+}
+
+async fn activity(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let request = context.run.api.activity(&workspace.id, "limit=30", &context.own_auth(&workspace.alias));
+    let data = get(context, "evidence: activity", request).await?;
+    let rows = data.as_array().map(Vec::as_slice).unwrap_or_default();
+    let lines = rows.iter().take(6).map(|row| {
+        let error = record::text(row, "error_detail");
+        let error = if error.is_empty() { String::new() } else { format!(": {}", excerpt(error, 120)) };
+        format!(
+            "{} {} {}{error}",
+            record::text(row, "activity_type"),
+            record::text(row, "status"),
+            excerpt(record::text(row, "summary"), 80)
+        )
+    });
+    Ok(Found { lines: if rows.is_empty() { vec!["none".into()] } else { lines.collect() }, data })
+}
+
+async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let request =
+        context.run.api.request("GET", &format!("/events/{}", segment(&workspace.id)), &Auth::Admin);
+    let data = get(context, "evidence: events", request).await?;
+    let rows = data.as_array().map(Vec::as_slice).unwrap_or_default();
+    let lines = rows.iter().take(6).map(|row| {
+        format!(
+            "{} {}",
+            record::text(row, "event_type"),
+            excerpt(&row.get("payload").map(Value::to_string).unwrap_or_default(), 140)
+        )
+    });
+    Ok(Found { lines: if rows.is_empty() { vec!["none".into()] } else { lines.collect() }, data })
+}
+
+/// The environment now against the rules and against the one before the last edge.
+async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let step = StepRun::new("evidence", Instant::now() + EACH);
+    let found = match environment::read(context, &workspace.id, &step).await? {
+        Some(found) => found,
+        None => return Ok(Found { lines: vec!["there is no instance".into()], data: Value::Null }),
+    };
+    let now: BTreeMap<String, _> =
+        environment::describe(context, workspace, &found).into_iter().map(|v| (v.name.clone(), v)).collect();
+    let mut lines = vec![format!(
+        "instance {} (before the {}: {})",
+        found.instance,
+        workspace.edge_name,
+        workspace.baseline.instance.as_deref().unwrap_or("none")
+    )];
+    lines.extend(now.values().filter(|v| v.ok == Some(false)).map(|v| {
+        let is = if v.set { v.value.as_str() } else { "unset" };
+        format!(
+            "{}: {is}, expected {} ({})",
+            v.name,
+            v.expected.as_deref().unwrap_or("?"),
+            v.rule.as_deref().unwrap_or("?")
+        )
+    }));
+    let before = workspace.env_before.as_ref();
+    let difference = before.map(|before| environment::difference(before, &now)).unwrap_or_default();
+    lines.extend(difference.iter().map(|line| format!("over the {}: {line}", workspace.edge_name)));
+    Ok(Found {
+        lines,
+        data: json!({ "instance": found.instance, "after": now, "before": before, "difference": difference }),
+    })
+}
+
+async fn billing(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let path = format!("/admin/workspaces/{}/llm-billing-mode", segment(&workspace.id));
+    let data = get(context, "evidence: billing", context.run.api.request("GET", &path, &Auth::Admin)).await?;
+    let line = format!(
+        "{} (source {}, provider {})",
+        record::text(&data, "resolved_mode"),
+        record::text(&data, "source"),
+        data.get("provider_selection").map(Value::to_string).unwrap_or_default()
+    );
+    Ok(Found { lines: vec![line], data })
+}
+
+fn sent(workspace: &Workspace) -> Found {
+    let body = &workspace.sent;
+    let names: Vec<&str> = body
+        .get("secrets")
+        .and_then(Value::as_object)
+        .map(|s| s.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    let line = format!(
+        "runtime {}, model {}, provider {}, secrets {}",
+        workspace.runtime,
+        workspace.model,
+        workspace.provider,
+        names.join(", ")
+    );
+    Found { lines: vec![line], data: body.clone() }
+}
+
+/// Everybody else on the server, labelled so that nobody takes one for the target (#2680).
+async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let data = get(context, "evidence: neighbours", context.run.api.list()).await?;
+    let others: Vec<Map<String, Value>> = data
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter()
+        .filter(|row| record::text(row, "id") != workspace.id)
+        .map(|row| {
+            let mut short = Map::new();
+            for field in ["id", "name", "status", "runtime", "parent_id"] {
+                short.insert(field.into(), row.get(field).cloned().unwrap_or_default());
+            }
+            short.insert("ours".into(), json!(context.run.ledger.owns(record::text(row, "id"))));
+            short
+        })
+        .collect();
+    let failed = others.iter().filter(|row| row["status"] == "failed").count();
+    let ours = others.iter().filter(|row| row["ours"] == true).count();
+    let lines = vec![format!("{} others ({ours} of this run), {failed} of them failed", others.len())];
+    let kept: Vec<_> = others.into_iter().take(200).collect();
+    Ok(Found { lines, data: json!(kept) })
+}
+
+async fn server(context: &ScenarioContext) -> Result<Found, String> {
+    let api = &context.run.api;
+    let began = Instant::now();
+    let health = get(context, "evidence: health", api.request("GET", "/health", &Auth::Anonymous)).await;
+    let took = time::show(began.elapsed());
+    let liveness =
+        get(context, "evidence: liveness", api.request("GET", "/admin/liveness", &Auth::Admin)).await;
+    let line = match &health {
+        Ok(_) => format!("/health answered in {took}"),
+        Err(why) => format!("/health: {why}"),
+    };
+    Ok(Found { lines: vec![line], data: json!({ "health": health.ok(), "liveness": liveness.ok() }) })
+}

@@ -1,0 +1,147 @@
+//! How steps end, and what a scenario makes of it.
+
+use crate::event::{Class, StepOutcome, WaitStats};
+use crate::http::{Transport, TransportError};
+use crate::run::wait::{WaitEnd, WaitError};
+use crate::scenario::template::TemplateError;
+
+/// A step that did as it should.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// One line: what was seen.
+    pub message: String,
+    /// Of a wait.
+    pub wait: Option<WaitStats>,
+}
+
+impl Passed {
+    /// With a line.
+    pub fn with(message: impl Into<String>) -> Self {
+        Passed { message: message.into(), wait: None }
+    }
+}
+
+/// A step that did not.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// How it counts.
+    pub kind: FailureKind,
+    /// One line: what was wanted and what was seen.
+    pub message: String,
+    /// More lines.
+    pub details: Vec<String>,
+    /// Of a wait.
+    pub wait: Option<WaitStats>,
+    /// The workspace that it is about.
+    pub workspace: Option<String>,
+}
+
+/// How a failure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The platform did something else than it should.
+    Product,
+    /// There was no evidence either way.
+    Inconclusive,
+    /// The environment: unreachable, dead.
+    Environment,
+    /// This tool.
+    Harness,
+    /// The scenario asks for what cannot be.
+    Config,
+    /// A credential that nobody configured: a skip.
+    NotConfigured,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// What a step comes to.
+pub type StepResult = Result<Passed, Failure>;
+
+impl Failure {
+    /// The platform did something else.
+    pub fn product(message: impl Into<String>) -> Self {
+        Failure::of(FailureKind::Product, message)
+    }
+
+    /// Of a kind.
+    pub fn of(kind: FailureKind, message: impl Into<String>) -> Self {
+        Failure { kind, message: message.into(), details: Vec::new(), wait: None, workspace: None }
+    }
+
+    /// About a workspace.
+    pub fn about(mut self, alias: &str) -> Self {
+        self.workspace.get_or_insert_with(|| alias.to_owned());
+        self
+    }
+
+    /// With more lines.
+    pub fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(details);
+        self
+    }
+
+    /// No whole answer came to a request.
+    pub fn transport(purpose: &str, error: &TransportError) -> Self {
+        let kind = match error.kind {
+            Transport::BadRequest => FailureKind::Config,
+            Transport::TimedOut if error.text == "the run was cancelled" => FailureKind::Cancelled,
+            _ => FailureKind::Environment,
+        };
+        Failure::of(kind, format!("{purpose}: {}", error.text))
+    }
+
+    /// A wait that ended without its object.
+    pub fn wait(wants: &str, error: WaitError) -> Self {
+        let kind = match error.end {
+            WaitEnd::TimedOut | WaitEnd::Hopeless => FailureKind::Product,
+            WaitEnd::Cancelled => FailureKind::Cancelled,
+            WaitEnd::TargetDead => FailureKind::Environment,
+        };
+        // A wait that never saw anything but errors says nothing about the product.
+        let blind = error.stats.polls > 0 && error.stats.errors == error.stats.polls;
+        let kind = if kind == FailureKind::Product && blind { FailureKind::Environment } else { kind };
+        let how = match error.end {
+            WaitEnd::TimedOut => "not in time",
+            WaitEnd::Hopeless => "it cannot come any more",
+            WaitEnd::Cancelled => "the run was cancelled",
+            WaitEnd::TargetDead => "the target is dead",
+        };
+        let mut failure = Failure::of(kind, format!("wanted {wants}: {how}; last seen: {}", error.last));
+        if let Some(last) = &error.stats.last_error {
+            failure.details.push(format!(
+                "{} of {} looks failed, the last: {last}",
+                error.stats.errors, error.stats.polls
+            ));
+        }
+        failure.wait = Some(error.stats);
+        failure
+    }
+
+    /// The outcome of the step.
+    pub fn outcome(&self) -> StepOutcome {
+        match self.kind {
+            FailureKind::Product | FailureKind::Config => StepOutcome::Failed,
+            FailureKind::Inconclusive => StepOutcome::Inconclusive,
+            FailureKind::Environment | FailureKind::Harness => StepOutcome::Error,
+            FailureKind::NotConfigured => StepOutcome::Skipped,
+            FailureKind::Cancelled => StepOutcome::Cancelled,
+        }
+    }
+
+    /// Its class before any mechanism is known.
+    pub fn class(&self) -> Class {
+        match self.kind {
+            FailureKind::Environment => Class::Infra,
+            FailureKind::Harness => Class::Harness,
+            FailureKind::Config => Class::Config,
+            _ => Class::Unclassified,
+        }
+    }
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Self {
+        Failure::of(FailureKind::Config, error.to_string())
+    }
+}

@@ -1,0 +1,305 @@
+//! What will run: selection, matrix, inputs, skips.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+use super::context::TargetFacts;
+use super::steps::default_budget;
+use crate::domain::time;
+use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
+use crate::scenario::model::{Capability, Gate, Input, InputKind, Scenario, Step, Verb};
+use crate::source::{Problem, did_you_mean};
+
+/// One scenario instance that is planned.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// `runtimes[runtime=codex]`.
+    pub name: String,
+    /// The checked file.
+    pub scenario: Arc<Scenario>,
+    /// Values of the matrix.
+    pub matrix: IndexMap<String, String>,
+    /// Resolved inputs.
+    pub inputs: IndexMap<String, Value>,
+    /// Where each came from.
+    pub resolved: Vec<ResolvedInput>,
+    /// Why it does not run here.
+    pub skip: Option<String>,
+    /// The failure that is expected here.
+    pub expects_failure: Option<ExpectedFailure>,
+}
+
+/// Where inputs come from, strongest first.
+#[derive(Clone, Debug, Default)]
+pub struct InputSources {
+    /// `--input k=v`.
+    pub flags: BTreeMap<String, String>,
+    /// Environment variables; empty ones are unset.
+    pub env: BTreeMap<String, String>,
+    /// The profile's.
+    pub profile: BTreeMap<String, String>,
+}
+
+/// Chooses scenarios by name, `@tag` or file; nothing chosen means all.
+///
+/// # Errors
+/// Unknown names and tags, with the valid ones.
+pub fn select(all: &[Arc<Scenario>], selection: &[String]) -> Result<Vec<Arc<Scenario>>, Vec<Problem>> {
+    if selection.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let mut chosen: Vec<Arc<Scenario>> = Vec::new();
+    let mut problems = Vec::new();
+    for wanted in selection {
+        let hits: Vec<&Arc<Scenario>> = match wanted.strip_prefix('@') {
+            Some(tag) => all.iter().filter(|s| s.tags.iter().any(|t| t == tag)).collect(),
+            None => all
+                .iter()
+                .filter(|s| s.name == *wanted || s.source.name == *wanted || under(&s.source.name, wanted))
+                .collect(),
+        };
+        if hits.is_empty() {
+            let hint = match wanted.strip_prefix('@') {
+                Some(tag) => {
+                    let mut tags: Vec<&str> =
+                        all.iter().flat_map(|s| s.tags.iter().map(String::as_str)).collect();
+                    tags.sort_unstable();
+                    tags.dedup();
+                    did_you_mean(tag, tags)
+                }
+                None => did_you_mean(wanted, all.iter().map(|s| s.name.as_str())),
+            };
+            let what = if wanted.starts_with('@') {
+                "no scenario has the tag"
+            } else {
+                "there is no scenario, file or folder"
+            };
+            problems.push(Problem::error("run::unknown-scenario", format!("{what} `{wanted}`")).hint(hint));
+        }
+        for hit in hits {
+            if !chosen.iter().any(|c| c.name == hit.name) {
+                chosen.push(Arc::clone(hit));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(chosen) } else { Err(problems) }
+}
+
+fn under(file: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Plans instances for a target.
+///
+/// # Errors
+/// Inputs that nobody declares, values that are not what they must be.
+pub fn plan(
+    scenarios: &[Arc<Scenario>],
+    sources: &InputSources,
+    target: &TargetFacts,
+    repeat: usize,
+) -> Result<Vec<Instance>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let declared = |name: &str| scenarios.iter().any(|s| s.inputs.contains_key(name));
+    for name in sources.flags.keys().filter(|name| !declared(name)) {
+        let mut names: Vec<&str> =
+            scenarios.iter().flat_map(|s| s.inputs.keys().map(String::as_str)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let problem =
+            Problem::error("run::unknown-input", format!("no chosen scenario has an input `{name}`"));
+        problems.push(problem.hint(did_you_mean(name, names)));
+    }
+    let mut instances = Vec::new();
+    for scenario in scenarios {
+        for one in crate::scenario::expand_matrix(scenario) {
+            let (inputs, resolved, missing) =
+                resolve(scenario, &one.name, &one.bindings, sources, &mut problems);
+            for round in 1..=repeat.max(1) {
+                let name = if round == 1 { one.name.clone() } else { format!("{}#{round}", one.name) };
+                instances.push(Instance {
+                    name,
+                    scenario: Arc::clone(scenario),
+                    matrix: one.bindings.clone(),
+                    inputs: inputs.clone(),
+                    resolved: resolved.clone(),
+                    skip: missing.clone().or_else(|| lacking(scenario, target)),
+                    expects_failure: expected(scenario, target),
+                });
+            }
+        }
+    }
+    instances.sort_by(|a, b| a.name.cmp(&b.name));
+    if problems.is_empty() { Ok(instances) } else { Err(problems) }
+}
+
+type Resolution = (IndexMap<String, Value>, Vec<ResolvedInput>, Option<String>);
+
+fn resolve(
+    scenario: &Scenario,
+    instance: &str,
+    matrix: &IndexMap<String, String>,
+    sources: &InputSources,
+    problems: &mut Vec<Problem>,
+) -> Resolution {
+    let mut values = IndexMap::new();
+    let mut resolved = Vec::new();
+    let mut missing = None;
+    for (name, input) in &scenario.inputs {
+        let set = |map: &BTreeMap<String, String>, key: &str| map.get(key).filter(|v| !v.is_empty()).cloned();
+        let from_env =
+            || input.env.iter().find_map(|var| Some((set(&sources.env, var)?, format!("env {var}"))));
+        let found = set(&sources.flags, name)
+            .map(|v| (v, "--input".to_owned()))
+            .or_else(|| matrix.get(name).map(|v| (v.clone(), "matrix".to_owned())))
+            .or_else(from_env)
+            .or_else(|| set(&sources.profile, name).map(|v| (v, "profile".to_owned())))
+            .or_else(|| input.default.clone().map(|v| (v, "default".to_owned())));
+        let Some((value, source)) = found else {
+            let env = if input.env.is_empty() {
+                String::new()
+            } else {
+                format!(" or the variable {}", input.env.join(", "))
+            };
+            missing.get_or_insert_with(|| {
+                format!("not configured: input `{name}` has no value; set `--input {name}=…`{env}")
+            });
+            continue;
+        };
+        if let Some(problem) = wrong(name, input, &value, &source, scenario) {
+            problems.push(problem);
+            continue;
+        }
+        values.insert(name.clone(), json!(value));
+        resolved.push(ResolvedInput {
+            scenario: instance.to_owned(),
+            name: name.clone(),
+            value: if input.secret { format!("<redacted:{name}>") } else { value },
+            source,
+        });
+    }
+    (values, resolved, missing)
+}
+
+fn wrong(name: &str, input: &Input, value: &str, source: &str, scenario: &Scenario) -> Option<Problem> {
+    let shown = if input.secret { "its value".to_owned() } else { format!("`{value}`") };
+    let problem = |text: String, hint: String| {
+        Some(
+            Problem::error(
+                "run::bad-input",
+                format!("input `{name}` of `{}` (from {source}): {text}", scenario.name),
+            )
+            .at(&scenario.source, input.span, "declared here")
+            .hint(hint),
+        )
+    };
+    if !input.one_of.is_empty() && !input.one_of.iter().any(|v| v == value) {
+        return problem(
+            format!("{shown} is not allowed"),
+            did_you_mean(value, input.one_of.iter().map(String::as_str)),
+        );
+    }
+    match input.kind {
+        InputKind::Text => None,
+        InputKind::Duration => match time::parse(value) {
+            Ok(_) => None,
+            Err(text) => problem(text, "write 90s, 4m or 1m 30s".into()),
+        },
+        InputKind::Number if value.parse::<i64>().is_ok() => None,
+        InputKind::Number => problem(format!("{shown} is no whole number"), "write digits".into()),
+        InputKind::Bool if ["true", "false", "1", "0"].contains(&value) => None,
+        InputKind::Bool => {
+            problem(format!("{shown} is neither true nor false"), "write true or false".into())
+        }
+    }
+}
+
+fn lacking(scenario: &Scenario, target: &TargetFacts) -> Option<String> {
+    let lacks: Vec<String> = scenario
+        .needs
+        .iter()
+        .filter(|need| !target.capabilities.contains(need))
+        .map(|need| match target.lacks.get(need.as_str()) {
+            Some(why) => format!("{need}: {why}"),
+            None => format!("{need}: the target does not offer it"),
+        })
+        .collect();
+    (!lacks.is_empty()).then(|| format!("needs {}", lacks.join("; ")))
+}
+
+/// The expected failure, where its `when` holds.
+fn expected(scenario: &Scenario, target: &TargetFacts) -> Option<ExpectedFailure> {
+    let expected = scenario.expect_failure.as_ref()?;
+    let behaves = |capability: &Capability| {
+        target.behaviours.get(capability).copied().unwrap_or_else(|| target.capabilities.contains(capability))
+    };
+    expected.when.iter().all(|(capability, value)| behaves(capability) == *value).then(|| ExpectedFailure {
+        issue: expected.issue.clone(),
+        reason: expected.reason.clone(),
+        mechanism: expected.mechanism.clone(),
+        until: expected.until.clone(),
+    })
+}
+
+/// The plan as reports show it.
+pub fn planned(instance: &Instance) -> PlannedScenario {
+    let mut steps = Vec::new();
+    list_steps(&instance.scenario.steps, &mut steps);
+    list_steps(&instance.scenario.finally, &mut steps);
+    PlannedScenario {
+        scenario: instance.name.clone(),
+        file: instance.scenario.source.name.clone(),
+        summary: instance.scenario.summary.clone(),
+        tags: instance.scenario.tags.clone(),
+        advisory: instance.scenario.gate == Gate::Advisory,
+        skip: instance.skip.clone(),
+        expects_failure: instance.expects_failure.clone(),
+        steps,
+        budget_ms: time::ms(instance.scenario.budget),
+    }
+}
+
+fn list_steps(steps: &[Step], into: &mut Vec<PlannedStep>) {
+    for step in steps {
+        into.push(PlannedStep {
+            step: step.id.clone(),
+            name: step.name.clone(),
+            verb: step.verb.keyword().to_owned(),
+            line: step.position.line,
+        });
+        match &step.verb {
+            Verb::Parallel(steps) | Verb::Steps(steps) => list_steps(steps, into),
+            Verb::Foreach(each) => list_steps(&each.steps, into),
+            _ => {}
+        }
+    }
+}
+
+/// The longest that an instance may take: its body, bounded by its budget, and its clean-up.
+pub fn worst_case(instance: &Instance) -> Duration {
+    fn sum(steps: &[Step]) -> Duration {
+        steps
+            .iter()
+            .map(|step| match (&step.within, &step.verb) {
+                (Some(crate::scenario::model::DurationField::Literal(d)), _) => *d,
+                (_, Verb::Parallel(steps)) => {
+                    steps.iter().map(|s| sum(std::slice::from_ref(s))).max().unwrap_or_default()
+                }
+                (_, Verb::Steps(steps)) => sum(steps),
+                (_, Verb::Foreach(each)) => {
+                    let rounds =
+                        if each.parallel { 1 } else { u32::try_from(each.items.len()).unwrap_or(u32::MAX) };
+                    sum(&each.steps).saturating_mul(rounds)
+                }
+                (_, Verb::Hold(_)) => Duration::from_secs(60),
+                (_, verb) => default_budget(verb),
+            })
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+    sum(&instance.scenario.steps).min(instance.scenario.budget) + super::cleanup::BUDGET
+}

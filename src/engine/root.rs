@@ -1,0 +1,104 @@
+//! The run's own root: the parent of everything that it creates (DESIGN §3, contract L6).
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::context::{Recorder, RunContext, StepRun};
+use crate::domain::time;
+use crate::http::{Request, Response};
+use crate::platform::{Auth, record, segment};
+use crate::run::clock;
+
+/// How the roots of this tool's runs are called.
+const PREFIX: &str = "lc-root-";
+/// The root is asked for within this.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// Makes the root: an external poll workspace, which costs the platform no instance.
+///
+/// # Errors
+/// Why there is none: the environment cannot be used.
+pub async fn make(run: &RunContext) -> Result<(), String> {
+    let name = format!("{PREFIX}{}", run.tail);
+    let deadline = Instant::now() + WITHIN;
+    let resource = run.ledger.intend("workspace", &name, None, false);
+    let body = json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" });
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let answer = send(run, "make the run's root", run.api.create(body.clone()), deadline).await;
+        let why = match answer {
+            Ok(answer) if answer.status == 201 => {
+                let id = answer.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
+                if let Some(token) = answer.json.as_ref().and_then(record::auth_token) {
+                    run.log.redactor().register("auth_token", token);
+                }
+                return adopt(run, &resource, &id, &name, deadline).await;
+            }
+            Ok(answer) if answer.status < 500 && answer.status != 429 => {
+                run.ledger.release(&resource, "never made", None);
+                return Err(format!(
+                    "{}: {}",
+                    answer.status,
+                    record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt())
+                ));
+            }
+            Ok(answer) => format!("{}: {}", answer.status, answer.excerpt()),
+            Err(why) => why,
+        };
+        // The answer may be lost and the root made: its name tells.
+        if let Ok(list) = send(run, "look for the root", run.api.list(), deadline).await
+            && let Some(rows) = list.json.as_ref().and_then(|j| j.as_array())
+            && let Some(row) = rows.iter().find(|row| record::text(row, "name") == name)
+        {
+            return adopt(run, &resource, record::text(row, "id"), &name, deadline).await;
+        }
+        if run.cancel.reason().is_some() || Instant::now() + pause >= deadline {
+            return Err(format!("{why} (tried for {})", time::show(WITHIN)));
+        }
+        clock::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// Owns it, and takes it out from under the root of another run: that one could not be removed before ours.
+async fn adopt(
+    run: &RunContext,
+    resource: &str,
+    id: &str,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), String> {
+    if id.is_empty() {
+        return Err("a 201 without an id".to_owned());
+    }
+    run.ledger.own(resource, id, name);
+    if let Ok(mut root) = run.root.lock() {
+        *root = Some(id.to_owned());
+    }
+    let parent = async {
+        let row = send(run, "read the root", run.api.read(id), deadline).await.ok()?.json?;
+        let parent = record::text(&row, "parent_id").to_owned();
+        let above = send(run, "read what is above", run.api.read(&parent), deadline).await.ok()?.json?;
+        record::text(&above, "name").starts_with(PREFIX).then_some(())
+    };
+    if parent.await.is_some() {
+        let path = format!("/workspaces/{}", segment(id));
+        let request = run.api.json("PATCH", &path, &Auth::Admin, json!({ "parent_id": null }));
+        let _ = send(run, "stand beside the other run's root", request, deadline).await;
+    }
+    Ok(())
+}
+
+async fn send(
+    run: &RunContext,
+    purpose: &str,
+    request: Request,
+    deadline: Instant,
+) -> Result<Response, String> {
+    let step = StepRun::new("root", deadline.min(Instant::now() + Duration::from_secs(10)));
+    let recorder = Recorder::new(run, None, &step, purpose, &request);
+    let result = run.api.client.send(&request, step.deadline).await;
+    recorder.record(&result);
+    result.map_err(|e| e.text)
+}

@@ -1,0 +1,86 @@
+//! What `${…}` finds while a scenario runs.
+
+use std::sync::atomic::Ordering;
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+use super::context::ScenarioContext;
+use crate::scenario::model::Capability;
+use crate::scenario::template::Scope;
+
+/// Values that only some steps see: the item of a `foreach`.
+pub type Locals = IndexMap<String, Value>;
+
+/// The scope of one step.
+pub struct StepScope<'a> {
+    /// The scenario.
+    pub context: &'a ScenarioContext,
+    /// Items of enclosing `foreach`es.
+    pub locals: &'a Locals,
+}
+
+impl Scope for StepScope<'_> {
+    fn lookup(&self, path: &[String]) -> Option<Value> {
+        let (first, rest) = path.split_first()?;
+        let field = rest.first().map(String::as_str);
+        let context = self.context;
+        match (first.as_str(), field) {
+            ("inputs", Some(name)) => return context.inputs.get(name).cloned(),
+            ("matrix", Some(name)) => return context.matrix.get(name).map(|v| json!(v)),
+            ("run", Some("id")) => return Some(json!(context.run.run)),
+            ("run", Some("tail")) => return Some(json!(context.run.tail)),
+            ("run", Some("root")) => {
+                return context.run.root.lock().ok().and_then(|root| root.clone()).map(|id| json!(id));
+            }
+            ("target", Some("base_url")) => return Some(json!(context.run.api.base_url)),
+            ("target", Some(word)) => {
+                let capability = Capability::ALL.into_iter().find(|c| c.as_str() == word)?;
+                return Some(json!(context.run.target.capabilities.contains(&capability)));
+            }
+            _ => {}
+        }
+        if let Some(value) = self.locals.get(first) {
+            return dig(value, rest);
+        }
+        let state = context.state();
+        if let Some(workspace) = state.workspaces.get(first) {
+            return Some(match field? {
+                "id" => json!(workspace.id),
+                "name" => json!(workspace.name),
+                "token" => json!(workspace.token.as_ref().map(|t| t.expose().to_owned()).unwrap_or_default()),
+                "url" => json!(workspace.seen.as_ref().map(|(_, url)| url.clone()).unwrap_or_default()),
+                "status" => json!(workspace.seen.as_ref().map(|(s, _)| s.to_string()).unwrap_or_default()),
+                "runtime" => json!(workspace.runtime),
+                "model" => json!(workspace.model),
+                "provider" => json!(workspace.provider),
+                "parent_id" => json!(workspace.parent_id),
+                _ => return None,
+            });
+        }
+        dig(state.captures.get(first)?, rest)
+    }
+
+    fn random(&self) -> u64 {
+        // SplitMix64 over (seed, scenario, draw): the same seed gives the same names offline.
+        let draw = self.context.state().drawn.fetch_add(1, Ordering::Relaxed);
+        let name =
+            self.context.name.bytes().fold(0u64, |h, b| h.wrapping_mul(0x100_0000_01b3) ^ u64::from(b));
+        let mut z =
+            (self.context.run.seed ^ name).wrapping_add((draw + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+fn dig(value: &Value, path: &[String]) -> Option<Value> {
+    let mut value = value;
+    for key in path {
+        value = match value {
+            Value::Array(items) => items.get(key.parse::<usize>().ok()?)?,
+            other => other.get(key)?,
+        };
+    }
+    Some(value.clone())
+}

@@ -1,0 +1,67 @@
+//! Judging an HTTP answer: what the step says, or the verb's own success.
+
+use crate::engine::outcome::Failure;
+use crate::engine::scope::StepScope;
+use crate::http::Response;
+use crate::platform::record;
+use crate::scenario::model::Answer;
+
+/// `201: unsupported workspace runtime (RUNTIME_UNSUPPORTED)`: what an answer says, for people.
+pub fn describe(answer: &Response) -> String {
+    match record::error(answer.json.as_ref()) {
+        Some(error) => format!("{}: {error}", answer.status),
+        None if answer.body.is_empty() => format!("{} with an empty body", answer.status),
+        None if answer.json.is_none() => {
+            let kind = answer.headers.get("content-type").map(String::as_str).unwrap_or("no content type");
+            format!("{} with a body that is no JSON ({kind}): {}", answer.status, answer.excerpt())
+        }
+        None => format!("{}: {}", answer.status, answer.excerpt()),
+    }
+}
+
+/// Judges an answer by what the step says.
+///
+/// # Errors
+/// Every mismatch, each a line.
+pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Result<(), Failure> {
+    let headers: Vec<(String, String)> = answer.headers.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
+    let wrong = wanted.check(answer.status, &headers, &answer.text(), answer.json.as_ref(), scope);
+    let mut lines = wrong.iter().map(ToString::to_string);
+    match lines.next() {
+        None => Ok(()),
+        Some(first) => {
+            Err(Failure::product(format!("{first}; the answer was {}", describe(answer))).details(lines))
+        }
+    }
+}
+
+/// Judges an answer by the verb's own success: one of these statuses and, if given, a field's value.
+///
+/// # Errors
+/// What came instead.
+pub fn succeeded(
+    purpose: &str,
+    answer: &Response,
+    status: &[u16],
+    field: Option<(&str, &[&str])>,
+) -> Result<(), Failure> {
+    if !status.contains(&answer.status) {
+        let wanted: Vec<String> = status.iter().map(ToString::to_string).collect();
+        return Err(Failure::product(format!(
+            "{purpose}: wanted {}, got {}",
+            wanted.join(" or "),
+            describe(answer)
+        )));
+    }
+    if let Some((name, values)) = field {
+        let got = answer.json.as_ref().map(|b| record::text(b, name)).unwrap_or_default();
+        if !values.contains(&got) {
+            return Err(Failure::product(format!(
+                "{purpose}: wanted `{name}` to be {}, got {}",
+                values.join(" or "),
+                describe(answer)
+            )));
+        }
+    }
+    Ok(())
+}

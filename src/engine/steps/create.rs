@@ -1,0 +1,267 @@
+//! `create:` intent first, then the request; never two workspaces.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::answer;
+use crate::domain::Status;
+use crate::engine::context::{ScenarioContext, StepRun};
+use crate::engine::credentials;
+use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::engine::scope::StepScope;
+use crate::engine::workspace::Workspace;
+use crate::event::EventKind;
+use crate::http::Response;
+use crate::platform::record;
+use crate::run::clock;
+use crate::scenario::model::Create;
+use crate::scenario::template::Template;
+
+/// Runs the step.
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Create,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let render = |template: &Option<Template>| template.as_ref().map(|t| t.render(scope)).transpose();
+    let runtime = render(&verb.runtime)?.filter(|r| !r.is_empty());
+    let parent = match &verb.parent {
+        Some(parent) => context.workspace(&parent.name).map(|w| w.id),
+        None => context.run.root.lock().ok().and_then(|root| root.clone()),
+    };
+    let prefix = render(&verb.name)?.unwrap_or_else(|| format!("lc-{}-{}", short(&context.name), verb.alias));
+    let name = unique(&prefix, &context.run.tail, &context.name);
+    let credentials = credentials::choose(context, verb, runtime.as_deref(), scope)?;
+    let mut body = Map::new();
+    body.insert("name".into(), json!(name));
+    for (field, value) in
+        [("runtime", runtime.clone()), ("template", render(&verb.template)?), ("role", render(&verb.role)?)]
+    {
+        if let Some(value) = value {
+            body.insert(field.into(), json!(value));
+        }
+    }
+    if verb.external {
+        body.insert("external".into(), json!(true));
+    } else {
+        body.insert("tier".into(), json!(verb.tier.unwrap_or(2)));
+    }
+    for (field, value) in [("url", render(&verb.url)?), ("delivery_mode", render(&verb.delivery_mode)?)] {
+        if let Some(value) = value {
+            body.insert(field.into(), json!(value));
+        }
+    }
+    if let Some(model) = &credentials.model {
+        body.insert("model".into(), json!(model));
+    }
+    if !credentials.secrets.is_empty() {
+        let secrets: Map<String, Value> =
+            credentials.secrets.iter().map(|(k, v)| (k.clone(), json!(v.expose()))).collect();
+        body.insert("secrets".into(), Value::Object(secrets));
+    }
+    if let Some(parent) = &parent {
+        body.insert("parent_id".into(), json!(parent));
+    }
+    for (field, value) in &verb.body {
+        body.insert(field.clone(), value.render(scope)?);
+    }
+    let body = Value::Object(body);
+    let sent_name = record::text(&body, "name").to_owned();
+    let managed =
+        !verb.external && !crate::models::allowlist::external_like(runtime.as_deref().unwrap_or_default());
+
+    let resource = context.run.ledger.intend("workspace", &sent_name, Some(&context.name), managed);
+    let asked = Instant::now();
+    let workspace = Workspace {
+        alias: verb.alias.clone(),
+        name: sent_name.clone(),
+        resource: resource.clone(),
+        managed,
+        runtime: runtime.unwrap_or_default(),
+        model: credentials.model.clone().unwrap_or_default(),
+        provider: credentials.provider.clone().unwrap_or_default(),
+        parent_id: parent,
+        secrets: credentials.secrets.clone(),
+        edge_name: "create".into(),
+        edge_at: Some(asked),
+        sent: body.clone(),
+        ..Workspace::default()
+    };
+    let wants_refusal = !verb.answer.status.is_empty() && !verb.answer.status_fits(201);
+    match send(context, step, &body, &sent_name).await {
+        Ok(Made::Answer(response)) => {
+            let id = response.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
+            if !id.is_empty() {
+                adopt(context, workspace, &id, response.json.as_ref());
+            } else if (400..500).contains(&response.status) {
+                context.run.ledger.release(&resource, "never made", None);
+            }
+            if verb.answer.is_default() {
+                answer::succeeded("create", &response, &[201], None).map_err(|f| f.about(&verb.alias))?;
+                if id.is_empty() {
+                    return Err(Failure::product(format!(
+                        "create: 201 without an id: {}",
+                        answer::describe(&response)
+                    )));
+                }
+            } else {
+                answer::judge(&response, &verb.answer, scope).map_err(|f| f.about(&verb.alias))?;
+            }
+            if wants_refusal {
+                return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&response))));
+            }
+            let model = credentials.model.map(|m| format!(" with {m}")).unwrap_or_default();
+            Ok(Passed::with(format!("{id}{model}")))
+        }
+        Ok(Made::Found(id, lost)) => {
+            adopt(context, workspace, &id, None);
+            context.run.log.emit(EventKind::Warning {
+                scenario: Some(context.name.to_string()),
+                text: format!("the answer to create was lost ({lost}); the workspace was found by its name"),
+            });
+            mint(context, &verb.alias, step).await;
+            if wants_refusal {
+                return Err(Failure::product("create: wanted a refusal, but the workspace was made")
+                    .about(&verb.alias));
+            }
+            Ok(Passed::with(format!("{id}, found by its name after the answer was lost")))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+enum Made {
+    Answer(Response),
+    Found(String, String),
+}
+
+/// Sends the create. An answer that says nothing about the outcome is settled by looking for the
+/// unique name; only a server that certainly did nothing is asked again.
+async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &str) -> Result<Made, Failure> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let request = context.run.api.create(body.clone());
+        let result = context.mutate(step, "create", request).await;
+        let (why, again) = match result {
+            Ok(answer) if answer.status == 429 => {
+                let wait = answer.retry_after().unwrap_or(Duration::from_secs(1));
+                pause = pause.max(context.run.api.scale.shorten(wait));
+                (answer::describe(&answer), Again::IfAbsent)
+            }
+            Ok(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
+            Ok(answer) if answer.is_success() && answer.json.is_none() => {
+                (answer::describe(&answer), Again::Never)
+            }
+            Ok(answer) => return Ok(Made::Answer(answer)),
+            Err(error) if error.never_sent() => (error.text.clone(), Again::Always),
+            Err(error) => (error.text.clone(), Again::Never),
+        };
+        if context.stop.is_cancelled() {
+            return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
+        }
+        if !matches!(again, Again::Always)
+            && let Some(id) = find(context, step, name, matches!(again, Again::Never)).await
+        {
+            return Ok(Made::Found(id, why));
+        }
+        match again {
+            Again::Never => {
+                return Err(Failure::of(
+                    FailureKind::Environment,
+                    format!(
+                        "create: {why}; no workspace is called `{name}`, and asking again could make two"
+                    ),
+                ));
+            }
+            _ if Instant::now() + pause >= step.deadline => {
+                let kind = if matches!(again, Again::Always) {
+                    FailureKind::Environment
+                } else {
+                    FailureKind::Product
+                };
+                return Err(Failure::of(kind, format!("create: {why}")));
+            }
+            _ => clock::sleep(pause).await,
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+enum Again {
+    /// The request may be under way still: a second one could make a second workspace.
+    Never,
+    /// The server answered: what is not in its list was not made.
+    IfAbsent,
+    /// Nothing was sent.
+    Always,
+}
+
+/// Looks for a workspace by its unique name. An answer that was lost may come true a little later,
+/// so `patient` looks for some seconds.
+async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bool) -> Option<String> {
+    let until = Instant::now() + Duration::from_secs(if patient { 5 } else { 2 });
+    let until = until.min(step.deadline);
+    loop {
+        let bounded =
+            StepRun { deadline: until.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
+        if let Ok(answer) = context.fetch(&bounded, "look for the name", context.run.api.list()).await
+            && let Some(rows) =
+                answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
+        {
+            let hit = rows.iter().find(|row| record::text(row, "name") == name);
+            if let Some(row) = hit {
+                return Some(record::text(row, "id").to_owned());
+            }
+            if !patient {
+                return None;
+            }
+        }
+        if Instant::now() >= until || context.stop.is_cancelled() {
+            return None;
+        }
+        clock::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Option<&Value>) {
+    id.clone_into(&mut workspace.id);
+    workspace.token = body.and_then(record::auth_token).map(|t| context.secret("auth_token", t));
+    if !workspace.managed && workspace.runtime.is_empty() {
+        workspace.runtime = "external".into();
+    }
+    context.run.ledger.own(&workspace.resource, id, &workspace.name);
+    let alias = workspace.alias.clone();
+    let status = body.and_then(record::status);
+    context.state().workspaces.insert(alias.clone(), workspace);
+    if let Some(status) = status
+        && status != Status::Removed
+    {
+        context.observe(&alias, &json!({ "status": status, "url": "" }), "create");
+    }
+}
+
+/// Mints an API token where the create's own was lost.
+async fn mint(context: &ScenarioContext, alias: &str, step: &StepRun) {
+    let Some(workspace) = context.workspace(alias) else { return };
+    if let Ok(answer) = context.mutate(step, "mint a token", context.run.api.mint(&workspace.id)).await
+        && let Some(token) = answer.json.as_ref().and_then(record::auth_token)
+    {
+        let token = context.secret("auth_token", token);
+        context.update(alias, |w| w.token = Some(token));
+    }
+}
+
+/// A short form of an instance name that is safe in a workspace's name (contract §2.1).
+pub fn short(name: &str) -> String {
+    let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    clean.trim_matches('-').chars().take(60).collect()
+}
+
+/// `<prefix>-<scenario hash>-<run's tail>`: unique over scenarios and runs, the tail is never cut.
+fn unique(prefix: &str, tail: &str, scenario: &str) -> String {
+    let hash = scenario.bytes().fold(0u32, |h, b| h.wrapping_mul(16_777_619) ^ u32::from(b)) & 0xffff;
+    let prefix: String = prefix.chars().take(200).collect();
+    format!("{prefix}-{hash:04x}-{tail}")
+}

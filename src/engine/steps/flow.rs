@@ -1,0 +1,172 @@
+//! `hold`, `capture` and `exec`.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::await_status::known;
+use crate::domain::time;
+use crate::engine::context::{ScenarioContext, StepRun};
+use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::engine::scope::StepScope;
+use crate::event::EventKind;
+use crate::http::excerpt;
+use crate::platform::record;
+use crate::run::clock;
+use crate::scenario::model::{Exec, Hold};
+use crate::scenario::template::TemplateValue;
+
+/// Output of a command beyond this is cut.
+const MAX_OUTPUT: u64 = 1 << 20;
+
+/// `hold:` a quiet window on the target's clock, in which a status may have to stay.
+pub async fn hold(
+    context: &ScenarioContext,
+    verb: &Hold,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let window = context.run.api.scale.shorten(verb.duration.resolve(scope)?);
+    let end = Instant::now() + window;
+    if end > context.deadline {
+        return Err(Failure::of(
+            FailureKind::Config,
+            format!("a hold of {} does not fit into the scenario's budget", time::show(window)),
+        ));
+    }
+    let watched = match &verb.stays {
+        Some((workspace, statuses)) => Some((known(context, &workspace.name)?, statuses)),
+        None => None,
+    };
+    let every = (window / 20).clamp(Duration::from_millis(5), Duration::from_secs(1));
+    loop {
+        if let Some((workspace, statuses)) = &watched {
+            match context.fetch(step, "hold", context.run.api.read(&workspace.id)).await {
+                Ok(answer) if answer.status == 200 => {
+                    let row = answer.json.unwrap_or_default();
+                    context.observe(&workspace.alias, &row, "poll");
+                    let status = record::status(&row);
+                    if !status.as_ref().is_some_and(|s| statuses.contains(s)) {
+                        let status = status.map_or_else(|| "no status".to_owned(), |s| s.to_string());
+                        return Err(Failure::product(format!(
+                            "{} left its status: {status}",
+                            workspace.alias
+                        ))
+                        .about(&workspace.alias));
+                    }
+                }
+                Ok(answer) if matches!(answer.status, 404 | 410) => {
+                    return Err(Failure::product(format!("{} is gone ({})", workspace.alias, answer.status))
+                        .about(&workspace.alias));
+                }
+                // A look that fails says nothing about the status.
+                _ => {}
+            }
+        }
+        let now = Instant::now();
+        if now >= end {
+            return Ok(Passed::with(format!("held for {}", time::show(window))));
+        }
+        tokio::select! {
+            () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled")),
+            () = clock::sleep_until(end.min(now + if watched.is_some() { every } else { window })) => {}
+        }
+    }
+}
+
+/// `capture:` names values.
+pub fn capture(
+    context: &ScenarioContext,
+    values: &IndexMap<String, TemplateValue>,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    for (name, value) in values {
+        let value = value.render(scope)?;
+        context.run.log.emit(EventKind::Captured {
+            scenario: context.name.to_string(),
+            step: step.id.clone(),
+            name: name.clone(),
+            value: value.clone(),
+        });
+        context.state().captures.insert(name.clone(), value);
+    }
+    Ok(Passed::default())
+}
+
+/// `exec:` a command without a shell, in a minimal environment, in a process group of its own.
+pub async fn exec(
+    context: &ScenarioContext,
+    verb: &Exec,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let mut argv = Vec::new();
+    for argument in &verb.argv {
+        argv.push(argument.render(scope)?);
+    }
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err(Failure::of(FailureKind::Config, "exec: nothing to run"));
+    };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true).process_group(0);
+    for name in ["PATH", "HOME", "LANG", "TMPDIR"] {
+        if let Some(value) = context.run.env.get(name) {
+            command.env(name, value);
+        }
+    }
+    for (name, value) in &verb.env {
+        command.env(name, value.render(scope)?);
+    }
+    let stdin = verb.stdin.as_ref().map(|t| t.render(scope)).transpose()?;
+    let mut child = command
+        .spawn()
+        .map_err(|e| Failure::of(FailureKind::Config, format!("exec: cannot run `{program}`: {e}")))?;
+    if let (Some(mut pipe), Some(text)) = (child.stdin.take(), stdin) {
+        // A command that does not read its input is judged by its exit code.
+        let _ = pipe.write_all(text.as_bytes()).await;
+    }
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let run = async {
+        let read_out = async {
+            if let Some(stdout) = stdout {
+                let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut out).await;
+            }
+        };
+        let read_err = async {
+            if let Some(stderr) = stderr {
+                let _ = stderr.take(MAX_OUTPUT).read_to_end(&mut err).await;
+            }
+        };
+        tokio::join!(read_out, read_err);
+        child.wait().await
+    };
+    let status = tokio::select! {
+        status = run => status.map_err(|e| Failure::of(FailureKind::Harness, format!("exec: {e}")))?,
+        () = clock::sleep_until(step.deadline) => return Err(Failure::product(format!("exec: `{program}` did not end in time"))),
+        () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled")),
+    };
+    let out = context.run.log.redactor().text(&String::from_utf8_lossy(&out)).into_owned();
+    let err = context.run.log.redactor().text(&String::from_utf8_lossy(&err)).into_owned();
+    if status.code() != Some(verb.code) {
+        let code = status.code().map_or_else(|| "a signal".to_owned(), |c| c.to_string());
+        return Err(Failure::product(format!("exec: `{program}` ended with {code}, wanted {}", verb.code))
+            .details([
+                format!("stdout: {}", excerpt(&out, 400)),
+                format!("stderr: {}", excerpt(&err, 400)),
+            ]));
+    }
+    let value = Value::String(out.trim_end().to_owned());
+    for matcher in &verb.stdout {
+        matcher.check(Some(&value), scope).map_err(|m| Failure::product(format!("exec: stdout: {m}")))?;
+    }
+    if let Some(name) = &verb.capture {
+        context.state().captures.insert(name.clone(), value);
+    }
+    Ok(Passed::with(excerpt(&out, 80)))
+}

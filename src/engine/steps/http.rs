@@ -1,0 +1,100 @@
+//! `http:` any request; what changes something is never dropped half-way.
+
+use std::time::Instant;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::answer;
+use super::edges::auth_of;
+use crate::engine::context::{ScenarioContext, StepRun};
+use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::engine::scope::StepScope;
+use crate::http::{Payload, Request, Response};
+use crate::platform::Auth;
+use crate::run::clock;
+use crate::run::wait::pause;
+use crate::scenario::model::{Http, HttpBody};
+
+/// Runs the step.
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Http,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let began = Instant::now();
+    loop {
+        let result = once(context, verb, step, scope).await;
+        let again = verb.until
+            && matches!(&result, Err(f) if matches!(f.kind, FailureKind::Product | FailureKind::Environment))
+            && !context.stop.is_cancelled()
+            && Instant::now() < step.deadline;
+        if !again {
+            return result;
+        }
+        clock::sleep(pause(began.elapsed())).await;
+    }
+}
+
+async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+    let auth = auth_of(context, Some(&verb.identity), Auth::Admin, scope)?;
+    let mut request: Request = context.run.api.request(&verb.method, &verb.path.render(scope)?, &auth);
+    for (name, value) in &verb.headers {
+        request.headers.push((name.clone(), value.render(scope)?));
+    }
+    request.body = match &verb.body {
+        HttpBody::None => Payload::None,
+        HttpBody::Json(value) => Payload::Json(value.render(scope)?),
+        HttpBody::Text(text) => Payload::Text(text.render(scope)?),
+        HttpBody::File { field, name, mime, base64 } => {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(base64.render(scope)?)
+                .map_err(|e| Failure::of(FailureKind::Config, format!("the file is no base64: {e}")))?;
+            Payload::File { field: field.clone(), name: name.clone(), mime: mime.clone(), bytes }
+        }
+    };
+    let purpose = format!("{} {}", verb.method, verb.path.raw);
+    let reads = matches!(verb.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+    let result = if reads {
+        context.fetch(step, &purpose, request).await
+    } else {
+        context.mutate(step, &purpose, request).await
+    };
+    let answer = result.map_err(|e| Failure::transport(&purpose, &e))?;
+    if verb.answer.is_default() {
+        if !answer.is_success() {
+            return Err(Failure::product(format!(
+                "{purpose}: wanted a 2xx, got {}",
+                answer::describe(&answer)
+            )));
+        }
+    } else {
+        answer::judge(&answer, &verb.answer, scope)?;
+    }
+    for (name, from) in &verb.capture {
+        let value = pick(&answer, from).ok_or_else(|| {
+            Failure::product(format!(
+                "{purpose}: nothing to capture at `{from}` in {}",
+                answer::describe(&answer)
+            ))
+        })?;
+        context.state().captures.insert(name.clone(), value);
+    }
+    Ok(Passed::with(answer.status.to_string()))
+}
+
+/// `status`, `body`, `header:Name`, or a JSON path.
+fn pick(answer: &Response, from: &str) -> Option<Value> {
+    if let Some(name) = from.strip_prefix("header:") {
+        return answer.headers.get(&name.trim().to_ascii_lowercase()).map(|v| json!(v));
+    }
+    match from {
+        "status" => Some(json!(answer.status)),
+        "body" => Some(answer.json.clone().unwrap_or_else(|| json!(answer.text()))),
+        path => {
+            let path = serde_json_path::JsonPath::parse(path).ok()?;
+            path.query(answer.json.as_ref()?).first().cloned()
+        }
+    }
+}

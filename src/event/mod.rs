@@ -1,0 +1,9 @@
+//! The event log: the one truth of a run. Everything anybody reads is a projection of it.
+
+mod log;
+mod payload;
+mod read;
+
+pub use log::{Log, LogError};
+pub use payload::*;
+pub use read::{LogReader, ReadSummary, read_events};

@@ -1,0 +1,747 @@
+//! What the events say. All times are milliseconds; `ms` is monotonic since the run's start.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::{ExitCode, Status};
+
+/// Version of the log's format; files of one version rebuild their reports byte for byte.
+pub const SCHEMA: u32 = 1;
+
+/// One line of `events.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// From 0, without gaps.
+    pub seq: u64,
+    /// Wall clock, RFC 3339 with milliseconds.
+    pub at: String,
+    /// Monotonic, since the run's start.
+    pub ms: u64,
+    /// What happened.
+    pub event: EventKind,
+}
+
+/// What happened. The name of the variant is the kind on disk; readers count kinds they do not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The run's identity; always the first event.
+    RunStarted(Box<RunStarted>),
+    /// What will run and what is skipped; once.
+    Planned(Planned),
+    /// A scenario's body begins.
+    ScenarioStarted {
+        /// Instance name, for example `runtimes[runtime=codex]`.
+        scenario: String,
+    },
+    /// A step begins.
+    StepStarted(StepStarted),
+    /// What a step's wait last saw changed, or the wait takes longer than usual.
+    StepWaiting(StepWaiting),
+    /// A request and what came of it.
+    Exchange(Box<Exchange>),
+    /// A workspace's state changed as far as we can see; never one a poll.
+    Observed(Observation),
+    /// The environment of an instance.
+    EnvObserved(EnvObservation),
+    /// A resource is about to be asked for; written before the request leaves.
+    Intent(Intent),
+    /// The resource is there and has an id.
+    Owned(Owned),
+    /// A resource is verified to be gone.
+    Released(Released),
+    /// A resource could not be removed.
+    Left(Left),
+    /// A value that a step named for later steps (redacted).
+    Captured {
+        /// Which scenario.
+        scenario: String,
+        /// Which step.
+        step: String,
+        /// The name.
+        name: String,
+        /// The value.
+        value: Value,
+    },
+    /// A step ended.
+    StepFinished(StepFinished),
+    /// What was gathered about a failure, before clean-up.
+    Evidence(Box<Evidence>),
+    /// Why a scenario failed.
+    Diagnosed(Box<Diagnosis>),
+    /// A scenario ended.
+    ScenarioFinished(Box<ScenarioFinished>),
+    /// Clean-up begins.
+    CleanupStarted {
+        /// How many resources are still owned.
+        resources: usize,
+    },
+    /// Clean-up ended.
+    CleanupFinished {
+        /// Removed by us as planned.
+        removed: usize,
+        /// Left by the platform, removed by us: a warning.
+        left_by_platform: usize,
+        /// Still there.
+        leaks: usize,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// Somebody asked what everything is waiting for (SIGUSR1).
+    DumpRequested,
+    /// The run is being cancelled; reasons only get worse.
+    CancelBegan {
+        /// Why.
+        reason: CancelReason,
+    },
+    /// Something a person should know that is no verdict.
+    Warning {
+        /// The scenario it belongs to, if one.
+        scenario: Option<String>,
+        /// One line.
+        text: String,
+    },
+    /// The last event of a complete log.
+    RunFinished(RunFinished),
+}
+
+impl EventKind {
+    /// The kinds on disk.
+    pub const NAMES: [&'static str; 23] = [
+        "run_started",
+        "planned",
+        "scenario_started",
+        "step_started",
+        "step_waiting",
+        "exchange",
+        "observed",
+        "env_observed",
+        "intent",
+        "owned",
+        "released",
+        "left",
+        "captured",
+        "step_finished",
+        "evidence",
+        "diagnosed",
+        "scenario_finished",
+        "cleanup_started",
+        "cleanup_finished",
+        "dump_requested",
+        "cancel_began",
+        "warning",
+        "run_finished",
+    ];
+}
+
+/// Why a run is being cancelled, from mild to severe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// Every wait of the target saw nothing but transport errors for a minute.
+    TargetDead,
+    /// The log or a report cannot be written.
+    CannotWrite,
+    /// TERM.
+    Terminated,
+    /// INT.
+    Interrupted,
+    /// A second INT.
+    SecondInterrupt,
+}
+
+/// Who ran what against what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of this tool.
+    pub tool_version: String,
+    /// Unique; the folder's name.
+    pub run: String,
+    /// The command line's selection, as typed.
+    pub selection: Vec<String>,
+    /// CI facts when there are any: `system`, `run`, `job`, `commit`, `url`.
+    pub ci: BTreeMap<String, String>,
+    /// The machine's name.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The target as it was found; `None` when it could not be reached.
+    pub target: Option<TargetIdentity>,
+    /// Why the target could not be reached.
+    pub target_error: Option<String>,
+    /// Path or `<built-in>` and sha256 of the catalogue.
+    pub catalogue: SourceHash,
+    /// The profile, if one was used.
+    pub profile: Option<SourceHash>,
+    /// Every scenario file that takes part, whole.
+    pub scenarios: Vec<ScenarioSource>,
+    /// Every resolved input with where it came from.
+    pub inputs: Vec<ResolvedInput>,
+    /// Flags that change what runs: `jobs`, `require_live`, `destroy`, `seed`, …
+    pub flags: BTreeMap<String, String>,
+}
+
+/// A file and its hash.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceHash {
+    /// Path, or `<built-in>/…`.
+    pub name: String,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// A scenario file, whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioSource {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The file.
+    pub file: SourceHash,
+    /// Its text.
+    pub text: String,
+}
+
+/// The target as it was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetIdentity {
+    /// `embedded`, `live`, `docker`, `saas`.
+    pub kind: String,
+    /// Where it answers.
+    pub base_url: String,
+    /// `GET /buildinfo`.
+    pub buildinfo: Option<Value>,
+    /// `GET /org/identity`.
+    pub org: Option<Value>,
+    /// How many times faster than ours its clock runs.
+    pub time_scale: f64,
+    /// What it offers.
+    pub capabilities: Vec<String>,
+    /// What it does not offer, and why: `env: no container engine and no inspection route`.
+    pub lacks: BTreeMap<String, String>,
+    /// TLS certificates are not verified.
+    pub insecure: bool,
+}
+
+/// An input's value and where it came from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResolvedInput {
+    /// The scenario instance.
+    pub scenario: String,
+    /// The input.
+    pub name: String,
+    /// Its value; a placeholder for a secret.
+    pub value: String,
+    /// `default`, `--input`, `env NAME`, `profile`, `matrix`.
+    pub source: String,
+}
+
+/// What will run and what is skipped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// In the order of their names.
+    pub scenarios: Vec<PlannedScenario>,
+}
+
+/// One scenario instance of the plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlannedScenario {
+    /// Instance name.
+    pub scenario: String,
+    /// The file.
+    pub file: String,
+    /// One line.
+    pub summary: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Shown, never turns the run red.
+    pub advisory: bool,
+    /// Why it does not run here.
+    pub skip: Option<String>,
+    /// The failure that is expected, with issue and expiry.
+    pub expects_failure: Option<ExpectedFailure>,
+    /// All steps, in order, nested ones too.
+    pub steps: Vec<PlannedStep>,
+    /// Bound of the body.
+    pub budget_ms: u64,
+}
+
+/// An expected failure as the plan shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExpectedFailure {
+    /// Where it is tracked.
+    pub issue: String,
+    /// Why.
+    pub reason: String,
+    /// Only this mechanism counts.
+    pub mechanism: Option<String>,
+    /// Last day.
+    pub until: String,
+}
+
+/// One step of the plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `3`, `4.parallel.2`.
+    pub step: String,
+    /// For people.
+    pub name: String,
+    /// The keyword.
+    pub verb: String,
+    /// Line in the file.
+    pub line: usize,
+}
+
+/// A step begins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepStarted {
+    /// Which scenario.
+    pub scenario: String,
+    /// Which step.
+    pub step: String,
+    /// For people.
+    pub name: String,
+    /// The keyword.
+    pub verb: String,
+    /// Line in the file.
+    pub line: usize,
+    /// How long it may take.
+    pub budget_ms: u64,
+    /// From 1; more under `retry`.
+    pub attempt: u32,
+}
+
+/// What a wait last saw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepWaiting {
+    /// Which scenario.
+    pub scenario: String,
+    /// Which step.
+    pub step: String,
+    /// What is waited for.
+    pub wants: String,
+    /// What was seen last.
+    pub last: String,
+    /// Waited so far.
+    pub waited_ms: u64,
+    /// It takes longer than usual.
+    pub slow: bool,
+}
+
+/// A request and what came of it; bodies are redacted, then cut.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Which scenario; `None` for probes and clean-up.
+    pub scenario: Option<String>,
+    /// Which step; for clean-up `cleanup`, for evidence `evidence`.
+    pub step: String,
+    /// From 1 within the step.
+    pub attempt: u32,
+    /// What it was for, in a few words.
+    pub purpose: String,
+    /// Upper case.
+    pub method: String,
+    /// Whole.
+    pub url: String,
+    /// What was sent.
+    pub request: Option<Body>,
+    /// Whose bearer was sent: `admin`, `workspace ws`, `none`.
+    pub identity: String,
+    /// The status, when an answer came.
+    pub status: Option<u16>,
+    /// Headers that matter.
+    pub headers: BTreeMap<String, String>,
+    /// What came back.
+    pub response: Option<Body>,
+    /// Why none came: the whole chain of causes.
+    pub error: Option<String>,
+    /// When it was sent.
+    pub started_ms: u64,
+    /// How long it took.
+    pub took_ms: u64,
+}
+
+/// A body as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Body {
+    /// The JSON, if it is JSON and was not cut.
+    pub json: Option<Value>,
+    /// The text, if it is none or was cut.
+    pub text: Option<String>,
+    /// Its whole size.
+    pub bytes: u64,
+}
+
+/// What can be seen of a workspace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Which scenario owns it.
+    pub scenario: String,
+    /// Its name in the scenario.
+    pub workspace: String,
+    /// Its id.
+    pub id: String,
+    /// Its status; `None` when it is absent.
+    pub status: Option<Status>,
+    /// Its URL.
+    pub url: String,
+    /// Its uptime.
+    pub uptime_seconds: Option<i64>,
+    /// `poll`, `list`, `event`.
+    pub via: String,
+    /// Sequence number of the edge it belongs to, from 0 (create).
+    pub edge: u32,
+}
+
+/// The environment of one instance: never a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnvObservation {
+    /// Which scenario.
+    pub scenario: String,
+    /// Its name in the scenario.
+    pub workspace: String,
+    /// Its id.
+    pub id: String,
+    /// Which instance.
+    pub instance: String,
+    /// Which edge it came from: `create`, `restart`, …
+    pub edge: String,
+    /// Every variable that rules speak of or that is set.
+    pub vars: Vec<EnvVar>,
+}
+
+/// One variable of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Whether it is set at all.
+    pub set: bool,
+    /// What it is in words: `equals secret MINIMAX_API_KEY`, a literal that no secret is in, `empty`.
+    pub value: String,
+    /// HMAC under a key that is never written: equal values have equal ones within a run.
+    pub hmac: Option<String>,
+    /// What the rules expect, when they speak of it.
+    pub expected: Option<String>,
+    /// Which rule.
+    pub rule: Option<String>,
+    /// Whether it is as expected.
+    pub ok: Option<bool>,
+}
+
+/// A resource is about to be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Unique in the run.
+    pub resource: String,
+    /// `workspace`, `global-secret`, `server`, `container`, …
+    pub kind: String,
+    /// The unique name by which it can be found again.
+    pub name: String,
+    /// Who wants it; `None` for the run's root.
+    pub scenario: Option<String>,
+    /// Where.
+    pub base_url: String,
+    /// The organisation's id, on SaaS.
+    pub org: Option<String>,
+    /// *Name* of the credential that can remove it.
+    pub credential: String,
+    /// For a server: its process.
+    pub pid: Option<u32>,
+    /// For a server: when that process started, as the system tells (clock ticks).
+    pub pid_started: Option<u64>,
+}
+
+/// The resource is there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Owned {
+    /// The intent's.
+    pub resource: String,
+    /// The platform's id.
+    pub id: String,
+    /// Its name as the platform stores it (it may have renamed it).
+    pub name: String,
+}
+
+/// A resource is verified to be gone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Released {
+    /// The intent's.
+    pub resource: String,
+    /// `scenario`, `clean-up`, `sweep`, `never made`.
+    pub by: String,
+    /// The platform said it was gone, and it was not (contract L1, L2): removed by us.
+    pub left_by_platform: Option<String>,
+}
+
+/// A resource could not be removed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    /// The intent's.
+    pub resource: String,
+    /// `workspace`, …
+    pub kind: String,
+    /// Its id, if known.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Why it is still there.
+    pub reason: String,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// As it should.
+    #[default]
+    Passed,
+    /// The platform did something else.
+    Failed,
+    /// There was no evidence either way: not a pass.
+    Inconclusive,
+    /// `when` did not hold, or an earlier step failed.
+    Skipped,
+    /// The environment or the harness itself.
+    Error,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// A step ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepFinished {
+    /// Which scenario.
+    pub scenario: String,
+    /// Which step.
+    pub step: String,
+    /// How.
+    pub outcome: StepOutcome,
+    /// One line: what was wanted and what was seen.
+    pub message: String,
+    /// More lines, for the failure block.
+    pub details: Vec<String>,
+    /// How long it took.
+    pub took_ms: u64,
+    /// Of a wait: what it cost and saw.
+    pub wait: Option<WaitStats>,
+    /// A milestone that was reached.
+    pub milestone: Option<String>,
+    /// Advisory: it failed and does not count.
+    pub advisory: bool,
+}
+
+/// What a wait cost and saw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WaitStats {
+    /// Looks at the platform that this wait shared in.
+    pub polls: u64,
+    /// How many of them failed in transport or with a 5xx or 429.
+    pub errors: u64,
+    /// The last such error.
+    pub last_error: Option<String>,
+    /// The longest time between two looks that succeeded.
+    pub longest_gap_ms: u64,
+    /// Woken early by the event stream.
+    pub woken: u64,
+}
+
+/// What was gathered about a failure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Which scenario.
+    pub scenario: String,
+    /// Which step failed.
+    pub step: String,
+    /// The target workspace's id, when there is one.
+    pub workspace: Option<String>,
+    /// Each gatherer's finding or why it found none, in order.
+    pub parts: Vec<EvidencePart>,
+}
+
+/// One gatherer's finding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EvidencePart {
+    /// `record`, `timeline`, `activity`, `events`, `environment`, `sent`, `neighbours`, `server`, …
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Short lines for the console.
+    pub lines: Vec<String>,
+    /// The whole of it.
+    pub data: Value,
+    /// Why it could not be had.
+    pub error: Option<String>,
+    /// How long it took.
+    pub took_ms: u64,
+}
+
+/// The class of a cause; each maps to one exit code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The platform.
+    Product,
+    /// How it was asked: scenario, inputs, workflow.
+    Config,
+    /// Machine, network, unreachable server.
+    Infra,
+    /// A model provider or proxy.
+    Provider,
+    /// This tool.
+    Harness,
+    /// Nobody knows yet.
+    #[default]
+    Unclassified,
+}
+
+impl Class {
+    /// The code that a required red of this class gives.
+    pub fn exit(self) -> ExitCode {
+        match self {
+            Class::Product | Class::Config | Class::Unclassified => ExitCode::Failed,
+            Class::Infra | Class::Harness => ExitCode::Environment,
+            Class::Provider => ExitCode::DependencyDown,
+        }
+    }
+}
+
+/// Why a scenario failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// Which scenario.
+    pub scenario: String,
+    /// Name in the catalogue of mechanisms, or `unclassified`.
+    pub mechanism: String,
+    /// One sentence.
+    pub summary: String,
+    /// Its class.
+    pub class: Class,
+    /// Quoted evidence.
+    pub evidence: Vec<String>,
+    /// What it rules out.
+    pub rules_out: Vec<String>,
+    /// What a fix looks like.
+    pub fix_shape: String,
+    /// The responsible part.
+    pub part: String,
+    /// A known issue.
+    pub issue: Option<String>,
+    /// Stable identity of this red: scenario, step, mechanism, key field.
+    pub fingerprint: String,
+    /// For `unclassified`: the nearest mechanisms and what they lacked.
+    pub nearest: Vec<String>,
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All steps passed at the first try.
+    #[default]
+    Passed,
+    /// A step passed only at a later try.
+    Flaky,
+    /// Failed as expected, by the expected mechanism.
+    ExpectedFailure,
+    /// Did not run here; the reason says why.
+    Skipped,
+    /// A required step failed.
+    Failed,
+    /// Neither proven nor refuted: red.
+    Inconclusive,
+    /// An expected failure passed: red.
+    UnexpectedPass,
+    /// The environment or the harness itself.
+    Error,
+    /// The run was cancelled before it ended.
+    Cancelled,
+}
+
+impl Verdict {
+    /// All verdicts, in the order in which summaries count them.
+    pub const ALL: [Verdict; 9] = [
+        Verdict::Passed,
+        Verdict::Flaky,
+        Verdict::ExpectedFailure,
+        Verdict::Skipped,
+        Verdict::Failed,
+        Verdict::Inconclusive,
+        Verdict::UnexpectedPass,
+        Verdict::Error,
+        Verdict::Cancelled,
+    ];
+
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Flaky => "flaky",
+            Verdict::ExpectedFailure => "failed as expected",
+            Verdict::Skipped => "skipped",
+            Verdict::Failed => "failed",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::UnexpectedPass => "passed unexpectedly",
+            Verdict::Error => "error",
+            Verdict::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether a required scenario with this verdict turns the run red.
+    pub fn is_red(self) -> bool {
+        matches!(self, Verdict::Failed | Verdict::Inconclusive | Verdict::UnexpectedPass | Verdict::Error)
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A scenario ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioFinished {
+    /// Which.
+    pub scenario: String,
+    /// How.
+    pub verdict: Verdict,
+    /// Shown, never turns the run red.
+    pub advisory: bool,
+    /// Of a red.
+    pub class: Option<Class>,
+    /// Why, in one line: the failed step's message, the skip's reason, the expected failure's issue.
+    pub reason: String,
+    /// The step that decided.
+    pub step: Option<String>,
+    /// Milestones that were reached.
+    pub milestones: Vec<String>,
+    /// Milestones that were declared and not reached.
+    pub missing_milestones: Vec<String>,
+    /// Wall time of the body, without clean-up.
+    pub took_ms: u64,
+    /// The platform's own time: sum of the transitions that were waited for.
+    pub platform_ms: u64,
+}
+
+/// The run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// What the process exits with.
+    pub exit: ExitCode,
+    /// Its number.
+    pub code: u8,
+    /// One line: why this code.
+    pub reason: String,
+    /// How many scenarios ended how.
+    pub counts: BTreeMap<Verdict, usize>,
+    /// Of those, advisory ones that would have been red.
+    pub advisory_reds: usize,
+    /// What is left, in words.
+    pub left: Vec<String>,
+    /// Wall time.
+    pub took_ms: u64,
+}

@@ -1,0 +1,106 @@
+//! Why no whole answer came.
+
+use std::error::Error;
+
+/// The kind of a transport failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// The request itself cannot be sent: a bad URL, method or header.
+    BadRequest,
+    /// The name does not resolve.
+    Dns,
+    /// Nobody listens, or the network does not reach.
+    Connect,
+    /// The certificate or handshake failed.
+    Tls,
+    /// The connection broke while sending or before the answer.
+    Reset,
+    /// The answer began and was cut off.
+    CutOff,
+    /// The deadline passed.
+    TimedOut,
+    /// The body exceeded its budget.
+    TooLarge,
+    /// Something answered that is no HTTP, or not what was asked for.
+    BadAnswer,
+}
+
+/// No whole answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportError {
+    /// Its kind.
+    pub kind: Transport,
+    /// The whole chain of causes.
+    pub text: String,
+}
+
+impl TransportError {
+    /// Names a failure.
+    pub fn new(kind: Transport, text: String) -> Self {
+        TransportError { kind, text }
+    }
+
+    /// Whether the request certainly never reached a server.
+    pub fn never_sent(&self) -> bool {
+        matches!(self.kind, Transport::BadRequest | Transport::Dns | Transport::Connect | Transport::Tls)
+    }
+
+    pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
+        let text = chain(error);
+        let lower = text.to_lowercase();
+        let kind = if error.is_builder() {
+            Transport::BadRequest
+        } else if error.is_timeout() {
+            Transport::TimedOut
+        } else if error.is_connect() {
+            if lower.contains("dns") || lower.contains("lookup address") {
+                Transport::Dns
+            } else if lower.contains("certificate") || lower.contains("tls") || lower.contains("handshake") {
+                Transport::Tls
+            } else {
+                Transport::Connect
+            }
+        } else if error.is_body() || error.is_decode() {
+            Transport::CutOff
+        } else if lower.contains("invalid http")
+            || lower.contains("parse error")
+            || lower.contains("invalid status")
+        {
+            Transport::BadAnswer
+        } else {
+            Transport::Reset
+        };
+        TransportError { kind, text }
+    }
+
+    pub(super) fn within_answer(mut self, status: u16) -> Self {
+        if self.kind == Transport::Reset {
+            self.kind = Transport::CutOff;
+        }
+        self.text = format!("a {status} answer was cut off: {}", self.text);
+        self
+    }
+}
+
+impl std::fmt::Display for TransportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for TransportError {}
+
+/// The whole chain of causes: reqwest's own text hides "Connection refused" three levels down.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! The inputs that CI sets, under the names that scripts already use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::catalogue::Catalogue;
+use crate::models::keys::GUARDED;
+
+/// Explicit model id; wins over everything.
+pub const MODEL_SLUG: &str = "E2E_MODEL_SLUG";
+/// `platform` or `byok`.
+pub const LLM_PATH: &str = "E2E_LLM_PATH";
+/// The model of the platform's path.
+pub const DEFAULT_PLATFORM_MODEL: &str = "E2E_DEFAULT_PLATFORM_MODEL";
+/// The runtime.
+pub const RUNTIME: &str = "E2E_RUNTIME";
+
+/// The four keys of CI, in the order in which scripts take the first that is set.
+pub const CI_KEYS: [&str; 4] =
+    ["E2E_MINIMAX_API_KEY", "E2E_ANTHROPIC_API_KEY", "E2E_GOOGLE_API_KEY", "E2E_OPENAI_API_KEY"];
+
+/// Who is meant to pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LlmPath {
+    /// The user's own key.
+    Byok,
+    /// The platform.
+    Platform,
+}
+
+impl LlmPath {
+    /// As in the environment.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LlmPath::Byok => "byok",
+            LlmPath::Platform => "platform",
+        }
+    }
+
+    /// As scripts read it: exactly `platform`, anything else is `byok`.
+    pub fn of_scripts(text: Option<&str>) -> LlmPath {
+        if text == Some("platform") { LlmPath::Platform } else { LlmPath::Byok }
+    }
+}
+
+impl fmt::Display for LlmPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that is no path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no LLM path is called `{0}`")]
+pub struct UnknownPath(pub String);
+
+impl FromStr for LlmPath {
+    type Err = UnknownPath;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPath> {
+        [LlmPath::Byok, LlmPath::Platform]
+            .into_iter()
+            .find(|path| path.as_str() == text)
+            .ok_or_else(|| UnknownPath(text.to_owned()))
+    }
+}
+
+/// What is set. An empty variable is unset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// `E2E_MODEL_SLUG`.
+    pub slug: Option<String>,
+    /// `E2E_LLM_PATH`, as it is written.
+    pub llm_path: Option<String>,
+    /// `E2E_DEFAULT_PLATFORM_MODEL`.
+    pub default_platform_model: Option<String>,
+    /// Names of the variables that hold a vendor's key: native names and the same with `E2E_`.
+    pub keys: BTreeSet<String>,
+}
+
+impl Inputs {
+    /// Out of an environment; values of keys are not kept.
+    pub fn from_env(catalogue: &Catalogue, env: &BTreeMap<String, String>) -> Inputs {
+        let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
+        let known = catalogue.auth_names();
+        let is_key = |name: &str| {
+            let native = native(name);
+            // Base URLs are guarded but are no credentials, and the proxy's token is the server's.
+            native != "MOLECULE_LLM_USAGE_TOKEN"
+                && !native.ends_with("_BASE_URL")
+                && (known.contains(native) || GUARDED.contains(&native))
+        };
+        Inputs {
+            slug: set(MODEL_SLUG),
+            llm_path: set(LLM_PATH),
+            default_platform_model: set(DEFAULT_PLATFORM_MODEL),
+            keys: env
+                .iter()
+                .filter(|(name, value)| !value.is_empty() && is_key(name))
+                .map(|(name, _)| name.clone())
+                .collect(),
+        }
+    }
+
+    /// The variable that holds a native key: the one with `E2E_` first.
+    pub fn holder(&self, key: &str) -> Option<&str> {
+        holder(&self.keys, key)
+    }
+
+    /// The path as scripts read it.
+    pub fn path(&self) -> LlmPath {
+        LlmPath::of_scripts(self.llm_path.as_deref())
+    }
+}
+
+/// A key's name without `E2E_`.
+pub fn native(name: &str) -> &str {
+    name.strip_prefix("E2E_").unwrap_or(name)
+}
+
+/// The variable among `names` that holds a native key: the one with `E2E_` first.
+pub fn holder<'a>(names: &'a BTreeSet<String>, key: &str) -> Option<&'a str> {
+    names.get(&format!("E2E_{key}")).or_else(|| names.get(key)).map(String::as_str)
+}

@@ -1,0 +1,86 @@
+use std::path::Path;
+
+use crate::models::catalogue::Catalogue;
+use crate::models::contradictions::*;
+use crate::models::situation_file::{self, SituationFile};
+use crate::source::{Level, SourceFile};
+
+fn fixture(name: &str) -> SituationFile {
+    let path = format!("fixtures/contradictions/{name}.yaml");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).unwrap();
+    situation_file::parse(Catalogue::built_in(), &SourceFile::new(path, text)).unwrap()
+}
+
+#[test]
+fn contradictions_27_of_27_each_from_its_fixture_with_its_position() {
+    let mut seen = 0;
+    for class in &CLASSES {
+        let file = fixture(class.code);
+        let found = detect(Catalogue::built_in(), &file.allowlist, &file.situation);
+        let listed: Vec<String> = found
+            .iter()
+            .map(|f| {
+                format!("{} {}", f.class.code, if f.level == Level::Error { "error" } else { "warning" })
+            })
+            .collect();
+        assert_eq!(listed, file.findings, "{}: {found:#?}", class.code);
+        let finding = found.iter().find(|f| f.class.code == class.code).unwrap();
+        let problem = finding.problem(&file.situation);
+        let place = problem.place().unwrap_or_else(|| panic!("{} has no place: {finding:?}", class.code));
+        assert!(place.starts_with(&format!("fixtures/contradictions/{}.yaml:", class.code)), "{place}");
+        assert!(problem.hint.is_some() && finding.level <= class.level);
+        let sent = file.situation.sent(Catalogue::built_in());
+        let fate = sent.fate(Catalogue::built_in(), &file.allowlist, &file.situation);
+        assert_eq!(fate.words(), file.outcome, "{}", class.code);
+        seen += 1;
+    }
+    assert_eq!(seen, 27);
+}
+
+#[test]
+fn codes_are_in_order_and_found_by_name() {
+    for (index, code) in codes().enumerate() {
+        assert_eq!(code, format!("C{}", index + 1));
+        assert!(class_of(code).is_some());
+    }
+    assert!(class_of("C28").is_none());
+}
+
+#[test]
+fn an_error_of_2316_shows_both_settings() {
+    let file = fixture("C1");
+    let found = detect(Catalogue::built_in(), &file.allowlist, &file.situation);
+    let drawn = found[0].problem(&file.situation).draw(false, 120);
+    for part in ["model::C1", "E2E_LLM_PATH", "E2E_MODEL_SLUG", "C1.yaml:4:3", "422 MISSING_BYOK_CREDENTIAL"]
+    {
+        assert!(drawn.contains(part), "{part} is missing in\n{drawn}");
+    }
+}
+
+#[test]
+fn a_finding_that_hangs_on_a_secret_is_only_possible() {
+    let mut situation = Situation::default();
+    situation.env.insert("E2E_RUNTIME".into(), "claude-code".into());
+    situation.maybe.insert("E2E_MINIMAX_API_KEY".into());
+    let report =
+        detect_certain(Catalogue::built_in(), &crate::models::allowlist::Allowlist::shipped(), &situation);
+    assert!(report.certain.is_empty());
+    assert_eq!(report.possible.iter().map(|f| f.class.code).collect::<Vec<_>>(), ["C3"]);
+    situation.env.insert("E2E_LLM_PATH".into(), "platform".into());
+    situation.env.insert("E2E_MODEL_SLUG".into(), "MiniMax-M2".into());
+    let report =
+        detect_certain(Catalogue::built_in(), &crate::models::allowlist::Allowlist::shipped(), &situation);
+    assert_eq!(report.certain.iter().map(|f| f.class.code).collect::<Vec<_>>(), ["C1", "C19"]);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test's own switch, as insta has one")]
+fn the_page_is_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/contradictions.md");
+    let have = std::fs::read_to_string(&path).unwrap_or_default();
+    if have != page() && std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, page()).unwrap();
+        return;
+    }
+    assert!(have == page(), "docs/contradictions.md is old: run this test with UPDATE_DOCS=1");
+}

@@ -1,0 +1,203 @@
+//! Reading the platform's JSON leniently: a field of the wrong type is absent, never a panic.
+
+use serde_json::Value;
+
+use crate::domain::Status;
+
+/// A text field; empty when absent.
+pub fn text<'r>(record: &'r Value, field: &str) -> &'r str {
+    record.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The status.
+pub fn status(record: &Value) -> Option<Status> {
+    record.get("status").and_then(Value::as_str).map(Status::from_wire)
+}
+
+/// Seconds since the instance's start, as its last heartbeat said.
+pub fn uptime(record: &Value) -> Option<i64> {
+    record.get("uptime_seconds").and_then(Value::as_i64)
+}
+
+/// The platform's `{"error": …}` text, with its code.
+pub fn error(body: Option<&Value>) -> Option<String> {
+    let body = body?;
+    let error = text(body, "error");
+    let code = text(body, "code");
+    match (error, code) {
+        ("", "") => None,
+        (error, "") => Some(error.to_owned()),
+        ("", code) => Some(code.to_owned()),
+        (error, code) => Some(format!("{error} ({code})")),
+    }
+}
+
+/// The token of a 201: managed ones have it at the top, external ones in `connection` (contract §2.3).
+pub fn auth_token(body: &Value) -> Option<&str> {
+    let top = text(body, "auth_token");
+    let inner = body.get("connection").map(|c| text(c, "auth_token")).unwrap_or_default();
+    [top, inner].into_iter().find(|t| !t.is_empty())
+}
+
+/// What a reply of an agent is (scenarios §6 lists the shapes that exist).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer with this text.
+    Text(String),
+    /// A JSON-RPC error.
+    RpcError(i64, String),
+    /// Poll mode: queued for an agent that asks.
+    Queued,
+    /// Push mode, busy or slow: queued under this id, to be followed.
+    Followed(Option<String>),
+    /// An error of the platform.
+    Platform(String),
+    /// An answer without any text.
+    Empty,
+}
+
+/// Reads a reply.
+pub fn reply(body: &Value) -> Reply {
+    if let Some(error) = body.get("error")
+        && let Some(code) = error.get("code").and_then(Value::as_i64)
+    {
+        return Reply::RpcError(code, text(error, "message").to_owned());
+    }
+    let queued = text(body, "status") == "queued" || body.get("queued") == Some(&Value::Bool(true));
+    if queued && text(body, "delivery_mode") == "poll" {
+        return Reply::Queued;
+    }
+    if queued {
+        let id = text(body, "queue_id");
+        return Reply::Followed((!id.is_empty()).then(|| id.to_owned()));
+    }
+    match body.get("result") {
+        Some(result) => {
+            let text = reply_text(result);
+            if text.trim().is_empty() { Reply::Empty } else { Reply::Text(text) }
+        }
+        None => Reply::Platform(error(Some(body)).unwrap_or_else(|| "an answer without a result".to_owned())),
+    }
+}
+
+/// The text of a result, wherever its shape keeps it: never ids, roles or other leaves.
+fn reply_text(result: &Value) -> String {
+    let places = ["/parts", "/message/parts", "/status/message/parts"];
+    let mut texts: Vec<&str> = Vec::new();
+    for place in places {
+        if let Some(parts) = result.pointer(place) {
+            texts.extend(part_texts(parts));
+            if !texts.is_empty() {
+                return texts.join("\n");
+            }
+        }
+    }
+    for artifact in result.get("artifacts").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(parts) = artifact.get("parts") {
+            texts.extend(part_texts(parts));
+        }
+    }
+    texts.join("\n")
+}
+
+fn part_texts(parts: &Value) -> Vec<&str> {
+    let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
+    parts
+        .iter()
+        .filter(|p| text(p, "kind") == "text" || text(p, "type") == "text")
+        .map(|p| text(p, "text"))
+        .collect()
+}
+
+/// Why a text is an error that an agent wrapped in a 200, if it is one.
+///
+/// Only shapes that an agent's error path produces: ordinary prose with the word "error" is an answer.
+pub fn wrapped_error(text: &str) -> Option<String> {
+    let lower = text.trim_start().to_lowercase();
+    let begins = [
+        "agent error",
+        "error:",
+        "api error",
+        "failed to authenticate",
+        "[hermes-agent error",
+        "hermes-agent unreachable",
+        "exception:",
+        "traceback (most recent call last)",
+        "a2a_error",
+    ];
+    let contains = [
+        "missing_byok_credential",
+        "model_not_found",
+        "insufficient_quota",
+        "exceeded your current quota",
+        "message contained no text content",
+        "encrypted content is not supported",
+        "could not resolve authentication",
+        "no provider api key",
+        "_resulterror",
+        "invalid api key",
+    ];
+    let hit = begins
+        .iter()
+        .find(|b| lower.starts_with(**b))
+        .or_else(|| contains.iter().find(|c| lower.contains(**c)))?;
+    Some((*hit).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn replies_of_every_shape() {
+        let parts = json!([{ "kind": "text", "text": "PONG" }]);
+        let table = [
+            (
+                json!({ "result": { "kind": "message", "role": "agent", "parts": parts } }),
+                Reply::Text("PONG".into()),
+            ),
+            (
+                json!({ "result": { "message": { "parts": [{ "type": "text", "text": "PONG" }] } } }),
+                Reply::Text("PONG".into()),
+            ),
+            (
+                json!({ "result": { "status": { "message": { "parts": parts } } } }),
+                Reply::Text("PONG".into()),
+            ),
+            (json!({ "result": { "artifacts": [{ "parts": parts }] } }), Reply::Text("PONG".into())),
+            (json!({ "result": { "role": "agent", "id": "401" } }), Reply::Empty),
+            (
+                json!({ "error": { "code": -32601, "message": "no such method" } }),
+                Reply::RpcError(-32601, "no such method".into()),
+            ),
+            (json!({ "status": "queued", "delivery_mode": "poll", "method": "message/send" }), Reply::Queued),
+            (
+                json!({ "queued": true, "queue_id": "q1", "queue_depth": 1 }),
+                Reply::Followed(Some("q1".into())),
+            ),
+            (json!({ "status": "queued", "delivery_mode": "push-async" }), Reply::Followed(None)),
+            (
+                json!({ "error": "workspace has no URL", "status": "paused" }),
+                Reply::Platform("workspace has no URL".into()),
+            ),
+            (json!("nonsense"), Reply::Platform("an answer without a result".into())),
+        ];
+        for (body, reply_is) in table {
+            assert_eq!(reply(&body), reply_is, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_200_is_told_from_ordinary_words() {
+        for bad in
+            ["Agent error (_ResultError)", "API Error: 401 invalid api key", "Error: MISSING_BYOK_CREDENTIAL"]
+        {
+            assert!(wrapped_error(bad).is_some(), "{bad}");
+        }
+        for good in ["PONG", "I made no error, and no exception either: PONG", "room 401 is free"] {
+            assert_eq!(wrapped_error(good), None, "{good}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What to type next, as a shell takes it.
+
+use super::scenario_state::ScenarioState;
+use super::state::RunState;
+
+/// A command line, and what a person should know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments, unquoted.
+    pub args: Vec<String>,
+    /// A few words; empty when there is nothing to say.
+    pub remark: String,
+}
+
+impl Command {
+    fn new(args: &[&str]) -> Self {
+        Command { args: args.iter().map(|a| (*a).to_owned()).collect(), remark: String::new() }
+    }
+
+    /// One line for a shell.
+    pub fn line(&self) -> String {
+        let words: Vec<String> = self.args.iter().map(|arg| quote(arg)).collect();
+        let remark = if self.remark.is_empty() { String::new() } else { format!("  # {}", self.remark) };
+        words.join(" ") + &remark
+    }
+
+    /// Quoted arguments, a flag together with its value.
+    fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        let mut flag = false;
+        for arg in &self.args {
+            let word = quote(arg);
+            match words.last_mut() {
+                Some(last) if flag => *last = format!("{last} {word}"),
+                _ => words.push(word),
+            }
+            flag = !flag && arg.starts_with("--");
+        }
+        words
+    }
+
+    /// Lines of at most so many columns where that is possible, continued with `\`; nothing is cut.
+    pub fn lines(&self, columns: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        for word in self.words() {
+            if !line.is_empty() && line.chars().count() + word.chars().count() + 3 > columns {
+                lines.push(format!("{line} \\"));
+                line = String::from("  ");
+            }
+            if !line.trim().is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+        if !self.remark.is_empty() && line.chars().count() + self.remark.chars().count() + 4 <= columns {
+            line = format!("{line}  # {}", self.remark);
+            lines.push(line);
+        } else {
+            lines.push(line);
+            if !self.remark.is_empty() {
+                lines.push(super::text::cut(&format!("  # {}", self.remark), columns));
+            }
+        }
+        lines
+    }
+}
+
+/// The commands for a scenario that failed. `run` is the run's folder as a person would type it.
+pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<Command> {
+    let mut commands = vec![Command::new(&["lifecycle", "report", run])];
+    let workspace = scenario
+        .decisive_evidence()
+        .and_then(|e| e.workspace.clone())
+        .or_else(|| scenario.workspaces.values().last().map(|t| t.id.clone()))
+        .filter(|id| !id.is_empty());
+    if let Some(id) = workspace {
+        let mut command = Command::new(&["lifecycle", "diagnose", &id]);
+        let destroy = state.identity.flags.get("destroy").map_or("always", String::as_str);
+        if destroy == "always" {
+            command.remark = "kept only with --destroy on-pass".to_owned();
+        }
+        commands.push(command);
+    }
+    let rerun = rerun(state, scenario);
+    if rerun.lines(90).len() <= 4 {
+        commands.push(rerun);
+    } else {
+        commands.push(Command::new(&["lifecycle", "run", "--like", run]));
+    }
+    commands
+}
+
+/// The command that runs one scenario again with the same inputs; secret ones come from the
+/// environment again and are only named.
+pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
+    let identity = &state.identity;
+    let mut command = Command::new(&["lifecycle", "run"]);
+    let mut args = vec![selector(scenario)];
+    if let Some(target) = &identity.target {
+        args.extend(["--target".to_owned(), target.kind.clone()]);
+        if target.kind == "live" {
+            args.extend(["--base-url".to_owned(), target.base_url.clone()]);
+        }
+    }
+    if let Some(profile) = &identity.profile {
+        args.extend(["--profile".to_owned(), profile_name(&profile.name)]);
+    }
+    let mut secret = Vec::new();
+    for input in identity.inputs.iter().filter(|input| input.scenario == scenario.name()) {
+        if input.value.contains("<redacted:") {
+            secret.push(input.name.as_str());
+        } else if input.source == "--input" || input.source.starts_with("env ") {
+            args.extend(["--input".to_owned(), format!("{}={}", input.name, input.value)]);
+        }
+    }
+    command.args.extend(args);
+    if !secret.is_empty() {
+        command.remark = format!("secret, left out: {}", secret.join(", "));
+    }
+    command
+}
+
+/// Built-in scenarios and instances are named, files are pathed.
+fn selector(scenario: &ScenarioState) -> String {
+    let file = &scenario.plan.file;
+    let by_name = file.is_empty() || file.starts_with('<') || scenario.name().contains('[');
+    if by_name { scenario.name().to_owned() } else { file.clone() }
+}
+
+fn profile_name(name: &str) -> String {
+    match name.strip_prefix("<built-in>/") {
+        Some(path) => {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            file.trim_end_matches(".yaml").to_owned()
+        }
+        None => name.to_owned(),
+    }
+}
+
+/// Quotes an argument for a POSIX shell, when it needs it.
+fn quote(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", arg.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_survive_a_shell() {
+        for (arg, quoted) in [
+            ("a=b", "a=b"),
+            ("", "''"),
+            ("runtimes[runtime=codex]", "'runtimes[runtime=codex]'"),
+            ("it's $HOME", "'it'\\''s $HOME'"),
+        ] {
+            assert_eq!(quote(arg), quoted);
+        }
+    }
+
+    #[test]
+    fn long_commands_are_continued_and_never_cut() {
+        let mut command = Command::new(&["lifecycle", "run", "x"]);
+        for i in 0..9 {
+            command.args.extend(["--input".to_owned(), format!("some_input_{i}=some-value-{i}")]);
+        }
+        let lines = command.lines(60);
+        assert!(lines.len() > 3);
+        let (last, others) = lines.split_last().unwrap();
+        assert!(others.iter().all(|line| line.ends_with(" \\") && line.len() <= 60), "{lines:#?}");
+        assert!(!last.ends_with('\\'));
+        let joined = lines.join("\n").replace(" \\\n  ", " ");
+        assert_eq!(joined, command.line());
+    }
+}

@@ -1,0 +1,360 @@
+//! The console: lines that move on a terminal, plain lines elsewhere, a block per failure, a summary.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::OwoColorize;
+
+use super::block::{BlockLine, Size, failure_block};
+use super::forge::{CiLog, annotation, defuse, left_behind};
+use super::progress::{dump_lines, progress_lines};
+use super::scenario_state::{ExchangeNote, ScenarioState};
+use super::state::RunState;
+use super::summary::summary_lines;
+use super::text::{brief, clean, clock, count, fill};
+use crate::event::{
+    EnvObservation, Event, EventKind, RunStarted, StepFinished, StepOutcome, StepWaiting, Verdict,
+};
+use crate::output::Printer;
+
+/// Running scenarios that are shown at once.
+const MAX_ROWS: usize = 8;
+
+/// The console reporter: it is told every event after the state took it in.
+pub struct Console {
+    printer: Printer,
+    ci: CiLog,
+    run: PathBuf,
+    slow: HashSet<(String, String)>,
+    bars: MultiProgress,
+    rows: Vec<ProgressBar>,
+    /// Lines to print; together, so that the lines that move are drawn once.
+    pending: Vec<String>,
+}
+
+impl Console {
+    /// `run` is the run's folder as a person would type it.
+    pub fn new(printer: Printer, ci: CiLog, run: &Path) -> Self {
+        let bars = MultiProgress::with_draw_target(printer.progress_target());
+        Console {
+            printer,
+            ci,
+            run: run.to_owned(),
+            slow: HashSet::new(),
+            bars,
+            rows: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Whether ticks change anything.
+    pub fn draws(&self) -> bool {
+        self.printer.draws_progress()
+    }
+
+    /// Draws the lines that move.
+    pub fn tick(&mut self, state: &RunState, now_ms: u64) {
+        let lines = progress_lines(state, now_ms, self.printer.width(), MAX_ROWS);
+        while self.rows.len() > lines.len() {
+            if let Some(row) = self.rows.pop() {
+                self.bars.remove(&row);
+            }
+        }
+        while self.rows.len() < lines.len() {
+            let style = ProgressStyle::with_template("{msg}");
+            let row = self.bars.add(ProgressBar::new_spinner());
+            self.rows.push(match style {
+                Ok(style) => row.with_style(style),
+                Err(_) => row,
+            });
+        }
+        for (row, line) in self.rows.iter().zip(lines) {
+            row.set_message(line);
+            row.tick();
+        }
+    }
+
+    /// Takes in what an event means to a person who watches; `state` has it already.
+    pub fn event(&mut self, state: &RunState, event: &Event) {
+        let at = &event.at;
+        match &event.event {
+            EventKind::RunStarted(started) => self.run_started(at, started),
+            EventKind::Planned(planned) => {
+                let skipped = planned.scenarios.iter().filter(|s| s.skip.is_some()).count();
+                let all = count(planned.scenarios.len() as u64, "scenario");
+                let skipped = if skipped > 0 { format!(", {skipped} skipped here") } else { String::new() };
+                self.note(at, "PLAN", &format!("{all}{skipped}"))
+            }
+            EventKind::StepWaiting(wait) if wait.slow => self.slow_wait(state, at, wait),
+            EventKind::ScenarioFinished(finished) => {
+                if let Some(scenario) = state.scenarios.get(&finished.scenario) {
+                    self.scenario_finished(state, at, scenario);
+                }
+            }
+            EventKind::Warning { scenario, text } => {
+                let whose = scenario.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
+                self.note(at, "WARN", &format!("{whose}{text}"))
+            }
+            EventKind::DumpRequested => {
+                let lines = dump_lines(state, event.ms);
+                self.print(&lines.join("\n"))
+            }
+            EventKind::CancelBegan { reason } => self.say(at, "CANCEL", super::cancel_text(*reason)),
+            EventKind::CleanupStarted { resources } if state.cancelled.is_some() => {
+                self.say(at, "CLEAN", &format!("{} to remove", count(*resources as u64, "resource")))
+            }
+            EventKind::CleanupFinished { removed, leaks, took_ms, .. }
+                if *leaks > 0 || state.cancelled.is_some() =>
+            {
+                let text = format!("{removed} removed, {leaks} left, in {}", brief(*took_ms));
+                self.say(at, "CLEAN", &text)
+            }
+            EventKind::Left(left) => {
+                let id = left.id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
+                let text = format!("{} {}{id}: {}", left.kind, left.name, left.reason);
+                if self.ci == CiLog::Commands {
+                    self.pending.push(left_behind(&text));
+                }
+                self.say(at, "LEFT", &text)
+            }
+            other => self.verbose(state, at, other),
+        }
+    }
+
+    /// Prints what was taken in, above the lines that move.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to; a reader that went away is no error.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.pending).join("\n");
+        self.bars.suspend(|| self.printer.talk(&text))
+    }
+
+    /// Removes the lines that move and prints the summary.
+    ///
+    /// # Errors
+    /// As [`Console::flush`].
+    pub fn finish(&mut self, state: &RunState) -> io::Result<()> {
+        self.bars.clear()?;
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        self.rows.clear();
+        let log = self.run.join("events.jsonl").display().to_string();
+        let lines = summary_lines(state, Some(&log), self.printer.width());
+        self.print(&format!("\n{}", coloured(&lines)));
+        self.flush()
+    }
+
+    fn run_started(&mut self, at: &str, started: &RunStarted) {
+        let target = match (&started.target, &started.target_error) {
+            (Some(target), _) => {
+                let scale = if target.time_scale > 1.0 {
+                    format!(", clock × {}", target.time_scale)
+                } else {
+                    String::new()
+                };
+                format!("on {} {}{scale}", target.kind, target.base_url)
+            }
+            (None, Some(error)) => format!("target not reached: {error}"),
+            (None, None) => String::new(),
+        };
+        let text = format!("{} lifecycle {} {target}", started.run, started.tool_version);
+        self.note(at, "RUN", &text);
+        if started.target.as_ref().is_some_and(|t| t.insecure) {
+            self.say(at, "WARN", "--insecure: TLS certificates are not verified");
+        }
+    }
+
+    fn slow_wait(&mut self, state: &RunState, at: &str, wait: &StepWaiting) {
+        if !self.slow.insert((wait.scenario.clone(), wait.step.clone())) {
+            return;
+        }
+        let Some(scenario) = state.scenarios.get(&wait.scenario) else { return };
+        let title = scenario.steps.get(&wait.step).map(|s| s.title()).unwrap_or_default();
+        let text = format!(
+            "{} step {} {title}: {} so far, wants {}, last saw {}",
+            wait.scenario,
+            scenario.position(&wait.step),
+            brief(wait.waited_ms),
+            wait.wants,
+            wait.last
+        );
+        self.note(at, "SLOW", &text)
+    }
+
+    fn scenario_finished(&mut self, state: &RunState, at: &str, scenario: &ScenarioState) {
+        let (Some(verdict), Some(finish)) = (scenario.verdict(), &scenario.finish) else { return };
+        let mut text = format!("{}  {}", scenario.name(), brief(finish.took_ms));
+        if finish.platform_ms > 0 {
+            text.push_str(&format!(" (platform {})", brief(finish.platform_ms)));
+        }
+        if verdict != Verdict::Passed && !verdict.is_red() && !scenario.reason().is_empty() {
+            text.push_str(&format!("  {}", scenario.reason()));
+        }
+        if scenario.is_advisory() && verdict.is_red() {
+            text.push_str("  (advisory)");
+        }
+        if verdict == Verdict::Skipped && self.printer.draws_progress() {
+            return;
+        }
+        if !verdict.is_red() {
+            self.note(at, word(verdict), &text);
+            let shown = verdict == Verdict::ExpectedFailure && self.printer.is_verbose();
+            if shown {
+                self.block(state, scenario);
+            }
+            return;
+        }
+        self.say(at, word(verdict), &text);
+        self.block(state, scenario)
+    }
+
+    fn block(&mut self, state: &RunState, scenario: &ScenarioState) {
+        let run = self.run.display().to_string();
+        let size = Size::screen(self.printer.width());
+        let block = failure_block(state, scenario, &run, size);
+        if self.ci == CiLog::Commands && scenario.verdict().is_some_and(Verdict::is_red) {
+            self.pending.push(annotation(scenario));
+        }
+        self.print(&format!("\n{}\n", coloured(&block)));
+        let whole = failure_block(state, scenario, &run, Size::WHOLE);
+        if self.ci == CiLog::Commands && whole.len() > block.len() {
+            self.pending.push(format!("::group::all that was gathered about {}", clean(scenario.name())));
+            self.print(&coloured(&whole));
+            self.pending.push("::endgroup::".to_owned());
+        }
+    }
+
+    fn verbose(&mut self, state: &RunState, at: &str, event: &EventKind) {
+        if let EventKind::StepStarted(step) = event {
+            self.slow.remove(&(step.scenario.clone(), step.step.clone()));
+        }
+        if !self.printer.is_verbose() {
+            return;
+        }
+        let position = |scenario: &str, step: &str| {
+            state.scenarios.get(scenario).map(|s| s.position(step)).unwrap_or_default()
+        };
+        let (word, text) = match event {
+            EventKind::ScenarioStarted { scenario } => ("START", scenario.clone()),
+            EventKind::StepStarted(step) => {
+                let attempt =
+                    if step.attempt > 1 { format!(" (try {})", step.attempt) } else { String::new() };
+                let n = position(&step.scenario, &step.step);
+                ("STEP", format!("{} {n} {} {}{attempt}", step.scenario, step.verb, step.name))
+            }
+            EventKind::StepWaiting(wait) => {
+                let n = position(&wait.scenario, &wait.step);
+                ("SAW", format!("{} {n} {} after {}", wait.scenario, wait.last, brief(wait.waited_ms)))
+            }
+            EventKind::StepFinished(step) => {
+                let n = position(&step.scenario, &step.step);
+                ("STEP", format!("{} {n} {}", step.scenario, step_end(step)))
+            }
+            EventKind::Exchange(exchange) => {
+                let whose = exchange.scenario.as_deref().unwrap_or(&exchange.step);
+                ("HTTP", format!("{whose} {}", ExchangeNote::of(exchange).line()))
+            }
+            EventKind::Observed(seen) => {
+                let status = seen.status.as_ref().map_or("absent", |s| s.as_str());
+                ("STATUS", format!("{} {} {status} (by {})", seen.scenario, seen.workspace, seen.via))
+            }
+            EventKind::EnvObserved(env) => ("ENV", env_line(env)),
+            EventKind::Captured { scenario, name, value, .. } => {
+                ("CAPTURE", format!("{scenario} {name} = {value}"))
+            }
+            EventKind::Owned(owned) => ("OWN", format!("{} ({})", owned.name, owned.id)),
+            EventKind::Released(released) => ("GONE", format!("{} by {}", released.resource, released.by)),
+            EventKind::CleanupStarted { resources } => {
+                ("CLEAN", format!("{} to remove", count(*resources as u64, "resource")))
+            }
+            EventKind::CleanupFinished { removed, took_ms, .. } => {
+                ("CLEAN", format!("{removed} removed in {}", brief(*took_ms)))
+            }
+            _ => return,
+        };
+        self.note(at, word, &text)
+    }
+
+    /// A line that `--quiet` drops.
+    fn note(&mut self, at: &str, word: &str, text: &str) {
+        if !self.printer.is_quiet() {
+            self.say(at, word, text);
+        }
+    }
+
+    fn say(&mut self, at: &str, word: &str, text: &str) {
+        let text = clean(text);
+        let painted = paint(word, &fill(word, 10));
+        if self.printer.draws_progress() {
+            self.print(&format!("{painted} {text}"))
+        } else {
+            self.print(&format!("{} {painted} {text}", clock(at)))
+        }
+    }
+
+    /// Takes lines in; only what is pushed to `pending` as it is can be a command to a CI system.
+    fn print(&mut self, text: &str) {
+        let text = if self.ci == CiLog::Commands { defuse(text) } else { text.to_owned() };
+        self.pending.push(text);
+    }
+}
+
+/// A block as text with colour.
+pub fn coloured(lines: &[BlockLine]) -> String {
+    lines.iter().map(BlockLine::coloured).collect::<Vec<_>>().join("\n")
+}
+
+/// The word that a line begins with.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "PASS",
+        Verdict::Flaky => "FLAKY",
+        Verdict::ExpectedFailure => "EXPECTED",
+        Verdict::Skipped => "SKIP",
+        Verdict::Failed => "FAIL",
+        Verdict::Inconclusive => "UNPROVEN",
+        Verdict::UnexpectedPass => "UNEXPECTED",
+        Verdict::Error => "ERROR",
+        Verdict::Cancelled => "CANCELLED",
+    }
+}
+
+fn paint(word: &str, filled: &str) -> String {
+    match word {
+        "PASS" => filled.green().to_string(),
+        "FAIL" | "UNPROVEN" | "UNEXPECTED" | "ERROR" | "LEFT" => filled.red().bold().to_string(),
+        "FLAKY" | "EXPECTED" | "SKIP" | "SLOW" | "WARN" | "CANCEL" | "CANCELLED" => {
+            filled.yellow().to_string()
+        }
+        _ => filled.dimmed().to_string(),
+    }
+}
+
+/// `passed in 1.2 s`, `failed in 20.0 s: …`.
+fn step_end(step: &StepFinished) -> String {
+    let took = brief(step.took_ms);
+    let how = super::outcome_name(step.outcome);
+    if step.outcome == StepOutcome::Passed {
+        format!("{how} in {took}")
+    } else {
+        format!("{how} in {took}: {}", step.message)
+    }
+}
+
+fn env_line(env: &EnvObservation) -> String {
+    let set = env.vars.iter().filter(|v| v.set).count();
+    let wrong: Vec<String> = env
+        .vars
+        .iter()
+        .filter(|v| v.ok == Some(false))
+        .map(|v| format!("{} is {}", v.name, if v.set { v.value.as_str() } else { "unset" }))
+        .collect();
+    let wrong =
+        if wrong.is_empty() { String::new() } else { format!(", not as expected: {}", wrong.join(", ")) };
+    format!("{} {} after {}: {set} variables set{wrong}", env.scenario, env.workspace, env.edge)
+}

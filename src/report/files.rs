@@ -1,0 +1,157 @@
+//! File reports: opened before the run, written at its end, the same bytes from the log alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::state::RunState;
+use super::{html, json, junit, markdown};
+
+/// What can go wrong with reports.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The system refused.
+    #[error("cannot {doing} {}: {error}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// The terminal cannot be written to.
+    #[error("cannot write to the terminal: {0}")]
+    Terminal(#[from] io::Error),
+    /// A report could not be put into its form.
+    #[error("cannot make the {kind} report: {error}")]
+    Render {
+        /// Which report.
+        kind: &'static str,
+        /// The writer's word.
+        error: String,
+    },
+    /// A reporter's task ended before its time.
+    #[error("the reporter stopped: {0}")]
+    Stopped(String),
+}
+
+/// Kinds of file reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    /// `junit.xml`.
+    Junit,
+    /// `report.json`.
+    Json,
+    /// `report.html`.
+    Html,
+    /// `report.md`.
+    Markdown,
+    /// The forge's job summary; appended to, because other steps write there too.
+    StepSummary,
+}
+
+impl FileKind {
+    /// Those that a folder gets.
+    pub const ALL: [FileKind; 4] = [FileKind::Junit, FileKind::Json, FileKind::Html, FileKind::Markdown];
+
+    /// Its name in a folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            FileKind::Junit => "junit.xml",
+            FileKind::Json => "report.json",
+            FileKind::Html => "report.html",
+            FileKind::Markdown | FileKind::StepSummary => "report.md",
+        }
+    }
+
+    /// The report's text, from the state and nothing else.
+    ///
+    /// # Errors
+    /// [`ReportError::Render`]; none is known that a state can cause.
+    pub fn render(self, state: &RunState) -> Result<String, ReportError> {
+        match self {
+            FileKind::Junit => {
+                junit::render(state).map_err(|e| ReportError::Render { kind: "JUnit", error: e.to_string() })
+            }
+            FileKind::Json => {
+                json::render(state).map_err(|e| ReportError::Render { kind: "JSON", error: e.to_string() })
+            }
+            FileKind::Html => Ok(html::render(state)),
+            FileKind::Markdown | FileKind::StepSummary => Ok(markdown::render(state)),
+        }
+    }
+}
+
+/// Files that are open and wait for the end of a run.
+#[derive(Debug, Default)]
+pub struct OpenFiles {
+    files: Vec<(FileKind, PathBuf, File)>,
+}
+
+/// Opens every file before the run, so that a bad path fails in second 0. Missing folders are made.
+///
+/// # Errors
+/// The first path that cannot be written to.
+pub fn open(paths: &[(FileKind, PathBuf)]) -> Result<OpenFiles, ReportError> {
+    let mut open = OpenFiles::default();
+    for (kind, path) in paths {
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| io_error("make the folder", folder, e))?;
+        }
+        let append = *kind == FileKind::StepSummary;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(append)
+            .write(true)
+            .truncate(!append)
+            .open(path)
+            .map_err(|e| io_error("open", path, e))?;
+        open.files.push((*kind, path.clone(), file));
+    }
+    Ok(open)
+}
+
+impl OpenFiles {
+    /// Writes every file; the first error is kept, the others are written all the same.
+    ///
+    /// # Errors
+    /// The first one.
+    pub fn write(self, state: &RunState) -> Result<(), ReportError> {
+        let mut first = None;
+        for (kind, path, mut file) in self.files {
+            let written = kind.render(state).and_then(|text| {
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.flush())
+                    .map_err(|e| io_error("write", &path, e))
+            });
+            if let Err(error) = written {
+                first.get_or_insert(error);
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Where the files are.
+    pub fn paths(&self) -> impl Iterator<Item = (FileKind, &Path)> {
+        self.files.iter().map(|(kind, path, _)| (*kind, path.as_path()))
+    }
+}
+
+/// Writes reports under their own names into a folder.
+///
+/// # Errors
+/// As [`open`] and [`OpenFiles::write`].
+pub fn write_all(state: &RunState, folder: &Path, which: &[FileKind]) -> Result<(), ReportError> {
+    let paths: Vec<_> = which.iter().map(|kind| (*kind, folder.join(kind.file_name()))).collect();
+    open(&paths)?.write(state)
+}
+
+fn io_error(doing: &'static str, path: &Path, error: io::Error) -> ReportError {
+    ReportError::Io { doing, path: path.to_owned(), error }
+}
+
+/// The run's folder as a report names it: it does not know on which machine it is read.
+pub(super) fn run_name(state: &RunState) -> String {
+    format!("runs/{}", state.identity.run)
+}

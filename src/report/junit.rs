@@ -1,0 +1,190 @@
+//! JUnit: a suite a file, a test case a scenario instance.
+//!
+//! Advisory and expected failures are `skipped` with the full text, so that dashboards stay honest.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use quick_junit::{
+    NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestRerun, TestSuite,
+};
+
+use super::scenario_state::ScenarioState;
+use super::state::RunState;
+use super::whole::{failure_text, steps_text};
+use crate::event::Verdict;
+
+/// The file, whole.
+///
+/// # Errors
+/// The writer's word; none is known that a state can cause.
+pub fn render(state: &RunState) -> Result<String, SerializeError> {
+    let mut report = Report::new(format!("lifecycle {}", xml(&state.identity.run)));
+    report.timestamp = state.started_at.parse().ok();
+    report.set_time(Duration::from_millis(state.took_ms()));
+    let mut suites: IndexMap<&str, Vec<&ScenarioState>> = IndexMap::new();
+    for scenario in state.scenarios.values() {
+        suites.entry(&scenario.plan.file).or_default().push(scenario);
+    }
+    for (file, scenarios) in suites {
+        let mut suite = TestSuite::new(if file.is_empty() { "unknown file".to_owned() } else { xml(file) });
+        suite.timestamp = state.started_at.parse().ok();
+        for (name, value) in identity(state) {
+            suite.add_property(Property::new(name, xml(&value)));
+        }
+        let mut time = 0;
+        for scenario in scenarios {
+            time += scenario.finish.as_ref().map_or(0, |f| f.took_ms);
+            suite.add_test_case(case(state, scenario));
+        }
+        suite.set_time(Duration::from_millis(time));
+        report.add_test_suite(suite);
+    }
+    report.to_string()
+}
+
+/// Who ran what against what, as properties.
+pub fn identity(state: &RunState) -> Vec<(&'static str, String)> {
+    let identity = &state.identity;
+    let mut all = vec![
+        ("run", identity.run.clone()),
+        ("tool_version", identity.tool_version.clone()),
+        ("host", identity.host.clone()),
+        ("catalogue_sha256", identity.catalogue.sha256.clone()),
+    ];
+    if let Some(target) = &identity.target {
+        all.push(("target", target.kind.clone()));
+        all.push(("base_url", target.base_url.clone()));
+        all.push(("time_scale", target.time_scale.to_string()));
+        if let Some(buildinfo) = &target.buildinfo {
+            all.push(("buildinfo", buildinfo.to_string()));
+        }
+    }
+    if let Some(error) = &identity.target_error {
+        all.push(("target_error", error.clone()));
+    }
+    if let Some(profile) = &identity.profile {
+        all.push(("profile", format!("{} {}", profile.name, profile.sha256)));
+    }
+    for (key, name) in [
+        ("system", "ci_system"),
+        ("run", "ci_run"),
+        ("job", "ci_job"),
+        ("commit", "commit"),
+        ("url", "ci_url"),
+    ] {
+        if let Some(value) = identity.ci.get(key) {
+            all.push((name, value.clone()));
+        }
+    }
+    if let Some(finished) = &state.finished {
+        all.push(("exit_code", finished.code.to_string()));
+        all.push(("exit_reason", finished.reason.clone()));
+    }
+    for remark in &state.remarks {
+        all.push(("remark", remark.clone()));
+    }
+    all
+}
+
+fn case(state: &RunState, scenario: &ScenarioState) -> TestCase {
+    let mut case = TestCase::new(xml(scenario.name()), status(state, scenario));
+    case.set_classname(xml(&classname(&scenario.plan.file)));
+    if let Some(finish) = &scenario.finish {
+        case.set_time(Duration::from_millis(finish.took_ms));
+    }
+    let steps = steps_text(state, scenario);
+    if !steps.is_empty() {
+        case.set_system_out(xml(&steps));
+    }
+    let verdict = scenario.verdict().map_or("no end", Verdict::as_str);
+    case.add_property(Property::new("verdict", verdict));
+    case.add_property(Property::new("gate", if scenario.is_advisory() { "advisory" } else { "required" }));
+    if let Some(expected) = &scenario.plan.expects_failure {
+        case.add_property(Property::new("expected_failure_issue", xml(&expected.issue)));
+        case.add_property(Property::new("expected_failure_until", xml(&expected.until)));
+    }
+    if let Some(diagnosis) = &scenario.diagnosis {
+        case.add_property(Property::new("mechanism", xml(&diagnosis.mechanism)));
+        case.add_property(Property::new("class", super::class_name(diagnosis.class)));
+        case.add_property(Property::new("fingerprint", xml(&diagnosis.fingerprint)));
+    }
+    if let Some(finish) = &scenario.finish {
+        for milestone in &finish.milestones {
+            case.add_property(Property::new("milestone", xml(milestone)));
+        }
+        for milestone in &finish.missing_milestones {
+            case.add_property(Property::new("missing_milestone", xml(milestone)));
+        }
+    }
+    case
+}
+
+fn status(state: &RunState, scenario: &ScenarioState) -> TestCaseStatus {
+    let Some(verdict) = scenario.verdict() else {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message("the log ends before this scenario").set_type("unfinished");
+        return status;
+    };
+    let mut status = match verdict {
+        Verdict::Passed => return TestCaseStatus::success(),
+        Verdict::Flaky => {
+            let mut first_try = TestRerun::new(NonSuccessKind::Failure);
+            first_try.set_message(xml(scenario.reason())).set_type("flaky");
+            let mut status = TestCaseStatus::success();
+            status.add_rerun(first_try);
+            return status;
+        }
+        Verdict::Skipped | Verdict::Cancelled | Verdict::ExpectedFailure => TestCaseStatus::skipped(),
+        Verdict::Failed | Verdict::Inconclusive | Verdict::UnexpectedPass | Verdict::Error
+            if scenario.is_advisory() =>
+        {
+            TestCaseStatus::skipped()
+        }
+        Verdict::Failed | Verdict::Inconclusive | Verdict::UnexpectedPass => {
+            TestCaseStatus::non_success(NonSuccessKind::Failure)
+        }
+        Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    let kind = scenario.diagnosis.as_ref().map_or(verdict.as_str(), |d| d.mechanism.as_str());
+    status.set_type(xml(kind));
+    let prefix = match verdict {
+        Verdict::ExpectedFailure => "failed as expected: ",
+        Verdict::Cancelled => "cancelled: ",
+        v if v.is_red() && scenario.is_advisory() => "advisory red: ",
+        _ => "",
+    };
+    status.set_message(xml(&format!("{prefix}{}", scenario.reason())));
+    if scenario.has_failure() {
+        status.set_description(xml(&failure_text(state, scenario)));
+    }
+    status
+}
+
+/// `scenarios/local/provision.yaml` → `scenarios.local.provision`.
+fn classname(file: &str) -> String {
+    file.trim_matches(['<', '>', '/'])
+        .trim_end_matches(".yaml")
+        .replace("<", "")
+        .replace(">", "")
+        .replace('/', ".")
+}
+
+/// Without the characters that XML 1.0 has no way to write.
+fn xml(text: &str) -> String {
+    text.chars()
+        .filter(|c| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_cannot_write_is_left_out() {
+        assert_eq!(xml("a\0b\u{8}c\u{1b}d\u{fffe}e\u{ffff}\tf\ng"), "abcde\tf\ng");
+        assert_eq!(classname("<built-in>/local-provision.yaml"), "built-in.local-provision");
+        assert_eq!(classname("scenarios/a/b.yaml"), "scenarios.a.b");
+    }
+}

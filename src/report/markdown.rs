@@ -1,0 +1,193 @@
+//! Markdown for people who read a run on a forge: a table, then a block per failure.
+
+use super::block::{Size, failure_block, plain_text};
+use super::files::run_name;
+use super::junit::identity;
+use super::scenario_state::ScenarioState;
+use super::state::RunState;
+use super::text::{brief, clean, cut};
+use super::whole::failure_text;
+use crate::event::Verdict;
+
+/// The forge's limit of a job summary is 1 MiB; what is longer is dropped whole by it.
+const MAX_BYTES: usize = 900 << 10;
+/// What one scenario's whole text may take before only its block is shown.
+const MAX_FAILURE: usize = 64 << 10;
+/// Columns of a cell.
+const MAX_WHY: usize = 300;
+
+/// The file, whole, at most 900 KiB.
+pub fn render(state: &RunState) -> String {
+    let mut page = head(state);
+    let rows = rows(state);
+    let tail = tail(state);
+    let shown = push_within(&mut page, &rows, MAX_BYTES / 2, "rows");
+    if shown < rows.len() {
+        page.push('\n');
+    }
+    page.push_str(&tail);
+    let details: Vec<String> =
+        state.by_importance().into_iter().filter(|s| s.has_failure()).map(|s| details(state, s)).collect();
+    push_within(&mut page, &details, MAX_BYTES, "failures");
+    page
+}
+
+/// Pushes what fits below a limit, then says how many did not; returns how many did.
+fn push_within(page: &mut String, items: &[String], limit: usize, what: &str) -> usize {
+    for (i, item) in items.iter().enumerate() {
+        if page.len() + item.len() + 200 > limit {
+            page.push_str(&format!("\n… {} more {what}: see the other reports\n", items.len() - i));
+            return i;
+        }
+        page.push_str(item);
+    }
+    items.len()
+}
+
+fn head(state: &RunState) -> String {
+    let totals = state.totals();
+    let exit = match &state.finished {
+        Some(finished) => format!("exit {}: {}", finished.code, escape(&finished.reason)),
+        None => "no exit code: the run has no end".to_owned(),
+    };
+    let mut page = format!(
+        "## lifecycle: {}\n\n{} in {} · {exit}\n\n",
+        escape(&totals.line()),
+        super::text::count(totals.scenarios as u64, "scenario"),
+        brief(state.took_ms())
+    );
+    for remark in &state.remarks {
+        page.push_str(&format!("> {}\n\n", escape(remark)));
+    }
+    page.push_str("| | scenario | took | platform | why |\n|---|---|---|---|---|\n");
+    page
+}
+
+fn rows(state: &RunState) -> Vec<String> {
+    state.by_importance().into_iter().map(row).collect()
+}
+
+fn row(scenario: &ScenarioState) -> String {
+    let verdict = scenario.verdict();
+    let advisory =
+        if scenario.is_advisory() && verdict.is_some_and(Verdict::is_red) { " (advisory)" } else { "" };
+    let took = scenario.finish.as_ref().map_or_else(String::new, |f| brief(f.took_ms));
+    let platform = scenario.finish.as_ref().filter(|f| f.platform_ms > 0);
+    let platform = platform.map_or_else(String::new, |f| brief(f.platform_ms));
+    let mechanism =
+        scenario.diagnosis.as_ref().map(|d| format!("**{}** ", escape(&d.mechanism))).unwrap_or_default();
+    let why = if verdict == Some(Verdict::Passed) {
+        String::new()
+    } else {
+        escape(&cut(scenario.reason(), MAX_WHY))
+    };
+    format!(
+        "| {} {}{advisory} | {} | {took} | {platform} | {mechanism}{why} |\n",
+        mark(verdict),
+        verdict.map_or("no end", Verdict::as_str),
+        escape(&cut(scenario.name(), MAX_WHY)),
+    )
+}
+
+fn mark(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Passed) => "✅",
+        Some(Verdict::Flaky) => "⚠️",
+        Some(Verdict::ExpectedFailure) => "🟡",
+        Some(Verdict::Skipped) => "⏭️",
+        Some(Verdict::Cancelled) | None => "⏹️",
+        Some(_) => "❌",
+    }
+}
+
+fn tail(state: &RunState) -> String {
+    let mut page = String::from("\n");
+    let left = state.left();
+    if !left.is_empty() {
+        page.push_str("**Left behind** (remove with `lifecycle sweep`):\n\n");
+        for line in left.iter().take(50) {
+            page.push_str(&format!("- {}\n", escape(line)));
+        }
+        page.push('\n');
+    }
+    let warnings = state.warnings.len() as u64 + state.more_warnings;
+    if warnings > 0 {
+        page.push_str(&format!(
+            "<details><summary>{}</summary>\n\n",
+            super::text::count(warnings, "warning")
+        ));
+        for (scenario, text) in state.warnings.iter().take(50) {
+            let whose = scenario.as_deref().map(|s| format!("{}: ", escape(s))).unwrap_or_default();
+            page.push_str(&format!("- {whose}{}\n", escape(text)));
+        }
+        page.push_str("\n</details>\n\n");
+    }
+    page.push_str("<details><summary>run</summary>\n\n| | |\n|---|---|\n");
+    for (name, value) in identity(state) {
+        let short: String = value.chars().take(300).collect();
+        page.push_str(&format!("| {} | {} |\n", name.replace('_', " "), escape(&short)));
+    }
+    page.push_str("\n</details>\n\n");
+    page
+}
+
+fn details(state: &RunState, scenario: &ScenarioState) -> String {
+    let mut text = failure_text(state, scenario);
+    if text.len() > MAX_FAILURE {
+        let size = Size { lines: Some(60), ..Size::WHOLE };
+        text = plain_text(&failure_block(state, scenario, &run_name(state), size));
+    }
+    let open =
+        if scenario.verdict().is_some_and(Verdict::is_red) && !scenario.is_advisory() { " open" } else { "" };
+    let fence = fence(&text);
+    format!(
+        "<details{open}><summary>{} {} {}</summary>\n\n{fence}text\n{}{fence}\n\n</details>\n\n",
+        mark(scenario.verdict()),
+        html(scenario.name()),
+        html(scenario.verdict().map_or("", Verdict::as_str)),
+        text
+    )
+}
+
+/// A fence that is longer than any run of backticks in the text.
+fn fence(text: &str) -> String {
+    let mut longest = 0;
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    "`".repeat((longest + 1).max(3))
+}
+
+/// For the flow of a page or a cell of a table: nothing in it is markup.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in html(text).chars() {
+        if matches!(c, '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '~' | '@' | '!') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    // A number sign that begins a word links to an issue of the forge's own, which is welcome.
+    out
+}
+
+fn html(text: &str) -> String {
+    maud::html! { (clean(text)) }.into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_markup() {
+        assert_eq!(
+            escape("a|b `c` <script>*x*</script> [l](u)\n| d"),
+            "a\\|b \\`c\\` &lt;script&gt;\\*x\\*&lt;/script&gt; \\[l\\](u) \\| d"
+        );
+        assert_eq!(fence("a ```` b"), "`````");
+        assert_eq!(fence("a"), "```");
+    }
+}

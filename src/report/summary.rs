@@ -1,0 +1,139 @@
+//! The end of a run for people: who is red and why, what is skipped, what is left, why this code.
+
+use super::block::{BlockLine, Tone};
+use super::scenario_state::ScenarioState;
+use super::state::RunState;
+use super::text::{brief, clean, count, cut};
+use crate::event::Verdict;
+
+/// Scenarios that are named of one kind before `… N more`.
+const MAX_NAMED: usize = 20;
+
+/// The summary's lines; `log` is where the log is, as a person would type it.
+pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<BlockLine> {
+    let mut out = Out { lines: Vec::new(), columns: width.saturating_sub(14).max(30) };
+    let totals = state.totals();
+    let red = state.finished.as_ref().is_none_or(|f| f.code != 0);
+    let title = format!(
+        "{}: {}, in {}",
+        count(totals.scenarios as u64, "scenario"),
+        totals.line(),
+        brief(state.took_ms())
+    );
+    let tone = if red { Tone::Title } else { Tone::Good };
+    out.lines.push(BlockLine { label: String::new(), text: title, tone });
+
+    let required = |s: &&ScenarioState| !s.is_advisory();
+    out.list("red", state.reds().filter(required).map(red_line).collect());
+    out.list("advisory", state.reds().filter(|s| s.is_advisory()).map(red_line).collect());
+    out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
+    out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
+    out.list("skipped", skip_lines(state));
+    out.list("cancelled", of(state, Verdict::Cancelled).map(|s| s.name().to_owned()).collect());
+    let unfinished = state.scenarios.values().filter(|s| s.verdict().is_none() && s.started_ms.is_some());
+    out.list("no end", unfinished.map(|s| s.name().to_owned()).collect());
+    out.list("warning", warning_lines(state));
+    out.list(
+        "removed",
+        state.resources.left_by_platform.iter().map(|w| format!("left by the platform: {w}")).collect(),
+    );
+    let left = state.left();
+    out.list("LEFT", left.clone());
+    if !left.is_empty() {
+        out.push("", "remove it with: lifecycle sweep", Tone::Command);
+    }
+    for remark in &state.remarks {
+        out.push("log", remark, Tone::Plain);
+    }
+    if let Some(log) = log {
+        out.push("log", log, Tone::Plain);
+    }
+    match &state.finished {
+        Some(finished) => {
+            let text = format!("exit {}: {}", finished.code, clean(&finished.reason));
+            out.push("", &text, Tone::Strong);
+        }
+        None => out.push("", "no exit code: the run has no end", Tone::Strong),
+    }
+    out.lines
+}
+
+struct Out {
+    lines: Vec<BlockLine>,
+    columns: usize,
+}
+
+impl Out {
+    fn push(&mut self, label: &str, text: &str, tone: Tone) {
+        self.lines.push(BlockLine { label: label.to_owned(), text: text.to_owned(), tone });
+    }
+
+    fn list(&mut self, label: &str, items: Vec<String>) {
+        let total = items.len();
+        let tone = if label == "LEFT" { Tone::Strong } else { Tone::Plain };
+        for (i, item) in items.into_iter().take(MAX_NAMED).enumerate() {
+            let text = cut(&clean(&item), self.columns);
+            self.push(if i == 0 { label } else { "" }, &text, tone);
+        }
+        if total > MAX_NAMED {
+            self.push("", &format!("… {} more", total - MAX_NAMED), Tone::Dim);
+        }
+    }
+}
+
+fn of(state: &RunState, verdict: Verdict) -> impl Iterator<Item = &ScenarioState> {
+    state.scenarios.values().filter(move |s| s.verdict() == Some(verdict))
+}
+
+fn red_line(scenario: &ScenarioState) -> String {
+    let step = scenario.decisive_step();
+    let mechanism = scenario.diagnosis.as_ref().map_or("", |d| d.mechanism.as_str());
+    let mechanism = if mechanism.is_empty() { String::new() } else { format!(" [{mechanism}]") };
+    format!("{}{mechanism} {} {}", scenario.name(), scenario.place(step), scenario.reason())
+}
+
+fn expected_line(scenario: &ScenarioState) -> String {
+    match &scenario.plan.expects_failure {
+        Some(expected) => {
+            format!("{} {} until {}: {}", scenario.name(), expected.issue, expected.until, expected.reason)
+        }
+        None => format!("{} {}", scenario.name(), scenario.reason()),
+    }
+}
+
+fn flaky_line(scenario: &ScenarioState) -> String {
+    let retried: Vec<String> = scenario
+        .steps
+        .values()
+        .filter(|s| s.attempts > 1)
+        .map(|s| format!("step {} passed at try {}", s.step, s.attempts))
+        .collect();
+    let why = if retried.is_empty() { scenario.reason().to_owned() } else { retried.join(", ") };
+    format!("{} {why}", scenario.name())
+}
+
+fn skip_lines(state: &RunState) -> Vec<String> {
+    let skips = state.skips();
+    skips
+        .iter()
+        .map(|(reason, names)| {
+            let reason = if reason.is_empty() { "no reason given" } else { reason };
+            format!("{} ({reason}): {}", names.len(), names.join(", "))
+        })
+        .collect()
+}
+
+fn warning_lines(state: &RunState) -> Vec<String> {
+    let mut lines: Vec<String> = state
+        .warnings
+        .iter()
+        .map(|(scenario, text)| match scenario {
+            Some(scenario) => format!("{scenario}: {text}"),
+            None => text.clone(),
+        })
+        .collect();
+    if state.more_warnings > 0 {
+        lines.push(format!("{} more in the log", count(state.more_warnings, "warning")));
+    }
+    lines
+}

@@ -1,0 +1,166 @@
+use std::path::Path;
+
+use insta::assert_snapshot;
+
+use super::sample::{FAILING, Sample, everything, failing, healthy};
+use crate::event::{EventKind, Verdict};
+use crate::output::{Colour, Printer, Terminal, Verbosity};
+use crate::report::{CiLog, Console, RunState, Size, dump_lines, failure_block, plain_text, progress_lines};
+
+/// What the console says of a run.
+fn said(sample: &Sample, verbosity: Verbosity, ci: CiLog, colour: Colour) -> String {
+    let (printer, captured) = Printer::captured(verbosity, colour, true, Terminal::default());
+    let mut console = Console::new(printer, ci, Path::new("runs/20260613-054100-k3v9"));
+    let mut state = RunState::default();
+    for event in &sample.events {
+        state.apply(event);
+        console.event(&state, event);
+        console.flush().unwrap();
+    }
+    console.finish(&state).unwrap();
+    assert_eq!(captured.stdout(), "");
+    captured.stderr()
+}
+
+#[test]
+fn plain_lines_of_a_healthy_run() {
+    assert_snapshot!(said(&healthy(), Verbosity::Normal, CiLog::Plain, Colour::Never));
+}
+
+#[test]
+fn plain_lines_of_everything() {
+    assert_snapshot!(said(&everything(), Verbosity::Normal, CiLog::Plain, Colour::Never));
+}
+
+#[test]
+fn verbose_shows_steps_and_exchanges() {
+    assert_snapshot!(said(&healthy(), Verbosity::Verbose, CiLog::Plain, Colour::Never));
+}
+
+#[test]
+fn quiet_shows_failures_and_the_summary() {
+    let quiet = said(&everything(), Verbosity::Quiet, CiLog::Plain, Colour::Never);
+    assert!(quiet.contains("MECHANISM") && quiet.contains("exit 1:"), "{quiet}");
+    for absent in ["PASS", "SKIP", "SLOW", "RUN "] {
+        assert!(!quiet.lines().any(|l| l.contains(absent)), "{absent} in {quiet}");
+    }
+    let healthy = said(&healthy(), Verbosity::Quiet, CiLog::Plain, Colour::Never);
+    assert_eq!(healthy.trim().lines().count(), 3, "{healthy}");
+}
+
+#[test]
+fn a_forge_gets_annotations_and_groups() {
+    let text = said(&everything(), Verbosity::Normal, CiLog::Commands, Colour::Never);
+    let commands: Vec<&str> = text.lines().filter(|l| l.starts_with("::")).collect();
+    assert_snapshot!(commands.join("\n"));
+    let groups = |what: &str| commands.iter().filter(|l| l.starts_with(what)).count();
+    assert_eq!(groups("::group::"), groups("::endgroup::"));
+}
+
+#[test]
+fn it_makes_sense_without_colour() {
+    let plain = said(&everything(), Verbosity::Normal, CiLog::Plain, Colour::Never);
+    let coloured = said(&everything(), Verbosity::Normal, CiLog::Plain, Colour::Always);
+    assert!(coloured.contains('\u{1b}') && !plain.contains('\u{1b}'));
+    assert_eq!(console::strip_ansi_codes(&coloured), plain);
+}
+
+fn block(sample: &Sample, scenario: &str, width: usize) -> String {
+    let state = sample.state();
+    plain_text(&failure_block(&state, &state.scenarios[scenario], "runs/r1", Size::screen(width)))
+}
+
+#[test]
+fn the_failure_block() {
+    assert_snapshot!(block(&everything(), FAILING, 100));
+}
+
+#[test]
+fn an_unclassified_failure_names_the_nearest() {
+    assert_snapshot!(block(&everything(), "advisory-real-image", 100));
+}
+
+#[test]
+fn huge_evidence_fits_a_screen_and_keeps_what_matters() {
+    for width in [40, 60, 80, 100, 200] {
+        let mut s = Sample::default();
+        s.started().planned(|_| {}, &[FAILING]);
+        failing(&mut s, FAILING, 10_000);
+        let long = |i: usize| format!("{i} {}", "word ".repeat(200));
+        for event in &mut s.events {
+            match &mut event.event {
+                EventKind::Diagnosed(d) => {
+                    d.evidence = (0..50).map(long).collect();
+                    d.rules_out = (0..50).map(long).collect();
+                    d.fix_shape = long(0);
+                    d.summary = long(0);
+                }
+                EventKind::StepFinished(f) => {
+                    f.details = (0..50).map(long).collect();
+                    f.message = long(0);
+                }
+                EventKind::StepWaiting(w) => w.last = long(1),
+                _ => {}
+            }
+        }
+        s.end(FAILING, Verdict::Failed, &long(3), |f| f.step = Some("4".into()));
+        let block = block(&s, FAILING, width);
+        assert!(block.lines().count() <= 40, "{} lines\n{block}", block.lines().count());
+        for line in block.lines() {
+            assert!(console::measure_text_width(line) <= width.clamp(86, 100), "{width}: {line}");
+        }
+        for part in [
+            "MECHANISM",
+            "EVIDENCE",
+            "FIX SHAPE",
+            "record",
+            "neighbours",
+            "more in report",
+            "lifecycle diagnose",
+        ] {
+            assert!(block.contains(part), "{part} is missing in\n{block}");
+        }
+        assert!(block.contains("lifecycle run"), "{block}");
+    }
+}
+
+/// A run in the middle: twelve scenarios, most of them waiting.
+fn middle() -> RunState {
+    let names: Vec<String> = (0..14).map(|i| format!("runtimes[runtime=codex-{i:02}]")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut s = Sample::default();
+    s.started().planned(|_| {}, &names);
+    for (i, name) in names.iter().enumerate().skip(1).take(12) {
+        s.at(100 * i as u64).begin(name).step(name, "1");
+    }
+    s.at(2_000).end(names[3], Verdict::Passed, "", |_| {});
+    s.end(names[4], Verdict::Failed, "", |_| {});
+    s.step(names[1], "2").waiting(names[1], "2", "provisioning", 0, false);
+    s.at(3_000).waiting(names[1], "2", "provisioning", 1_000, true);
+    s.at(4_000).step(names[2], "4").waiting(
+        names[2],
+        "4",
+        "a new instance that is degraded and whose list of reasons is long",
+        0,
+        false,
+    );
+    s.exchange(names[5], "1", 200);
+    s.state()
+}
+
+#[test]
+fn progress_is_capped_stable_and_fits() {
+    let state = middle();
+    assert_snapshot!(progress_lines(&state, 14_300, 100, 8).join("\n"));
+    for width in [20, 40, 80] {
+        let lines = progress_lines(&state, 14_300, width, 8);
+        assert_eq!(lines.len(), 10);
+        assert!(lines.iter().all(|l| console::measure_text_width(l) <= width), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_dump_says_what_everything_waits_for() {
+    assert_snapshot!(dump_lines(&middle(), 14_300).join("\n"));
+    assert_snapshot!(dump_lines(&healthy().state(), 2_000).join("\n"));
+}

@@ -1,0 +1,142 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use insta::assert_snapshot;
+
+use super::sample::{FAILING, everything, failing, healthy};
+use crate::event::{EventKind, Log, Verdict};
+use crate::output::{Colour, Printer, Terminal, Verbosity};
+use crate::redact::Redactor;
+use crate::report::{
+    CiLog, FileKind, OpenFiles, ReportError, ReporterConfig, Reporters, fold, open, write_all,
+};
+
+#[test]
+fn junit() {
+    let text = FileKind::Junit.render(&everything().state()).unwrap();
+    assert_snapshot!(text);
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (8, 1, 0));
+}
+
+#[test]
+fn json() {
+    let text = FileKind::Json.render(&everything().state()).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    assert_snapshot!(text);
+}
+
+#[test]
+fn markdown() {
+    assert_snapshot!(FileKind::Markdown.render(&everything().state()).unwrap());
+}
+
+#[test]
+fn html_escapes_everything_and_needs_no_network() {
+    let text = FileKind::Html.render(&everything().state()).unwrap();
+    assert!(!text.contains("<script"), "foreign markup");
+    assert!(text.contains("&lt;script&gt;"));
+    for remote in ["src=", "href=", "@import", "url("] {
+        assert!(!text.contains(remote), "{remote}");
+    }
+    assert_snapshot!(text);
+}
+
+#[test]
+fn markdown_stays_below_the_forge_limit() {
+    let mut s = super::sample::Sample::default();
+    s.started();
+    for i in 0..3_000 {
+        let name = format!("red-{i}-{}", "n".repeat(200));
+        s.begin(&name).end(&name, Verdict::Failed, &"why ".repeat(100), |_| {});
+    }
+    let text = FileKind::Markdown.render(&s.state()).unwrap();
+    assert!(text.len() <= 900 << 10, "{}", text.len());
+    assert!(text.contains("more rows") && text.contains("more failures"));
+    assert!(text.contains("<summary>run</summary>"));
+}
+
+#[test]
+fn one_huge_failure_leaves_room_for_the_others() {
+    let mut s = super::sample::Sample::default();
+    s.started().planned(|_| {}, &[FAILING]);
+    failing(&mut s, FAILING, 2_000);
+    s.end(FAILING, Verdict::Failed, "", |_| {});
+    let text = FileKind::Markdown.render(&s.state()).unwrap();
+    assert!(text.len() < 32 << 10, "{}", text.len());
+    assert!(text.contains("MECHANISM"));
+}
+
+#[test]
+fn a_bad_path_fails_before_the_run_and_says_which() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let bad = folder.path().join("file/junit.xml");
+    let error = open(&[(FileKind::Junit, bad)]).unwrap_err().to_string();
+    assert!(error.contains("cannot make the folder") && error.contains("file"), "{error}");
+    let error = open(&[(FileKind::Json, folder.path().to_owned())]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot open"), "{error}");
+}
+
+#[test]
+fn a_job_summary_is_appended_to_and_reports_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("deep/summary.md");
+    let json = folder.path().join("report.json");
+    std::fs::create_dir(folder.path().join("deep")).unwrap();
+    std::fs::write(&summary, "from another step\n").unwrap();
+    std::fs::write(&json, "old".repeat(100_000)).unwrap();
+    let files = open(&[(FileKind::StepSummary, summary.clone()), (FileKind::Json, json.clone())]).unwrap();
+    assert_eq!(std::fs::read_to_string(&json).unwrap(), "", "an old report is not taken for a new one");
+    files.write(&healthy().state()).unwrap();
+    assert!(std::fs::read_to_string(&summary).unwrap().starts_with("from another step\n## lifecycle"));
+    assert!(std::fs::read_to_string(&json).unwrap().starts_with('{'));
+}
+
+/// Plays a sample through a real log with live reporters; gives the folder.
+async fn live(files: OpenFiles, folder: &std::path::Path) -> Result<String, ReportError> {
+    let log = Log::create(folder, Redactor::new()).unwrap();
+    let (printer, captured) = Printer::captured(Verbosity::Normal, Colour::Never, true, Terminal::default());
+    let config = ReporterConfig { printer, ci: CiLog::Plain, run_folder: PathBuf::from("runs/r1"), files };
+    let handle = Reporters::spawn(&log, config);
+    for event in everything().events {
+        log.emit(event.event);
+    }
+    log.close();
+    handle.finish().await.map(|_| captured.stderr())
+}
+
+#[tokio::test]
+async fn live_reports_are_rebuilt_byte_for_byte_from_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = FileKind::ALL.iter().map(|k| (*k, folder.path().join(k.file_name()))).collect();
+    let said = live(open(&paths).unwrap(), folder.path()).await.unwrap();
+    assert!(said.contains("exit 1:"), "{said}");
+    let again = folder.path().join("again");
+    write_all(&fold(folder.path()).unwrap(), &again, &FileKind::ALL).unwrap();
+    for (kind, path) in paths {
+        let (live, rebuilt) =
+            (std::fs::read(&path).unwrap(), std::fs::read(again.join(kind.file_name())).unwrap());
+        assert!(!live.is_empty());
+        assert_eq!(live, rebuilt, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_error_is_kept_and_the_others_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("report.json");
+    let paths = [(FileKind::Junit, PathBuf::from("/dev/full")), (FileKind::Json, json.clone())];
+    let error = live(open(&paths).unwrap(), folder.path()).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot write /dev/full: No space left"), "{error}");
+    assert!(std::fs::read_to_string(json).unwrap().ends_with("}\n"));
+}
+
+#[tokio::test]
+async fn reporters_share_events_without_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::create(folder.path(), Redactor::new()).unwrap();
+    let (mut one, mut two) = (log.listen(), log.listen());
+    log.emit(EventKind::DumpRequested);
+    assert!(Arc::ptr_eq(&one.recv().await.unwrap(), &two.recv().await.unwrap()));
+}

@@ -1,0 +1,5 @@
+mod sample;
+
+mod console_text;
+mod file_reports;
+mod folding;

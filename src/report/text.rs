@@ -1,0 +1,155 @@
+//! Text for people: cleaned of what could steer a terminal, cut and wrapped to columns.
+
+use console::{measure_text_width, strip_ansi_codes, truncate_str};
+
+/// One line without anything that steers a terminal or turns the direction of writing.
+pub fn clean(text: &str) -> String {
+    let plain = strip_ansi_codes(text);
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        match c {
+            '\n' | '\t' => out.push(' '),
+            '\r' => {}
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {}
+            c if c.is_control() => out.push('·'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// At most so many columns, with `…` where it was cut.
+pub fn cut(text: &str, columns: usize) -> String {
+    truncate_str(text, columns, "…").into_owned()
+}
+
+/// Filled with spaces to so many columns, cut when it is longer.
+pub fn fill(text: &str, columns: usize) -> String {
+    let text = cut(text, columns);
+    let spaces = columns.saturating_sub(measure_text_width(&text));
+    text + &" ".repeat(spaces)
+}
+
+/// Wrapped between words; words that are too long are broken; the last line says when more follows.
+pub fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> {
+    let columns = columns.max(8);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let mut word = word;
+        let mut wide = measure_text_width(word);
+        if used > 0 && used + 1 + wide > columns {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        while wide > columns {
+            let head = truncate_str(word, columns, "").into_owned();
+            word = &word[head.len()..];
+            wide = measure_text_width(word);
+            lines.push(head);
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += wide;
+        if lines.len() > max_lines {
+            break;
+        }
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    if lines.len() > max_lines {
+        lines.truncate(max_lines);
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{}…", truncate_str(last, columns - 1, ""));
+        }
+    }
+    lines
+}
+
+/// A duration in few characters: `7 ms`, `0.5 s`, `20.0 s`, `4m 05s`, `2h 10m`.
+pub fn brief(ms: u64) -> String {
+    match ms {
+        0..100 => format!("{ms} ms"),
+        100..59_950 => {
+            let tenths = (ms + 50) / 100;
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
+        59_950..3_600_000 => {
+            let seconds = ms.div_ceil(1_000);
+            format!("{}m {:02}s", seconds / 60, seconds % 60)
+        }
+        _ => format!("{}h {:02}m", ms / 3_600_000, ms / 60_000 % 60),
+    }
+}
+
+/// `1 poll`, `2 polls`.
+pub fn count(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// The time of day of an event's time stamp, UTC: `05:41:55Z`.
+pub fn clock(at: &str) -> String {
+    at.get(11..19).map_or_else(|| "--:--:--".to_owned(), |time| format!("{time}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_brief() {
+        for (ms, shown) in [
+            (0, "0 ms"),
+            (99, "99 ms"),
+            (100, "0.1 s"),
+            (512, "0.5 s"),
+            (20_000, "20.0 s"),
+            (59_949, "59.9 s"),
+            (59_950, "1m 00s"),
+            (245_000, "4m 05s"),
+            (7_800_000, "2h 10m"),
+        ] {
+            assert_eq!(brief(ms), shown, "{ms}");
+        }
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(clean("\u{1b}[31mred\u{1b}[0m a\tb\r\nc\u{7}d\u{202e}e"), "red a b c·de");
+    }
+
+    #[test]
+    fn the_clock_of_anything_is_no_panic() {
+        assert_eq!(clock("2026-06-13T05:41:55.123Z"), "05:41:55Z");
+        assert_eq!(clock(""), "--:--:--");
+        assert_eq!(clock("ééééééééééééééééééé"), "--:--:--");
+    }
+
+    proptest! {
+        #[test]
+        fn cut_filled_and_wrapped_lines_fit(text in "\\PC{0,200}", columns in 8usize..60, max in 1usize..5) {
+            let text = clean(&text);
+            prop_assert!(measure_text_width(&cut(&text, columns)) <= columns);
+            prop_assert_eq!(measure_text_width(&fill(&text, columns)), columns);
+            let lines = wrap(&text, columns, max);
+            prop_assert!(lines.len() <= max);
+            for line in lines {
+                prop_assert!(measure_text_width(&line) <= columns, "{line}");
+            }
+        }
+
+        #[test]
+        fn wrapping_loses_no_word(words in proptest::collection::vec("[a-z]{1,30}", 0..40), columns in 8usize..60) {
+            let text = words.join(" ");
+            let wrapped = wrap(&text, columns, usize::MAX).concat().replace(' ', "");
+            prop_assert_eq!(wrapped, words.concat());
+        }
+    }
+}

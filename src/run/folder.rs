@@ -1,0 +1,172 @@
+//! The folder of a run: `runs/<run-id>/`, locked while the run lives.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::event::{EventKind, read_events};
+
+/// An error with its path and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} {}: {error}", path.display())]
+pub struct FolderError {
+    doing: &'static str,
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// The folder of a run that lives; the lock ends with the process, however it ends.
+#[derive(Debug)]
+pub struct RunFolder {
+    /// `<runs-dir>/<run-id>`.
+    pub path: PathBuf,
+    /// The run's id.
+    pub run: String,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes and locks a folder for a new run.
+    ///
+    /// # Errors
+    /// A read-only or full disk, a path that is a file.
+    pub fn create(runs: &Path, run: &str) -> Result<RunFolder, FolderError> {
+        let path = runs.join(run);
+        let fail = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |error| FolderError { doing, path, error }
+        };
+        fs::create_dir_all(&path).map_err(fail("make the folder", &path))?;
+        let lock_path = path.join("lock");
+        let lock = File::create(&lock_path).map_err(fail("make", &lock_path))?;
+        lock.lock().map_err(fail("lock", &lock_path))?;
+        Ok(RunFolder { path, run: run.to_owned(), _lock: lock })
+    }
+}
+
+impl RunFolder {
+    /// Locks the folder of a run that ended, to write to its log again.
+    ///
+    /// # Errors
+    /// Somebody else holds the lock, or the system refuses.
+    pub fn reopen(path: &Path) -> Result<RunFolder, FolderError> {
+        let lock_path = path.join("lock");
+        let fail = |doing| {
+            let path = lock_path.clone();
+            move |error| FolderError { doing, path, error }
+        };
+        let lock = File::create(&lock_path).map_err(fail("open"))?;
+        lock.try_lock().map_err(|e| fail("lock")(e.into()))?;
+        let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(RunFolder { path: path.to_owned(), run, _lock: lock })
+    }
+}
+
+/// Whether a run still lives: somebody holds its lock.
+pub fn is_live(folder: &Path) -> bool {
+    match File::open(folder.join("lock")) {
+        Ok(lock) => matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(_) => false,
+    }
+}
+
+/// All run folders, oldest first.
+pub fn list(runs: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(runs) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|e| e.path())
+        .filter(|p| p.join("events.jsonl").is_file())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// The folder that a person means: a path, a run id, a unique beginning of one, or `last`.
+///
+/// # Errors
+/// What there is instead.
+pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, String> {
+    let direct = Path::new(wanted);
+    if direct.join("events.jsonl").is_file() || (direct.is_file() && wanted.ends_with(".jsonl")) {
+        return Ok(direct.to_owned());
+    }
+    let folders = list(runs);
+    let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if wanted == "last" {
+        return folders.last().cloned().ok_or_else(|| format!("there is no run in {}", runs.display()));
+    }
+    let hits: Vec<&PathBuf> = folders.iter().filter(|p| name(p).contains(wanted)).collect();
+    match hits.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            let newest: Vec<String> = folders.iter().rev().take(5).map(name).collect();
+            Err(format!(
+                "no run `{wanted}` in {}; the newest are: {}",
+                runs.display(),
+                if newest.is_empty() { "none".to_owned() } else { newest.join(", ") }
+            ))
+        }
+        many => Err(format!(
+            "`{wanted}` means {} runs: {}",
+            many.len(),
+            many.iter().map(|p| name(p)).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+/// Removes the oldest runs beyond `keep`; never one that lives or still owns something.
+pub fn prune(runs: &Path, keep: usize) {
+    let folders = list(runs);
+    let excess = folders.len().saturating_sub(keep);
+    for folder in folders.into_iter().take(excess) {
+        if !is_live(&folder) && owns_nothing(&folder) {
+            // A folder that cannot be removed is tried again by the next run.
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+fn owns_nothing(folder: &Path) -> bool {
+    let mut open = std::collections::BTreeSet::new();
+    let read = read_events(folder, |event| match event.event {
+        EventKind::Intent(intent) => {
+            open.insert(intent.resource);
+        }
+        EventKind::Released(released) => {
+            open.remove(&released.resource);
+        }
+        _ => {}
+    });
+    read.is_ok() && open.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Intent, Log, Released};
+    use crate::redact::Redactor;
+
+    #[test]
+    fn a_live_run_and_one_that_owns_something_are_never_pruned() {
+        let runs = tempfile::tempdir().unwrap();
+        let live = RunFolder::create(runs.path(), "1-live").unwrap();
+        Log::create(&live.path, Redactor::new()).unwrap();
+        let owing = RunFolder::create(runs.path(), "2-owing").unwrap();
+        let log = Log::create(&owing.path, Redactor::new()).unwrap();
+        log.emit(EventKind::Intent(Intent { resource: "r1".into(), ..Intent::default() }));
+        drop(owing);
+        let done = RunFolder::create(runs.path(), "3-done").unwrap();
+        let log = Log::create(&done.path, Redactor::new()).unwrap();
+        log.emit(EventKind::Intent(Intent { resource: "r1".into(), ..Intent::default() }));
+        log.emit(EventKind::Released(Released { resource: "r1".into(), ..Released::default() }));
+        drop(done);
+        prune(runs.path(), 0);
+        let left: Vec<PathBuf> = list(runs.path());
+        assert_eq!(left, [runs.path().join("1-live"), runs.path().join("2-owing")]);
+        assert!(is_live(&left[0]) && !is_live(&left[1]));
+        assert_eq!(find(runs.path(), "last"), Ok(left[1].clone()));
+        assert_eq!(find(runs.path(), "live"), Ok(left[0].clone()));
+        assert!(find(runs.path(), "nope").unwrap_err().contains("2-owing"));
+    }
+}

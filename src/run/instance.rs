@@ -1,0 +1,187 @@
+//! Whether what answers now is a new instance: evidence, best first (DESIGN §3).
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::poller::StreamEvent;
+
+/// What is known of the instance before an edge.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    /// Container id and start time, or another id that changes with the instance.
+    pub instance: Option<String>,
+    /// The URL that the record showed.
+    pub url: String,
+    /// The uptime that the record showed.
+    pub uptime: Option<i64>,
+    /// When the edge was asked for.
+    pub edge_at: Option<Instant>,
+    /// The event stream was open before the edge, since this instant.
+    pub stream_since: Option<Instant>,
+}
+
+/// What is known of the instance now.
+#[derive(Clone, Debug, Default)]
+pub struct Current<'a> {
+    /// Container id and start time, if they can be had.
+    pub instance: Option<&'a str>,
+    /// The record.
+    pub record: Option<&'a Value>,
+    /// Events since the edge.
+    pub events: &'a [StreamEvent],
+    /// Since when the stream has been open without a gap.
+    pub stream_since: Option<Instant>,
+}
+
+/// What proves a new instance, or why nothing does.
+///
+/// # Errors
+/// What was there instead: old, absent, or no evidence either way.
+pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<String, String> {
+    if let (Some(old), Some(new)) = (&before.instance, now.instance) {
+        // The best evidence decides alone, both ways.
+        return if old == new {
+            Err(format!("still the old instance ({})", short(new)))
+        } else {
+            Ok(format!("instance {} → {}", short(old), short(new)))
+        };
+    }
+    let url = now.record.and_then(|r| r.get("url")).and_then(Value::as_str).unwrap_or_default();
+    if !url.is_empty() && url != before.url {
+        return Ok(if before.url.is_empty() {
+            format!("url {url}")
+        } else {
+            format!("url {} → {url}", before.url)
+        });
+    }
+    if stream_shows_it(before, now) {
+        return Ok("PROVISIONING, then ONLINE with a URL, on the stream".to_owned());
+    }
+    let uptime = now.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64);
+    if let (Some(old), Some(new)) = (before.uptime, uptime)
+        && new < old
+    {
+        return Ok(format!("uptime {old} s → {new} s"));
+    }
+    Err(match url {
+        "" => "no URL yet".to_owned(),
+        _ => format!(
+            "the same URL {url} and uptime {} s: nothing tells a new instance from the old one",
+            uptime.map_or_else(|| "?".to_owned(), |u| u.to_string())
+        ),
+    })
+}
+
+fn stream_shows_it(before: &Baseline, now: &Current<'_>) -> bool {
+    let (Some(edge), Some(opened), Some(still)) = (before.edge_at, before.stream_since, now.stream_since)
+    else {
+        return false;
+    };
+    if opened >= edge || still != opened {
+        return false;
+    }
+    let mut provisioning = false;
+    now.events.iter().filter(|e| e.at >= edge).any(|event| {
+        provisioning |= event.kind == "WORKSPACE_PROVISIONING";
+        let url = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
+        provisioning && event.kind == "WORKSPACE_ONLINE" && !url.is_empty()
+    })
+}
+
+fn short(instance: &str) -> &str {
+    instance.get(..12).unwrap_or(instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(at: Instant, kind: &str, payload: Value) -> StreamEvent {
+        StreamEvent { at, kind: kind.into(), payload }
+    }
+
+    #[test]
+    fn evidence_best_first() {
+        let edge = Instant::now();
+        let opened = edge.checked_sub(Duration::from_secs(1)).unwrap();
+        let before = Baseline {
+            instance: Some("old-instance".into()),
+            url: "http://localhost:1".into(),
+            uptime: Some(22),
+            edge_at: Some(edge),
+            stream_since: Some(opened),
+        };
+        let unseen = Baseline { instance: None, ..before.clone() };
+        let same = json!({ "url": "http://localhost:1", "uptime_seconds": 22 });
+        let moved = json!({ "url": "http://localhost:2", "uptime_seconds": 22 });
+        let young = json!({ "url": "http://localhost:1", "uptime_seconds": 0 });
+        let absent = json!({ "url": "", "uptime_seconds": 22 });
+        let seen = [
+            event(edge, "WORKSPACE_PROVISIONING", json!({})),
+            event(edge, "WORKSPACE_ONLINE", json!({ "url": "http://localhost:1" })),
+        ];
+        let backwards = [seen[1].clone(), seen[0].clone()];
+        let late = Some(edge + Duration::from_secs(1));
+        let table: [(&str, &Baseline, Current<'_>, bool); 11] = [
+            (
+                "same container beats a new URL",
+                &before,
+                Current { instance: Some("old-instance"), record: Some(&moved), ..Current::default() },
+                false,
+            ),
+            (
+                "new container",
+                &before,
+                Current { instance: Some("new-instance"), record: Some(&same), ..Current::default() },
+                true,
+            ),
+            ("new URL", &unseen, Current { record: Some(&moved), ..Current::default() }, true),
+            ("same URL", &unseen, Current { record: Some(&same), ..Current::default() }, false),
+            ("uptime fell", &unseen, Current { record: Some(&young), ..Current::default() }, true),
+            ("no URL, old uptime", &unseen, Current { record: Some(&absent), ..Current::default() }, false),
+            (
+                "stream",
+                &unseen,
+                Current {
+                    record: Some(&same),
+                    events: &seen,
+                    stream_since: Some(opened),
+                    ..Current::default()
+                },
+                true,
+            ),
+            (
+                "stream in the wrong order",
+                &unseen,
+                Current {
+                    record: Some(&same),
+                    events: &backwards,
+                    stream_since: Some(opened),
+                    ..Current::default()
+                },
+                false,
+            ),
+            (
+                "stream with a gap",
+                &unseen,
+                Current { record: Some(&same), events: &seen, stream_since: late, ..Current::default() },
+                false,
+            ),
+            (
+                "no stream",
+                &unseen,
+                Current { record: Some(&same), events: &seen, ..Current::default() },
+                false,
+            ),
+            ("nothing", &unseen, Current::default(), false),
+        ];
+        for (name, before, now, new) in table {
+            assert_eq!(is_new(before, &now).is_ok(), new, "{name}: {:?}", is_new(before, &now));
+        }
+    }
+}

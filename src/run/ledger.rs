@@ -1,0 +1,207 @@
+//! What a run owns: written before it is asked for, kept until it is verified to be gone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indexmap::IndexMap;
+
+use crate::event::{EventKind, Intent, Left, Log, Owned, Released};
+
+/// Where a ledger's resources live, and with what they can be removed.
+#[derive(Clone, Debug, Default)]
+pub struct Home {
+    /// The server.
+    pub base_url: String,
+    /// The organisation's id, on SaaS.
+    pub org: Option<String>,
+    /// *Name* of the credential.
+    pub credential: String,
+}
+
+/// The resources of one run, in the order in which they were wanted.
+#[derive(Clone)]
+pub struct Ledger {
+    log: Log,
+    home: Home,
+    entries: Arc<Mutex<IndexMap<String, Entry>>>,
+}
+
+/// One resource.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Unique in the run.
+    pub resource: String,
+    /// `workspace`, `global-secret`, `server`.
+    pub kind: String,
+    /// The unique name.
+    pub name: String,
+    /// Whose; `None` for the run's root.
+    pub scenario: Option<String>,
+    /// The platform's id, once known.
+    pub id: Option<String>,
+    /// The platform makes its instances.
+    pub managed: bool,
+    /// It was seen online or failed after the last request that provisions it.
+    pub settled: bool,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+}
+
+/// How many resources ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Verified to be gone.
+    pub removed: usize,
+    /// Of those, what the platform had left.
+    pub left_by_platform: usize,
+    /// Still there.
+    pub left: usize,
+}
+
+/// How a resource ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Verified to be gone.
+    Gone,
+    /// Verified to be gone, but only after we removed what the platform had left.
+    GoneAfterUs,
+    /// Still there.
+    Left,
+}
+
+impl Ledger {
+    /// Empty.
+    pub fn new(log: Log, home: Home) -> Self {
+        Ledger { log, home, entries: Arc::default() }
+    }
+
+    /// What an earlier run still owns.
+    pub fn restore(log: Log, home: Home, entries: Vec<Entry>) -> Self {
+        let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
+        Ledger { log, home, entries: Arc::new(Mutex::new(entries)) }
+    }
+
+    /// Writes down that a resource will be asked for; on disk when this returns.
+    pub fn intend(&self, kind: &str, name: &str, scenario: Option<&str>, managed: bool) -> String {
+        let mut entries = self.lock();
+        let resource = format!("r{}", entries.len() + 1);
+        entries.insert(
+            resource.clone(),
+            Entry {
+                resource: resource.clone(),
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                scenario: scenario.map(str::to_owned),
+                managed,
+                ..Entry::default()
+            },
+        );
+        self.log.emit(EventKind::Intent(Intent {
+            resource: resource.clone(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            scenario: scenario.map(str::to_owned),
+            base_url: self.home.base_url.clone(),
+            org: self.home.org.clone(),
+            credential: self.home.credential.clone(),
+            pid: None,
+            pid_started: None,
+        }));
+        resource
+    }
+
+    /// The resource is there, under this id and name.
+    pub fn own(&self, resource: &str, id: &str, name: &str) {
+        if let Some(entry) = self.lock().get_mut(resource) {
+            entry.id = Some(id.to_owned());
+            name.clone_into(&mut entry.name);
+        }
+        self.log.emit(EventKind::Owned(Owned {
+            resource: resource.into(),
+            id: id.into(),
+            name: name.into(),
+        }));
+    }
+
+    /// A workspace was seen online or failed (`true`), or is being provisioned again (`false`).
+    pub fn settle(&self, id: &str, settled: bool) {
+        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+            entry.settled = settled;
+        }
+    }
+
+    /// The resource is verified to be gone.
+    pub fn release(&self, resource: &str, by: &str, left_by_platform: Option<String>) {
+        let end = if left_by_platform.is_some() { End::GoneAfterUs } else { End::Gone };
+        if self.end(resource, end) {
+            self.log.emit(EventKind::Released(Released {
+                resource: resource.into(),
+                by: by.into(),
+                left_by_platform,
+            }));
+        }
+    }
+
+    /// The resource could not be removed.
+    pub fn leave(&self, resource: &str, reason: &str) {
+        if self.end(resource, End::Left)
+            && let Some(entry) = self.lock().get(resource).cloned()
+        {
+            self.log.emit(EventKind::Left(Left {
+                resource: entry.resource,
+                kind: entry.kind,
+                id: entry.id,
+                name: entry.name,
+                reason: reason.into(),
+            }));
+        }
+    }
+
+    /// Whether a workspace id belongs to this run.
+    pub fn owns(&self, id: &str) -> bool {
+        self.lock().values().any(|e| e.id.as_deref() == Some(id))
+    }
+
+    /// The entry of a workspace id.
+    pub fn by_id(&self, id: &str) -> Option<Entry> {
+        self.lock().values().find(|e| e.id.as_deref() == Some(id)).cloned()
+    }
+
+    /// What a scenario still owns (`None`: the run itself), newest first.
+    pub fn open(&self, scenario: Option<&str>) -> Vec<Entry> {
+        let entries = self.lock();
+        let open = entries.values().rev().filter(|e| e.end.is_none() && e.scenario.as_deref() == scenario);
+        open.cloned().collect()
+    }
+
+    /// Everything still owned, newest first.
+    pub fn all_open(&self) -> Vec<Entry> {
+        self.lock().values().rev().filter(|e| e.end.is_none()).cloned().collect()
+    }
+
+    /// What could not be removed.
+    pub fn left(&self) -> Vec<Entry> {
+        self.lock().values().filter(|e| e.end == Some(End::Left)).cloned().collect()
+    }
+
+    /// How many ended how.
+    pub fn tally(&self) -> Tally {
+        let entries = self.lock();
+        let count = |end: End| entries.values().filter(|e| e.end == Some(end)).count();
+        let left_by_platform = count(End::GoneAfterUs);
+        Tally { removed: count(End::Gone) + left_by_platform, left_by_platform, left: count(End::Left) }
+    }
+
+    fn end(&self, resource: &str, end: End) -> bool {
+        match self.lock().get_mut(resource) {
+            Some(entry) if entry.end.is_none() => {
+                entry.end = Some(end);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, IndexMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,519 @@
+//! One poller a target: waits share reads, events wake them early, polling stays the truth.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+
+/// Above this many waits at once one list serves them all.
+const FEW: usize = 4;
+/// One read may not take longer; a server that hangs is "not yet".
+const ONE_READ: Duration = Duration::from_secs(5);
+/// A list may not take longer.
+const LIST_READ: Duration = Duration::from_secs(15);
+/// Between two lists there is never more than this, however long they take.
+const LIST_PAUSE: Duration = Duration::from_millis(500);
+/// Nothing but transport errors for so long means that the target is dead.
+const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// Events kept for each workspace.
+const KEPT_EVENTS: usize = 64;
+
+/// How a target is read.
+pub trait Source: Send + Sync + 'static {
+    /// Reads one workspace.
+    fn one(&self, id: String, deadline: Instant) -> BoxFuture<'static, Look>;
+    /// Reads all workspaces.
+    fn all(&self, deadline: Instant) -> BoxFuture<'static, ListLook>;
+}
+
+/// One look at one workspace.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What was seen.
+    pub seen: Seen,
+    /// What the rate-limit headers said.
+    pub pace: Pace,
+}
+
+/// One look at all workspaces.
+#[derive(Clone, Debug)]
+pub struct ListLook {
+    /// By id; or why there is no list.
+    pub rows: Result<HashMap<String, Arc<Value>>, Seen>,
+    /// What the rate-limit headers said.
+    pub pace: Pace,
+}
+
+/// What was seen of a workspace.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// Its record.
+    Record(Arc<Value>),
+    /// 404 or 410.
+    Gone {
+        /// The status.
+        status: u16,
+        /// What the platform says.
+        text: String,
+    },
+    /// 401 or 403: ends a wait.
+    Refused {
+        /// The status.
+        status: u16,
+        /// What the platform says.
+        text: String,
+    },
+    /// 5xx, 429, garbage: does not end a wait.
+    Unavailable {
+        /// The real error.
+        text: String,
+    },
+    /// No answer at all: does not end a wait, but a minute of nothing else does.
+    Transport {
+        /// The whole chain of causes.
+        text: String,
+    },
+}
+
+/// What the rate-limit headers said of a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Requests that the server allows in a minute.
+    pub limit: Option<u32>,
+    /// How many are left.
+    pub remaining: Option<u32>,
+    /// An obeyed Retry-After, already in our time.
+    pub retry_after: Option<Duration>,
+}
+
+impl Pace {
+    /// The least time between reads: none while more than half of the budget is left.
+    pub fn interval(self) -> Duration {
+        match (self.limit, self.remaining) {
+            (Some(limit), Some(remaining)) if limit > 0 && remaining * 2 < limit => {
+                // Reads take at most half of what the server allows; the rest is for mutations.
+                Duration::from_secs(60) * 2 / limit
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// What a watcher sees: the newest look.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// `None` before the first look.
+    pub look: Option<Arc<Seen>>,
+    /// When it began: what it saw is not older than this.
+    pub at: Option<Instant>,
+    /// The look was made because an event came.
+    pub woken: bool,
+}
+
+impl View {
+    /// Whether there was a look.
+    pub fn is_some(&self) -> bool {
+        self.look.is_some()
+    }
+
+    /// What was seen.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.look.as_deref()
+    }
+
+    /// The record, if one was seen.
+    pub fn record(&self) -> Option<&Value> {
+        match self.seen() {
+            Some(Seen::Record(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Why nothing useful was seen.
+    pub fn error(&self) -> Option<String> {
+        match self.seen() {
+            Some(Seen::Unavailable { text } | Seen::Transport { text }) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// An event of the target's stream.
+#[derive(Clone, Debug)]
+pub struct StreamEvent {
+    /// When it arrived here.
+    pub at: Instant,
+    /// `WORKSPACE_ONLINE`, ….
+    pub kind: String,
+    /// Its payload.
+    pub payload: Value,
+}
+
+/// Shared by all waits of a target.
+#[derive(Clone)]
+pub struct Poller {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    source: Box<dyn Source>,
+    state: Mutex<State>,
+    work: Notify,
+    dead: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    watched: HashMap<String, Watched>,
+    /// No read before this.
+    not_before: Option<Instant>,
+    /// A list may not be asked for before this: lists should use a fifth of the time at most.
+    list_not_before: Option<Instant>,
+    list_in_flight: bool,
+    lists_refused: bool,
+    first_error: Option<Instant>,
+    death: String,
+    /// Since when the event stream has been open without a gap.
+    stream_since: Option<Instant>,
+    events: HashMap<String, VecDeque<StreamEvent>>,
+}
+
+struct Watched {
+    sender: watch::Sender<View>,
+    waits: usize,
+    due: Option<Instant>,
+    /// To be read alone: an event came since the last read began, or a wait just began.
+    woken: bool,
+    reading_for_event: bool,
+    in_flight: bool,
+}
+
+impl Poller {
+    /// Starts the poller's task, which ends when the last handle is dropped.
+    pub fn start(source: Box<dyn Source>) -> Poller {
+        let shared = Arc::new(Shared {
+            source,
+            state: Mutex::default(),
+            work: Notify::new(),
+            dead: CancellationToken::new(),
+        });
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(async move {
+            loop {
+                let Some(shared) = weak.upgrade() else { return };
+                let next = shared.launch();
+                let notified = async {
+                    shared.work.notified().await;
+                };
+                let idle = Instant::now() + Duration::from_millis(250);
+                tokio::select! {
+                    () = notified => {}
+                    () = clock::sleep_until(next.unwrap_or(idle).min(idle)) => {}
+                }
+            }
+        });
+        Poller { shared }
+    }
+
+    /// Registers interest in a workspace; the watch is dropped with its handle.
+    pub fn watch(&self, id: &str) -> Watch {
+        let mut state = self.shared.lock();
+        let watched = state.watched.entry(id.to_owned()).or_insert_with(|| Watched {
+            sender: watch::Sender::new(View::default()),
+            waits: 0,
+            due: None,
+            woken: false,
+            reading_for_event: false,
+            in_flight: false,
+        });
+        watched.waits += 1;
+        // The first look of a wait is its own: it does not wait for the next list.
+        watched.woken = true;
+        let mut receiver = watched.sender.subscribe();
+        receiver.mark_unchanged();
+        Watch { shared: Arc::clone(&self.shared), id: id.to_owned(), receiver, since: Instant::now() }
+    }
+
+    /// The event stream opened, or broke.
+    pub fn stream(&self, open: bool) {
+        self.shared.lock().stream_since = open.then(Instant::now);
+    }
+
+    /// Since when the event stream has been open without a gap.
+    pub fn stream_since(&self) -> Option<Instant> {
+        self.shared.lock().stream_since
+    }
+
+    /// An event came: it is kept, and wakes the waits of its workspace.
+    pub fn event(&self, id: &str, kind: String, payload: Value) {
+        let mut state = self.shared.lock();
+        let events = state.events.entry(id.to_owned()).or_default();
+        if events.len() == KEPT_EVENTS {
+            events.pop_front();
+        }
+        // Heartbeats come for ever and say nothing that polling does not.
+        if kind != "WORKSPACE_HEARTBEAT" {
+            events.push_back(StreamEvent { at: Instant::now(), kind, payload });
+        }
+        if let Some(watched) = state.watched.get_mut(id) {
+            watched.due = Some(Instant::now());
+            watched.woken = true;
+            drop(state);
+            self.shared.work.notify_one();
+        }
+    }
+
+    /// Events of a workspace since an instant, oldest first.
+    pub fn events_since(&self, id: &str, since: Instant) -> Vec<StreamEvent> {
+        let state = self.shared.lock();
+        state.events.get(id).into_iter().flatten().filter(|e| e.at >= since).cloned().collect()
+    }
+
+    /// Forgets the events of a workspace that is gone.
+    pub fn forget(&self, id: &str) {
+        self.shared.lock().events.remove(id);
+    }
+
+    /// Cancelled when the target has been dead for a minute.
+    pub fn dead(&self) -> CancellationToken {
+        self.shared.dead.clone()
+    }
+
+    /// What killed it.
+    pub fn death(&self) -> String {
+        self.shared.lock().death.clone()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts every read that is due; says when the next one is.
+    fn launch(self: &Arc<Self>) -> Option<Instant> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if let Some(at) = state.not_before
+            && at > now
+        {
+            return Some(at);
+        }
+        let by_list = state.watched.len() > FEW && !state.lists_refused;
+        let mut next: Option<Instant> = None;
+        let mut reads = Vec::new();
+        for (id, watched) in &mut state.watched {
+            let Some(due) = watched.due else { continue };
+            // An event is about one workspace: it is read alone, without waiting for the next list.
+            if watched.in_flight || (by_list && !watched.woken) {
+                continue;
+            }
+            if due <= now {
+                reads.push(watched.launch(id));
+            } else {
+                next = Some(next.map_or(due, |n| n.min(due)));
+            }
+        }
+        let mut list = false;
+        if by_list && !state.list_in_flight {
+            let due = state.watched.values().filter(|w| !w.woken).filter_map(|w| w.due).min();
+            let at = due.map(|due| state.list_not_before.map_or(due, |at| at.max(due)));
+            match at {
+                Some(at) if at <= now => {
+                    list = true;
+                    state.list_in_flight = true;
+                    for watched in state.watched.values_mut().filter(|w| !w.woken) {
+                        watched.due = None;
+                    }
+                }
+                Some(at) => next = Some(next.map_or(at, |n| n.min(at))),
+                None => {}
+            }
+        }
+        drop(state);
+        for id in reads {
+            self.read_one(id);
+        }
+        if list {
+            self.read_all();
+        }
+        next
+    }
+
+    fn read_one(self: &Arc<Self>, id: String) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let began = Instant::now();
+            let look = shared.source.one(id.clone(), began + ONE_READ).await;
+            let mut state = shared.lock();
+            shared.account(&mut state, &look.seen, look.pace);
+            if let Some(watched) = state.watched.get_mut(&id) {
+                watched.in_flight = false;
+            }
+            state.publish(&id, look.seen, began);
+            drop(state);
+            shared.work.notify_one();
+        });
+    }
+
+    fn read_all(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let began = Instant::now();
+            let look = shared.source.all(began + LIST_READ).await;
+            let cost = began.elapsed();
+            let mut absent = Vec::new();
+            {
+                let mut state = shared.lock();
+                state.list_in_flight = false;
+                state.list_not_before = Some(Instant::now() + (cost * 4).min(LIST_PAUSE));
+                match look.rows {
+                    Ok(mut rows) => {
+                        shared.account_good(&mut state, look.pace);
+                        let ids: Vec<String> = state.watched.keys().cloned().collect();
+                        for id in ids {
+                            match rows.remove(&id) {
+                                Some(row) => state.publish(&id, Seen::Record(row), began),
+                                // A list leaves removed rows out: only a read of its own tells removed from unknown.
+                                None => {
+                                    if let Some(watched) = state.watched.get_mut(&id)
+                                        && !watched.in_flight
+                                    {
+                                        absent.push(watched.launch(&id));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    Err(Seen::Refused { .. }) => {
+                        state.lists_refused = true;
+                        for watched in state.watched.values_mut() {
+                            watched.due.get_or_insert(began);
+                        }
+                    }
+                    Err(seen) => {
+                        shared.account(&mut state, &seen, look.pace);
+                        let ids: Vec<String> = state.watched.keys().cloned().collect();
+                        for id in ids {
+                            state.publish(&id, seen.clone(), began);
+                        }
+                    }
+                }
+            }
+            for id in absent {
+                shared.read_one(id);
+            }
+            shared.work.notify_one();
+        });
+    }
+
+    fn account_good(&self, state: &mut State, pace: Pace) {
+        state.first_error = None;
+        state.pause(pace);
+    }
+
+    fn account(&self, state: &mut State, seen: &Seen, pace: Pace) {
+        let Seen::Transport { text } = seen else { return self.account_good(state, pace) };
+        let first = *state.first_error.get_or_insert_with(Instant::now);
+        if first.elapsed() >= DEAD_AFTER {
+            state.death = format!("nothing but transport errors for a minute, the last: {text}");
+            self.dead.cancel();
+        }
+    }
+}
+
+impl State {
+    fn pause(&mut self, pace: Pace) {
+        let pause = pace.interval().max(pace.retry_after.unwrap_or_default());
+        self.not_before = (!pause.is_zero()).then(|| Instant::now() + pause);
+    }
+
+    fn publish(&mut self, id: &str, seen: Seen, began: Instant) {
+        if let Some(watched) = self.watched.get_mut(id) {
+            // An answer that overtook a newer one says nothing.
+            if watched.sender.borrow().at.is_some_and(|at| at > began) {
+                return;
+            }
+            let woken = std::mem::take(&mut watched.reading_for_event);
+            watched.sender.send_replace(View { look: Some(Arc::new(seen)), at: Some(began), woken });
+        }
+    }
+}
+
+impl Watched {
+    /// Marks a read as under way; wants that come from now on are for the next one.
+    fn launch(&mut self, id: &str) -> String {
+        self.in_flight = true;
+        self.due = None;
+        self.reading_for_event = std::mem::take(&mut self.woken);
+        id.to_owned()
+    }
+}
+
+/// Interest in one workspace.
+pub struct Watch {
+    shared: Arc<Shared>,
+    id: String,
+    receiver: watch::Receiver<View>,
+    since: Instant,
+}
+
+impl Watch {
+    /// Wants a look at this instant at the latest.
+    pub fn want(&self, at: Instant) {
+        if let Some(watched) = self.shared.lock().watched.get_mut(&self.id)
+            && watched.due.is_none_or(|due| at < due)
+        {
+            watched.due = Some(at);
+        } else {
+            return;
+        }
+        self.shared.work.notify_one();
+    }
+
+    /// The newest look that began after this watch did, so an edge before it is behind every view.
+    pub fn view(&mut self) -> View {
+        let view = self.receiver.borrow_and_update().clone();
+        if view.at.is_some_and(|at| at >= self.since) { view } else { View::default() }
+    }
+
+    /// The newest look of all, however old.
+    pub fn last(&mut self) -> View {
+        self.receiver.borrow_and_update().clone()
+    }
+
+    /// Resolves when there was a new look.
+    pub async fn changed(&mut self) {
+        if self.receiver.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Cancelled when the target has been dead for a minute.
+    pub fn dead(&self) -> CancellationToken {
+        self.shared.dead.clone()
+    }
+
+    /// What killed it.
+    pub fn death(&self) -> String {
+        self.shared.lock().death.clone()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if let Some(watched) = state.watched.get_mut(&self.id) {
+            watched.waits -= 1;
+            if watched.waits == 0 {
+                state.watched.remove(&self.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What may be typed: serde's shape of a scenario file. The checked shape is [`super::model`].
+//!
+//! Every field is optional and keeps its place; `check` says what is missing. Field comments are the
+//! descriptions of the JSON Schema and of `docs/verbs.md`.
+
+pub mod agent;
+pub mod expect;
+pub mod flow;
+pub mod lifecycle;
+pub mod request;
+pub mod values;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::decode::Spanned;
+use super::model::{Gate, InputKind};
+use super::node::Node;
+
+use agent::{RawA2a, RawHeartbeat, RawInbox, RawRegister};
+use expect::RawExpect;
+use flow::{RawContainer, RawExec, RawForeach, RawUse};
+use lifecycle::{RawAwait, RawCreate, RawDelete, RawHibernate, RawHold, RawPause, RawRestart, RawTarget};
+use request::{RawBilling, RawHttp, RawModel, RawSecret, RawToken};
+use values::{AnyValue, NameOr, OneOrMany, Text, Texts};
+
+/// A scenario file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "lifecycle scenario", rename = "Scenario")]
+pub struct RawScenario {
+    /// Its name: lower-case words with dashes, unique among the loaded scenarios.
+    #[schemars(required)]
+    pub scenario: Option<Text>,
+    /// One line for lists.
+    pub summary: Option<Text>,
+    /// Words for `@tag` selection.
+    #[schemars(with = "Option<Texts>")]
+    pub tags: Option<Node>,
+    /// `required` (default), or `advisory`: shown, never turns the run red.
+    pub gate: Option<Gate>,
+    /// Capabilities that the target must offer; else the scenario is skipped, counted and shown.
+    #[schemars(with = "Option<OneOrMany<super::model::Capability>>")]
+    pub needs: Option<Node>,
+    /// How long the whole body may take; 10m when absent.
+    pub budget: Option<Text>,
+    /// Values that a run may set.
+    #[schemars(with = "Option<indexmap::IndexMap<String, RawInput>>")]
+    pub inputs: Option<Node>,
+    /// One scenario per combination of these values: `${matrix.key}`.
+    #[schemars(with = "Option<indexmap::IndexMap<String, Vec<Text>>>")]
+    pub matrix: Option<Node>,
+    /// Fragments whose steps come before `steps`.
+    #[schemars(with = "Option<OneOrMany<NameOr<RawUse>>>")]
+    pub r#use: Option<Node>,
+    /// The body.
+    #[schemars(required, with = "Vec<RawStep>")]
+    pub steps: Option<Node>,
+    /// Steps that run after the body in every ending, before clean-up.
+    #[schemars(with = "Option<Vec<RawStep>>")]
+    pub finally: Option<Node>,
+    /// Milestones that must be reached under `--require-live`.
+    #[schemars(with = "Option<Texts>")]
+    pub milestones: Option<Node>,
+    /// The body is known to fail, and how.
+    #[schemars(with = "Option<RawExpectFailure>")]
+    pub expect_failure: Option<Node>,
+}
+
+/// A fragment file: steps that scenarios share.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Fragment")]
+pub struct RawFragment {
+    /// Its name, for `use:`.
+    #[schemars(required)]
+    pub fragment: Option<Text>,
+    /// One line for people.
+    pub summary: Option<Text>,
+    /// Parameters and their defaults (nothing: required); `${with.name}` in the steps.
+    #[schemars(with = "Option<indexmap::IndexMap<String, Option<AnyValue>>>")]
+    pub with: Option<Node>,
+    /// The steps.
+    #[schemars(required, with = "Vec<RawStep>")]
+    pub steps: Option<Node>,
+}
+
+/// An input of a scenario.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Input")]
+pub struct RawInput {
+    /// Used when nobody sets it; without one the scenario is skipped as not configured.
+    pub default: Option<Text>,
+    /// The allowed values.
+    #[schemars(with = "Option<Texts>")]
+    pub one_of: Option<Node>,
+    /// Environment variables that set it; the first that is not empty wins.
+    #[schemars(with = "Option<Texts>")]
+    pub env: Option<Node>,
+    /// Its value is never shown.
+    pub secret: Option<bool>,
+    /// What it must be: `text` (default), `duration`, `number`, `bool`.
+    pub r#type: Option<InputKind>,
+    /// One line for people.
+    pub summary: Option<Text>,
+}
+
+/// A known failure.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ExpectFailure")]
+pub struct RawExpectFailure {
+    /// Where it is tracked, for example `#2863`.
+    #[schemars(required)]
+    pub issue: Option<Text>,
+    /// Why, for people.
+    #[schemars(required)]
+    pub reason: Option<Text>,
+    /// Only this mechanism is the expected one.
+    pub mechanism: Option<Text>,
+    /// The last day on which the failure is expected, `YYYY-MM-DD`.
+    #[schemars(required)]
+    pub until: Option<Text>,
+    /// Only where the target behaves like this: `{wakes: false}`.
+    #[schemars(with = "Option<indexmap::IndexMap<super::model::Capability, bool>>")]
+    pub when: Option<Node>,
+}
+
+/// How often a step is tried.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Retry")]
+pub struct RawRetry {
+    /// Attempts in all, 2 to 20.
+    pub attempts: Option<Spanned<u32>>,
+    /// Pause between them; 1s when absent.
+    pub pause: Option<Text>,
+}
+
+/// One step: exactly one verb, and what every step can have.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Step")]
+pub struct RawStep {
+    /// For people; made from the verb when absent.
+    pub name: Option<Text>,
+    /// Runs only when this holds: `${inputs.mode} == full`, `!=`, `in [a, b]`, or a template that is true.
+    pub when: Option<Text>,
+    /// The step's deadline; the scenario's budget bounds it too.
+    pub within: Option<Text>,
+    /// Overrides the scenario's gate.
+    pub gate: Option<Gate>,
+    /// Tries again on failure; a pass after a failure is flaky.
+    #[schemars(with = "Option<RawRetry>")]
+    pub retry: Option<Node>,
+    /// Reached when the step passed.
+    pub milestone: Option<Text>,
+    /// See docs/verbs.md; so for every verb.
+    #[schemars(with = "Option<RawCreate>")]
+    pub create: Option<Node>,
+    #[schemars(with = "Option<RawRegister>")]
+    #[expect(missing_docs, reason = "a verb: documented at its own type")]
+    pub register: Option<Node>,
+    #[schemars(with = "Option<RawHeartbeat>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub heartbeat: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawRestart>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub restart: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawPause>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub pause: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawPause>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub resume: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawHibernate>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub hibernate: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawTarget>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub wake: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawTarget>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub terminate: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawDelete>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub delete: Option<Node>,
+    #[schemars(with = "Option<RawAwait>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub r#await: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawHold>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub hold: Option<Node>,
+    #[schemars(with = "Option<RawA2a>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub a2a: Option<Node>,
+    #[schemars(with = "Option<RawInbox>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub inbox: Option<Node>,
+    #[schemars(with = "Option<RawSecret>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub secret: Option<Node>,
+    #[schemars(with = "Option<RawBilling>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub billing: Option<Node>,
+    #[schemars(with = "Option<RawModel>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub model: Option<Node>,
+    #[schemars(with = "Option<RawToken>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub token: Option<Node>,
+    #[schemars(with = "Option<RawHttp>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub http: Option<Node>,
+    #[schemars(with = "Option<RawExpect>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub expect: Option<Node>,
+    #[schemars(with = "Option<indexmap::IndexMap<String, AnyValue>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub capture: Option<Node>,
+    #[schemars(with = "Option<RawContainer>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub container: Option<Node>,
+    #[schemars(with = "Option<RawExec>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub exec: Option<Node>,
+    #[schemars(with = "Option<Vec<RawStep>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub parallel: Option<Node>,
+    #[schemars(with = "Option<RawForeach>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub foreach: Option<Node>,
+    #[schemars(with = "Option<Vec<RawStep>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub steps: Option<Node>,
+    #[schemars(with = "Option<NameOr<RawUse>>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub r#use: Option<Node>,
+    #[schemars(with = "Option<Text>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub note: Option<Node>,
+}
+
+/// Keys of a step that are no verbs.
+pub const STEP_KEYS: [&str; 6] = ["name", "when", "within", "gate", "retry", "milestone"];

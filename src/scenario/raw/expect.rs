@@ -1,0 +1,58 @@
+//! `expect:`, which asserts something about the platform.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{AnyValue, TestMap, Tests, Text};
+use crate::scenario::node::Node;
+
+/// `expect:`; exactly one of `row_of`, `env_of`, `activity_of`, `event_of`, `gone`, `value`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Expect")]
+pub struct RawExpect {
+    /// The stored row of this workspace.
+    pub row_of: Option<Text>,
+    /// With `row_of`: JSON path → what must hold.
+    #[schemars(with = "Option<TestMap>")]
+    pub json: Option<Node>,
+    /// The environment of this workspace's current instance.
+    pub env_of: Option<Text>,
+    /// With `env_of`: `provider`, the projection rules of its provider hold.
+    #[schemars(extend("enum" = ["provider"]))]
+    pub satisfies: Option<Text>,
+    /// With `env_of`: no LLM variable changed over the last edge, apart from what the rules say.
+    pub stable: Option<bool>,
+    /// With `env_of`: variable → what must hold of its value.
+    #[schemars(with = "Option<TestMap>")]
+    pub vars: Option<Node>,
+    /// A row of this workspace's activity log.
+    pub activity_of: Option<Text>,
+    /// With `activity_of`: `restart_context`, or `true`: such a row appears; `false`: there is none.
+    #[schemars(with = "Option<AnyValue>")]
+    pub has: Option<Node>,
+    /// With `activity_of`: `none`, or the workspace that it came from.
+    pub source: Option<Text>,
+    /// With `activity_of`: its `activity_type`.
+    pub kind: Option<Text>,
+    /// With `activity_of`: its `method`.
+    pub method: Option<Text>,
+    /// With `activity_of`: the message's text contains this.
+    pub text: Option<Text>,
+    /// With `activity_of`: its `status`.
+    pub status: Option<Text>,
+    /// An event of this workspace since the last edge.
+    pub event_of: Option<Text>,
+    /// With `event_of`: its type, for example `WORKSPACE_ONLINE`.
+    pub event: Option<Text>,
+    /// This workspace is gone.
+    pub gone: Option<Text>,
+    /// A value, usually a template.
+    #[schemars(with = "Option<AnyValue>")]
+    pub value: Option<Node>,
+    /// With `value`: what must hold of it.
+    #[schemars(with = "Option<Tests>")]
+    pub is: Option<Node>,
+    /// The deadline; may stand beside the verb instead.
+    pub within: Option<Text>,
+}

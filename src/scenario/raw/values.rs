@@ -1,0 +1,223 @@
+//! Small shapes that many fields share.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use crate::source::Span;
+
+use crate::scenario::decode::Spanned;
+
+/// A text with its place; numbers and bools are read as they are written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Text {
+    /// The text.
+    pub value: String,
+    /// Its place.
+    pub span: Span,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let Spanned { value, span } = Spanned::<String>::deserialize(d)?;
+        Ok(Text { value, span })
+    }
+}
+
+macro_rules! schema {
+    ($type:ty, $name:literal, $schema:expr) => {
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    };
+}
+
+schema!(Text, "Text", json_schema!({ "type": ["string", "number", "boolean"] }));
+
+/// One text or a list of them.
+pub struct Texts;
+schema!(
+    Texts,
+    "Texts",
+    json_schema!({ "anyOf": [
+        { "type": "string" },
+        { "type": "array", "items": { "type": ["string", "number", "boolean"] } }
+    ] })
+);
+
+/// Anything.
+pub struct AnyValue;
+schema!(AnyValue, "AnyValue", json_schema!({}));
+
+/// Names and texts.
+pub struct TextMap;
+schema!(
+    TextMap,
+    "TextMap",
+    json_schema!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } })
+);
+
+/// What must hold of a value: the value itself, or a mapping of tests.
+pub struct Tests;
+impl JsonSchema for Tests {
+    fn schema_name() -> Cow<'static, str> {
+        "Tests".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let tests = generator.subschema_for::<RawTests>();
+        json_schema!({
+            "description": "the value itself, or a mapping of tests",
+            "anyOf": [{ "type": ["string", "number", "boolean", "null", "array"] }, tests],
+        })
+    }
+}
+
+/// Paths and what must hold of what they find.
+pub struct TestMap;
+impl JsonSchema for TestMap {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TestMap".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let tests = generator.subschema_for::<Tests>();
+        json_schema!({ "type": "object", "additionalProperties": tests })
+    }
+}
+
+/// One of these, or a list of them.
+pub struct OneOrMany<T>(PhantomData<T>);
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
+}
+
+/// The mapping, or only the name of a workspace (or duration, fragment) as its short form.
+pub struct NameOr<T>(PhantomData<T>);
+impl<T: JsonSchema> JsonSchema for NameOr<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("NameOr{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let full = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [{ "type": ["string", "number"] }, full] })
+    }
+}
+
+/// Whose credentials a request carries.
+pub struct Auth;
+schema!(
+    Auth,
+    "Auth",
+    json_schema!({ "anyOf": [
+        { "enum": ["admin", "none"] },
+        { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
+          "properties": { "workspace": { "type": "string" }, "bearer": { "type": "string" } } }
+    ] })
+);
+
+/// What must hold of an HTTP answer: a status, a list of statuses, or this mapping.
+pub struct Answered;
+impl JsonSchema for Answered {
+    fn schema_name() -> Cow<'static, str> {
+        "Answered".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let answer = generator.subschema_for::<RawAnswer>();
+        json_schema!({ "anyOf": [{ "type": ["integer", "string", "array"] }, answer] })
+    }
+}
+
+/// What must hold of an HTTP answer.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Answer")]
+pub struct RawAnswer {
+    /// `201`, `[200, 204]`, `2xx`, `"!200"`.
+    #[schemars(with = "Option<OneOrMany<Text>>")]
+    pub status: Option<crate::scenario::node::Node>,
+    /// JSON path → what must hold of what it finds.
+    #[schemars(with = "Option<TestMap>")]
+    pub json: Option<crate::scenario::node::Node>,
+    /// What must hold of the whole body as text.
+    #[schemars(with = "Option<Tests>")]
+    pub text: Option<crate::scenario::node::Node>,
+    /// Header → what must hold.
+    #[schemars(with = "Option<TestMap>")]
+    pub headers: Option<crate::scenario::node::Node>,
+}
+
+/// Tests of a value; all of them must hold.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "TestsOfAValue")]
+pub struct RawTests {
+    /// The same value (numbers by value).
+    #[schemars(with = "Option<AnyValue>")]
+    pub equals: Option<crate::scenario::node::Node>,
+    /// Any other value, or nothing.
+    #[schemars(with = "Option<AnyValue>")]
+    pub not: Option<crate::scenario::node::Node>,
+    /// A text with this; a list: with all of them.
+    #[schemars(with = "Option<Texts>")]
+    pub contains: Option<crate::scenario::node::Node>,
+    /// A text without this; a list: without any of them.
+    #[schemars(with = "Option<Texts>")]
+    pub lacks: Option<crate::scenario::node::Node>,
+    /// `contains` and `lacks` do not look at case.
+    pub ignore_case: Option<bool>,
+    /// A text that matches this regular expression.
+    pub matches: Option<Text>,
+    /// One of these values.
+    #[schemars(with = "Option<Vec<AnyValue>>")]
+    pub one_of: Option<crate::scenario::node::Node>,
+    /// `true`: something is there, even `null`; `false`: nothing is.
+    pub exists: Option<Spanned<bool>>,
+    /// `string`, `number`, `bool`, `array`, `object`, `null`.
+    pub r#type: Option<Text>,
+    /// Of a text, list or mapping: a number, or `{min, max}`.
+    #[schemars(with = "Option<AnyValue>")]
+    pub length: Option<crate::scenario::node::Node>,
+    /// A number, this or more.
+    pub at_least: Option<Spanned<f64>>,
+    /// A number, this or less.
+    pub at_most: Option<Spanned<f64>>,
+    /// `true`: neither nothing, `null`, nor an empty text, list or mapping.
+    pub non_empty: Option<Spanned<bool>>,
+    /// A list with these among its elements.
+    #[schemars(with = "Option<Vec<AnyValue>>")]
+    pub includes: Option<crate::scenario::node::Node>,
+}

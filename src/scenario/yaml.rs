@@ -1,0 +1,309 @@
+//! YAML text → located tree. The only file that knows the YAML crate.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+use serde_saphyr::options::DuplicateKeyPolicy;
+use serde_saphyr::{Location, Spanned};
+
+use crate::source::{Problem, SourceFile, Span};
+
+use super::node::{Key, Kind, Node};
+
+/// A scenario is a page or two; more than this is a mistake or an attack.
+const MAX_NODES: usize = 20_000;
+const MAX_ALIASES: usize = 200;
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// Reads one document. A repeated key is reported and the last one is read on, so that it hides no other error.
+pub fn parse(source: &SourceFile, problems: &mut Vec<Problem>) -> Option<Node> {
+    if source.text.len() > MAX_BYTES {
+        problems.push(
+            Problem::error("scenario::too-large", format!("the file has {} bytes", source.text.len()))
+                .at(source, Span::default(), "more than 1 MiB")
+                .hint("split it, or move data out of it"),
+        );
+        return None;
+    }
+    let error = match read(source, DuplicateKeyPolicy::Error) {
+        Ok(node) => return Some(node),
+        Err(error) => error,
+    };
+    let duplicate = matches!(error.without_snippet(), serde_saphyr::Error::DuplicateMappingKey { .. });
+    let again = if duplicate { read(source, DuplicateKeyPolicy::LastWins).ok() } else { None };
+    let Some(mut node) = again else {
+        problems.push(problem(source, &error, duplicate));
+        return None;
+    };
+    let known = problems.len();
+    keep_last(source, &mut node, problems);
+    if problems.len() == known {
+        problems.push(problem(source, &error, duplicate));
+    }
+    Some(node)
+}
+
+/// Reports repeated keys of every mapping and keeps the last value of each.
+fn keep_last(source: &SourceFile, node: &mut Node, problems: &mut Vec<Problem>) {
+    match &mut node.kind {
+        Kind::List(items) => items.iter_mut().for_each(|item| keep_last(source, item, problems)),
+        Kind::Map(entries) => {
+            let mut kept: Vec<(Key, Node)> = Vec::new();
+            for (key, mut value) in entries.drain(..) {
+                keep_last(source, &mut value, problems);
+                match kept.iter_mut().find(|(k, _)| k.text == key.text) {
+                    Some(first) => {
+                        problems.push(repeated(source, &key));
+                        *first = (key, value);
+                    }
+                    None => kept.push((key, value)),
+                }
+            }
+            *entries = kept;
+        }
+        _ => {}
+    }
+}
+
+fn repeated(source: &SourceFile, key: &Key) -> Problem {
+    Problem::error("scenario::duplicate-key", format!("the key `{}` stands twice in this mapping", key.text))
+        .at(source, key.span, "again here")
+        .hint("remove one of them, or give each its own step")
+}
+
+fn read(source: &SourceFile, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
+    let budget = serde_saphyr::budget! { max_nodes: MAX_NODES, max_aliases: MAX_ALIASES, max_documents: 2 };
+    let options = serde_saphyr::options! {
+        budget: budget,
+        duplicate_keys: duplicate_keys,
+        with_snippet: false,
+        // `no` and `y` are words, as they are where a text is wanted.
+        strict_booleans: true,
+    };
+    let mut located: Located = serde_saphyr::from_str_with_options(&source.text, options)?;
+    finish(source, &mut located.0);
+    Ok(located.0)
+}
+
+/// Gives numbers their digits as written, and mappings and lists a span up to their last value.
+fn finish(source: &SourceFile, node: &mut Node) {
+    let end = |n: &Node| n.span.start + n.span.len;
+    let last = match &mut node.kind {
+        Kind::Number(_, raw) => {
+            let written = source.text.get(node.span.start..node.span.start + node.span.len);
+            if let Some(written) = written.filter(|w| !w.is_empty()) {
+                written.clone_into(raw);
+            }
+            None
+        }
+        Kind::List(items) => {
+            items.iter_mut().for_each(|item| finish(source, item));
+            items.last().map(end)
+        }
+        Kind::Map(entries) => {
+            entries.iter_mut().for_each(|(_, value)| finish(source, value));
+            entries.last().map(|(_, value)| end(value))
+        }
+        _ => None,
+    };
+    if let Some(last) = last.filter(|last| *last > node.span.start + node.span.len) {
+        node.span.len = last - node.span.start;
+    }
+}
+
+fn problem(source: &SourceFile, error: &serde_saphyr::Error, duplicate: bool) -> Problem {
+    let plain = error.without_snippet();
+    let text = plain.to_string();
+    let message = text.lines().next().unwrap_or_default();
+    let message = message.split(" at line ").next().unwrap_or(message).to_owned();
+    let span = plain.location().map(|l| span_of(source, l)).unwrap_or_default();
+    match plain {
+        _ if duplicate => {
+            let text = source.text.get(span.start..span.start + span.len).unwrap_or_default().to_owned();
+            repeated(source, &Key { text, span })
+        }
+        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::Eof { .. } => {
+            Problem::error("scenario::yaml", message).at(source, span, "here")
+        }
+        _ => {
+            let before = source.text[..span.start.min(source.text.len())].lines().last().unwrap_or_default();
+            let hint = if message.contains("flow") && before.contains('$') {
+                "a JSON path with brackets needs quotes inside `{ }`: \"$[0].id\""
+            } else {
+                "look for a missing quote, a tab, or indentation that differs from the line above"
+            };
+            Problem::error("scenario::yaml", format!("this is not valid YAML: {message}"))
+                .at(source, span, "the reader stopped here")
+                .hint(hint)
+        }
+    }
+}
+
+fn span_of(source: &SourceFile, location: Location) -> Span {
+    let span = location.span();
+    let start = span.byte_offset().and_then(|n| usize::try_from(n).ok());
+    let len = span.byte_len().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let max = source.text.len();
+    match start {
+        Some(start) => Span { start: start.min(max), len: len.min(max - start.min(max)) },
+        None => source.span_at(
+            crate::source::Position {
+                line: usize::try_from(location.line()).unwrap_or(1),
+                column: usize::try_from(location.column()).unwrap_or(1),
+            },
+            len.max(1),
+        ),
+    }
+}
+
+fn raw_span(location: Location) -> Span {
+    let span = location.span();
+    let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    Span { start: number(span.byte_offset()), len: number(span.byte_len()) }
+}
+
+struct Located(Node);
+
+impl<'de> Deserialize<'de> for Located {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Plain>::deserialize(d)?;
+        Ok(Located(Node { span: raw_span(spanned.referenced), kind: spanned.value.0 }))
+    }
+}
+
+struct Plain(Kind);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(PlainVisitor).map(Plain)
+    }
+}
+
+struct PlainVisitor;
+
+impl<'de> Visitor<'de> for PlainVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Kind, E> {
+        Ok(Kind::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Kind, E> {
+        Ok(Kind::Number(v.into(), String::new()))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Kind, E> {
+        Ok(Kind::Number(v.into(), String::new()))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Kind, E> {
+        // JSON has no infinities: `.inf` stays the text that it is.
+        Ok(Number::from_f64(v).map_or_else(|| Kind::Text(v.to_string()), |n| Kind::Number(n, String::new())))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Kind, E> {
+        Ok(Kind::Text(v.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Kind, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Located(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Kind::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let Located(value) = map.next_value()?;
+            entries.push((Key { text: key.value, span: raw_span(key.referenced) }, value));
+        }
+        Ok(Kind::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(text: &str) -> (Option<Node>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        (parse(&SourceFile::new("a.yaml", text), &mut problems), problems)
+    }
+
+    /// An upgrade of the YAML crate that loses places must fail here.
+    #[test]
+    fn every_key_and_value_has_its_place() {
+        let text = "é: 1\nlist:\n  - \"zwei\"\n  - {k: 'v', n: 0x10}\nblock: |\n  one\n  two\nlast: ~\n";
+        let (node, problems) = read_all(text);
+        assert_eq!(problems, []);
+        let node = node.unwrap();
+        let written = |span: Span| &text[span.start..span.start + span.len];
+        let mut found = Vec::new();
+        fn walk<'a>(node: &Node, written: &dyn Fn(Span) -> &'a str, found: &mut Vec<&'a str>) {
+            match &node.kind {
+                Kind::List(items) => items.iter().for_each(|item| walk(item, written, found)),
+                Kind::Map(entries) => {
+                    for (key, value) in entries {
+                        assert_eq!(written(key.span), key.text);
+                        found.push(written(key.span));
+                        walk(value, written, found);
+                    }
+                }
+                _ => found.push(written(node.span)),
+            }
+        }
+        walk(&node, &written, &mut found);
+        let wanted =
+            ["é", "1", "list", "\"zwei\"", "k", "'v'", "n", "0x10", "block", "one\n  two\n", "last", "~"];
+        assert_eq!(found, wanted);
+        assert_eq!(written(node.get("list").unwrap().span).lines().last(), Some("  - {k: 'v', n: 0x10"));
+    }
+
+    #[test]
+    fn scalars_are_what_they_look_like() {
+        let (node, _) = read_all("[no, yes, true, 1.10, 007, ~, '5', 2026-01-01, 1e3]");
+        let node = node.unwrap();
+        let kinds: Vec<String> = node
+            .one_or_many()
+            .iter()
+            .map(|n| format!("{} {}", n.what(), n.as_text().unwrap_or_default()))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "a text no",
+                "a text yes",
+                "true or false true",
+                "a number 1.10",
+                "a number 007",
+                "nothing ",
+                "a text 5",
+                "a text 2026-01-01",
+                "a number 1e3",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_alias_is_read_where_it_is_used() {
+        let (node, problems) = read_all("a: &x {b: 1}\nc: *x\n");
+        assert_eq!(problems, []);
+        let node = node.unwrap();
+        assert_eq!(node.get("a").unwrap().to_json(), node.get("c").unwrap().to_json());
+    }
+}

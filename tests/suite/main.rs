@@ -1,0 +1,3 @@
+//! Tests of parts that meet only over HTTP. One binary, one module a concern.
+
+mod contradictions;
