@@ -16,7 +16,9 @@ use crate::engine::context::RunContext;
 use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
-use crate::event::{EventKind, Log, ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
+use crate::event::{
+    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
+};
 use crate::http;
 use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
@@ -162,6 +164,15 @@ impl Work<'_> {
             Err(error) => {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
                 log.emit(EventKind::RunStarted(Box::new(identity)));
+                log.emit(EventKind::RunFinished(RunFinished {
+                    exit: ExitCode::Environment,
+                    code: ExitCode::Environment.code(),
+                    reason: error.what.clone(),
+                    counts: BTreeMap::new(),
+                    advisory_reds: 0,
+                    left: Vec::new(),
+                    took_ms: crate::domain::time::ms(began.elapsed()),
+                }));
                 Err(CliError::from(error))
             }
         };
