@@ -33,7 +33,7 @@ use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
-use crate::target::{self, Kind, OpenError, TargetFacts};
+use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -151,7 +151,11 @@ impl Work<'_> {
                 files,
             },
         );
-        let code = match target::open(&self.settings).await {
+        let opened = tokio::select! {
+            opened = target::open(&self.settings) => opened.map_err(CliError::from),
+            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+        };
+        let code = match opened {
             Ok(target) => {
                 if let Some(admin) = &target.api.admin {
                     log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -166,15 +170,15 @@ impl Work<'_> {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
                 log.emit(EventKind::RunStarted(Box::new(identity)));
                 log.emit(EventKind::RunFinished(RunFinished {
-                    exit: ExitCode::Environment,
-                    code: ExitCode::Environment.code(),
-                    reason: error.what.clone(),
+                    exit: error.code,
+                    code: error.code.code(),
+                    reason: error.text(),
                     counts: BTreeMap::new(),
                     advisory_reds: 0,
                     left: Vec::new(),
                     took_ms: crate::domain::time::ms(began.elapsed()),
                 }));
-                Err(CliError::from(error))
+                Err(error)
             }
         };
         log.close();
@@ -272,7 +276,7 @@ impl Work<'_> {
         scenarios: &[Arc<crate::scenario::Scenario>],
         instances: &[Instance],
         target: Option<&TargetIdentity>,
-        error: Option<&OpenError>,
+        error: Option<&CliError>,
         seed: u64,
     ) -> RunStarted {
         let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
@@ -297,7 +301,7 @@ impl Work<'_> {
             host: hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             target: target.cloned(),
-            target_error: error.map(|e| format!("{}; check: {}", e.what, e.check.join("; "))),
+            target_error: error.map(CliError::text),
             catalogue: self.library.catalogue_hash.clone(),
             profile: None,
             scenarios: scenarios
