@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::context::{Recorder, RunContext, StepRun};
+use super::context::{RunContext, send_filed};
 use crate::domain::{Status, time};
 use crate::event::EventKind;
 use crate::http::{Request, Response};
@@ -238,10 +238,7 @@ async fn send(
         if now >= deadline {
             return Err(format!("{purpose}: out of time"));
         }
-        let step = StepRun::new("cleanup", (now + Duration::from_secs(10)).min(deadline));
-        let recorder = Recorder::new(run, None, &step, purpose, &request);
-        let result = run.api.client.send(&request, step.deadline).await;
-        recorder.record(&result);
+        let result = send_filed(run, "cleanup", purpose, &request, deadline).await;
         let (why, wait) = match result {
             Ok(answer) if answer.status == 429 => {
                 let wait = run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1)));

@@ -141,6 +141,22 @@ const GRACE: Duration = Duration::from_secs(5);
 const MUTATION: Duration = Duration::from_secs(60);
 
 impl ScenarioContext {
+    /// A scenario that begins now; `stop` cancels its waits.
+    pub fn new(run: Arc<RunContext>, name: &str, scenario: Arc<Scenario>, stop: CancellationToken) -> Self {
+        ScenarioContext {
+            name: name.into(),
+            deadline: Instant::now() + scenario.budget,
+            scenario,
+            inputs: Arc::default(),
+            matrix: Arc::default(),
+            mutations: Mutations::new(),
+            state: Arc::default(),
+            background: stop.child_token(),
+            stop,
+            run,
+        }
+    }
+
     /// The state, locked for a moment.
     pub fn state(&self) -> std::sync::MutexGuard<'_, ScenarioState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -287,6 +303,24 @@ impl ScenarioContext {
         self.run.log.redactor().register(name, value);
         Secret::new(value)
     }
+}
+
+/// Sends for the run itself, outside of any scenario; filed under a step's name.
+///
+/// # Errors
+/// No whole answer came: the chain of causes.
+pub async fn send_filed(
+    run: &RunContext,
+    step: &str,
+    purpose: &str,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Response, TransportError> {
+    let step = StepRun::new(step, (Instant::now() + Duration::from_secs(10)).min(deadline));
+    let recorder = Recorder::new(run, None, &step, purpose, request);
+    let result = run.api.client.send(request, step.deadline).await;
+    recorder.record(&result);
+    result
 }
 
 /// Files one exchange under its step.
