@@ -13,9 +13,9 @@ use crate::run::clock;
 use crate::run::ledger::Entry;
 use crate::scenario::model::Capability;
 
-/// A workspace that is still being provisioned may come up after its delete (contract L1): its
-/// provisioning is waited for so long.
-const SETTLE: Duration = Duration::from_secs(20);
+/// A workspace that is still being provisioned may come up after its delete (contract L1, seen up to
+/// 0.3 s after the request): in platform time, ten times that since the request is waited for.
+const SETTLE: Duration = Duration::from_secs(4);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
 /// One scenario's clean-up.
@@ -104,8 +104,8 @@ async fn remove_workspace(
     let mut name = entry.name.clone();
     let mut left = None;
     let mut settled = entry.settled || !entry.managed;
-    let settle_until = (Instant::now() + SETTLE)
-        .min(deadline - Duration::from_secs(5).min(deadline.saturating_duration_since(Instant::now())));
+    let since = entry.provisioning_since.unwrap_or_else(Instant::now);
+    let settle_until = (since + run.api.scale.shorten(SETTLE)).min(deadline);
     let mut pause = Duration::from_millis(20);
     loop {
         let read = send(run, "read before removal", run.api.read(id), deadline).await?;
