@@ -15,11 +15,13 @@ use crate::domain::{ExitCode, Secret};
 use crate::engine::context::RunContext;
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
-use crate::event::{EventKind, Log, ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
+use crate::event::{
+    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
+};
 use crate::http;
 use crate::platform::stream;
 use crate::redact::Redactor;
-use crate::reference::faults::Faults;
+use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::reference::options::Quirks;
 use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::cancel::Cancel;
@@ -128,6 +130,15 @@ impl Work<'_> {
             Err(error) => {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
                 log.emit(EventKind::RunStarted(Box::new(identity)));
+                log.emit(EventKind::RunFinished(RunFinished {
+                    exit: ExitCode::Environment,
+                    code: ExitCode::Environment.code(),
+                    reason: error.what.clone(),
+                    counts: BTreeMap::new(),
+                    advisory_reds: 0,
+                    left: Vec::new(),
+                    took_ms: crate::domain::time::ms(began.elapsed()),
+                }));
                 Err(CliError::from(error))
             }
         };
@@ -321,7 +332,7 @@ pub(crate) fn target_settings(
         })?),
         None => None,
     };
-    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let faults = faults(&args.faults)?;
     Ok(target::Settings {
         kind,
         base_url,
@@ -339,6 +350,19 @@ pub(crate) fn target_settings(
         answers: args.answers,
         declared: BTreeMap::new(),
         patience: args.patience,
+    })
+}
+
+/// `--fault`, with the valid names where one is none.
+pub(crate) fn faults(names: &[String]) -> Result<Faults, CliError> {
+    Faults::parse(names).map_err(|error| {
+        let failure = CliError::new(ExitCode::BadInput, error.to_string());
+        match &error {
+            FaultError::Unknown(name) => {
+                failure.next(crate::source::did_you_mean(name, ALL.iter().map(|info| info.name)))
+            }
+            _ => failure,
+        }
     })
 }
 
