@@ -5,8 +5,18 @@ mod bad_input;
 #[cfg(test)]
 mod bad_server;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod contradictions;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod interrupts;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod ownership;
+#[cfg(test)]
 mod platform;
+#[cfg(test)]
+mod secrets;
