@@ -122,7 +122,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub answers: Option<Answers>,
     /// How long a live server may take to answer for the first time
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub patience: std::time::Duration,
     /// Embedded: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]
@@ -165,6 +165,9 @@ pub(crate) struct RunArgs {
     /// When to remove what scenarios made
     #[arg(long, value_enum, default_value = "always", value_name = "WHEN")]
     pub destroy: Destroy,
+    /// Warnings are errors: nothing is sent
+    #[arg(long)]
+    pub deny_warnings: bool,
     /// Run each scenario so many times
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: u32,

@@ -1,11 +1,21 @@
 //! `lifecycle check`: everything that can be known without a network.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Shell;
 use super::args::CheckArgs;
 use super::failure::CliError;
 use super::library::{self, Library};
 use crate::domain::ExitCode;
+use crate::engine::contradictions::{self, Against};
+use crate::engine::plan::{self, InputSources};
+use crate::models::contradictions::Target;
+use crate::models::workflow;
+use crate::scenario::Scenario;
+use crate::scenario::model::Capability;
 use crate::source::{Level, Problem, SourceFile};
+use crate::target::TargetFacts;
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -54,6 +64,22 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             scenarios.iter().filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default())),
         );
         counted.push(format!("{} scenarios", scenarios.len()));
+        problems.extend(of_models(&library, &scenarios, args.paths.is_empty(), shell));
+    }
+    let mut undecidable = 0;
+    if !workflows.is_empty() {
+        let library = Library::load(&args.library, &[])?;
+        let read = |path: &str| library::read(std::path::Path::new(path)).ok();
+        let context =
+            workflow::Context { catalogue: &library.catalogue, allowlist: &library.allowlist, read: &read };
+        for file in &workflows {
+            let report = workflow::check(file, &context);
+            problems.extend(report.problems);
+            undecidable += report.undecidable.len();
+            for one in report.undecidable {
+                shell.printer.note(&format!("{}: undecidable: {}: {}", one.place, one.what, one.why))?;
+            }
+        }
     }
     let errors = problems.iter().filter(|p| p.level == Level::Error).count();
     let warnings = problems.len() - errors;
@@ -63,9 +89,34 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     if !workflows.is_empty() {
         counted.push(format!("{} workflow files", workflows.len()));
     }
+    let open = if undecidable > 0 { format!(", {undecidable} undecidable") } else { String::new() };
     let bad = errors > 0 || (args.deny_warnings && warnings > 0);
-    shell.printer.note(&format!("checked {}: {errors} errors, {warnings} warnings", counted.join(", ")))?;
+    shell
+        .printer
+        .note(&format!("checked {}: {errors} errors, {warnings} warnings{open}", counted.join(", ")))?;
     Ok(if bad { ExitCode::BadInput } else { ExitCode::Passed })
+}
+
+/// Contradictions of scenarios, and of the environment at hand when everything is checked.
+fn of_models(
+    library: &Library,
+    scenarios: &[Arc<Scenario>],
+    environment: bool,
+    shell: &Shell,
+) -> Vec<Problem> {
+    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
+    let env = if environment { shell.env.vars().clone() } else { BTreeMap::new() };
+    let sources = InputSources { env: env.clone(), ..InputSources::default() };
+    let against = Against {
+        catalogue: &library.catalogue,
+        allowlist: &library.allowlist,
+        env: &env,
+        target: Target::default(),
+    };
+    match plan::plan(scenarios, &sources, &able, 1) {
+        Ok(instances) => contradictions::of_instances(&instances, &against),
+        Err(problems) => problems,
+    }
 }
 
 /// A CI workflow has `jobs:` at its top level.

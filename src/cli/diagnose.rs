@@ -14,7 +14,12 @@ use crate::target::{self, Kind};
 
 /// Gathers and shows; changes nothing.
 pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let mut settings = target_settings(&args.target, shell, None)?;
+    let mut settings = target_settings(
+        &args.target,
+        shell,
+        None,
+        std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
+    )?;
     if settings.kind == Kind::Embedded {
         if settings.base_url.is_none() {
             return Err(CliError::new(ExitCode::BadInput, "a workspace of a live server is meant")

@@ -13,12 +13,15 @@ use super::library::{self, Library};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::context::RunContext;
+use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
 use crate::event::{
     EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
 };
 use crate::http;
+use crate::models::catalogue::Catalogue;
+use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
 use crate::reference::faults::{ALL, FaultError, Faults};
@@ -28,8 +31,9 @@ use crate::run::cancel::Cancel;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
+use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
-use crate::target::{self, Kind, OpenError, TargetFacts};
+use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -44,7 +48,10 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
         profile: BTreeMap::new(),
     };
     // Everything that can be wrong without a network is wrong now, before anything is sent.
-    plan::plan(&scenarios, &sources, &TargetFacts::default(), 1).map_err(CliError::problems)?;
+    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
+    let instances = plan::plan(&scenarios, &sources, &able, 1).map_err(CliError::problems)?;
+    let settings = target_settings(&args.target, shell, args.seed, Arc::clone(&library.catalogue))?;
+    refuse_contradictions(&instances, &library, &settings, args, shell)?;
     let today = jiff::Timestamp::now().to_string();
     let expired: Vec<Problem> = scenarios
         .iter()
@@ -53,13 +60,41 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     if !expired.is_empty() {
         return Err(CliError::problems(expired));
     }
-    let settings = target_settings(&args.target, shell, args.seed)?;
     let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
     raise_file_limit();
     runtime()?.block_on(async {
         let work = Work { args, shell, library: &library, settings, sources, require_live };
         work.run(&scenarios).await
     })
+}
+
+/// A contradiction that certainly ends in a 4xx or a failed boot is refused before any request.
+fn refuse_contradictions(
+    instances: &[Instance],
+    library: &Library,
+    settings: &target::Settings,
+    args: &RunArgs,
+    shell: &Shell,
+) -> Result<(), CliError> {
+    let embedded = settings.kind == Kind::Embedded;
+    let against = Against {
+        catalogue: &library.catalogue,
+        allowlist: &library.allowlist,
+        env: shell.env.vars(),
+        target: Target {
+            kind: if embedded { TargetKind::Embedded } else { TargetKind::Unknown },
+            proxy: embedded.then_some(true),
+        },
+    };
+    let found = contradictions::of_instances(instances, &against);
+    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|p| p.level == Level::Error);
+    if !errors.is_empty() || (args.deny_warnings && !warnings.is_empty()) {
+        return Err(CliError::problems(errors.into_iter().chain(warnings).collect()));
+    }
+    for warning in warnings {
+        shell.printer.note(&warning.line())?;
+    }
+    Ok(())
 }
 
 struct Work<'a> {
@@ -116,7 +151,11 @@ impl Work<'_> {
                 files,
             },
         );
-        let code = match target::open(&self.settings).await {
+        let opened = tokio::select! {
+            opened = target::open(&self.settings) => opened.map_err(CliError::from),
+            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+        };
+        let code = match opened {
             Ok(target) => {
                 if let Some(admin) = &target.api.admin {
                     log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -131,15 +170,15 @@ impl Work<'_> {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
                 log.emit(EventKind::RunStarted(Box::new(identity)));
                 log.emit(EventKind::RunFinished(RunFinished {
-                    exit: ExitCode::Environment,
-                    code: ExitCode::Environment.code(),
-                    reason: error.what.clone(),
+                    exit: error.code,
+                    code: error.code.code(),
+                    reason: error.text(),
                     counts: BTreeMap::new(),
                     advisory_reds: 0,
                     left: Vec::new(),
                     took_ms: crate::domain::time::ms(began.elapsed()),
                 }));
-                Err(CliError::from(error))
+                Err(error)
             }
         };
         log.close();
@@ -177,6 +216,9 @@ impl Work<'_> {
             .map_err(CliError::problems)?;
         let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
         log.emit(EventKind::RunStarted(Box::new(identity)));
+        for drift in &target.facts.drift {
+            log.emit(EventKind::Warning { scenario: None, text: format!("drift: {drift}") });
+        }
         if target.identity.insecure {
             log.emit(EventKind::Warning {
                 scenario: None,
@@ -234,7 +276,7 @@ impl Work<'_> {
         scenarios: &[Arc<crate::scenario::Scenario>],
         instances: &[Instance],
         target: Option<&TargetIdentity>,
-        error: Option<&OpenError>,
+        error: Option<&CliError>,
         seed: u64,
     ) -> RunStarted {
         let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
@@ -259,7 +301,7 @@ impl Work<'_> {
             host: hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             target: target.cloned(),
-            target_error: error.map(|e| format!("{}; check: {}", e.what, e.check.join("; "))),
+            target_error: error.map(CliError::text),
             catalogue: self.library.catalogue_hash.clone(),
             profile: None,
             scenarios: scenarios
@@ -294,6 +336,7 @@ pub(crate) fn target_settings(
     args: &TargetArgs,
     shell: &Shell,
     seed: Option<u64>,
+    catalogue: Arc<Catalogue>,
 ) -> Result<target::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
@@ -350,6 +393,7 @@ pub(crate) fn target_settings(
         answers: args.answers,
         declared: BTreeMap::new(),
         patience: args.patience,
+        catalogue,
     })
 }
 

@@ -174,7 +174,7 @@ async fn verify_instance(
     run: &RunContext,
     id: &str,
     settled: bool,
-    left: Option<String>,
+    mut left: Option<String>,
     deadline: Instant,
 ) -> Result<Gone, String> {
     if !run.target.capabilities.contains(&Capability::Inspect) {
@@ -188,6 +188,11 @@ async fn verify_instance(
         let answer = send(run, "look for its instance", run.api.environment(id), deadline).await?;
         let there = answer.status == 200;
         let now = Instant::now();
+        if there {
+            // Nothing of the platform's removes it any more: we do (contract L1).
+            send(run, "stop what came up after the delete", run.api.stop_instance(id), deadline).await?;
+            left = Some("its instance came up after the delete (contract L1)".to_owned());
+        }
         if !there && now >= until {
             return Ok(Gone { left_by_platform: left });
         }

@@ -54,6 +54,17 @@ impl Signals {
         })
     }
 
+    /// Waits for an INT or TERM while nothing has been made yet.
+    pub async fn interrupted(&mut self) -> ExitCode {
+        loop {
+            match self.next().await {
+                Input::Interrupt => return ExitCode::Interrupted,
+                Input::Terminate => return ExitCode::Terminated,
+                _ => {}
+            }
+        }
+    }
+
     /// Waits for the end of a server: INT and TERM are its ordinary ends.
     pub async fn ended(&mut self) -> ExitCode {
         loop {

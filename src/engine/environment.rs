@@ -175,7 +175,9 @@ pub fn unexplained(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, E
             let ruled = rule(old).is_some() || rule(new).is_some();
             let same_rule = rule(old) == rule(new);
             let written = new.is_some_and(|v| v.ok == Some(true) && v.value.starts_with("equals secret"));
-            ruled && same_rule && !written
+            // The rule changed while the old instance ran, and the new one follows it.
+            let caught_up = old.and_then(|v| v.ok) == Some(false) && new.and_then(|v| v.ok) == Some(true);
+            ruled && same_rule && !written && !caught_up
         })
         .collect()
 }

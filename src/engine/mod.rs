@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod cleanup;
 pub mod context;
+pub mod contradictions;
 pub mod credentials;
 pub mod dispatcher;
 pub mod environment;

@@ -9,12 +9,21 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     scale: f64,
+    floor: Duration,
 }
 
 impl Clock {
     /// A clock that runs `scale` times as fast as a real one; nonsense counts as 1.
     pub fn new(scale: f64) -> Clock {
-        Clock { scale: if scale.is_finite() && scale > 0.0 { scale } else { 1.0 } }
+        let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
+        Clock { scale, floor: Duration::ZERO }
+    }
+
+    /// The same clock, on which waits for real work last at least this long in real time: a machine
+    /// does not get faster with the clock.
+    #[must_use]
+    pub fn with_floor(self, floor: Duration) -> Clock {
+        Clock { floor, ..self }
     }
 
     /// The factor.
@@ -25,6 +34,11 @@ impl Clock {
     /// How long a contract duration takes on this clock.
     pub fn real(self, contract: Duration) -> Duration {
         Duration::try_from_secs_f64(contract.as_secs_f64() / self.scale).unwrap_or(contract)
+    }
+
+    /// How long to wait for real work that a contract duration bounds.
+    pub fn patience(self, contract: Duration) -> Duration {
+        self.real(contract).max(self.floor.min(contract))
     }
 
     /// Contract time that passed since `then`.
@@ -41,9 +55,9 @@ impl Clock {
         tokio::time::sleep(self.real(contract)).await;
     }
 
-    /// Bounds a future by a contract duration; `None` when it did not finish.
+    /// Bounds real work by a contract duration; `None` when it did not finish.
     pub async fn within<F: Future>(self, contract: Duration, work: F) -> Option<F::Output> {
-        tokio::time::timeout(self.real(contract), work).await.ok()
+        tokio::time::timeout(self.patience(contract), work).await.ok()
     }
 }
 
@@ -72,6 +86,18 @@ mod tests {
         }
         for scale in [0.0, -3.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Clock::new(scale).scale().to_bits(), 1.0_f64.to_bits(), "{scale}");
+        }
+    }
+
+    #[test]
+    fn real_work_gets_its_floor_but_never_more_than_the_contract() {
+        let clock = Clock::new(100.0).with_floor(Duration::from_secs(5));
+        for (contract, real) in [(90, 5_000), (3, 3_000), (1_800, 18_000)] {
+            assert_eq!(
+                clock.patience(Duration::from_secs(contract)),
+                Duration::from_millis(real),
+                "{contract}"
+            );
         }
     }
 

@@ -248,7 +248,7 @@ impl Platform {
             body.to_string(),
         )
         .header("x-restart-signal", "true")
-        .within(self.clock.real(DRAIN));
+        .within(self.clock.patience(DRAIN));
         let outbound = self.outbound.clone();
         // Stopping does not wait for it.
         self.spawn(async move {
@@ -303,8 +303,8 @@ impl Platform {
     }
 
     async fn wait_for(&self, holds: impl Fn(&Platform) -> bool) -> bool {
-        let looks = CONTEXT.as_millis() / CONTEXT_LOOK.as_millis();
-        for _ in 0..looks {
+        let deadline = Instant::now() + self.clock.patience(CONTEXT);
+        while Instant::now() < deadline {
             if holds(self) {
                 return true;
             }

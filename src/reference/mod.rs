@@ -24,3 +24,6 @@ mod state;
 mod sweeps;
 mod vendors;
 mod wire;
+
+#[cfg(test)]
+mod tests;

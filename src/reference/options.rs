@@ -77,6 +77,8 @@ pub struct Options {
     pub admin_token: Secret,
     /// How many times faster than real time the platform's clock runs.
     pub time_scale: f64,
+    /// The least real time that waits for real work get, however fast the clock runs.
+    pub patience: Duration,
     /// Keep or mend what a real server does and should not.
     pub quirks: Quirks,
     /// Offer `/__lifecycle/…`.
@@ -111,6 +113,7 @@ impl Default for Options {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             admin_token: Secret::default(),
             time_scale: 1.0,
+            patience: Duration::from_secs(5),
             quirks: Quirks::default(),
             inspect: false,
             mode: Mode::default(),

@@ -14,8 +14,10 @@ use reqwest::{Client, redirect};
 
 /// How long a connection may take to open (contract §4.2).
 const CONNECT: Duration = Duration::from_secs(10);
-/// Connections kept open and unused, per address.
-const IDLE_PER_HOST: usize = 2;
+/// Connections kept open and unused to each of many addresses.
+const IDLE_OF_MANY: usize = 1;
+/// Connections kept open and unused to the one address that many share.
+const IDLE_OF_ONE: usize = 64;
 
 /// A client; clones share its connections.
 #[derive(Clone, Debug)]
@@ -100,12 +102,12 @@ impl Call {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder(idle: usize) -> reqwest::ClientBuilder {
     Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT)
-        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_max_idle_per_host(idle)
         .pool_idle_timeout(Duration::from_secs(20))
         // Needs no resolver, and agents listen on the IPv4 loopback first.
         .resolve_to_addrs(
@@ -131,7 +133,19 @@ impl Outbound {
     /// # Errors
     /// When the HTTP library cannot be set up.
     pub fn new() -> std::io::Result<Outbound> {
-        let plain = builder().tls_certs_only([]).build().map_err(std::io::Error::other)?;
+        Outbound::with_idle(IDLE_OF_MANY)
+    }
+
+    /// A client that many agents share to talk to one platform.
+    ///
+    /// # Errors
+    /// When the HTTP library cannot be set up.
+    pub fn to_one_server() -> std::io::Result<Outbound> {
+        Outbound::with_idle(IDLE_OF_ONE)
+    }
+
+    fn with_idle(idle: usize) -> std::io::Result<Outbound> {
+        let plain = builder(idle).tls_certs_only([]).build().map_err(std::io::Error::other)?;
         Ok(Outbound { plain, tls: Arc::default() })
     }
 
@@ -140,7 +154,7 @@ impl Outbound {
             return Ok(&self.plain);
         }
         self.tls
-            .get_or_init(|| builder().build().map_err(|e| chain(&e)))
+            .get_or_init(|| builder(IDLE_OF_MANY).build().map_err(|e| chain(&e)))
             .as_ref()
             .map_err(|e| CallError::Unsendable(e.clone()))
     }
@@ -172,6 +186,21 @@ impl Outbound {
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status, headers, body: body.into() })
+    }
+}
+
+#[cfg(test)]
+impl Outbound {
+    /// An answer whose body comes piece by piece.
+    pub async fn open(
+        &self,
+        url: &str,
+        token: &str,
+    ) -> (u16, HeaderMap, impl futures_util::Stream<Item = Bytes> + use<>) {
+        use futures_util::StreamExt as _;
+        let response = self.plain.get(url).bearer_auth(token).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.bytes_stream().filter_map(|chunk| async { chunk.ok() }))
     }
 }
 

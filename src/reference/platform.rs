@@ -62,8 +62,9 @@ const ONCE_KEPT: usize = 100_000;
 impl Platform {
     /// A platform that does not serve yet.
     pub fn new(options: Options, platform_url: String) -> std::io::Result<Platform> {
-        let clock = Clock::new(options.time_scale);
+        let clock = Clock::new(options.time_scale).with_floor(options.patience);
         let outbound = Outbound::new()?;
+        let agents = Outbound::to_one_server()?;
         let slower = Duration::from_secs(options.faults.value(Fault::SlowOnline).unwrap_or(0));
         let (provisioner, has_backend): (Arc<dyn Provisioner>, bool) = match options.provisioner {
             ProvisionerKind::Embedded => {
@@ -74,7 +75,7 @@ impl Platform {
                     heartbeat: options.heartbeat,
                     slower,
                     seed: options.seed,
-                    outbound: outbound.clone(),
+                    outbound: agents,
                 };
                 (embedded::shared(setup), true)
             }

@@ -93,6 +93,3 @@ impl Drop for Running {
         self.closed.cancel();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -78,11 +78,14 @@ async fn health(platform: Arc<Platform>) {
     };
     if platform.has_backend && !platform.fault(Fault::StaleOnlineAfterKill) {
         for id in which(&platform, watched) {
-            if platform.provisioner.is_running(id).await != Ok(false) {
-                continue;
-            }
-            let still = platform.state().get(id).is_some_and(watched);
-            if still {
+            // A stop and its row are a moment apart, a start and its row too: nothing in 15 s, but most
+            // of them on a fast clock. What somebody is at work on is looked at the next time.
+            let quiet = |w: &Workspace| w.stopping == 0 && w.cycle.try_lock().is_ok();
+            let dead = async || {
+                platform.state().get(id).is_some_and(|w| watched(w) && quiet(w))
+                    && platform.provisioner.is_running(id).await == Ok(false)
+            };
+            if dead().await && dead().await {
                 platform.say(&format!("health sweep: {id} is not running"));
                 platform.state().offline(id, Status::Offline);
                 platform.restart_by_id(id);

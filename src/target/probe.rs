@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answers, OpenError, Settings, Target, TargetFacts};
+use super::{Answers, OpenError, Settings, Target, TargetFacts, offered};
 use crate::event::TargetIdentity;
 use crate::http::{Client, Response, Transport, is_loopback};
 use crate::platform::{Api, Auth, record};
@@ -51,7 +51,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
             facts.lacks.insert(capability.as_str().to_owned(), why_not.to_owned());
         }
     };
-    let offered = get(&api, "/admin/llm/offered-models", &Auth::Admin).await;
+    let (offered, drift) = offered::read(&api, &settings.catalogue).await;
     let billing =
         get(&api, "/admin/workspaces/00000000-0000-4000-8000-000000000000/llm-billing-mode", &Auth::Admin)
             .await;
@@ -98,7 +98,8 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     }
     facts.answers = answers;
     facts.provider = provider;
-    drop(offered);
+    facts.offered = offered;
+    facts.drift = drift;
     let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
     let identity = TargetIdentity {
         kind: super::Kind::Live.as_str().into(),

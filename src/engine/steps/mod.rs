@@ -206,7 +206,7 @@ async fn run_verb(
         Verb::Hibernate(edge) => edges::run(context, edges::EdgeKind::Hibernate, edge, step, &scope).await,
         Verb::Delete(edge) => edges::delete(context, edge, step, &scope).await,
         Verb::Wake(verb) => edges::wake(context, verb, step).await,
-        Verb::Terminate(verb) => edges::terminate(context, verb).await,
+        Verb::Terminate(verb) => edges::terminate(context, verb, step).await,
         Verb::Await(verb) => await_status::run(context, verb, step).await,
         Verb::Hold(verb) => flow::hold(context, verb, step, &scope).await,
         Verb::A2a(verb) => a2a::run(context, verb, step, &scope).await,

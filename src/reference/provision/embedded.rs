@@ -104,10 +104,6 @@ impl Embedded {
         let workspace = spec.workspace;
         let config = {
             let mut state = self.lock();
-            state.volumes.extend([config_volume(workspace), workspace_volume(workspace)]);
-            if spec.runtime == "claude-code" {
-                state.volumes.insert(sessions_volume(workspace));
-            }
             let slot = state.slots.entry(workspace).or_default();
             if !spec.first && !spec.files.contains_key("config.yaml") && !slot.config.has("config.yaml") {
                 return Err(StartError::EmptyVolume(workspace));
@@ -134,13 +130,20 @@ impl Embedded {
         let agent = agent::embed(agent::Embed {
             listener,
             env,
-            config,
+            config: config.clone(),
             kind: self.kind,
             clock: self.clock,
             heartbeat: self.heartbeat,
             outbound: self.outbound.clone(),
         });
-        self.lock().slots.entry(workspace).or_default().instance = Some((instance.clone(), agent));
+        let mut state = self.lock();
+        // A delete in the meantime has removed what was there; the container comes up all the same.
+        state.volumes.extend([config_volume(workspace), workspace_volume(workspace)]);
+        if spec.runtime == "claude-code" {
+            state.volumes.insert(sessions_volume(workspace));
+        }
+        let running = Some((instance.clone(), agent));
+        state.slots.insert(workspace, Slot { config, instance: running });
         Ok(instance)
     }
 }
@@ -152,7 +155,7 @@ impl Provisioner for Embedded {
 
     fn stop(&self, workspace: Uuid) -> Pending<'_, Result<(), String>> {
         Box::pin(async move {
-            if !self.lock().slots.get(&workspace).is_some_and(|s| s.instance.is_some()) {
+            if self.lock().slots.get(&workspace).is_none_or(|s| s.instance.is_none()) {
                 return Ok(());
             }
             self.clock.sleep(self.boot.stop).await;

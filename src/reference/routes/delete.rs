@@ -62,6 +62,13 @@ pub async fn delete(call: Call) -> Response {
     };
     let cascade = all.len() - 1;
     for one in &all {
+        if platform.mended() {
+            // A provision on its way ends first, so that nothing comes up after the delete.
+            let cycle = platform.state().get(*one).map(|w| std::sync::Arc::clone(&w.cycle));
+            if let Some(cycle) = cycle {
+                drop(cycle.lock().await);
+            }
+        }
         if let Err(error) = platform.provisioner.stop(*one).await {
             platform.say(&format!("delete {one}: {error}"));
         }

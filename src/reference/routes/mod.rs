@@ -7,7 +7,7 @@ mod create;
 mod delete;
 mod edit;
 mod external;
-mod guard;
+pub mod guard;
 mod inspect;
 mod lifecycle;
 mod messages;
@@ -20,7 +20,7 @@ mod registry;
 mod request;
 mod secrets;
 mod streams;
-mod table;
+pub mod table;
 mod tokens;
 
 use std::sync::Arc;

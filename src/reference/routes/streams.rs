@@ -66,6 +66,13 @@ pub fn sse(call: &Call) -> Response {
 
 /// Everything for a canvas; for a workspace, what it may talk to.
 pub async fn socket(call: Call) -> Response {
+    // Where a browser comes from matters only when the server says from where they may come.
+    let listed = call.platform.server_var("CORS_ORIGINS");
+    if let (Some(listed), Some(origin)) = (listed, call.header("origin"))
+        && !listed.split(',').any(|o| o.trim() == origin)
+    {
+        return reply::error(403, "origin not allowed");
+    }
     let wants = match call.header("x-workspace-id") {
         None => Wants::All,
         Some(text) => {

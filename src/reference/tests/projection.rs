@@ -19,7 +19,14 @@ impl Chain {
     async fn new(faults: Faults, llm_proxy: bool) -> Chain {
         let options = provider::Options { keys: [KEY.to_owned()].into(), ..provider::Options::default() };
         let provider = provider::start(options).await.unwrap();
-        let play = Play::new(Options { agent: AgentKind::Reference, faults, llm_proxy, ..quick() }).await;
+        let play = Play::new(Options {
+            agent: AgentKind::Reference,
+            faults,
+            llm_proxy,
+            patience: std::time::Duration::from_secs(5),
+            ..quick()
+        })
+        .await;
         if let Some(token) = play.running.server_env().get("MOLECULE_LLM_USAGE_TOKEN") {
             provider.accept(token.clone());
         }
@@ -56,14 +63,18 @@ impl Chain {
         let before = self.env(id).await.0;
         let got = self.play.admin("POST", &format!("/workspaces/{id}/restart"), None).await;
         assert_eq!(got.status, 200);
-        loop {
-            self.play.online(id).await;
-            let (instance, env) = self.env(id).await;
-            if !instance.is_empty() && instance != before {
-                self.play.online(id).await;
-                return env;
-            }
-        }
+        self.play
+            .eventually("a new instance", async || {
+                let (instance, env) = self.env(id).await;
+                (!instance.is_empty() && instance != before).then_some(env)
+            })
+            .await
+    }
+
+    async fn restarted(&self, id: &str) -> Value {
+        let env = self.restart(id).await;
+        self.play.online(id).await;
+        env
     }
 }
 
@@ -109,7 +120,7 @@ async fn projection_is_the_same_after_every_edge() {
     }
     let path = format!("/admin/workspaces/{id}/llm-billing-mode");
     chain.play.admin("PUT", &path, Some(json!({ "mode": "byok" }))).await;
-    let again = chain.restart(&id).await;
+    let again = chain.restarted(&id).await;
     let (second, _) = chain.env(&id).await;
     assert_ne!(first, second);
     for (name, value) in env.as_object().unwrap() {
@@ -137,7 +148,7 @@ async fn faults_of_the_projection_show_at_the_provider() {
         chain.play.online(&id).await;
         let said = chain.ask(&id).await;
         assert!(said.starts_with(created) && (said.is_empty() == created.is_empty()), "{fault}: {said}");
-        chain.restart(&id).await;
+        chain.restarted(&id).await;
         let said = chain.ask(&id).await;
         assert!(said.starts_with(restarted) && (said.is_empty() == restarted.is_empty()), "{fault}: {said}");
     }

@@ -1,9 +1,12 @@
 //! A small client for tests.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::reference::clock::Clock;
 use crate::reference::outbound::{Call, Outbound};
@@ -96,6 +99,18 @@ impl Play {
         panic!("never: {what}");
     }
 
+    /// Asks again until there is an answer.
+    pub async fn eventually<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let clock = Clock::new(1.0);
+        for _ in 0..4_000 {
+            if let Some(found) = look().await {
+                return found;
+            }
+            clock.sleep(Duration::from_millis(5)).await;
+        }
+        panic!("never: {what}");
+    }
+
     pub async fn status(&self, id: &str, status: &str) -> Value {
         self.until(id, status, |w| w["status"] == status).await
     }
@@ -126,6 +141,33 @@ impl Play {
         assert_eq!(got.status, 201, "{:?}", got.body);
         let token = got.body["connection"]["auth_token"].as_str().unwrap().to_owned();
         (got.body["id"].as_str().unwrap().to_owned(), token)
+    }
+
+    /// Reads a workspace's stream into a channel.
+    pub async fn listen(&self, id: &str, token: &str) -> mpsc::UnboundedReceiver<Value> {
+        let url = format!("{}/workspaces/{id}/events/stream", self.base);
+        let (status, headers, chunks) = self.outbound.open(&url, token).await;
+        assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/event-stream"));
+        let (sink, source) = mpsc::unbounded_channel();
+        let (ready, begun) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut ready = Some(ready);
+            let mut chunks = pin!(chunks);
+            let mut text = String::new();
+            while let Some(chunk) = chunks.next().await {
+                text.push_str(&String::from_utf8_lossy(&chunk));
+                while let Some((frame, rest)) = text.split_once("\n\n") {
+                    match frame.strip_prefix("data: ") {
+                        Some(data) => drop(sink.send(serde_json::from_str(data).unwrap())),
+                        None => assert_eq!(frame, ": ping"),
+                    }
+                    let _ = ready.take().map(|r| r.send(()));
+                    text = rest.to_owned();
+                }
+            }
+        });
+        begun.await.unwrap();
+        source
     }
 
     pub async fn environment(&self, id: &str) -> Got {

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use super::play::{ADMIN, Got, Play};
 use crate::reference::clock::Clock;
 use crate::reference::server::{AgentKind, Options};
 
-const RECORDINGS: &str = include_str!("../../../../fixtures/recordings/recordings.jsonl");
+const RECORDINGS: &str = include_str!("../../../fixtures/recordings/recordings.jsonl");
 /// Whom the recorder asked for when nobody was meant.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -188,29 +186,6 @@ fn compare(memory: &Memory, line: &Value, got: &Got) -> Result<(), String> {
     shape.differs(&line["response"], &got.body, "body").map_err(|why| format!("{label}: {why}"))
 }
 
-/// Reads a workspace's stream into a channel.
-async fn listen(play: &Play, id: &str, token: &str) -> mpsc::UnboundedReceiver<Value> {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("{}/workspaces/{id}/events/stream", play.base);
-    let response = client.get(url).bearer_auth(token).send().await.unwrap();
-    assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let (sink, source) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut chunks = response.bytes_stream();
-        let mut text = String::new();
-        while let Some(Ok(chunk)) = chunks.next().await {
-            text.push_str(&String::from_utf8_lossy(&chunk));
-            while let Some((frame, rest)) = text.split_once("\n\n") {
-                if let Some(data) = frame.strip_prefix("data: ") {
-                    let _ = sink.send(serde_json::from_str(data).unwrap());
-                }
-                text = rest.to_owned();
-            }
-        }
-    });
-    source
-}
-
 /// Events that come at any time, so that their order says nothing.
 fn noise(kind: &Value) -> bool {
     ["WORKSPACE_HEARTBEAT", "ACTIVITY_LOGGED", "USER_MESSAGE"].iter().any(|k| kind == k)
@@ -242,7 +217,7 @@ async fn a_real_servers_conversation_is_the_same_here() {
             heard(&play, &memory).await;
         }
         if label == "restart" {
-            stream = Some(listen(&play, &memory.names["w1"], &memory.tokens["w1"]).await);
+            stream = Some(play.listen(&memory.names["w1"], &memory.tokens["w1"]).await);
         }
         let got = ask(&play, &memory, line).await;
         memory.learn(line, &got);

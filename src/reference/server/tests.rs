@@ -1,5 +1,0 @@
-//! The platform over HTTP.
-
-mod fidelity;
-mod play;
-mod projection;

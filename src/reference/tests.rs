@@ -1,0 +1,18 @@
+//! The platform over HTTP: the contract's tables, row by row.
+
+mod access;
+mod activity;
+mod bad_input;
+mod clocks;
+mod faults;
+mod fidelity;
+mod gates;
+mod lifecycle;
+mod limits;
+mod messages;
+mod play;
+mod projection;
+mod quirks;
+mod registry;
+mod secrets;
+mod streams;

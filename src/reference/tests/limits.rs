@@ -1,0 +1,54 @@
+//! A production server: rate limit and addresses (contract §1.5, §7.1).
+
+use serde_json::json;
+
+use super::play::{ADMIN, Play, quick};
+use crate::reference::options::{Mode, Options};
+
+fn production(limit: &str) -> Options {
+    let server_env = [("RATE_LIMIT".to_owned(), limit.to_owned())].into();
+    Options { mode: Mode::Production, time_scale: 1.0, server_env, ..quick() }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_key() {
+    let play = Play::new(production("3")).await;
+    for (remaining, status) in [("2", 200), ("1", 200), ("0", 200), ("0", 429)] {
+        let got = play.admin("GET", "/workspaces", None).await;
+        assert_eq!((got.status, got.headers["x-ratelimit-remaining"].to_str().unwrap()), (status, remaining));
+        assert_eq!(got.headers["x-ratelimit-limit"], "3");
+        if status == 429 {
+            let after = got.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
+            assert_eq!(
+                (&got.body["error"], &got.body["retry_after"]),
+                (&json!("rate limit exceeded"), &json!(after))
+            );
+            assert!((1..=60).contains(&after));
+        }
+    }
+    assert_eq!(play.send("GET", "/health", None, None).await.status, 200, "another key");
+    let org = vec![("x-molecule-org-id", "o".to_owned())];
+    assert_eq!(play.send_with("GET", "/workspaces", Some(ADMIN), org, None).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loopback_agents_are_not_called() {
+    let play = Play::new(production("600")).await;
+    let (id, _) = play.managed("w").await;
+    play.online(&id).await;
+    let body = json!({ "method": "message/send", "params": { "message": { "content": "hi" } } });
+    let got = play.admin("POST", &format!("/workspaces/{id}/a2a"), Some(body)).await;
+    assert_eq!((got.status, &got.body["error"]), (502, &json!("workspace URL is not publicly routable")));
+}
+
+#[tokio::test]
+async fn browsers_may_come_from_where_they_are_allowed() {
+    let play = Play::new(quick()).await;
+    for (origin, allowed) in [("http://localhost:3000", true), ("http://evil", false)] {
+        let headers = vec![("origin", origin.to_owned())];
+        let got = play.send_with("GET", "/health", None, headers.clone(), None).await;
+        assert_eq!((got.status, got.headers.contains_key("access-control-allow-origin")), (200, allowed));
+        let got = play.send_with("OPTIONS", "/workspaces", None, headers, None).await;
+        assert_eq!(got.status, 204);
+    }
+}
