@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::harness::{Harness, Process, events, moment, wait_for};
 use super::platform::{Platform, TOKEN};
+use super::proxy::{Mischief, Proxy, Rule};
 
 /// Random moments tried; `LIFECYCLE_SOAK=1` tries fifty.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
@@ -57,12 +58,11 @@ fn kill_at_any_moment_and_a_sweep_leave_nothing() {
 
 #[test]
 fn a_clean_up_that_hangs_is_cut_short_and_the_log_is_complete() {
-    let platform = Platform::start(["--time-scale", "20", "--fault", "hang-every-n=3"]);
-    // Too hostile to get anywhere, and to be left in a hurry.
-    let mut run = Harness::new().args(["run", "@local"]).against(&platform).spawn();
-    wait_for("something of ours", || {
-        run.ended().then_some(()).or_else(|| run.stderr().contains("PLAN").then_some(()))
-    });
+    let platform = Platform::start(["--time-scale", "20"]);
+    let proxy = Proxy::before(&platform, None);
+    let mut run = Harness::new().args(["run", "@local"]).at(&proxy.base).spawn();
+    wait_for("workspaces of ours", || (platform.rows().len() > 4).then_some(()));
+    proxy.set(Rule { mischief: Mischief::Hang, begins: "", every: 1, reaches: false });
     run.signal("INT");
     moment(Duration::from_millis(7_500));
     run.signal("TERM");
@@ -73,6 +73,7 @@ fn a_clean_up_that_hangs_is_cut_short_and_the_log_is_complete() {
     let last = &events[events.len() - 1]["event"];
     assert!(last.get("run_finished").is_some(), "ended by itself: {ended}; the log ends with {last}");
     assert!(ended, "it had to be killed");
+    assert!(events.iter().any(|e| e["event"].get("left").is_some()), "nothing is said to be left");
     output.exit(130);
 }
 

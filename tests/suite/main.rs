@@ -19,4 +19,8 @@ mod ownership;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod transport;
