@@ -252,12 +252,25 @@ impl Work<'_> {
             exclusive: self.args.exclusive,
             destroy: self.args.destroy,
         });
-        let options = dispatcher::Options { jobs: self.args.jobs as usize, require_live: self.require_live };
+        let jobs = self.jobs(&target.facts, log);
+        let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
         let code = finished.exit;
         log.emit(EventKind::RunFinished(finished));
         Ok(code)
+    }
+
+    /// A server that limits requests is not asked by more scenarios at once than it can answer.
+    fn jobs(&self, facts: &TargetFacts, log: &Log) -> usize {
+        let wanted = self.args.jobs as usize;
+        let Some(limit) = facts.rate_limit else { return wanted };
+        let jobs = wanted.min((limit as usize / 100).max(1));
+        if jobs < wanted {
+            let text = format!("the server allows {limit} requests a minute: {jobs} scenarios at once");
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        jobs
     }
 
     fn files(&self) -> Vec<(FileKind, std::path::PathBuf)> {

@@ -98,6 +98,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     }
     facts.answers = answers;
     facts.provider = provider;
+    facts.rate_limit = health.headers.get("x-ratelimit-limit").and_then(|v| v.trim().parse().ok());
     facts.offered = offered;
     facts.drift = drift;
     let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
