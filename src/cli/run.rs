@@ -24,7 +24,7 @@ use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
-use crate::reference::faults::Faults;
+use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::reference::options::Quirks;
 use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::cancel::Cancel;
@@ -388,7 +388,7 @@ pub(crate) fn target_settings(
         })?),
         None => None,
     };
-    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let faults = faults(&args.faults)?;
     Ok(target::Settings {
         kind,
         base_url,
@@ -407,6 +407,19 @@ pub(crate) fn target_settings(
         declared: BTreeMap::new(),
         patience: args.patience,
         catalogue,
+    })
+}
+
+/// `--fault`, with the valid names where one is none.
+pub(crate) fn faults(names: &[String]) -> Result<Faults, CliError> {
+    Faults::parse(names).map_err(|error| {
+        let failure = CliError::new(ExitCode::BadInput, error.to_string());
+        match &error {
+            FaultError::Unknown(name) => {
+                failure.next(crate::source::did_you_mean(name, ALL.iter().map(|info| info.name)))
+            }
+            _ => failure,
+        }
     })
 }
 
