@@ -124,7 +124,7 @@ pub struct StepRun {
     pub deadline: Instant,
     /// Exchanges so far.
     pub exchanges: Arc<AtomicU32>,
-    /// The step is about a rate limit: a 429 is its answer.
+    /// A 429 is for the step itself to judge: it is about a rate limit, or must not be asked twice.
     pub expects_429: bool,
 }
 
