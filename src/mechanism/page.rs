@@ -1,0 +1,1 @@
+//! `docs/mechanisms.md`, written from the catalogue.

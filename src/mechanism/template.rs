@@ -1,0 +1,113 @@
+//! Texts with facts in them: `{record.status}` is the fact, `{*env_rows}` is a line for each value.
+
+use super::facts::{self, Facts};
+use crate::http::excerpt;
+
+/// A quoted value is not longer than this.
+const MAX_VALUE: usize = 220;
+/// A list does not become more lines than this.
+const MAX_LINES: usize = 6;
+
+/// A text with facts in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Fact(String),
+    Each(String),
+}
+
+impl Template {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// An unclosed brace, or a fact that is none.
+    pub fn parse(text: &str) -> Result<Template, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(open) = rest.find('{') {
+            if open > 0 {
+                pieces.push(Piece::Text(rest[..open].to_owned()));
+            }
+            let close = rest[open..].find('}').ok_or("a `{` without its `}`")? + open;
+            let name = &rest[open + 1..close];
+            let (each, name) = match name.strip_prefix('*') {
+                Some(name) => (true, name),
+                None => (false, name),
+            };
+            facts::find(name).map_err(|near| format!("`{name}` is no fact; {near}"))?;
+            pieces.push(if each { Piece::Each(name.to_owned()) } else { Piece::Fact(name.to_owned()) });
+            rest = &rest[close + 1..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Template { pieces })
+    }
+
+    /// The facts that it quotes.
+    pub fn facts(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Fact(name) | Piece::Each(name) => Some(name.as_str()),
+        })
+    }
+
+    /// Its lines; none when a fact that it quotes is not known or is empty.
+    pub fn lines(&self, facts: &Facts) -> Vec<String> {
+        let mut lines = vec![String::new()];
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => lines.iter_mut().for_each(|line| line.push_str(text)),
+                Piece::Fact(name) => match facts.text(name) {
+                    Some(text) => lines.iter_mut().for_each(|line| line.push_str(&excerpt(&text, MAX_VALUE))),
+                    None => return Vec::new(),
+                },
+                Piece::Each(name) => {
+                    let values = facts.get(name).unwrap_or_default();
+                    let values = values.iter().filter(|v| !v.trim().is_empty()).take(MAX_LINES);
+                    let each = |line: &String| -> Vec<String> {
+                        values.clone().map(|v| format!("{line}{}", excerpt(v, MAX_VALUE))).collect()
+                    };
+                    lines = lines.iter().flat_map(each).collect();
+                }
+            }
+        }
+        lines
+    }
+
+    /// One line; an unknown fact reads "(unknown)".
+    pub fn sentence(&self, facts: &Facts) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Fact(name) | Piece::Each(name) => {
+                facts.text(name).map_or_else(|| "(unknown)".to_owned(), |t| excerpt(&t, MAX_VALUE))
+            }
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_would_quote_nothing_is_left_out() {
+        let mut facts = Facts::default();
+        facts.list("env_rows", ["A is unset".to_owned(), "B is unset".to_owned()]);
+        facts.set("edge", "restart");
+        let lines = |text: &str| Template::parse(text).unwrap().lines(&facts);
+        assert_eq!(lines("after the {edge}: {*env_rows}").len(), 2);
+        assert_eq!(lines("after the {edge}: {*env_rows}")[1], "after the restart: B is unset");
+        assert!(lines("status {record.status}").is_empty());
+        assert_eq!(lines("plain"), ["plain"]);
+        assert_eq!(Template::parse("at {record.status}").unwrap().sentence(&facts), "at (unknown)");
+        assert!(Template::parse("{nope}").unwrap_err().contains("no fact"));
+        assert!(Template::parse("{edge").is_err());
+    }
+}
