@@ -13,6 +13,7 @@ use super::workspace::Workspace;
 use crate::domain::time;
 use crate::event::{EventKind, Evidence, EvidencePart};
 use crate::http::{Request, excerpt};
+use crate::mechanism::short_time;
 use crate::platform::{Auth, record, segment};
 use crate::scenario::model::Capability;
 
@@ -66,7 +67,7 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
     if context.run.target.capabilities.contains(&Capability::Inspect) {
         if let Some(workspace) = &target {
             gatherers.push((
-                "instance log",
+                "agent log",
                 "the instance's own log, oldest first",
                 Box::pin(instance_log(context, workspace)),
             ));
@@ -336,7 +337,8 @@ fn log_lines(data: &Value, keep: impl Fn(&str) -> bool) -> Found {
         all.iter().filter_map(Value::as_str).filter(|line| keep(line)).map(str::to_owned).collect();
     let kept = kept.get(kept.len().saturating_sub(LOG_LINES)..).unwrap_or_default().to_vec();
     // The end of a log says most, and a screen has few lines.
-    let mut lines: Vec<String> = kept.iter().rev().take(4).map(|line| excerpt(line, 200)).collect();
+    let mut lines: Vec<String> =
+        kept.iter().rev().take(4).map(|line| excerpt(&short_time(line), 200)).collect();
     lines.reverse();
     if lines.is_empty() {
         lines.push("nothing".into());

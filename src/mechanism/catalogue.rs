@@ -22,6 +22,7 @@ pub const FILES: &[(&str, &str)] = carried!(
     "agent-refuses-message",
     "agent-reports-degraded",
     "agent-unreachable",
+    "agent-url-unroutable",
     "agent-without-credential",
     "announced-wake-never-happens",
     "answer-is-no-json",

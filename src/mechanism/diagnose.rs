@@ -39,12 +39,12 @@ pub fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
     }
 }
 
-/// Of all that match, the lowest layer; within it the one that explains most.
+/// Of all that match, the lowest layer; within it fallbacks last, then the one that explains most.
 fn choose<'a>(mechanisms: &'a [Mechanism], facts: &Facts) -> Option<&'a Mechanism> {
     mechanisms
         .iter()
         .filter(|m| m.matches.check(facts) == Truth::True)
-        .min_by_key(|m| (m.layer, Reverse(m.matches.weight(facts)), m.name.clone()))
+        .min_by_key(|m| (m.layer, m.fallback, Reverse(m.matches.weight(facts)), m.name.clone()))
 }
 
 fn named(mechanism: &Mechanism, symptoms: &Symptoms, facts: &Facts) -> Diagnosis {

@@ -127,6 +127,8 @@ pub struct Mechanism {
     pub part: String,
     /// Where it is tracked.
     pub issue: Option<String>,
+    /// Only named when no other mechanism of its layer matches.
+    pub fallback: bool,
     /// The fact that tells two reds of this mechanism apart.
     pub fingerprint_field: Option<String>,
     /// Its file.
@@ -135,7 +137,7 @@ pub struct Mechanism {
     pub span: Span,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "mechanism",
     "layer",
     "class",
@@ -146,6 +148,7 @@ const KEYS: [&str; 11] = [
     "fix_shape",
     "part",
     "issue",
+    "fallback",
     "fingerprint_field",
 ];
 
@@ -210,6 +213,15 @@ impl Reader<'_> {
         let evidence = self.evidence(root, span);
         let rules_out = root.get("rules_out").map(|n| self.rules_out(n)).unwrap_or_default();
         let issue = root.get("issue").and_then(|n| self.scalar(n, "issue"));
+        let fallback = match root.get("fallback").map(|n| (&n.value, n)) {
+            None => false,
+            Some((Value::Bool(is), _)) => *is,
+            Some((_, node)) => {
+                let text = "`fallback` is true or false".to_owned();
+                self.say("shape", text, node.span, node.kind(), String::new());
+                false
+            }
+        };
         let field = root.get("fingerprint_field").and_then(|n| self.scalar(n, "fingerprint_field"));
         if let Some(field) = &field {
             let at = root.get("fingerprint_field").map(|n| n.span).unwrap_or_default();
@@ -226,6 +238,7 @@ impl Reader<'_> {
             fix_shape: fix_shape?,
             part: part?,
             issue,
+            fallback,
             fingerprint_field: field,
             source: self.source.clone(),
             span,

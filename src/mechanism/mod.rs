@@ -15,7 +15,7 @@ mod symptoms;
 pub mod template;
 
 pub use diagnose::{UNCLASSIFIED, diagnose};
-pub use extract::facts_of;
+pub use extract::{facts_of, short_time};
 pub use symptoms::{Subject, Symptoms, Wait};
 
 #[cfg(test)]

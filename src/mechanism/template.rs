@@ -1,4 +1,5 @@
-//! Texts with facts in them: `{record.status}` is the fact, `{*env_rows}` is a line for each value.
+//! Texts with facts in them: `{record.status}` is the fact, `{*env_rows}` is a line for each value, and
+//! `{*server.log|uuid}` a line for each value that contains `uuid`.
 
 use super::facts::{self, Facts};
 use crate::http::excerpt;
@@ -18,7 +19,8 @@ pub struct Template {
 enum Piece {
     Text(String),
     Fact(String),
-    Each(String),
+    /// The fact, and what its values must contain.
+    Each(String, String),
 }
 
 impl Template {
@@ -36,11 +38,15 @@ impl Template {
             let close = rest[open..].find('}').ok_or("a `{` without its `}`")? + open;
             let name = &rest[open + 1..close];
             let (each, name) = match name.strip_prefix('*') {
-                Some(name) => (true, name),
-                None => (false, name),
+                Some(name) => (Some(name.split_once('|').map_or("", |(_, part)| part)), name),
+                None => (None, name),
             };
+            let name = name.split('|').next().unwrap_or_default();
             facts::find(name).map_err(|near| format!("`{name}` is no fact; {near}"))?;
-            pieces.push(if each { Piece::Each(name.to_owned()) } else { Piece::Fact(name.to_owned()) });
+            pieces.push(match each {
+                Some(part) => Piece::Each(name.to_owned(), part.to_lowercase()),
+                None => Piece::Fact(name.to_owned()),
+            });
             rest = &rest[close + 1..];
         }
         if !rest.is_empty() {
@@ -53,7 +59,7 @@ impl Template {
     pub fn facts(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
-            Piece::Fact(name) | Piece::Each(name) => Some(name.as_str()),
+            Piece::Fact(name) | Piece::Each(name, _) => Some(name.as_str()),
         })
     }
 
@@ -67,9 +73,12 @@ impl Template {
                     Some(text) => lines.iter_mut().for_each(|line| line.push_str(&excerpt(&text, MAX_VALUE))),
                     None => return Vec::new(),
                 },
-                Piece::Each(name) => {
+                Piece::Each(name, part) => {
                     let values = facts.get(name).unwrap_or_default();
-                    let values = values.iter().filter(|v| !v.trim().is_empty()).take(MAX_LINES);
+                    let values = values
+                        .iter()
+                        .filter(|v| !v.trim().is_empty() && v.to_lowercase().contains(part.as_str()));
+                    let values = values.take(MAX_LINES);
                     let each = |line: &String| -> Vec<String> {
                         values.clone().map(|v| format!("{line}{}", excerpt(v, MAX_VALUE))).collect()
                     };
@@ -84,7 +93,7 @@ impl Template {
     pub fn sentence(&self, facts: &Facts) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Fact(name) | Piece::Each(name) => {
+            Piece::Fact(name) | Piece::Each(name, _) => {
                 facts.text(name).map_or_else(|| "(unknown)".to_owned(), |t| excerpt(&t, MAX_VALUE))
             }
         };
@@ -104,6 +113,8 @@ mod tests {
         let lines = |text: &str| Template::parse(text).unwrap().lines(&facts);
         assert_eq!(lines("after the {edge}: {*env_rows}").len(), 2);
         assert_eq!(lines("after the {edge}: {*env_rows}")[1], "after the restart: B is unset");
+        assert_eq!(lines("{*env_rows|b is}"), ["B is unset"]);
+        assert!(lines("{*env_rows|zzz}").is_empty());
         assert!(lines("status {record.status}").is_empty());
         assert_eq!(lines("plain"), ["plain"]);
         assert_eq!(Template::parse("at {record.status}").unwrap().sentence(&facts), "at (unknown)");

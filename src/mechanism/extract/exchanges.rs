@@ -13,30 +13,45 @@ use crate::platform::record::{self, Reply, text};
 
 /// A quoted body is not longer than this.
 const MAX_BODY: usize = 400;
+/// An answer that is waited for shorter than this, in milliseconds, was cut off rather than missed.
+const PATIENCE: u64 = 2_000;
 /// Larger bodies may have been kept as the beginning of their text, JSON or not.
 const CUT: u64 = 8 << 10;
 
 pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     transport(symptoms, facts);
     sent(symptoms, facts);
-    let Some(last) = symptoms.exchanges.last() else {
+    let heard = heard(&symptoms.exchanges);
+    let Some(last) = heard.last() else {
         if symptoms.exchanges_whole {
             facts.list("http.purpose", []);
         }
         return;
     };
-    let statuses = symptoms.exchanges.iter().filter_map(|e| e.status);
+    let statuses = heard.iter().filter_map(|e| e.status);
     facts.list("http.statuses", statuses.map(|s| s.to_string()));
     decisive(last, facts);
     reply(symptoms, facts);
     secrets(&symptoms.exchanges, facts);
 }
 
+/// Exchanges without those that the end of the step cut off: when the same was answered before, an
+/// impatience of a moment says nothing about the server.
+fn heard(exchanges: &[Exchange]) -> Vec<&Exchange> {
+    let answered = exchanges.iter().any(|e| e.status.is_some());
+    let cut = |e: &&Exchange| {
+        let out_of_time = e.error.as_deref().is_some_and(|t| t.contains("no whole answer"));
+        answered && out_of_time && e.took_ms < PATIENCE
+    };
+    exchanges.iter().filter(|e| !cut(e)).collect()
+}
+
 /// Why no answer came: of the exchanges, and of the looks of a wait that got none at all.
 fn transport(symptoms: &Symptoms, facts: &mut Facts) {
-    let mut errors: Vec<String> = symptoms.exchanges.iter().filter_map(|e| e.error.clone()).collect();
+    let heard = heard(&symptoms.exchanges);
+    let mut errors: Vec<String> = heard.iter().filter_map(|e| e.error.clone()).collect();
     // An answer after it means that the error did not decide.
-    if symptoms.exchanges.last().is_some_and(|last| last.error.is_none()) {
+    if heard.last().is_some_and(|last| last.error.is_none()) {
         errors.clear();
     }
     if let Some(wait) = &symptoms.wait {

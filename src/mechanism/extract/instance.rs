@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{part, plain, yes};
+use super::{part, plain, short_time, yes};
 use crate::event::EnvVar;
 use crate::mechanism::Symptoms;
 use crate::mechanism::facts::Facts;
@@ -12,8 +12,8 @@ use crate::mechanism::facts::Facts;
 type Vars = BTreeMap<String, EnvVar>;
 
 pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
-    if let Some(log) = part(symptoms, "instance log").and_then(|log| log.get("lines")?.as_array()) {
-        facts.list("instance.log", log.iter().map(plain));
+    if let Some(log) = part(symptoms, "agent log").and_then(|log| log.get("lines")?.as_array()) {
+        facts.list("instance.log", log.iter().map(|line| short_time(&plain(line))));
     }
     let Some(data) = part(symptoms, "environment") else { return };
     if data.is_null() {
@@ -38,7 +38,12 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
             old.set && unset && old.ok != Some(false) && old.expected.as_deref().is_some_and(|e| e != "unset")
         });
         facts.list("env_lost", lost.map(|old| old.name.clone()));
-        facts.list("env_difference", difference.into_iter().flatten().map(plain));
+        // What no rule speaks of changes with every instance: its own address, its parent.
+        let ruled = |line: &String| {
+            let name = line.split(':').next().unwrap_or_default();
+            [before.get(name), now.get(name)].into_iter().flatten().any(|v| v.expected.is_some())
+        };
+        facts.list("env_difference", difference.into_iter().flatten().map(plain).filter(ruled));
     }
 }
 

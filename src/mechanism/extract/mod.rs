@@ -30,6 +30,15 @@ fn part<'s>(symptoms: &'s Symptoms, name: &str) -> Option<&'s Value> {
     part.error.is_none().then_some(&part.data)
 }
 
+/// A line of a log with the time of day instead of the whole date.
+pub fn short_time(line: &str) -> String {
+    let Some((stamp, rest)) = line.split_once(' ') else { return line.to_owned() };
+    match stamp.split_once('T').and_then(|(_, time)| time.strip_suffix('Z')) {
+        Some(time) => format!("{} {rest}", time.split('.').next().unwrap_or(time)),
+        None => line.to_owned(),
+    }
+}
+
 fn yes(is: bool) -> String {
     is.to_string()
 }
@@ -185,6 +194,6 @@ fn surroundings(symptoms: &Symptoms, facts: &mut Facts) {
         }
     }
     if let Some(lines) = part(symptoms, "server log").and_then(|log| log.get("lines")?.as_array()) {
-        facts.list("server.log", lines.iter().map(plain));
+        facts.list("server.log", lines.iter().map(|line| short_time(&plain(line))));
     }
 }
