@@ -78,7 +78,8 @@ impl Template {
                     let values = values
                         .iter()
                         .filter(|v| !v.trim().is_empty() && v.to_lowercase().contains(part.as_str()));
-                    let values = values.take(MAX_LINES);
+                    let values = folded(values);
+                    let values = values.iter().take(MAX_LINES);
                     let each = |line: &String| -> Vec<String> {
                         values.clone().map(|v| format!("{line}{}", excerpt(v, MAX_VALUE))).collect()
                     };
@@ -101,6 +102,21 @@ impl Template {
     }
 }
 
+/// Lines that differ only in their time of day become the newest, with how many there were.
+fn folded<'a>(values: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut kept: Vec<(&str, &str, usize)> = Vec::new();
+    for value in values {
+        let timed = |stamp: &str| stamp.len() == 8 && stamp.bytes().all(|b| b.is_ascii_digit() || b == b':');
+        let said = value.split_once(' ').filter(|(stamp, _)| timed(stamp)).map_or(value.as_str(), |(_, s)| s);
+        match kept.iter_mut().find(|(_, known, _)| *known == said) {
+            Some(known) => (known.0, known.2) = (value, known.2 + 1),
+            None => kept.push((value, said, 1)),
+        }
+    }
+    let count = |n: usize| if n > 1 { format!(" ({n} times)") } else { String::new() };
+    kept.into_iter().map(|(value, _, n)| format!("{value}{}", count(n))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +133,9 @@ mod tests {
         assert!(lines("{*env_rows|zzz}").is_empty());
         assert!(lines("status {record.status}").is_empty());
         assert_eq!(lines("plain"), ["plain"]);
+        facts.list("server.log", ["10:00:01 no", "10:00:02 yes", "10:00:03 no"].map(str::to_owned));
+        let lines = Template::parse("{*server.log}").unwrap().lines(&facts);
+        assert_eq!(lines, ["10:00:03 no (2 times)", "10:00:02 yes"]);
         assert_eq!(Template::parse("at {record.status}").unwrap().sentence(&facts), "at (unknown)");
         assert!(Template::parse("{nope}").unwrap_err().contains("no fact"));
         assert!(Template::parse("{edge").is_err());
