@@ -55,6 +55,17 @@ impl Template {
         Ok(Template { pieces })
     }
 
+    /// As it is written.
+    pub fn raw(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Fact(name) => format!("{{{name}}}"),
+            Piece::Each(name, part) if part.is_empty() => format!("{{*{name}}}"),
+            Piece::Each(name, part) => format!("{{*{name}|{part}}}"),
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+
     /// The facts that it quotes.
     pub fn facts(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
