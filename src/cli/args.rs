@@ -124,7 +124,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub answers: Option<Answers>,
     /// How long a live server may take to answer for the first time
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub patience: std::time::Duration,
     /// Embedded: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]

@@ -14,7 +14,12 @@ use crate::target::{self, Kind};
 
 /// Gathers and shows; changes nothing.
 pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let mut settings = target_settings(&args.target, shell, None)?;
+    let mut settings = target_settings(
+        &args.target,
+        shell,
+        None,
+        std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
+    )?;
     if settings.kind == Kind::Embedded {
         if settings.base_url.is_none() {
             return Err(CliError::new(ExitCode::BadInput, "a workspace of a live server is meant")
@@ -64,6 +69,12 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
                 shell.printer.data(&format!("  not to be had: {error}"))?;
             }
         }
-        Ok(ExitCode::Passed)
+        match evidence.parts.iter().find(|part| part.name == "record").and_then(|p| p.error.as_ref()) {
+            Some(why) => Err(CliError::new(
+                ExitCode::Environment,
+                format!("there is no record of workspace {}: {why}", args.workspace),
+            )),
+            None => Ok(ExitCode::Passed),
+        }
     })
 }

@@ -16,12 +16,15 @@ use crate::engine::context::RunContext;
 use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
-use crate::event::{EventKind, Log, ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
+use crate::event::{
+    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
+};
 use crate::http;
+use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
-use crate::reference::faults::Faults;
+use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::reference::options::Quirks;
 use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::cancel::Cancel;
@@ -30,7 +33,7 @@ use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
-use crate::target::{self, Kind, OpenError, TargetFacts};
+use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -47,7 +50,7 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     // Everything that can be wrong without a network is wrong now, before anything is sent.
     let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
     let instances = plan::plan(&scenarios, &sources, &able, 1).map_err(CliError::problems)?;
-    let settings = target_settings(&args.target, shell, args.seed)?;
+    let settings = target_settings(&args.target, shell, args.seed, Arc::clone(&library.catalogue))?;
     refuse_contradictions(&instances, &library, &settings, args, shell)?;
     let today = jiff::Timestamp::now().to_string();
     let expired: Vec<Problem> = scenarios
@@ -148,7 +151,11 @@ impl Work<'_> {
                 files,
             },
         );
-        let code = match target::open(&self.settings).await {
+        let opened = tokio::select! {
+            opened = target::open(&self.settings) => opened.map_err(CliError::from),
+            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+        };
+        let code = match opened {
             Ok(target) => {
                 if let Some(admin) = &target.api.admin {
                     log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -162,7 +169,16 @@ impl Work<'_> {
             Err(error) => {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
                 log.emit(EventKind::RunStarted(Box::new(identity)));
-                Err(CliError::from(error))
+                log.emit(EventKind::RunFinished(RunFinished {
+                    exit: error.code,
+                    code: error.code.code(),
+                    reason: error.text(),
+                    counts: BTreeMap::new(),
+                    advisory_reds: 0,
+                    left: Vec::new(),
+                    took_ms: crate::domain::time::ms(began.elapsed()),
+                }));
+                Err(error)
             }
         };
         log.close();
@@ -200,6 +216,9 @@ impl Work<'_> {
             .map_err(CliError::problems)?;
         let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
         log.emit(EventKind::RunStarted(Box::new(identity)));
+        for drift in &target.facts.drift {
+            log.emit(EventKind::Warning { scenario: None, text: format!("drift: {drift}") });
+        }
         if target.identity.insecure {
             log.emit(EventKind::Warning {
                 scenario: None,
@@ -233,12 +252,25 @@ impl Work<'_> {
             exclusive: self.args.exclusive,
             destroy: self.args.destroy,
         });
-        let options = dispatcher::Options { jobs: self.args.jobs as usize, require_live: self.require_live };
+        let jobs = self.jobs(&target.facts, log);
+        let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
         let code = finished.exit;
         log.emit(EventKind::RunFinished(finished));
         Ok(code)
+    }
+
+    /// A server that limits requests is not asked by more scenarios at once than it can answer.
+    fn jobs(&self, facts: &TargetFacts, log: &Log) -> usize {
+        let wanted = self.args.jobs as usize;
+        let Some(limit) = facts.rate_limit else { return wanted };
+        let jobs = wanted.min((limit as usize / 100).max(1));
+        if jobs < wanted {
+            let text = format!("the server allows {limit} requests a minute: {jobs} scenarios at once");
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        jobs
     }
 
     fn files(&self) -> Vec<(FileKind, std::path::PathBuf)> {
@@ -257,7 +289,7 @@ impl Work<'_> {
         scenarios: &[Arc<crate::scenario::Scenario>],
         instances: &[Instance],
         target: Option<&TargetIdentity>,
-        error: Option<&OpenError>,
+        error: Option<&CliError>,
         seed: u64,
     ) -> RunStarted {
         let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
@@ -282,7 +314,7 @@ impl Work<'_> {
             host: hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             target: target.cloned(),
-            target_error: error.map(|e| format!("{}; check: {}", e.what, e.check.join("; "))),
+            target_error: error.map(CliError::text),
             catalogue: self.library.catalogue_hash.clone(),
             profile: None,
             scenarios: scenarios
@@ -317,6 +349,7 @@ pub(crate) fn target_settings(
     args: &TargetArgs,
     shell: &Shell,
     seed: Option<u64>,
+    catalogue: Arc<Catalogue>,
 ) -> Result<target::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
@@ -355,7 +388,7 @@ pub(crate) fn target_settings(
         })?),
         None => None,
     };
-    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let faults = faults(&args.faults)?;
     Ok(target::Settings {
         kind,
         base_url,
@@ -373,6 +406,20 @@ pub(crate) fn target_settings(
         answers: args.answers,
         declared: BTreeMap::new(),
         patience: args.patience,
+        catalogue,
+    })
+}
+
+/// `--fault`, with the valid names where one is none.
+pub(crate) fn faults(names: &[String]) -> Result<Faults, CliError> {
+    Faults::parse(names).map_err(|error| {
+        let failure = CliError::new(ExitCode::BadInput, error.to_string());
+        match &error {
+            FaultError::Unknown(name) => {
+                failure.next(crate::source::did_you_mean(name, ALL.iter().map(|info| info.name)))
+            }
+            _ => failure,
+        }
     })
 }
 

@@ -121,6 +121,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         answers: None,
         declared: std::collections::BTreeMap::new(),
         patience: Duration::from_secs(5),
+        catalogue: std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
     })
     .await
     .map_err(|e| CliError::from(e).next(format!("the credential is called {}", owing.home.credential)))?;

@@ -10,8 +10,9 @@ use super::context::ScenarioContext;
 use super::outcome::{Failure, FailureKind};
 use super::scope::StepScope;
 use crate::domain::Secret;
-use crate::models::allowlist::external_like;
+use crate::models::allowlist::{Allowlist, external_like};
 use crate::models::auto::{Choice, Overrides, auto};
+use crate::models::catalogue::Catalogue;
 use crate::models::derive::{derive, registered};
 use crate::models::dispatch::resolve;
 use crate::models::inputs::{Inputs, LlmPath};
@@ -92,6 +93,27 @@ pub fn choose(
     Ok(chosen)
 }
 
+/// What a create would ask for, as far as it is known before anything runs: `model, provider, who pays, secret names`.
+pub fn foresee(
+    catalogue: &Catalogue,
+    allowlist: &Allowlist,
+    env: &BTreeMap<String, String>,
+    runtime: &str,
+    path: LlmPath,
+    slug: Option<&str>,
+) -> Result<Choice, String> {
+    let inputs = Inputs::from_env(catalogue, env);
+    let mut overrides = Overrides::of(&inputs);
+    overrides.slug = slug.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
+    auto(catalogue, allowlist, runtime, path, &inputs.keys, overrides, None).or_else(|refused| {
+        let key = refused.keys_that_would_do.first().filter(|_| refused.not_configured);
+        let Some(key) = key else { return Err(refused.summary()) };
+        let keys =
+            inputs.keys.iter().cloned().chain([crate::models::inputs::native(key).to_owned()]).collect();
+        auto(catalogue, allowlist, runtime, path, &keys, overrides, None).map_err(|e| e.summary())
+    })
+}
+
 fn pick(
     context: &ScenarioContext,
     runtime: &str,
@@ -104,7 +126,8 @@ fn pick(
     // A slug of the environment is meant for one runtime; elsewhere it would be refused.
     overrides.slug = explicit.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
     let try_with = |keys: &BTreeSet<String>| {
-        auto(catalogue, &context.run.allowlist, runtime, path, keys, overrides, None)
+        let offered = context.run.target.offered.get(runtime).map(Vec::as_slice);
+        auto(catalogue, &context.run.allowlist, runtime, path, keys, overrides, offered)
     };
     let refused = match try_with(&inputs.keys) {
         Ok(choice) => return Ok(choice),
@@ -113,7 +136,7 @@ fn pick(
     if !refused.not_configured {
         return Err(Failure::of(FailureKind::Config, refused.summary()));
     }
-    if context.run.target.provider.is_some()
+    if context.run.target.takes_any_key()
         && let Some(key) = refused.keys_that_would_do.first()
     {
         let keys =
@@ -129,7 +152,7 @@ fn pick(
 
 /// The values of a choice's secrets: generated where our provider answers, else of the environment.
 fn values(context: &ScenarioContext, choice: &Choice) -> BTreeMap<String, Secret> {
-    let ours = context.run.target.provider.is_some();
+    let ours = context.run.target.takes_any_key();
     let mut generated: BTreeMap<String, String> = BTreeMap::new();
     let found = resolve(&choice.create_secrets, &context.run.env);
     choice

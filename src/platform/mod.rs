@@ -128,6 +128,11 @@ impl Api {
         self.request("GET", &format!("/__lifecycle/workspaces/{}/environment", segment(id)), &Auth::Admin)
     }
 
+    /// Stops the instance of a workspace behind the platform's back, on a reference platform.
+    pub fn stop_instance(&self, id: &str) -> Request {
+        self.request("DELETE", &format!("/__lifecycle/workspaces/{}/instance", segment(id)), &Auth::Admin)
+    }
+
     /// What an answer says about pace; a Retry-After is obeyed on the target's clock.
     pub fn pace(&self, response: &Response) -> Pace {
         let number = |name: &str| response.headers.get(name).and_then(|v| v.trim().parse().ok());

@@ -148,6 +148,8 @@ pub async fn may_call(url: &str, mode: Mode, saas: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test]
@@ -184,6 +186,24 @@ mod tests {
         ] {
             assert_eq!(may_call(url, Mode::Development, false).await, development, "{url}");
             assert_eq!(may_call(url, Mode::Production, false).await, production, "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*", host in "[a-z0-9.\\[\\]:@]{0,20}") {
+            let _ = target(&text);
+            if let Some(found) = target(&format!("http://{host}/x")) {
+                prop_assert!(!found.host.is_empty());
+            }
+        }
+
+        #[test]
+        fn no_loopback_literal_is_taken(a in 0..=255_u8, b in 0..=255_u8, c in 0..=255_u8) {
+            let ip = IpAddr::from([127, a, b, c]);
+            prop_assert_eq!(always_blocked(ip), Some("loopback address"));
+            let IpAddr::V4(v4) = ip else { unreachable!() };
+            prop_assert_eq!(always_blocked(IpAddr::V6(v4.to_ipv6_mapped())), Some("loopback address"));
         }
     }
 }

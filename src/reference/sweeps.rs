@@ -25,8 +25,6 @@ const HIBERNATION: Duration = Duration::from_secs(120);
 const ORPHANS: Duration = Duration::from_secs(60);
 const STALE_TOKEN: Duration = Duration::from_secs(300);
 const SCHEDULER: Duration = Duration::from_secs(30);
-/// In real time: how long a suspicion of the health sweep must stand.
-const SETTLE: Duration = Duration::from_millis(250);
 /// However fast the clock runs, a loop does not look more often than this in real time.
 const SHORTEST: Duration = Duration::from_millis(10);
 
@@ -79,20 +77,15 @@ async fn health(platform: Arc<Platform>) {
             && !(platform.mended() && w.external_like())
     };
     if platform.has_backend && !platform.fault(Fault::StaleOnlineAfterKill) {
-        let mut suspects = Vec::new();
         for id in which(&platform, watched) {
-            if platform.provisioner.is_running(id).await == Ok(false) {
-                suspects.push(id);
-            }
-        }
-        if !suspects.is_empty() {
-            // A stop and its row are a moment apart. That moment is nothing in 15 s, but most of them
-            // on a fast clock: only what is still so after it is dead.
-            tokio::time::sleep_until(Instant::now() + SETTLE).await;
-        }
-        for id in suspects {
-            let dead = platform.provisioner.is_running(id).await == Ok(false);
-            if dead && platform.state().get(id).is_some_and(watched) {
+            // A stop and its row are a moment apart, a start and its row too: nothing in 15 s, but most
+            // of them on a fast clock. What somebody is at work on is looked at the next time.
+            let quiet = |w: &Workspace| w.stopping == 0 && w.cycle.try_lock().is_ok();
+            let dead = async || {
+                platform.state().get(id).is_some_and(|w| watched(w) && quiet(w))
+                    && platform.provisioner.is_running(id).await == Ok(false)
+            };
+            if dead().await && dead().await {
                 platform.say(&format!("health sweep: {id} is not running"));
                 platform.state().offline(id, Status::Offline);
                 platform.restart_by_id(id);

@@ -2,6 +2,7 @@
 
 mod access;
 mod activity;
+mod bad_input;
 mod clocks;
 mod faults;
 mod fidelity;

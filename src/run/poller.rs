@@ -21,6 +21,8 @@ const LIST_READ: Duration = Duration::from_secs(15);
 const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// Nothing but transport errors for so long means that the target is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// Transport errors further apart than this do not belong together.
+const APART: Duration = Duration::from_secs(20);
 /// Events kept for each workspace.
 const KEPT_EVENTS: usize = 64;
 
@@ -178,6 +180,7 @@ struct State {
     list_in_flight: bool,
     lists_refused: bool,
     first_error: Option<Instant>,
+    last_error: Option<Instant>,
     death: String,
     /// Since when the event stream has been open without a gap.
     stream_since: Option<Instant>,
@@ -250,15 +253,21 @@ impl Poller {
         self.shared.lock().stream_since
     }
 
+    /// Keeps the events of a workspace from now on, until it is forgotten.
+    pub fn track(&self, id: &str) {
+        self.shared.lock().events.entry(id.to_owned()).or_default();
+    }
+
     /// An event came: it is kept, and wakes the waits of its workspace.
     pub fn event(&self, id: &str, kind: String, payload: Value) {
         let mut state = self.shared.lock();
-        let events = state.events.entry(id.to_owned()).or_default();
-        if events.len() == KEPT_EVENTS {
-            events.pop_front();
-        }
-        // Heartbeats come for ever and say nothing that polling does not.
-        if kind != "WORKSPACE_HEARTBEAT" {
+        // Heartbeats come for ever and say nothing that polling does not; strangers' events are not ours to keep.
+        if kind != "WORKSPACE_HEARTBEAT"
+            && let Some(events) = state.events.get_mut(id)
+        {
+            if events.len() == KEPT_EVENTS {
+                events.pop_front();
+            }
             events.push_back(StreamEvent { at: Instant::now(), kind, payload });
         }
         if let Some(watched) = state.watched.get_mut(id) {
@@ -420,7 +429,13 @@ impl Shared {
 
     fn account(&self, state: &mut State, seen: &Seen, pace: Pace) {
         let Seen::Transport { text } = seen else { return self.account_good(state, pace) };
-        let first = *state.first_error.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        // Errors far apart are no minute of nothing else: nobody looked in between.
+        if state.last_error.is_none_or(|last| now - last > APART) {
+            state.first_error = None;
+        }
+        state.last_error = Some(now);
+        let first = *state.first_error.get_or_insert(now);
         if first.elapsed() >= DEAD_AFTER {
             state.death = format!("nothing but transport errors for a minute, the last: {text}");
             self.dead.cancel();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::models::derive::OfferedModel;
 use crate::scenario::model::Capability;
 
 /// What the agents of a target can answer.
@@ -30,4 +31,17 @@ pub struct TargetFacts {
     pub answers: Answers,
     /// A provider of ours that answers for every vendor, as its instances reach it.
     pub provider: Option<String>,
+    /// What the server offers, by runtime, where it says so.
+    pub offered: BTreeMap<String, Vec<OfferedModel>>,
+    /// Requests that the server allows in a minute, when it says so.
+    pub rate_limit: Option<u32>,
+    /// Where the server differs from the catalogue: reported, never a red of the platform.
+    pub drift: Vec<String>,
+}
+
+impl TargetFacts {
+    /// Whether a generated key is as good as a real one: our provider answers, or agents that ask no model.
+    pub fn takes_any_key(&self) -> bool {
+        self.provider.is_some() || self.answers == Answers::Stub
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod embedded;
 pub mod facts;
+mod offered;
 pub mod probe;
 
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub declared: std::collections::BTreeMap<crate::scenario::model::Capability, bool>,
     /// How long a live server may take to answer for the first time.
     pub patience: Duration,
+    /// What the server's offers are compared with.
+    pub catalogue: std::sync::Arc<crate::models::catalogue::Catalogue>,
 }
 
 /// Kinds of targets.

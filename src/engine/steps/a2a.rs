@@ -190,7 +190,13 @@ fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
     let Some(token) = judged.token else { return Ok(Passed::with(excerpt(text, 80))) };
     let wanted = match judged.context.run.target.answers {
         Answers::Stub => STUB_REPLY,
-        Answers::Known | Answers::None => token,
+        Answers::Known => token,
+        Answers::None => {
+            let text = excerpt(text, 80);
+            return Ok(Passed::with(format!(
+                "an answer (nobody says what these agents can answer: --answers): {text}"
+            )));
+        }
     };
     if text.to_uppercase().contains(wanted) {
         return Ok(Passed::with(excerpt(text, 80)));

@@ -14,7 +14,7 @@ use crate::platform::record;
 use crate::run::clock;
 use crate::run::instance::{Current, is_new};
 use crate::run::status_wait::{StatusJudge, Wanted};
-use crate::run::wait::{self, WaitEnd, WaitError};
+use crate::run::wait::{self, Verdict, WaitEnd, WaitError};
 use crate::scenario::model::Await;
 
 /// Runs the step.
@@ -69,6 +69,7 @@ pub async fn reach(
         format!("{alias} {}", wanted.text())
     };
     // The best evidence is asked for once the record says that the new instance may be there.
+    let leaves = wanted.leaves;
     let inspectable = new_instance && workspace.baseline.instance.is_some();
     let mut judge = StatusJudge::new(wanted);
     let mut watch = context.run.poller.watch(&workspace.id);
@@ -95,6 +96,9 @@ pub async fn reach(
                     context.observe(alias, row, if view.woken { "event" } else { "poll" });
                 }
                 only_evidence_lacks = false;
+                if let Some(event) = leaves.then(|| left(context, &workspace)).flatten() {
+                    return Verdict::Ready(event);
+                }
                 judge.judge(view, |row| {
                     if !new_instance || inspectable {
                         return Ok(String::new());
@@ -155,6 +159,17 @@ pub async fn reach(
             }
         }
     }
+}
+
+/// A state that was left and came back between two looks shows on the event stream.
+fn left(context: &ScenarioContext, workspace: &Workspace) -> Option<Status> {
+    let events = context.run.poller.events_since(&workspace.id, workspace.baseline.edge_at?);
+    events.iter().find_map(|event| match event.kind.as_str() {
+        "WORKSPACE_OFFLINE" => Some(Status::Offline),
+        "WORKSPACE_PROVISIONING" => Some(Status::Provisioning),
+        "WORKSPACE_PROVISION_FAILED" => Some(Status::Failed),
+        _ => None,
+    })
 }
 
 /// An uptime that went on growing over the edge is the old instance's own.

@@ -314,14 +314,24 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
     reach(context, alias, wanted, false, step).await.map_err(|f| f.about(alias))
 }
 
-/// `terminate:` stops the instance behind the platform's back; needs a target that can.
-pub async fn terminate(context: &ScenarioContext, verb: &Terminate) -> StepResult {
+/// `terminate:` stops the instance behind the platform's back; needs a target whose instances can be reached.
+pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
-    known(context, alias)?;
-    Err(Failure::of(
-        FailureKind::Config,
-        format!(
-            "`terminate: {alias}` needs a target whose instances can be reached: say `needs: [containers]`"
-        ),
-    ))
+    let workspace = known(context, alias)?;
+    if !context.run.target.capabilities.contains(&Capability::Inspect) {
+        let text =
+            format!("`terminate: {alias}` needs a target whose instances can be reached: say `needs: [env]`");
+        return Err(Failure::of(FailureKind::Config, text));
+    }
+    let baseline = baseline(context, &workspace, step).await;
+    context.run.ledger.settle(&workspace.id, false);
+    let request = context.run.api.stop_instance(&workspace.id);
+    let answer = context.mutate(step, "terminate", request).await;
+    let answer = answer.map_err(|e| Failure::transport("terminate", &e).about(alias))?;
+    if answer.status != 200 {
+        let text = format!("the instance of {alias} could not be stopped: {}", answer::describe(&answer));
+        return Err(Failure::of(FailureKind::Environment, text).about(alias));
+    }
+    context.update(alias, |w| w.begin_edge("terminate", baseline));
+    Ok(Passed::with("stopped behind the platform's back"))
 }

@@ -88,7 +88,8 @@ async fn run_step(
             finish(context, &id, StepOutcome::Skipped, reason, began, Finish::default());
             return Ok(());
         }
-        let run = StepRun::new(&id, deadline);
+        let mut run = StepRun::new(&id, deadline);
+        run.expects_429 = answer::speaks_of(&step.verb, 429);
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result
@@ -211,7 +212,7 @@ async fn run_verb(
         Verb::Hibernate(edge) => edges::run(context, edges::EdgeKind::Hibernate, edge, step, &scope).await,
         Verb::Delete(edge) => edges::delete(context, edge, step, &scope).await,
         Verb::Wake(verb) => edges::wake(context, verb, step).await,
-        Verb::Terminate(verb) => edges::terminate(context, verb).await,
+        Verb::Terminate(verb) => edges::terminate(context, verb, step).await,
         Verb::Await(verb) => await_status::run(context, verb, step).await,
         Verb::Hold(verb) => flow::hold(context, verb, step, &scope).await,
         Verb::A2a(verb) => a2a::run(context, verb, step, &scope).await,

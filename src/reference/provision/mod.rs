@@ -23,7 +23,8 @@ pub struct InstanceSpec {
     pub tier: i64,
     /// The environment, whole, but for `MOLECULE_WORKSPACE_URL`, which the provisioner adds.
     pub env: BTreeMap<String, String>,
-    /// Files for the config volume: path below it and content. A file that is not here stays as it is.
+    /// Files for the config volume: path below it and content. A file that is not here stays as it
+    /// is, one without content is taken away.
     pub files: BTreeMap<String, Vec<u8>>,
     /// A directory of the host to mount, with `read_only` or `read_write`.
     pub workspace_dir: Option<(String, String)>,

@@ -91,6 +91,8 @@ fn text_of(message: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(value: &Value) -> Result<Envelope, Value> {
@@ -129,6 +131,46 @@ mod tests {
             let refused =
                 read(&json!({ "method": "message/send", "params": { "message": message } })).unwrap_err();
             assert!(refused["hint"].is_string());
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[a-z]{0,8}".prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            Just("jsonrpc"),
+            Just("method"),
+            Just("params"),
+            Just("message"),
+            Just("parts"),
+            Just("content"),
+            Just("kind"),
+            Just("type"),
+            Just("text"),
+            Just("messageId"),
+            Just("role"),
+        ];
+        leaf.prop_recursive(5, 40, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_complete_stays_as_it_is(value in json()) {
+            if let Ok(once) = read(&value) {
+                let twice = read(&once.value).unwrap();
+                prop_assert_eq!(&once.value, &twice.value);
+                prop_assert_eq!(once.message_id, twice.message_id);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The A2A proxy: from an accepted message to an answer (contract §7.1, §7.2, §7.5).
 
 mod envelope;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,14 @@ use super::clock::wall;
 use super::faults::Fault;
 use super::outbound::{Answer, Call, CallError};
 use super::platform::Platform;
-use super::state::activity::Row;
+use super::state::activity::{Body, Row};
 use super::state::events::Keep;
-use super::state::queue::{Item, MAX_ATTEMPTS, Standing};
 use super::state::workspace::Delivery;
 use super::{addresses, reply};
 use crate::domain::{Status, time};
 pub use envelope::{Envelope, normalise};
+pub use waiting::drain_one;
+use waiting::enqueue;
 
 /// A canvas caller waits this long for an answer (contract §4.2).
 const CANVAS_BUDGET: Duration = Duration::from_secs(90);
@@ -214,7 +216,7 @@ fn ingest(platform: &Platform, id: Uuid, target: &Target, envelope: &Envelope, s
         target: Some(id),
         method: Some(envelope.method.clone()),
         summary: Some(format!("{} → {} (ingest)", envelope.method, target.name)),
-        request_body: Some(envelope.value.clone()),
+        request_body: Some(Body::new(&envelope.value)),
         message_id: Some(envelope.message_id.clone()),
         ..Row::new("a2a_receive")
     };
@@ -235,7 +237,7 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
         "result": { "parts": [{ "kind": "text", "text": text }] },
     });
     platform.state().activity.entry(id).or_default().update(&envelope.message_id, |row| {
-        row.response_body = Some(body.clone());
+        row.response_body = Some(Body::new(&body));
     });
     reply::raw(200, body.to_string())
 }
@@ -296,7 +298,7 @@ fn complete(platform: &Platform, delivery: &Message, body: &Bytes) {
     }
     if let Some(activities) = state.activity.get_mut(&delivery.id) {
         activities.update(&delivery.envelope.message_id, |row| {
-            row.response_body = Some(value.clone());
+            row.response_body = Some(Body::new(&value));
             row.duration_ms = Some(duration);
         });
     }
@@ -322,7 +324,7 @@ fn fail(platform: &Platform, delivery: &Message, detail: &str) {
         duration_ms: Some(took(delivery)),
         status: "error".to_owned(),
         error_detail: Some(detail.to_owned()),
-        request_body: Some(delivery.envelope.value.clone()),
+        request_body: Some(Body::new(&delivery.envelope.value)),
         ..Row::new("a2a_receive")
     };
     let mut state = platform.state();
@@ -358,76 +360,4 @@ async fn unreachable(platform: &Arc<Platform>, delivery: &Message, error: &CallE
             reply::error(502, "failed to reach workspace agent")
         }
     }
-}
-
-/// The agent is alive and busy: the message waits for its next heartbeat.
-fn enqueue(platform: &Platform, delivery: &Message) -> Response {
-    let envelope = &delivery.envelope;
-    let mut item = Item::new(
-        delivery.sender.source(),
-        Some(envelope.message_id.clone()).filter(|m| !m.is_empty()),
-        Bytes::from(envelope.value.to_string()),
-    );
-    if let Some(seconds) = envelope.expires_in {
-        item.expires_in = Some(Duration::from_secs(seconds));
-        let real = platform.clock.real(Duration::from_secs(seconds));
-        let at = jiff::Timestamp::now().checked_add(jiff::SignedDuration::try_from(real).unwrap_or_default());
-        item.expires_at = at.ok().map(|t| t.to_string());
-    }
-    match platform.state().queue.enqueue(delivery.id, item) {
-        Some((id, depth)) => reply::json_body(
-            202,
-            &json!({
-                "queued": true,
-                "queue_id": id,
-                "queue_depth": depth,
-                "message": "workspace agent is busy; the message is queued",
-            }),
-        ),
-        None => {
-            let body = json!({ "error": "workspace agent is busy", "busy": true, "retry_after": 30 });
-            reply::retry_after(reply::json_body(503, &body), 30)
-        }
-    }
-}
-
-/// Sends one waiting message, after a heartbeat with room for it.
-pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
-    let clock = platform.clock;
-    let (item, url) = {
-        let mut state = platform.state();
-        let Some(url) = state.get(id).map(|w| w.url.clone()).filter(|u| !u.is_empty()) else { return };
-        let Some(item) = state.queue.take(id, |at| clock.since(at)) else { return };
-        (item, url)
-    };
-    let platform = Arc::clone(platform);
-    let tracker = Arc::clone(&platform);
-    tracker.spawn(async move {
-        let sent = call(&platform, &url, item.body.clone(), IDLE).await;
-        let result = match sent {
-            Ok(answer) if answer.status < 300 && !answer.body.is_empty() => {
-                Ok(serde_json::from_slice::<Value>(&answer.body).unwrap_or_default())
-            }
-            Ok(answer) => Err(format!("agent answered {}", answer.status)),
-            Err(error) => Err(error.to_string()),
-        };
-        let mut state = platform.state();
-        if let (Ok(body), Some(message)) = (&result, &item.message_id)
-            && let Some(activities) = state.activity.get_mut(&id)
-        {
-            activities.update(message, |row| row.response_body = Some(body.clone()));
-        }
-        state.queue.update(id, item.id, |item| match result {
-            Ok(body) => {
-                item.standing = Standing::Completed;
-                item.completed_at = Some(wall());
-                item.response = Some(body);
-            }
-            Err(error) => {
-                item.last_error = Some(error);
-                item.standing =
-                    if item.attempts >= MAX_ATTEMPTS { Standing::Failed } else { Standing::Queued };
-            }
-        });
-    });
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Call, Caller};
 use crate::reference::reply;
 use crate::reference::state::State;
-use crate::reference::state::activity::Row;
+use crate::reference::state::activity::{Body, Row};
 
 /// The longest look back.
 const MAX_SINCE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -149,8 +149,8 @@ pub fn log(call: &Call) -> Response {
         duration_ms: body.get("duration_ms").and_then(Value::as_i64),
         status: text("status").unwrap_or_else(|| "ok".to_owned()),
         error_detail: text("error_detail"),
-        request_body: body.get("request_body").filter(|b| !b.is_null()).cloned(),
-        response_body: body.get("response_body").filter(|b| !b.is_null()).cloned(),
+        request_body: body.get("request_body").filter(|b| !b.is_null()).map(Body::new),
+        response_body: body.get("response_body").filter(|b| !b.is_null()).map(Body::new),
         ..Row::new(&kind)
     };
     let mut state = call.platform.state();

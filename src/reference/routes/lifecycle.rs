@@ -76,6 +76,13 @@ fn listed(state: &State, ids: &[Uuid]) -> Vec<Value> {
     ids.iter().filter_map(|id| state.get(*id)).map(|w| json!({ "id": w.id, "name": w.name })).collect()
 }
 
+/// Tells the sweeps that an instance is being stopped on request.
+fn stopping(call: &Call, id: Uuid, change: i32) {
+    if let Some(workspace) = call.platform.state().get_mut(id) {
+        workspace.stopping = workspace.stopping.saturating_add_signed(change);
+    }
+}
+
 pub async fn pause(call: Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
@@ -97,10 +104,12 @@ pub async fn pause(call: Call) -> Response {
         below
     };
     for id in &all {
+        stopping(&call, *id, 1);
         if let Err(error) = platform.provisioner.stop(*id).await {
             platform.say(&format!("pause {id}: {error}"));
         }
         platform.state().paused(*id);
+        stopping(&call, *id, -1);
     }
     reply::ok(&json!({ "status": "paused", "paused_count": all.len() }))
 }

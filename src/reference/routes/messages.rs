@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::reference::reply;
-use crate::reference::state::activity::Row;
+use crate::reference::state::activity::{Body, Row};
 use crate::reference::state::events::Keep;
 
 pub fn notify(call: &Call) -> Response {
@@ -41,7 +41,7 @@ pub fn notify(call: &Call) -> Response {
         target: None,
         method: Some("notify".to_owned()),
         summary: Some(message.chars().take(200).collect()),
-        response_body: Some(json!({ "result": message })),
+        response_body: Some(Body::new(&json!({ "result": message }))),
         ..Row::new("a2a_receive")
     };
     state.log_activity(id, row);
@@ -88,8 +88,8 @@ pub fn history(call: &Call) -> Response {
 
 /// What was asked and what was answered, as far as either is there.
 fn messages_of(row: &Row) -> Vec<Value> {
-    let asked = row.request_body.as_ref().map(|body| text_of(&body["params"]["message"]["parts"]));
-    let answered = row.response_body.as_ref().map(|body| match &body["result"] {
+    let asked = row.request_body.as_ref().map(|body| text_of(&body.value()["params"]["message"]["parts"]));
+    let answered = row.response_body.as_ref().map(|body| match &body.value()["result"] {
         Value::String(text) => text.clone(),
         result => text_of(&result["parts"]),
     });

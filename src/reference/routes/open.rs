@@ -1,9 +1,10 @@
 //! What anybody may ask (contract §1.1).
 
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Call;
+use super::payload::INSTANCES;
 use crate::reference::reply;
 
 pub fn health(_: &Call) -> Response {
@@ -29,12 +30,15 @@ pub fn upload_limits(_: &Call) -> Response {
 }
 
 pub fn compute_metadata(_: &Call) -> Response {
-    let provider = |id: &str, label: &str, instance: &str| json!({ "id": id, "label": label, "default_instance": instance, "instances": [instance] });
-    reply::ok(&json!({ "providers": [
-        provider("aws", "AWS", "t3.medium"),
-        provider("gcp", "Google Cloud", "e2-medium"),
-        provider("hetzner", "Hetzner", "cpx21"),
-    ] }))
+    let labels = ["AWS", "Google Cloud", "Hetzner"];
+    let providers: Vec<Value> = INSTANCES
+        .iter()
+        .zip(labels)
+        .map(|((id, instances), label)| {
+            json!({ "id": id, "label": label, "default_instance": instances[0], "instances": instances })
+        })
+        .collect();
+    reply::ok(&json!({ "providers": providers }))
 }
 
 pub fn metrics(call: &Call) -> Response {

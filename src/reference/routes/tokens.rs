@@ -133,8 +133,14 @@ pub fn mint_org(call: &Call) -> Response {
     if call.caller == Caller::Admin && !anchored {
         return reply::error(400, "no approval anchor: MOLECULE_PLATFORM_WORKSPACE_ID is not set");
     }
-    // Minting is gated until somebody approves; `auto` in the server's environment stands for that somebody.
-    if call.platform.server_var("MOLECULE_PLATFORM_APPROVAL_GATE") != Some("auto") {
+    // The admin always waits for an approval, an organisation's token only where the gate is on.
+    // `auto` stands for somebody who approves at once: no route of the contract does.
+    let gate = call.platform.server_var("MOLECULE_PLATFORM_APPROVAL_GATE");
+    let waits = match call.caller {
+        Caller::Org => matches!(gate, Some("1" | "true")),
+        _ => gate != Some("auto"),
+    };
+    if waits {
         return pending_approval(call, "org_token_mint");
     }
     let (row, token) = OrgToken::issue(name.filter(|n| !n.is_empty()));

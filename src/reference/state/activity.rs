@@ -8,9 +8,24 @@ use uuid::Uuid;
 use crate::reference::clock::wall;
 
 /// How many rows one workspace keeps.
-const MAX_ROWS: usize = 2_000;
+const MAX_ROWS: usize = 1_000;
 /// How many bytes of bodies one workspace keeps, about.
-const MAX_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 2 << 20;
+
+/// A JSON body, kept as text: a parsed one takes several times the room.
+#[derive(Clone, Debug)]
+pub struct Body(Box<str>);
+
+impl Body {
+    pub fn new(value: &Value) -> Body {
+        Body(value.to_string().into())
+    }
+
+    /// Parsed again.
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
 
 /// One row.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +41,8 @@ pub struct Row {
     pub status: String,
     pub error_detail: Option<String>,
     pub created_at: String,
-    pub request_body: Option<Value>,
-    pub response_body: Option<Value>,
+    pub request_body: Option<Body>,
+    pub response_body: Option<Body>,
     pub message_id: Option<String>,
     pub size: usize,
 }
@@ -64,25 +79,16 @@ impl Row {
         }
         for (key, body) in [("request_body", &self.request_body), ("response_body", &self.response_body)] {
             if let Some(body) = body {
-                map.insert(key.to_owned(), body.clone());
+                map.insert(key.to_owned(), body.value());
             }
         }
         Value::Object(map)
     }
 
+    /// About how many bytes it takes.
     fn measure(&self) -> usize {
-        let body = |value: &Option<Value>| value.as_ref().map_or(0, approximate);
-        256 + body(&self.request_body) + body(&self.response_body)
-    }
-}
-
-/// About how much memory a JSON value takes.
-fn approximate(value: &Value) -> usize {
-    match value {
-        Value::String(text) => 32 + text.len(),
-        Value::Array(items) => 32 + items.iter().map(approximate).sum::<usize>(),
-        Value::Object(map) => 32 + map.iter().map(|(k, v)| 32 + k.len() + approximate(v)).sum::<usize>(),
-        _ => 32,
+        let body = |body: &Option<Body>| body.as_ref().map_or(0, |b| b.0.len());
+        512 + body(&self.request_body) + body(&self.response_body)
     }
 }
 
@@ -159,7 +165,10 @@ mod tests {
         assert_eq!(activities.rows().count(), MAX_ROWS);
         assert!(!activities.has_message("0") && activities.has_message(&(MAX_ROWS * 2 - 1).to_string()));
         for _ in 0..20 {
-            activities.push(Row { request_body: Some(json!("x".repeat(1 << 20))), ..Row::new("agent_log") });
+            activities.push(Row {
+                request_body: Some(Body::new(&json!("x".repeat(1 << 20)))),
+                ..Row::new("agent_log")
+            });
         }
         assert!(activities.bytes <= MAX_BYTES && activities.rows().count() <= 4, "{}", activities.bytes);
         activities.update("none", |_| unreachable!());

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::State;
-use super::activity::Row;
+use super::activity::{Body, Row};
 use super::events::Keep;
 use super::workspace::{Delivery, Workspace};
 use crate::domain::Status;
@@ -344,8 +344,8 @@ impl State {
             payload.insert(key.to_owned(), value);
         }
         for (key, value) in [
-            ("request_body", row.request_body.clone()),
-            ("response_body", row.response_body.clone()),
+            ("request_body", row.request_body.as_ref().map(Body::value)),
+            ("response_body", row.response_body.as_ref().map(Body::value)),
             ("error_detail", row.error_detail.as_ref().map(|v| json!(v))),
             ("message_id", row.message_id.as_ref().map(|v| json!(v))),
         ] {

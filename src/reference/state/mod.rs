@@ -112,3 +112,6 @@ impl State {
         self.queue.forget(id);
     }
 }
+
+#[cfg(test)]
+mod tests;

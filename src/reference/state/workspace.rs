@@ -111,6 +111,8 @@ pub struct Workspace {
     pub liveness: Option<Instant>,
     pub hibernation_idle_minutes: u64,
     pub restarts: RestartDebounce,
+    /// How many requests are stopping its instance right now.
+    pub stopping: u32,
     /// One provision at a time.
     pub cycle: Arc<tokio::sync::Mutex<()>>,
 }
@@ -164,6 +166,7 @@ impl Workspace {
             liveness: None,
             hibernation_idle_minutes: 0,
             restarts: RestartDebounce::default(),
+            stopping: 0,
             cycle: Arc::default(),
         }
     }

@@ -154,3 +154,30 @@ async fn liveness_of_the_loops_is_shown() {
     let health = play.send("GET", "/health", None, None).await;
     assert_eq!(health.headers["x-lifecycle-time-scale"], "50");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stopped_or_started_on_request_is_not_found_dead() {
+    // A stop and a boot of 20 s each, a sweep every 15 s: one falls into each of them.
+    let boot = BootTiming { provision: Duration::from_secs(20), stop: Duration::from_secs(20), jitter: 0.0 };
+    let heartbeat = Duration::from_secs(5);
+    let play = Play::new(Options { time_scale: 400.0, boot, heartbeat, ..quick() }).await;
+    let (id, _) = play.managed("w").await;
+    play.online(&id).await;
+    for edge in ["pause", "resume", "restart", "hibernate", "restart"] {
+        assert_eq!(play.admin("POST", &format!("/workspaces/{id}/{edge}"), None).await.status, 200, "{edge}");
+        match edge {
+            "pause" => drop(play.status(&id, "paused").await),
+            "hibernate" => drop(play.status(&id, "hibernated").await),
+            _ => {
+                // The old instance may lift the row early; the new one has an address.
+                play.eventually("an instance", async || {
+                    let row = play.online(&id).await;
+                    let env = play.environment(&id).await.body;
+                    (env["env"]["MOLECULE_WORKSPACE_URL"] == row["url"]).then_some(())
+                })
+                .await;
+            }
+        }
+    }
+    assert!(!kinds(&play, &id).await.iter().any(|k| k == "WORKSPACE_OFFLINE"));
+}
