@@ -17,7 +17,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::context::{ScenarioContext, StepRun};
-use super::outcome::{Failure, FailureKind, Passed, StepResult};
+use super::outcome::{Failure, FailureKind, Origin, Passed, StepResult};
 use super::scope::{Locals, StepScope};
 use crate::domain::time;
 use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
@@ -112,7 +112,12 @@ async fn run_step(
                 finish(context, &id, StepOutcome::Passed, passed.message, began, more);
                 return Ok(());
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                failure.origin.get_or_insert_with(|| Origin {
+                    step: id.clone(),
+                    verb: step.verb.keyword(),
+                    within: budget,
+                });
                 let again = attempt < attempts
                     && !matches!(
                         failure.kind,
