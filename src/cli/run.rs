@@ -24,7 +24,7 @@ use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
-use crate::reference::faults::Faults;
+use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::reference::options::Quirks;
 use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::cancel::Cancel;
@@ -252,12 +252,25 @@ impl Work<'_> {
             exclusive: self.args.exclusive,
             destroy: self.args.destroy,
         });
-        let options = dispatcher::Options { jobs: self.args.jobs as usize, require_live: self.require_live };
+        let jobs = self.jobs(&target.facts, log);
+        let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
         let code = finished.exit;
         log.emit(EventKind::RunFinished(finished));
         Ok(code)
+    }
+
+    /// A server that limits requests is not asked by more scenarios at once than it can answer.
+    fn jobs(&self, facts: &TargetFacts, log: &Log) -> usize {
+        let wanted = self.args.jobs as usize;
+        let Some(limit) = facts.rate_limit else { return wanted };
+        let jobs = wanted.min((limit as usize / 100).max(1));
+        if jobs < wanted {
+            let text = format!("the server allows {limit} requests a minute: {jobs} scenarios at once");
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        jobs
     }
 
     fn files(&self) -> Vec<(FileKind, std::path::PathBuf)> {
@@ -375,7 +388,7 @@ pub(crate) fn target_settings(
         })?),
         None => None,
     };
-    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let faults = faults(&args.faults)?;
     Ok(target::Settings {
         kind,
         base_url,
@@ -394,6 +407,19 @@ pub(crate) fn target_settings(
         declared: BTreeMap::new(),
         patience: args.patience,
         catalogue,
+    })
+}
+
+/// `--fault`, with the valid names where one is none.
+pub(crate) fn faults(names: &[String]) -> Result<Faults, CliError> {
+    Faults::parse(names).map_err(|error| {
+        let failure = CliError::new(ExitCode::BadInput, error.to_string());
+        match &error {
+            FaultError::Unknown(name) => {
+                failure.next(crate::source::did_you_mean(name, ALL.iter().map(|info| info.name)))
+            }
+            _ => failure,
+        }
     })
 }
 

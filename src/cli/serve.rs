@@ -10,7 +10,6 @@ use super::run::quirks;
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::dispatcher::Signals;
-use crate::reference::faults::Faults;
 use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
 use crate::reference::{agent, provider, server};
 
@@ -34,7 +33,7 @@ fn cannot_listen(what: &str, error: &std::io::Error) -> CliError {
 
 async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliError> {
     let mut signals = Signals::listen()?;
-    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let faults = super::run::faults(&args.faults)?;
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let generated = given.is_none();
     let admin_token =

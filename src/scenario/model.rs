@@ -985,6 +985,10 @@ pub struct Stub {
 pub enum StubAct {
     /// Answers: the known answer where the question has one, else the question's own text.
     Answer,
+    /// Answers, but not what was asked.
+    Other,
+    /// An error text in a good answer.
+    ErrorText,
     /// A JSON-RPC result without any text.
     Empty,
     /// A 200 without a body.

@@ -64,21 +64,28 @@ impl Agent {
             let last = self.script.len() - 1;
             self.script[(calls.len() - 1).min(last)]
         };
-        let result = |parts: Value| {
+        let result = |text: &str| {
+            let parts = json!([{ "kind": "text", "text": text }]);
             let message = json!({ "kind": "message", "role": "agent", "messageId": uuid::Uuid::new_v4(), "parts": parts });
             json!({ "jsonrpc": "2.0", "id": request["id"], "result": message }).to_string()
         };
         match act {
             StubAct::Answer => {
                 let asked = request["params"]["message"]["parts"][0]["text"].as_str().unwrap_or_default();
-                let text = answers::answer(asked).unwrap_or(asked);
-                write(&mut stream, 200, &result(json!([{ "kind": "text", "text": text }]))).await
+                write(&mut stream, 200, &result(answers::answer(asked).unwrap_or(asked))).await
             }
-            StubAct::Empty => write(&mut stream, 200, &result(json!([{ "kind": "text", "text": "" }]))).await,
+            StubAct::Other => write(&mut stream, 200, &result("Good morning. How can I help you?")).await,
+            StubAct::ErrorText => write(&mut stream, 200, &result("Agent error (_ResultError)")).await,
+            StubAct::Empty => write(&mut stream, 200, &result("")).await,
             StubAct::Nothing => write(&mut stream, 200, "").await,
             StubAct::Garbage => write(&mut stream, 200, "<html>no JSON</html>").await,
             StubAct::Status(status) => {
-                write(&mut stream, status, &json!({ "error": format!("stub {status}") }).to_string()).await
+                write(
+                    &mut stream,
+                    status,
+                    &json!({ "error": format!("no result: stub {status}") }).to_string(),
+                )
+                .await
             }
             StubAct::Reset => stream.set_zero_linger(),
             StubAct::Hang => std::future::pending().await,

@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 
 use crate::scenario::fragment::substitute;
 use crate::scenario::model::{ContainerVerb, Exec, Foreach, Step, Stub, StubAct};
-use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::flow::{RawContainer, RawExec, RawForeach, RawStub, RawUse};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::TemplateValue;
 use crate::source::{Problem, Span, did_you_mean};
+use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 use super::names::Means;
@@ -16,8 +16,10 @@ use super::names::Means;
 const ACTIONS: [&str; 9] =
     ["kill", "stop", "start", "restart", "pause", "unpause", "disconnect", "connect", "remove"];
 
-const ACTS: [(&str, StubAct); 6] = [
+const ACTS: [(&str, StubAct); 8] = [
     ("answer", StubAct::Answer),
+    ("other", StubAct::Other),
+    ("error-text", StubAct::ErrorText),
     ("empty", StubAct::Empty),
     ("nothing", StubAct::Nothing),
     ("garbage", StubAct::Garbage),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::RawStep;
 use super::values::{AnyValue, Tests, Text, TextMap};
 use crate::scenario::decode::Spanned;
-use crate::scenario::node::Node;
+use crate::yaml::Node;
 
 /// `container:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -53,8 +53,8 @@ pub struct RawStub {
     /// Its address for later steps: `${peer}`.
     #[schemars(required)]
     pub r#as: Option<Text>,
-    /// What it does with each message, the last one for all that follow: `answer`, `empty`, `nothing`, `garbage`,
-    /// `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
+    /// What it does with each message, the last one for all that follow: `answer`, `other`, `error-text`, `empty`,
+    /// `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
     #[schemars(with = "Option<Vec<Text>>")]
     pub script: Option<Node>,
 }
