@@ -271,6 +271,31 @@ impl ScenarioContext {
         result
     }
 
+    /// One row of the admin list; filed without the rows of everybody else.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn row_of_list(&self, step: &StepRun, id: &str) -> Result<Option<Value>, TransportError> {
+        let request = self.run.api.list();
+        let recorder = Recorder::new(&self.run, Some(&self.name), step, "read the list", &request);
+        let sent = tokio::select! {
+            result = self.run.api.client.send(&request, step.deadline) => result,
+            () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
+        };
+        let filed = sent.map(|mut answer| {
+            let (row, is_list) = match answer.json.take() {
+                Some(Value::Array(rows)) => {
+                    (rows.into_iter().find(|row| record::text(row, "id") == id), true)
+                }
+                other => (other, false),
+            };
+            answer.json = Some(row.clone().unwrap_or(Value::Null));
+            (answer, row.filter(|_| is_list))
+        });
+        recorder.record(&filed.as_ref().map(|(answer, _)| answer.clone()).map_err(Clone::clone));
+        filed.map(|(_, row)| row)
+    }
+
     /// Files what a record shows of a workspace, when it changed.
     pub fn observe(&self, alias: &str, row: &Value, via: &str) {
         let Some(status) = record::status(row) else { return };
