@@ -9,11 +9,15 @@ mod commands;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
+mod false_greens;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interrupts;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod old_scripts;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
