@@ -29,4 +29,6 @@ mod proxy;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod transport;
