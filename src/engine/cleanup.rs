@@ -247,7 +247,7 @@ async fn send(
             Ok(answer) if answer.status >= 500 && record::error(answer.json.as_ref()).is_none() => {
                 (said(&answer), pause)
             }
-            Ok(answer) if matches!(answer.status, 502..=504) => (said(&answer), pause),
+            Ok(answer) if matches!(answer.status, 300..=399 | 502..=504) => (said(&answer), pause),
             Ok(answer) if answer.status == 200 && answer.json.is_none() => (said(&answer), pause),
             Ok(answer) => return Ok(answer),
             Err(error) => (error.text, pause),

@@ -91,6 +91,7 @@ async fn run_step(
         }
         let mut run = StepRun::new(&id, deadline);
         run.expects_429 = answer::speaks_of(&step.verb, 429);
+        run.expects_gateway = (300..400).chain(502..505).any(|status| answer::speaks_of(&step.verb, status));
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result
