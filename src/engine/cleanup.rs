@@ -106,6 +106,8 @@ async fn remove_workspace(
     let mut settled = entry.settled || !entry.managed;
     let since = entry.provisioning_since.unwrap_or_else(Instant::now);
     let settle_until = (since + run.api.scale.shorten(SETTLE)).min(deadline);
+    // A row that survives its delete for so long will not go.
+    let give_up = (Instant::now() + SETTLE).min(deadline);
     let mut pause = Duration::from_millis(20);
     loop {
         let read = send(run, "read before removal", run.api.read(id), deadline).await?;
@@ -157,7 +159,7 @@ async fn remove_workspace(
         }
         let after = send(run, "look again", run.api.read(id), deadline).await?;
         if after.status == 200 {
-            if Instant::now() >= deadline {
+            if Instant::now() >= give_up {
                 return Err(format!("the delete was answered {}, but the row is still there", answer.status));
             }
             left = Some(format!("the delete was answered {}, and the row came back", answer.status));

@@ -150,8 +150,10 @@ const MUTATION: Duration = Duration::from_secs(60);
 
 /// Faults of the wire are borne by a read for so long.
 const BEAR: Duration = Duration::from_secs(30);
-/// The first attempt of a read takes no longer; each later one so much more.
-const READ: Duration = Duration::from_secs(5);
+/// The first attempts of a read take no longer.
+const READ: Duration = Duration::from_secs(4);
+/// Later ones may: perhaps the server is slow.
+const SLOW_READ: Duration = Duration::from_secs(10);
 /// Between two attempts of a read.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -279,7 +281,7 @@ impl ScenarioContext {
             attempts += 1;
             // A read that hangs is asked again, so that one lost answer does not cost the whole step.
             let bound = match request.method == "GET" {
-                true => step.deadline.min(Instant::now() + READ * attempts),
+                true => step.deadline.min(Instant::now() + if attempts <= 3 { READ } else { SLOW_READ }),
                 false => step.deadline,
             };
             let result = self.fetch_once(step, purpose, &request, bound).await;
