@@ -10,6 +10,7 @@ mod expect;
 mod flow;
 mod http;
 mod settings;
+mod stub;
 
 use std::time::{Duration, Instant};
 
@@ -119,6 +120,8 @@ async fn run_step(
                     verb: step.verb.keyword(),
                     within: budget,
                 });
+                // A mismatch may quote a whole body: what is secret in it goes first, then what is too long.
+                failure.message = shorten(&context.run.log.redactor().text(&failure.message));
                 let again = attempt < attempts
                     && !matches!(
                         failure.kind,
@@ -144,6 +147,16 @@ async fn run_step(
             }
         }
     }
+}
+
+/// No message needs more to be understood.
+const MESSAGE: usize = 600;
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MESSAGE {
+        return text.to_owned();
+    }
+    text.chars().take(MESSAGE).chain(['…']).collect()
 }
 
 #[derive(Default)]
@@ -229,6 +242,7 @@ async fn run_verb(
             format!("`container: {}` needs a target whose containers can be reached", verb.action),
         )),
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
+        Verb::Stub(verb) => stub::run(context, verb).await,
         Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {
             Ok(()) => Ok(Passed::default()),
             Err(decisive) => Err(nested(decisive)),
