@@ -76,13 +76,18 @@ fn refuse_contradictions(
     args: &RunArgs,
     shell: &Shell,
 ) -> Result<(), CliError> {
-    let embedded = settings.kind == Kind::Embedded;
+    // The reference platform, either way.
+    let embedded = matches!(settings.kind, Kind::Embedded | Kind::Docker);
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
         env: shell.env.vars(),
         target: Target {
-            kind: if embedded { TargetKind::Embedded } else { TargetKind::Unknown },
+            kind: match settings.kind {
+                Kind::Embedded => TargetKind::Embedded,
+                Kind::Docker => TargetKind::Docker,
+                Kind::Live => TargetKind::Unknown,
+            },
             proxy: embedded.then_some(true),
         },
     };
@@ -119,6 +124,8 @@ impl Work<'_> {
             CliError::new(ExitCode::Environment, format!("{e}; nothing was sent"))
                 .next("the disk: is it full or read-only? --runs-dir DIR writes elsewhere")
         };
+        self.settings.docker.seed = seed;
+        self.settings.docker.run.clone_from(&run);
         let folder = RunFolder::create(&self.shell.runs_dir, &run).map_err(|e| cannot_write(&e))?;
         let redactor = Redactor::new();
         for (name, value) in self.shell.env.secrets() {
@@ -159,8 +166,16 @@ impl Work<'_> {
                 let code = self
                     .with_target(scenarios, &target, &log, &folder, &tail, seed, &mut signals, began)
                     .await;
-                target.close().await;
-                code
+                let left = target.close().await;
+                for what in &left {
+                    self.shell
+                        .printer
+                        .talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"))?;
+                }
+                match code {
+                    Ok(ExitCode::Passed) if !left.is_empty() => Ok(ExitCode::Leak),
+                    other => other,
+                }
             }
             Err(error) => {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
@@ -336,7 +351,7 @@ pub(crate) fn target_settings(
 ) -> Result<target::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
-            let names = [Kind::Embedded.as_str(), Kind::Live.as_str()];
+            let names = [Kind::Embedded.as_str(), Kind::Docker.as_str(), Kind::Live.as_str()];
             CliError::new(
                 ExitCode::BadInput,
                 format!("LIFECYCLE_TARGET is `{text}`; {}", crate::source::did_you_mean(text, names)),
@@ -381,10 +396,21 @@ pub(crate) fn target_settings(
         embedded: target::embedded::Settings {
             time_scale: args.time_scale.unwrap_or(target::embedded::TIME_SCALE),
             quirks: quirks(args.quirks),
-            faults,
+            faults: faults.clone(),
             seed: seed.unwrap_or_default(),
             ..target::embedded::Settings::default()
         },
+        docker: target::docker::Settings {
+            engine: shell.env.docker(),
+            run: String::new(),
+            agent_image: args.agent_image.clone(),
+            allow_privileged: args.allow_privileged,
+            time_scale: args.time_scale.unwrap_or(target::docker::TIME_SCALE),
+            quirks: quirks(args.quirks),
+            faults,
+            seed: seed.unwrap_or_default(),
+        },
+        with_engine: args.docker,
         provider: args.provider_url.clone(),
         answers: args.answers,
         declared: BTreeMap::new(),

@@ -117,6 +117,11 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         org: owing.home.org.clone(),
         http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
         embedded: target::embedded::Settings::default(),
+        docker: target::docker::Settings {
+            engine: shell.env.docker(),
+            ..target::docker::Settings::default()
+        },
+        with_engine: false,
         provider: None,
         answers: None,
         declared: std::collections::BTreeMap::new(),

@@ -13,8 +13,19 @@ use crate::source::{Problem, Span, did_you_mean};
 use super::Check;
 use super::names::Means;
 
-const ACTIONS: [&str; 9] =
-    ["kill", "stop", "start", "restart", "pause", "unpause", "disconnect", "connect", "remove"];
+const ACTIONS: [&str; 11] = [
+    "kill",
+    "stop",
+    "start",
+    "restart",
+    "pause",
+    "unpause",
+    "disconnect",
+    "connect",
+    "remove",
+    "remove_volume",
+    "fill_volume",
+];
 
 impl Check<'_> {
     pub(super) fn parallel(&mut self, node: &Node, id: &str) -> Vec<Step> {
