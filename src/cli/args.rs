@@ -283,6 +283,9 @@ pub(crate) struct SweepArgs {
     /// Only what is older than this
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub older_than: Option<std::time::Duration>,
+    /// Also what dead runs left on the engine of containers, by their label
+    #[arg(long)]
+    pub docker: bool,
     /// Only say what would be removed
     #[arg(long)]
     pub dry_run: bool,
