@@ -17,6 +17,7 @@ pub mod scenario;
 pub mod models;
 pub mod event;
 pub mod redact;
+pub mod yaml;
 pub mod source;
 pub mod output;
 pub mod domain;

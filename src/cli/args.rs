@@ -336,6 +336,15 @@ pub(crate) struct ServePlatform {
     /// Show each workspace's environment under /__lifecycle to admins
     #[arg(long)]
     pub inspect: bool,
+    /// Every workspace is a container of this machine's engine; it listens on loopback and the bridge
+    #[arg(long)]
+    pub docker: bool,
+    /// With --docker: the image of the agent, instead of the one that is made from this program
+    #[arg(long, value_name = "IMAGE", requires = "docker")]
+    pub agent_image: Option<String>,
+    /// With --docker: tiers 3 and 4 may be made
+    #[arg(long, requires = "docker")]
+    pub allow_privileged: bool,
     /// Rate limit and address rules of production
     #[arg(long)]
     pub production: bool,

@@ -69,6 +69,12 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
                 shell.printer.data(&format!("  not to be had: {error}"))?;
             }
         }
-        Ok(ExitCode::Passed)
+        match evidence.parts.iter().find(|part| part.name == "record").and_then(|p| p.error.as_ref()) {
+            Some(why) => Err(CliError::new(
+                ExitCode::Environment,
+                format!("there is no record of workspace {}: {why}", args.workspace),
+            )),
+            None => Ok(ExitCode::Passed),
+        }
     })
 }

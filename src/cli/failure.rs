@@ -30,6 +30,14 @@ impl CliError {
         self
     }
 
+    /// On one line.
+    pub fn text(&self) -> String {
+        match self.next.as_slice() {
+            [] => self.message.clone(),
+            next => format!("{}; check: {}", self.message, next.join("; ")),
+        }
+    }
+
     /// Problems of input: exit 2, nothing was sent.
     pub fn problems(problems: Vec<Problem>) -> Self {
         let errors = problems.iter().filter(|p| p.level == Level::Error).count();

@@ -60,7 +60,8 @@ impl Library {
         let mut wanted = Vec::new();
         for item in selection {
             let path = Path::new(item);
-            let looks_like_path = item.contains('/') || item.ends_with(".yaml") || item.ends_with(".yml");
+            let looks_like_path =
+                item.contains('/') || item.ends_with(".yaml") || item.ends_with(".yml") || path.is_dir();
             let known = files
                 .iter()
                 .any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
@@ -115,7 +116,13 @@ impl Library {
     pub fn chosen(&self) -> Result<Vec<Arc<Scenario>>, CliError> {
         let mut problems: Vec<Problem> =
             self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
-        match select(&self.scenarios, &self.selection) {
+        // A file that cannot be read as a scenario is no unknown one: its own errors say enough.
+        let faulty = |item: &String| {
+            let path = Path::new(item);
+            problems.iter().filter_map(|p| p.source.as_ref()).any(|s| Path::new(&*s.name).starts_with(path))
+        };
+        let selection: Vec<String> = self.selection.iter().filter(|i| !faulty(i)).cloned().collect();
+        match select(&self.scenarios, &selection) {
             Ok(chosen) if problems.is_empty() => Ok(chosen),
             Ok(_) => Err(CliError::problems(problems)),
             Err(more) => {

@@ -9,7 +9,9 @@ use super::args::PlanArgs;
 use super::failure::CliError;
 use super::library::Library;
 use crate::domain::{ExitCode, time};
-use crate::engine::plan::{self, InputSources};
+use crate::engine::plan::{self, InputSources, Instance};
+use crate::engine::{contradictions, credentials};
+use crate::models::inputs::LlmPath;
 use crate::scenario::model::Capability;
 use crate::target::TargetFacts;
 
@@ -57,6 +59,9 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         for input in &instance.resolved {
             text.push_str(&format!("  {} = {} ({})\n", input.name, input.value, input.source));
         }
+        for line in models(instance, &library, shell) {
+            text.push_str(&format!("  {line}\n"));
+        }
         for step in planned.steps {
             text.push_str(&format!("  {:>12}  {:<10} {}\n", step.step, step.verb, step.name));
         }
@@ -69,4 +74,32 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     ));
     shell.printer.data(&text)?;
     Ok(ExitCode::Passed)
+}
+
+/// For every create that is known before anything runs: model, provider, who pays, names of secrets.
+fn models(instance: &Instance, library: &Library, shell: &Shell) -> Vec<String> {
+    let creates = contradictions::creates(instance);
+    let lines = creates.into_iter().filter_map(|create| {
+        let path = create.llm_path.parse().unwrap_or(LlmPath::Byok);
+        let slug = create.model.as_deref();
+        let (catalogue, allowlist) = (&library.catalogue, &library.allowlist);
+        let choice =
+            credentials::foresee(catalogue, allowlist, shell.env.vars(), &create.runtime, path, slug);
+        Some(match choice {
+            Ok(choice) => {
+                let secrets: Vec<&str> = choice.create_secrets.keys().map(String::as_str).collect();
+                let secrets = if secrets.is_empty() { "no secrets".to_owned() } else { secrets.join(", ") };
+                format!(
+                    "{} = {} on {} by {} ({}; {secrets})",
+                    create.alias,
+                    choice.model,
+                    create.runtime,
+                    choice.provider,
+                    choice.billing.as_str()
+                )
+            }
+            Err(why) => format!("{}: {why}", create.alias),
+        })
+    });
+    lines.collect()
 }

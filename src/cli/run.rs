@@ -24,7 +24,7 @@ use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Target, TargetKind};
 use crate::platform::stream;
 use crate::redact::Redactor;
-use crate::reference::faults::Faults;
+use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::reference::options::Quirks;
 use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::cancel::Cancel;
@@ -33,7 +33,7 @@ use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
-use crate::target::{self, Kind, OpenError, TargetFacts};
+use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -158,7 +158,11 @@ impl Work<'_> {
                 files,
             },
         );
-        let code = match target::open(&self.settings).await {
+        let opened = tokio::select! {
+            opened = target::open(&self.settings) => opened.map_err(CliError::from),
+            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+        };
+        let code = match opened {
             Ok(target) => {
                 if let Some(admin) = &target.api.admin {
                     log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -181,15 +185,15 @@ impl Work<'_> {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
                 log.emit(EventKind::RunStarted(Box::new(identity)));
                 log.emit(EventKind::RunFinished(RunFinished {
-                    exit: ExitCode::Environment,
-                    code: ExitCode::Environment.code(),
-                    reason: error.what.clone(),
+                    exit: error.code,
+                    code: error.code.code(),
+                    reason: error.text(),
                     counts: BTreeMap::new(),
                     advisory_reds: 0,
                     left: Vec::new(),
                     took_ms: crate::domain::time::ms(began.elapsed()),
                 }));
-                Err(CliError::from(error))
+                Err(error)
             }
         };
         log.close();
@@ -263,12 +267,28 @@ impl Work<'_> {
             exclusive: self.args.exclusive,
             destroy: self.args.destroy,
         });
-        let options = dispatcher::Options { jobs: self.args.jobs as usize, require_live: self.require_live };
+        let jobs = self.jobs(&target.facts, log);
+        if let Some(engine) = target.facts.engine.clone() {
+            watch_engine(engine, context.poller.clone(), target.stop.clone());
+        }
+        let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
         let code = finished.exit;
         log.emit(EventKind::RunFinished(finished));
         Ok(code)
+    }
+
+    /// A server that limits requests is not asked by more scenarios at once than it can answer.
+    fn jobs(&self, facts: &TargetFacts, log: &Log) -> usize {
+        let wanted = self.args.jobs as usize;
+        let Some(limit) = facts.rate_limit else { return wanted };
+        let jobs = wanted.min((limit as usize / 100).max(1));
+        if jobs < wanted {
+            let text = format!("the server allows {limit} requests a minute: {jobs} scenarios at once");
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        jobs
     }
 
     fn files(&self) -> Vec<(FileKind, std::path::PathBuf)> {
@@ -287,7 +307,7 @@ impl Work<'_> {
         scenarios: &[Arc<crate::scenario::Scenario>],
         instances: &[Instance],
         target: Option<&TargetIdentity>,
-        error: Option<&OpenError>,
+        error: Option<&CliError>,
         seed: u64,
     ) -> RunStarted {
         let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
@@ -312,7 +332,7 @@ impl Work<'_> {
             host: hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             target: target.cloned(),
-            target_error: error.map(|e| format!("{}; check: {}", e.what, e.check.join("; "))),
+            target_error: error.map(CliError::text),
             catalogue: self.library.catalogue_hash.clone(),
             profile: None,
             scenarios: scenarios
@@ -327,6 +347,21 @@ impl Work<'_> {
             flags,
         }
     }
+}
+
+/// An engine that does not answer any more takes every container with it: the run ends.
+fn watch_engine(engine: crate::docker::Engine, poller: Poller, stop: tokio_util::sync::CancellationToken) {
+    const EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let mut silent = 0;
+        while silent < 3 {
+            crate::run::clock::sleep(EVERY).await;
+            let answer = tokio::time::timeout(PATIENCE, engine.ping()).await;
+            silent = if matches!(answer, Ok(Ok(()))) { 0 } else { silent + 1 };
+        }
+        poller.give_up("the container engine does not answer any more");
+    }));
 }
 
 /// The files that a person asked for.
@@ -386,7 +421,7 @@ pub(crate) fn target_settings(
         })?),
         None => None,
     };
-    let faults = Faults::parse(&args.faults).map_err(|e| CliError::new(ExitCode::BadInput, e.to_string()))?;
+    let faults = faults(&args.faults)?;
     Ok(target::Settings {
         kind,
         base_url,
@@ -409,6 +444,8 @@ pub(crate) fn target_settings(
             quirks: quirks(args.quirks),
             faults,
             seed: seed.unwrap_or_default(),
+            admin_token: None,
+            port: 0,
         },
         with_engine: args.docker,
         provider: args.provider_url.clone(),
@@ -416,6 +453,19 @@ pub(crate) fn target_settings(
         declared: BTreeMap::new(),
         patience: args.patience,
         catalogue,
+    })
+}
+
+/// `--fault`, with the valid names where one is none.
+pub(crate) fn faults(names: &[String]) -> Result<Faults, CliError> {
+    Faults::parse(names).map_err(|error| {
+        let failure = CliError::new(ExitCode::BadInput, error.to_string());
+        match &error {
+            FaultError::Unknown(name) => {
+                failure.next(crate::source::did_you_mean(name, ALL.iter().map(|info| info.name)))
+            }
+            _ => failure,
+        }
     })
 }
 

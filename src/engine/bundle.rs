@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Destroy, RunContext, ScenarioContext, ScenarioState};
+use super::context::{Destroy, RunContext, ScenarioContext};
 use super::evidence;
 use super::outcome::Failure;
 use super::workspace::Workspace;
@@ -17,7 +15,6 @@ use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::run::cancel::Cancel;
 use crate::run::ledger::Ledger;
-use crate::run::mutation::Mutations;
 use crate::run::poller::Poller;
 use crate::scenario::{self, Fragments};
 use crate::source::SourceFile;
@@ -55,22 +52,8 @@ pub async fn of(run: RunContext, workspace: &str) -> Result<Evidence, String> {
     let scenario = loaded
         .scenario
         .ok_or_else(|| loaded.problems.iter().map(|p| p.line()).collect::<Vec<_>>().join("; "))?;
-    let stop = CancellationToken::new();
-    let context = ScenarioContext {
-        run: Arc::new(run),
-        name: "diagnose".into(),
-        scenario: Arc::new(scenario),
-        inputs: Arc::default(),
-        matrix: Arc::default(),
-        deadline: Instant::now() + Duration::from_secs(60),
-        mutations: Mutations::new(),
-        state: Arc::new(Mutex::new(ScenarioState {
-            workspaces: IndexMap::new(),
-            ..ScenarioState::default()
-        })),
-        background: stop.child_token(),
-        stop,
-    };
+    let context =
+        ScenarioContext::new(Arc::new(run), "diagnose", Arc::new(scenario), CancellationToken::new());
     let target = Workspace {
         alias: "workspace".into(),
         id: workspace.to_owned(),

@@ -124,12 +124,14 @@ pub struct StepRun {
     pub deadline: Instant,
     /// Exchanges so far.
     pub exchanges: Arc<AtomicU32>,
+    /// The step is about a rate limit: a 429 is its answer.
+    pub expects_429: bool,
 }
 
 impl StepRun {
     /// A step that ends at a deadline.
     pub fn new(id: &str, deadline: Instant) -> Self {
-        StepRun { id: id.to_owned(), deadline, exchanges: Arc::default() }
+        StepRun { id: id.to_owned(), deadline, exchanges: Arc::default(), expects_429: false }
     }
 }
 
@@ -139,6 +141,22 @@ const GRACE: Duration = Duration::from_secs(5);
 const MUTATION: Duration = Duration::from_secs(60);
 
 impl ScenarioContext {
+    /// A scenario that begins now; `stop` cancels its waits.
+    pub fn new(run: Arc<RunContext>, name: &str, scenario: Arc<Scenario>, stop: CancellationToken) -> Self {
+        ScenarioContext {
+            name: name.into(),
+            deadline: Instant::now() + scenario.budget,
+            scenario,
+            inputs: Arc::default(),
+            matrix: Arc::default(),
+            mutations: Mutations::new(),
+            state: Arc::default(),
+            background: stop.child_token(),
+            stop,
+            run,
+        }
+    }
+
     /// The state, locked for a moment.
     pub fn state(&self) -> std::sync::MutexGuard<'_, ScenarioState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -172,6 +190,37 @@ impl ScenarioContext {
         purpose: &str,
         request: Request,
     ) -> Result<Response, TransportError> {
+        loop {
+            let answer = self.mutate_once(step, purpose, request.clone()).await?;
+            if !self.paced(step, &answer).await {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// A 429 is answered before anything is done: obeying its Retry-After and asking again is safe for
+    /// every request. Says whether to ask again.
+    async fn paced(&self, step: &StepRun, answer: &Response) -> bool {
+        if answer.status != 429 {
+            return false;
+        }
+        let wait = self.run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1)));
+        let until = Instant::now() + wait.max(Duration::from_millis(20));
+        if until >= step.deadline || step.expects_429 {
+            return false;
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = crate::run::clock::sleep_until(until) => true,
+        }
+    }
+
+    async fn mutate_once(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
         let bound = (step.deadline + GRACE).min(Instant::now() + MUTATION);
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
         let client = self.run.api.client.clone();
@@ -199,13 +248,52 @@ impl ScenarioContext {
         purpose: &str,
         request: Request,
     ) -> Result<Response, TransportError> {
-        let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
+        loop {
+            let answer = self.fetch_once(step, purpose, &request).await?;
+            if !self.paced(step, &answer).await {
+                return Ok(answer);
+            }
+        }
+    }
+
+    async fn fetch_once(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: &Request,
+    ) -> Result<Response, TransportError> {
+        let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, request);
         let result = tokio::select! {
-            result = self.run.api.client.send(&request, step.deadline) => result,
+            result = self.run.api.client.send(request, step.deadline) => result,
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };
         recorder.record(&result);
         result
+    }
+
+    /// One row of the admin list; filed without the rows of everybody else.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn row_of_list(&self, step: &StepRun, id: &str) -> Result<Option<Value>, TransportError> {
+        let request = self.run.api.list();
+        let recorder = Recorder::new(&self.run, Some(&self.name), step, "read the list", &request);
+        let sent = tokio::select! {
+            result = self.run.api.client.send(&request, step.deadline) => result,
+            () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
+        };
+        let filed = sent.map(|mut answer| {
+            let (row, is_list) = match answer.json.take() {
+                Some(Value::Array(rows)) => {
+                    (rows.into_iter().find(|row| record::text(row, "id") == id), true)
+                }
+                other => (other, false),
+            };
+            answer.json = Some(row.clone().unwrap_or(Value::Null));
+            (answer, row.filter(|_| is_list))
+        });
+        recorder.record(&filed.as_ref().map(|(answer, _)| answer.clone()).map_err(Clone::clone));
+        filed.map(|(_, row)| row)
     }
 
     /// Files what a record shows of a workspace, when it changed.
@@ -240,6 +328,24 @@ impl ScenarioContext {
         self.run.log.redactor().register(name, value);
         Secret::new(value)
     }
+}
+
+/// Sends for the run itself, outside of any scenario; filed under a step's name.
+///
+/// # Errors
+/// No whole answer came: the chain of causes.
+pub async fn send_filed(
+    run: &RunContext,
+    step: &str,
+    purpose: &str,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Response, TransportError> {
+    let step = StepRun::new(step, (Instant::now() + Duration::from_secs(10)).min(deadline));
+    let recorder = Recorder::new(run, None, &step, purpose, request);
+    let result = run.api.client.send(request, step.deadline).await;
+    recorder.record(&result);
+    result
 }
 
 /// Files one exchange under its step.

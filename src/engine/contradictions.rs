@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
-
-use super::plan::Instance;
+use super::plan::{Instance, Known};
 use crate::models::allowlist::{Allowlist, external_like};
 use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Finding, Situation, Target, detect};
@@ -12,7 +10,7 @@ use crate::models::derive::derive;
 use crate::models::inputs::{LLM_PATH, MODEL_SLUG};
 use crate::models::situation::SET;
 use crate::scenario::model::{Create, Credentials, ModelField, Step, Verb};
-use crate::scenario::template::{Scope, Template};
+use crate::scenario::template::Template;
 use crate::source::{Level, Problem};
 
 /// What the creates are checked against.
@@ -58,23 +56,43 @@ fn collect<'s>(steps: &'s [Step], into: &mut Vec<(&'s Step, &'s Create)>) {
     }
 }
 
-/// Inputs and matrix: what is known before anything runs.
-struct Known<'a> {
-    instance: &'a Instance,
+/// A create with automatic model, as far as inputs and matrix tell.
+pub struct Foreseen {
+    /// Its name in the scenario.
+    pub alias: String,
+    /// Its runtime.
+    pub runtime: String,
+    /// `byok`, `platform` or empty.
+    pub llm_path: String,
+    /// An explicit model.
+    pub model: Option<String>,
 }
 
-impl Scope for Known<'_> {
-    fn lookup(&self, path: &[String]) -> Option<Value> {
-        match path {
-            [first, name] if first == "inputs" => self.instance.inputs.get(name).cloned(),
-            [first, name] if first == "matrix" => self.instance.matrix.get(name).map(|v| json!(v)),
-            _ => None,
-        }
-    }
-
-    fn random(&self) -> u64 {
-        0
-    }
+/// The creates of an instance whose model the rules choose, or that name one with automatic credentials.
+pub fn creates(instance: &Instance) -> Vec<Foreseen> {
+    let scope = Known { instance };
+    let mut creates = Vec::new();
+    collect(&instance.scenario.steps, &mut creates);
+    let text = |template: &Option<Template>| template.as_ref().and_then(|t| t.render(&scope).ok());
+    creates
+        .into_iter()
+        .filter(|(_, create)| create.answer.status.is_empty() || create.answer.status_fits(201))
+        .filter_map(|(_, create)| {
+            let model = match &create.model {
+                ModelField::None => return None,
+                ModelField::Auto => None,
+                ModelField::Slug(slug) => slug.render(&scope).ok().filter(|s| !s.is_empty() && s != "auto"),
+            };
+            let runtime = text(&create.runtime).unwrap_or_else(|| "claude-code".into());
+            let external = create.external || external_like(&runtime);
+            (!external).then(|| Foreseen {
+                alias: create.alias.clone(),
+                runtime,
+                llm_path: text(&create.llm_path).unwrap_or_default(),
+                model,
+            })
+        })
+        .collect()
 }
 
 fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<'_>) -> Vec<Problem> {

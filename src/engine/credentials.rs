@@ -10,8 +10,9 @@ use super::context::ScenarioContext;
 use super::outcome::{Failure, FailureKind};
 use super::scope::StepScope;
 use crate::domain::Secret;
-use crate::models::allowlist::external_like;
+use crate::models::allowlist::{Allowlist, external_like};
 use crate::models::auto::{Choice, Overrides, auto};
+use crate::models::catalogue::Catalogue;
 use crate::models::derive::{derive, registered};
 use crate::models::dispatch::resolve;
 use crate::models::inputs::{Inputs, LlmPath};
@@ -90,6 +91,27 @@ pub fn choose(
         chosen.provider = derive(&context.run.catalogue, runtime, model, &names).ok().map(|p| p.name.clone());
     }
     Ok(chosen)
+}
+
+/// What a create would ask for, as far as it is known before anything runs: `model, provider, who pays, secret names`.
+pub fn foresee(
+    catalogue: &Catalogue,
+    allowlist: &Allowlist,
+    env: &BTreeMap<String, String>,
+    runtime: &str,
+    path: LlmPath,
+    slug: Option<&str>,
+) -> Result<Choice, String> {
+    let inputs = Inputs::from_env(catalogue, env);
+    let mut overrides = Overrides::of(&inputs);
+    overrides.slug = slug.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
+    auto(catalogue, allowlist, runtime, path, &inputs.keys, overrides, None).or_else(|refused| {
+        let key = refused.keys_that_would_do.first().filter(|_| refused.not_configured);
+        let Some(key) = key else { return Err(refused.summary()) };
+        let keys =
+            inputs.keys.iter().cloned().chain([crate::models::inputs::native(key).to_owned()]).collect();
+        auto(catalogue, allowlist, runtime, path, &keys, overrides, None).map_err(|e| e.summary())
+    })
 }
 
 fn pick(

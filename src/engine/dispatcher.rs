@@ -1,21 +1,19 @@
 //! Runs a plan: one task owns the truth of the run, everything else reports to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::context::{RunContext, ScenarioContext, ScenarioState};
+use super::context::{RunContext, ScenarioContext};
 use super::plan::{self, Instance};
 use super::{cleanup, root, scenario_run};
 use crate::domain::{ExitCode, time};
 use crate::event::{CancelReason, Class, EventKind, Planned, RunFinished, ScenarioFinished, Verdict};
 use crate::run::clock;
-use crate::run::mutation::Mutations;
 use crate::scenario::model::Gate;
 
 /// After a TERM that follows an INT, clean-up has so much more.
@@ -52,6 +50,17 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
         })
+    }
+
+    /// Waits for an INT or TERM while nothing has been made yet.
+    pub async fn interrupted(&mut self) -> ExitCode {
+        loop {
+            match self.next().await {
+                Input::Interrupt => return ExitCode::Interrupted,
+                Input::Terminate => return ExitCode::Terminated,
+                _ => {}
+            }
+        }
     }
 
     /// Waits for the end of a server: INT and TERM are its ordinary ends.
@@ -237,19 +246,9 @@ impl Dispatcher {
                 return Done::Scenario(Box::new(finished));
             }
             let scenario = ScenarioContext {
-                name: instance.name.as_str().into(),
-                scenario: Arc::clone(&instance.scenario),
                 inputs: Arc::new(instance.inputs.clone()),
                 matrix: Arc::new(instance.matrix.clone()),
-                deadline: Instant::now() + instance.scenario.budget,
-                mutations: Mutations::new(),
-                state: Arc::new(Mutex::new(ScenarioState {
-                    workspaces: IndexMap::new(),
-                    ..ScenarioState::default()
-                })),
-                background: stop.child_token(),
-                stop,
-                run: context,
+                ..ScenarioContext::new(context, &instance.name, Arc::clone(&instance.scenario), stop)
             };
             Done::Scenario(Box::new(scenario_run::run(scenario, &instance).await))
         });

@@ -47,7 +47,9 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             gatherers.push(("container", "the container, and what the engine did to it", Box::pin(work)));
         }
         gatherers.push(("billing", "billing mode", Box::pin(billing(context, workspace))));
-        gatherers.push(("sent", "what was sent at create", Box::pin(async { Ok(sent(workspace)) })));
+        if !workspace.sent.is_null() {
+            gatherers.push(("sent", "what was sent at create", Box::pin(async { Ok(sent(workspace)) })));
+        }
         gatherers.push((
             "neighbours",
             "neighbours: NOT the target",

@@ -12,6 +12,7 @@ use super::steps::default_budget;
 use crate::domain::time;
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
 use crate::scenario::model::{Capability, Gate, Input, InputKind, Scenario, Step, Verb};
+use crate::scenario::template::Scope;
 use crate::source::{Problem, did_you_mean};
 
 /// One scenario instance that is planned.
@@ -280,26 +281,52 @@ fn list_steps(steps: &[Step], into: &mut Vec<PlannedStep>) {
     }
 }
 
+/// Inputs and matrix: what is known before anything runs.
+pub struct Known<'a> {
+    /// Of this instance.
+    pub instance: &'a Instance,
+}
+
+impl Scope for Known<'_> {
+    fn lookup(&self, path: &[String]) -> Option<Value> {
+        match path {
+            [first, name] if first == "inputs" => self.instance.inputs.get(name).cloned(),
+            [first, name] if first == "matrix" => self.instance.matrix.get(name).map(|v| json!(v)),
+            _ => None,
+        }
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
 /// The longest that an instance may take: its body, bounded by its budget, and its clean-up.
 pub fn worst_case(instance: &Instance) -> Duration {
-    fn sum(steps: &[Step]) -> Duration {
-        steps
-            .iter()
-            .map(|step| match (&step.within, &step.verb) {
-                (Some(crate::scenario::model::DurationField::Literal(d)), _) => *d,
-                (_, Verb::Parallel(steps)) => {
-                    steps.iter().map(|s| sum(std::slice::from_ref(s))).max().unwrap_or_default()
-                }
-                (_, Verb::Steps(steps)) => sum(steps),
-                (_, Verb::Foreach(each)) => {
-                    let rounds =
-                        if each.parallel { 1 } else { u32::try_from(each.items.len()).unwrap_or(u32::MAX) };
-                    sum(&each.steps).saturating_mul(rounds)
-                }
-                (_, Verb::Hold(_)) => Duration::from_secs(60),
-                (_, verb) => default_budget(verb),
-            })
-            .fold(Duration::ZERO, Duration::saturating_add)
-    }
-    sum(&instance.scenario.steps).min(instance.scenario.budget) + super::cleanup::BUDGET
+    let known = Known { instance };
+    longest(&instance.scenario.steps, &known).min(instance.scenario.budget) + super::cleanup::BUDGET
+}
+
+fn longest(steps: &[Step], known: &Known<'_>) -> Duration {
+    let one = |step: &Step| -> Duration {
+        let within = step.within.as_ref().and_then(|within| within.resolve(known).ok());
+        let once = within.unwrap_or_else(|| match &step.verb {
+            Verb::Parallel(steps) => {
+                steps.iter().map(|s| longest(std::slice::from_ref(s), known)).max().unwrap_or_default()
+            }
+            Verb::Steps(steps) => longest(steps, known),
+            Verb::Foreach(each) => {
+                let rounds =
+                    if each.parallel { 1 } else { u32::try_from(each.items.len()).unwrap_or(u32::MAX) };
+                longest(&each.steps, known).saturating_mul(rounds)
+            }
+            Verb::Hold(hold) => hold.duration.resolve(known).unwrap_or_default(),
+            verb => default_budget(verb),
+        });
+        match &step.retry {
+            Some(retry) => (once + retry.pause).saturating_mul(retry.attempts.max(1)),
+            None => once,
+        }
+    };
+    steps.iter().map(one).fold(Duration::ZERO, Duration::saturating_add)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::context::{Recorder, RunContext, StepRun};
+use super::context::{RunContext, send_filed};
 use crate::domain::time;
 use crate::http::{Request, Response};
 use crate::platform::{Auth, record, segment};
@@ -96,9 +96,5 @@ async fn send(
     request: Request,
     deadline: Instant,
 ) -> Result<Response, String> {
-    let step = StepRun::new("root", deadline.min(Instant::now() + Duration::from_secs(10)));
-    let recorder = Recorder::new(run, None, &step, purpose, &request);
-    let result = run.api.client.send(&request, step.deadline).await;
-    recorder.record(&result);
-    result.map_err(|e| e.text)
+    send_filed(run, "root", purpose, &request, deadline).await.map_err(|e| e.text)
 }

@@ -85,15 +85,7 @@ impl Log {
             .append(true)
             .open(&path)
             .map_err(|e| LogError::io("create", &path, e))?;
-        Ok(Log {
-            shared: Arc::new(Shared {
-                started: Instant::now(),
-                path,
-                redactor,
-                broken: CancellationToken::new(),
-                inner: Mutex::new(Inner { file, seq: 0, error: None, listeners: Vec::new() }),
-            }),
-        })
+        Ok(Log::over(file, path, 0, redactor))
     }
 
     /// Opens the log of a run that ended, to say what became of its resources. A torn last line is closed.
@@ -107,7 +99,11 @@ impl Log {
         let seq = text.iter().filter(|b| **b == b'\n').count() as u64;
         let file = OpenOptions::new().append(true).open(&path).map_err(|e| LogError::io("open", &path, e))?;
         file.set_len(whole as u64).map_err(|e| LogError::io("mend", &path, e))?;
-        Ok(Log {
+        Ok(Log::over(file, path, seq, redactor))
+    }
+
+    fn over(file: File, path: PathBuf, seq: u64, redactor: Redactor) -> Log {
+        Log {
             shared: Arc::new(Shared {
                 started: Instant::now(),
                 path,
@@ -115,7 +111,7 @@ impl Log {
                 broken: CancellationToken::new(),
                 inner: Mutex::new(Inner { file, seq, error: None, listeners: Vec::new() }),
             }),
-        })
+        }
     }
 
     /// Where it is.

@@ -13,10 +13,13 @@ pub fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
     redactor.learn(value);
     let mut value = value.clone();
     redactor.value(&mut value);
-    if bytes <= KEEP {
-        return Body { json: Some(value), text: None, bytes: bytes as u64 };
+    if bytes > KEEP {
+        let text = value.to_string();
+        if text.len() > KEEP {
+            return Body { json: None, text: Some(cut(&text)), bytes: bytes as u64 };
+        }
     }
-    Body { json: None, text: Some(cut(&value.to_string())), bytes: bytes as u64 }
+    Body { json: Some(value), text: None, bytes: bytes as u64 }
 }
 
 /// Keeps a body that is no JSON.

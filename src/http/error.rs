@@ -55,7 +55,8 @@ impl TransportError {
         } else if error.is_connect() {
             if lower.contains("dns") || lower.contains("lookup address") {
                 Transport::Dns
-            } else if lower.contains("certificate") || lower.contains("tls") || lower.contains("handshake") {
+            } else if ["certificate", "tls", "handshake", "corrupt message"].iter().any(|w| lower.contains(w))
+            {
                 Transport::Tls
             } else {
                 Transport::Connect
@@ -65,6 +66,7 @@ impl TransportError {
         } else if lower.contains("invalid http")
             || lower.contains("parse error")
             || lower.contains("invalid status")
+            || lower.contains("message head is too large")
         {
             Transport::BadAnswer
         } else {

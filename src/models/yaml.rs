@@ -1,15 +1,10 @@
-//! A YAML text as a tree in which every key and value knows its place.
+//! A YAML text as a tree that is easy to check by hand.
 //!
 //! Catalogues, workflow files and situations are checked by hand over this tree, so that all of a
 //! file's errors come at once and each points at its bytes.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
-
-use crate::source::{Position, Problem, SourceFile, Span};
+use crate::source::{Problem, SourceFile, Span};
+use crate::yaml::{Aliases, Kind, Node as Located, Reading};
 
 /// A value with its place. Behind an alias or a merge it points at the text itself, not at the alias.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,49 +108,43 @@ impl Node {
 
 /// Reads a text. The error is a problem with a place: bad YAML, a duplicate key, an alias bomb.
 pub fn parse(file: &SourceFile) -> Result<Node, Box<Problem>> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_nodes: 100_000, max_aliases: 2_000, max_depth: 64 },
-        // `on:` is a key and `no` a string, as in YAML 1.2.
-        strict_booleans: true,
-    };
-    match serde_saphyr::from_str_with_options::<Option<Spanned<Raw>>>(&file.text, options) {
-        Ok(Some(raw)) => Ok(node(raw, file)),
-        Ok(None) => Ok(Node { value: Value::Null, span: Span::default() }),
-        Err(error) => {
-            let span = error.location().map(|at| span_of(at, file)).unwrap_or_default();
-            let message = error.without_snippet().to_string();
-            let message = message.lines().next().unwrap_or("not YAML").to_owned();
-            Err(Box::new(Problem::error("yaml::syntax", message).at(file, span, "here")))
-        }
+    let mut problems = Vec::new();
+    let tree = crate::yaml::parse(file, &READING, &mut problems);
+    match (tree, problems.into_iter().next()) {
+        (_, Some(problem)) => Err(Box::new(problem)),
+        (Some(tree), None) => Ok(node(tree, file)),
+        (None, None) => Ok(Node { value: Value::Null, span: Span::default() }),
     }
 }
 
-enum Raw {
-    Null,
-    Bool(bool),
-    Number(String),
-    Text(String),
-    Seq(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<Key>, Spanned<Raw>)>),
-}
+/// Catalogues and workflow files are larger than scenarios, and workflow files live on anchors.
+const READING: Reading = Reading {
+    code: "yaml",
+    max_nodes: 100_000,
+    max_aliases: 2_000,
+    max_bytes: 4 << 20,
+    aliases: Aliases::Defined,
+};
 
-struct Key(String);
-
-fn node(raw: Spanned<Raw>, file: &SourceFile) -> Node {
-    let span = span_of(raw.defined, file);
-    let value = match raw.value {
-        Raw::Null => Value::Null,
-        Raw::Bool(is) => Value::Bool(is),
+fn node(from: Located, file: &SourceFile) -> Node {
+    let span = one_line(from.span, file);
+    let value = match from.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(is) => Value::Bool(is),
         // `1.20` stays `1.20`: environments see the text, not the number.
-        Raw::Number(shown) => Value::Number(written(raw.defined, file).unwrap_or(shown)),
-        Raw::Text(text) => Value::Text(text),
-        Raw::Seq(items) => Value::Seq(items.into_iter().map(|item| node(item, file)).collect()),
-        Raw::Map(pairs) => Value::Map(
+        Kind::Number(number, written) => {
+            let written = written.trim();
+            let plain = written.parse::<f64>().is_ok();
+            Value::Number(if plain { written.to_owned() } else { number.to_string() })
+        }
+        Kind::Text(text) => Value::Text(text),
+        Kind::List(items) => Value::Seq(items.into_iter().map(|item| node(item, file)).collect()),
+        Kind::Map(pairs) => Value::Map(
             pairs
                 .into_iter()
                 .map(|(key, value)| Entry {
-                    key_span: span_of(key.defined, file),
-                    key: key.value.0,
+                    key_span: one_line(key.span, file),
+                    key: key.text,
                     node: node(value, file),
                 })
                 .collect(),
@@ -164,106 +153,13 @@ fn node(raw: Spanned<Raw>, file: &SourceFile) -> Node {
     Node { value, span }
 }
 
-fn written(at: Location, file: &SourceFile) -> Option<String> {
-    let span = span_of(at, file);
-    let text = file.text.get(span.start..span.start + span.len)?.trim();
-    text.parse::<f64>().ok().map(|_| text.to_owned())
-}
-
-fn span_of(at: Location, file: &SourceFile) -> Span {
-    let (start, len) = match (at.span().byte_offset(), at.span().byte_len()) {
-        (Some(start), Some(len)) => (start as usize, len as usize),
-        _ => {
-            let position = Position { line: at.line() as usize, column: at.column() as usize };
-            return file.span_at(position, at.span().len() as usize);
-        }
-    };
-    let start = start.min(file.text.len());
+/// A block's span may run to the end of the block; the caret stays on one line.
+fn one_line(span: Span, file: &SourceFile) -> Span {
+    let start = span.start.min(file.text.len());
     let rest = file.text.get(start..).unwrap_or_default();
-    // A block's span may run to the end of the block; the caret stays on one line.
     let line = rest.find('\n').unwrap_or(rest.len());
     let shown = rest[..line].trim_end().len();
-    Span { start, len: len.clamp(shown.min(1), shown.max(1)).min(rest.len()) }
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any YAML value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Null)
-            }
-
-            fn visit_none<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Null)
-            }
-
-            fn visit_some<D: serde::Deserializer<'de>>(self, from: D) -> Result<Raw, D::Error> {
-                Raw::deserialize(from)
-            }
-
-            fn visit_bool<E>(self, is: bool) -> Result<Raw, E> {
-                Ok(Raw::Bool(is))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Raw, E> {
-                Ok(Raw::Number(number.to_string()))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Raw, E> {
-                Ok(Raw::Number(number.to_string()))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Raw, E> {
-                Ok(Raw::Number(number.to_string()))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
-                Ok(Raw::Text(text.to_owned()))
-            }
-
-            fn visit_string<E>(self, text: String) -> Result<Raw, E> {
-                Ok(Raw::Text(text))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Raw::Seq(items))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Raw::Map(pairs))
-            }
-        }
-        from.deserialize_any(Any)
-    }
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // `on:` and `1:` are keys too.
-        Ok(Key(match Raw::deserialize(from)? {
-            Raw::Text(text) | Raw::Number(text) => text,
-            Raw::Bool(is) => is.to_string(),
-            Raw::Null => String::new(),
-            Raw::Seq(_) | Raw::Map(_) => {
-                return Err(serde::de::Error::custom("a key must be a scalar"));
-            }
-        }))
-    }
+    Span { start, len: span.len.clamp(shown.min(1), shown.max(1)).min(rest.len()) }
 }
 
 #[cfg(test)]

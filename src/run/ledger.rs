@@ -1,6 +1,7 @@
 //! What a run owns: written before it is asked for, kept until it is verified to be gone.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use indexmap::IndexMap;
 
@@ -42,6 +43,8 @@ pub struct Entry {
     pub managed: bool,
     /// It was seen online or failed after the last request that provisions it.
     pub settled: bool,
+    /// When that request was made, by this process.
+    pub provisioning_since: Option<Instant>,
     /// How it ended, if it did.
     pub end: Option<End>,
 }
@@ -92,6 +95,7 @@ impl Ledger {
                 name: name.to_owned(),
                 scenario: scenario.map(str::to_owned),
                 managed,
+                provisioning_since: Some(Instant::now()),
                 ..Entry::default()
             },
         );
@@ -125,6 +129,9 @@ impl Ledger {
     /// A workspace was seen online or failed (`true`), or is being provisioned again (`false`).
     pub fn settle(&self, id: &str, settled: bool) {
         if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+            if !settled && (entry.settled || entry.provisioning_since.is_none()) {
+                entry.provisioning_since = Some(Instant::now());
+            }
             entry.settled = settled;
         }
     }

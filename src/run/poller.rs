@@ -253,15 +253,21 @@ impl Poller {
         self.shared.lock().stream_since
     }
 
+    /// Keeps the events of a workspace from now on, until it is forgotten.
+    pub fn track(&self, id: &str) {
+        self.shared.lock().events.entry(id.to_owned()).or_default();
+    }
+
     /// An event came: it is kept, and wakes the waits of its workspace.
     pub fn event(&self, id: &str, kind: String, payload: Value) {
         let mut state = self.shared.lock();
-        let events = state.events.entry(id.to_owned()).or_default();
-        if events.len() == KEPT_EVENTS {
-            events.pop_front();
-        }
-        // Heartbeats come for ever and say nothing that polling does not.
-        if kind != "WORKSPACE_HEARTBEAT" {
+        // Heartbeats come for ever and say nothing that polling does not; strangers' events are not ours to keep.
+        if kind != "WORKSPACE_HEARTBEAT"
+            && let Some(events) = state.events.get_mut(id)
+        {
+            if events.len() == KEPT_EVENTS {
+                events.pop_front();
+            }
             events.push_back(StreamEvent { at: Instant::now(), kind, payload });
         }
         if let Some(watched) = state.watched.get_mut(id) {
@@ -291,6 +297,12 @@ impl Poller {
     /// What killed it.
     pub fn death(&self) -> String {
         self.shared.lock().death.clone()
+    }
+
+    /// Something that the target cannot do without is dead.
+    pub fn give_up(&self, why: &str) {
+        why.clone_into(&mut self.shared.lock().death);
+        self.shared.dead.cancel();
     }
 }
 

@@ -28,8 +28,8 @@ use crate::source::{Level, Problem, SourceFile, Span};
 use super::decode;
 use super::fragment::Fragments;
 use super::model::Input;
-use super::node::Node;
 use super::raw::values::Text;
+use crate::yaml::Node;
 
 use names::Names;
 

@@ -15,7 +15,7 @@ use serde::de::{
 
 use crate::source::{Span, did_you_mean};
 
-use super::node::{Key, Kind, Node};
+use crate::yaml::{Key, Kind, Node};
 
 const SPANNED: &str = "$scenario::Spanned";
 pub(super) const KIND: &str = "$scenario::Kind";

@@ -4,10 +4,11 @@ use indexmap::IndexMap;
 
 use crate::source::{Problem, SourceFile, Span};
 
+use super::READING;
 use super::decode;
-use super::node::{Kind, Node};
 use super::raw::RawFragment;
-use super::yaml;
+use crate::yaml;
+use crate::yaml::{Kind, Node};
 
 /// All fragments that `use:` can name.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +71,7 @@ pub fn is_fragment(source: &SourceFile) -> bool {
 }
 
 fn read(source: &SourceFile, problems: &mut Vec<Problem>) -> Option<Fragment> {
-    let node = yaml::parse(source, problems)?;
+    let node = yaml::parse(source, &READING, problems)?;
     let mut errors = Vec::new();
     let raw: RawFragment = decode::decode(&node, &mut errors).unwrap_or_default();
     let mut wrong: Vec<Problem> = errors
@@ -147,7 +148,7 @@ fn moved(node: &Node, span: Span) -> Node {
             entries
                 .iter()
                 .map(|(key, value)| {
-                    let key = super::node::Key { text: key.text.clone(), span };
+                    let key = crate::yaml::Key { text: key.text.clone(), span };
                     (key, moved(value, span))
                 })
                 .collect(),

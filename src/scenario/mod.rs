@@ -6,7 +6,7 @@ pub mod fragment;
 pub mod matcher;
 mod matrix;
 pub mod model;
-mod node;
+mod any;
 pub mod raw;
 mod schema;
 mod shipped;
@@ -14,7 +14,6 @@ pub mod template;
 pub mod verbs;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 pub use check::WORKSPACE_FIELDS;
 pub use fragment::Fragments;
@@ -24,6 +23,7 @@ pub use schema::{fragment_schema, schema};
 pub use shipped::{shipped, shipped_fragment_files, shipped_fragments};
 
 use crate::source::{Level, Problem, SourceFile};
+use crate::yaml::{Aliases, Reading};
 
 /// What came of reading a scenario file.
 #[derive(Clone, Debug)]
@@ -56,3 +56,12 @@ pub fn expired(scenario: &Scenario, today: &str) -> Option<Problem> {
             .hint("mend it, or look into the issue and set a new `until`")
     })
 }
+
+/// A scenario is a page or two.
+const READING: Reading = Reading {
+    code: "scenario",
+    max_nodes: 20_000,
+    max_aliases: 200,
+    max_bytes: 1 << 20,
+    aliases: Aliases::Used,
+};

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::decode::Spanned;
 use super::model::{Gate, InputKind};
-use super::node::Node;
+use crate::yaml::Node;
 
 use agent::{RawA2a, RawHeartbeat, RawInbox, RawRegister};
 use expect::RawExpect;

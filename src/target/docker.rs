@@ -39,6 +39,10 @@ pub struct Settings {
     pub faults: Faults,
     /// Decides jitter.
     pub seed: u64,
+    /// Generated when absent.
+    pub admin_token: Option<Secret>,
+    /// The platform's port; 0 takes a free one.
+    pub port: u16,
 }
 
 /// Containers take real time: fast enough that minutes of silence are seconds, slow enough that
@@ -171,7 +175,10 @@ async fn listen(
     })
     .await
     .map_err(|e| fail("provider", &e))?;
-    let admin_token = Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>()));
+    let admin_token = settings
+        .admin_token
+        .clone()
+        .unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
     let containers = Arc::new(Containers::new(Setup {
         engine: engine.clone(),
         run: settings.run.clone(),
@@ -182,7 +189,10 @@ async fn listen(
     let mut tried = 0;
     loop {
         tried += 1;
-        let port = free_port(gateway).map_err(|e| fail("platform", &e))?;
+        let port = match settings.port {
+            0 => free_port(gateway).map_err(|e| fail("platform", &e))?,
+            given => given,
+        };
         let options = Options {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::new(gateway, port)],
             admin_token: admin_token.clone(),
@@ -200,7 +210,7 @@ async fn listen(
         };
         match server::start(options).await {
             Ok(platform) => return Ok((platform, provider, admin_token)),
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && tried < PORTS => {}
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && settings.port == 0 && tried < PORTS => {}
             Err(e) => return Err(fail("platform", &e)),
         }
     }

@@ -98,6 +98,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     }
     facts.answers = answers;
     facts.provider = provider;
+    facts.rate_limit = health.headers.get("x-ratelimit-limit").and_then(|v| v.trim().parse().ok());
     facts.offered = offered;
     facts.drift = drift;
     let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
@@ -129,7 +130,7 @@ async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenErr
             let check: &[&str] = match error.kind {
                 Transport::Dns => &["the name in --base-url (or BASE)", "the machine's DNS"],
                 Transport::Tls => &[
-                    "is the certificate valid for this name?",
+                    "does the server speak TLS there, and is its certificate valid for this name?",
                     "--ca-cert FILE trusts a CA of your own; --insecure verifies nothing and says so",
                 ],
                 Transport::TimedOut => &[
@@ -138,6 +139,12 @@ async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenErr
                 ],
                 Transport::BadAnswer => {
                     &["what answers there does not speak HTTP: is it the right port, http or https?"]
+                }
+                Transport::TooLarge => {
+                    &["what answers there is no workspace-server: is it the right address?"]
+                }
+                Transport::Reset | Transport::CutOff => {
+                    &["something is there and breaks the connection: the server's log, or a proxy in between"]
                 }
                 _ if is_loopback(host) => {
                     &["is the server running? `--base-url` (or BASE) must be its address"]

@@ -1,3 +1,26 @@
-//! Tests of parts that meet only over HTTP. One binary, one module a concern.
+//! Tests of parts that meet only over HTTP, and of the real binary. One binary, one module a concern.
 
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bad_server;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod contradictions;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod interrupts;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod ownership;
+#[cfg(test)]
+mod platform;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod transport;

@@ -77,6 +77,7 @@ pub async fn register(
                 edge_name: "register".into(),
                 ..Workspace::default()
             };
+            context.run.poller.track(&id);
             context.state().workspaces.insert(alias.clone(), workspace);
         } else if (400..500).contains(&answer.status) {
             context.run.ledger.release(&resource, "never made", None);

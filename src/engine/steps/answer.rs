@@ -4,7 +4,7 @@ use crate::engine::outcome::Failure;
 use crate::engine::scope::StepScope;
 use crate::http::Response;
 use crate::platform::record;
-use crate::scenario::model::Answer;
+use crate::scenario::model::{Answer, StatusPattern, Verb};
 
 /// `201: unsupported workspace runtime (RUNTIME_UNSUPPORTED)`: what an answer says, for people.
 pub fn describe(answer: &Response) -> String {
@@ -64,4 +64,18 @@ pub fn succeeded(
         }
     }
     Ok(())
+}
+
+/// Whether a step's own assertions speak of a status.
+pub fn speaks_of(verb: &Verb, status: u16) -> bool {
+    let answer = match verb {
+        Verb::Http(http) => &http.answer,
+        Verb::Create(create) => &create.answer,
+        Verb::A2a(a2a) => &a2a.answer,
+        Verb::Register(register) => &register.answer,
+        Verb::Heartbeat(heartbeat) => &heartbeat.answer,
+        Verb::Token(token) => &token.answer,
+        _ => return false,
+    };
+    answer.status.contains(&StatusPattern::Exact(status))
 }

@@ -232,6 +232,7 @@ fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Op
         workspace.runtime = "external".into();
     }
     context.run.ledger.own(&workspace.resource, id, &workspace.name);
+    context.run.poller.track(id);
     let alias = workspace.alias.clone();
     let status = body.and_then(record::status);
     context.state().workspaces.insert(alias.clone(), workspace);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::await_status::known;
 use crate::domain::Status;
@@ -121,11 +121,7 @@ pub async fn merged_row(
         return Err(Failure::product(format!("the row: {}", super::answer::describe(&answer))));
     }
     let mut merged = answer.json.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
-    if let Ok(list) = context.fetch(step, "read the list", context.run.api.list()).await
-        && let Some(rows) = list.json.as_ref().and_then(Value::as_array)
-        && let Some(row) = rows.iter().find(|row| record::text(row, "id") == workspace.id)
-    {
-        let row: Map<String, Value> = row.as_object().cloned().unwrap_or_default();
+    if let Ok(Some(Value::Object(row))) = context.row_of_list(step, &workspace.id).await {
         for (field, value) in row {
             merged.entry(field).or_insert(value);
         }

@@ -89,7 +89,8 @@ async fn run_step(
             finish(context, &id, StepOutcome::Skipped, reason, began, Finish::default());
             return Ok(());
         }
-        let run = StepRun::new(&id, deadline);
+        let mut run = StepRun::new(&id, deadline);
+        run.expects_429 = answer::speaks_of(&step.verb, 429);
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result

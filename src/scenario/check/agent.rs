@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::domain::answers;
 use crate::scenario::model::{A2a, Heartbeat, Inbox, Register, Reply, Say};
-use crate::scenario::node::{Kind, Node};
 use crate::scenario::raw::agent::{RawA2a, RawHeartbeat, RawInbox, RawRegister};
 use crate::scenario::template::Template;
 use crate::source::{Span, did_you_mean};
+use crate::yaml::{Kind, Node};
 
 use super::Check;
 use super::names::Means;

@@ -4,20 +4,21 @@ use indexmap::IndexMap;
 
 use crate::domain::time;
 use crate::scenario::Loaded;
+use crate::scenario::READING;
 use crate::scenario::fragment::Fragments;
 use crate::scenario::model::{Capability, ExpectFailure, Input, InputKind, Scenario, Step};
-use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawExpectFailure, RawInput, RawScenario};
-use crate::scenario::yaml;
 use crate::source::{SourceFile, Span, did_you_mean};
+use crate::yaml;
+use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 
 /// Reads and checks a scenario file.
 pub fn scenario(source: &SourceFile, fragments: &Fragments) -> Loaded {
     let mut check = Check::new(source, fragments);
-    let node = yaml::parse(source, &mut check.problems);
+    let node = yaml::parse(source, &READING, &mut check.problems);
     let scenario = node.and_then(|node| check.document(&node));
     let scenario = scenario.filter(|_| !check.has_errors());
     let mut problems = check.problems;

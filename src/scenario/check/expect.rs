@@ -1,10 +1,10 @@
 //! `expect:`, one subject at a time.
 
 use crate::scenario::model::{ActivityRow, ActivitySource, Expect};
-use crate::scenario::node::{Kind, Node};
 use crate::scenario::raw::expect::RawExpect;
 use crate::scenario::raw::values::Text;
 use crate::source::{Span, did_you_mean};
+use crate::yaml::{Kind, Node};
 
 use super::Check;
 

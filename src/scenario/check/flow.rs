@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 
 use crate::scenario::fragment::substitute;
 use crate::scenario::model::{ContainerVerb, Exec, Foreach, Step};
-use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::flow::{RawContainer, RawExec, RawForeach, RawUse};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::TemplateValue;
 use crate::source::{Problem, Span, did_you_mean};
+use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 use super::names::Means;

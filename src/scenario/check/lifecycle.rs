@@ -6,12 +6,12 @@ use crate::domain::Status;
 use crate::scenario::model::{
     Await, Create, Credentials, DurationField, Edge, Hold, ModelField, Terminate, Wake, WorkspaceRef,
 };
-use crate::scenario::node::{Kind, Node};
 use crate::scenario::raw::lifecycle::{
     RawAwait, RawCreate, RawDelete, RawHibernate, RawHold, RawPause, RawRestart, RawTarget,
 };
 use crate::scenario::raw::values::Text;
 use crate::source::Span;
+use crate::yaml::{Kind, Node};
 
 use super::Check;
 use super::names::Means;

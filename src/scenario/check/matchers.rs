@@ -1,10 +1,10 @@
 //! Tests of values, and what must hold of answers.
 
 use crate::scenario::model::{Answer, Bounds, JsonPath, Matcher, MatcherTest, StatusPattern};
-use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::values::{RawAnswer, Text};
 use crate::scenario::template::TemplateValue;
 use crate::source::{Span, did_you_mean};
+use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 

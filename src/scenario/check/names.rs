@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 
 use crate::scenario::model::{Capability, WorkspaceRef};
-use crate::scenario::node::{Kind, Node};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::Function;
 use crate::source::{Span, did_you_mean};
+use crate::yaml::{Kind, Node};
 
 use super::Check;
 

@@ -5,11 +5,11 @@ use indexmap::IndexMap;
 use crate::scenario::model::{
     Billing, Http, HttpBody, Identity, ModelChange, Secret, TokenAction, TokenVerb,
 };
-use crate::scenario::node::{Kind, Node};
 use crate::scenario::raw::request::{RawBilling, RawFile, RawHttp, RawModel, RawSecret, RawToken};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::Template;
 use crate::source::Span;
+use crate::yaml::{Kind, Node};
 
 use super::Check;
 use super::names::Means;

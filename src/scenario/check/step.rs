@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::scenario::model::{Condition, ConditionTest, DurationField, Retry, Step, Verb};
-use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawRetry, RawStep, STEP_KEYS};
 use crate::scenario::template::Template;
 use crate::scenario::verbs;
 use crate::source::{Span, did_you_mean};
+use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::domain::{Status, time};
 use crate::scenario::model::{DurationField, Identity};
-use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::{Part, Template, TemplateValue};
 use crate::source::{Span, did_you_mean};
+use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::values::{Answered, AnyValue, Auth, Text, TextMap};
 use crate::scenario::decode::Spanned;
 use crate::scenario::model::{Envelope, Part};
-use crate::scenario::node::Node;
+use crate::yaml::Node;
 
 /// `register:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{AnyValue, TestMap, Tests, Text};
-use crate::scenario::node::Node;
+use crate::yaml::Node;
 
 /// `expect:`; exactly one of `row_of`, `env_of`, `activity_of`, `event_of`, `gone`, `value`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::RawStep;
 use super::values::{AnyValue, Tests, Text, TextMap};
 use crate::scenario::decode::Spanned;
-use crate::scenario::node::Node;
+use crate::yaml::Node;
 
 /// `container:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::values::{Answered, AnyValue, Auth, OneOrMany, Text, TextMap};
 use crate::domain::Status;
 use crate::scenario::decode::Spanned;
-use crate::scenario::node::Node;
+use crate::yaml::Node;
 
 /// `create:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

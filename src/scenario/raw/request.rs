@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::values::{Answered, AnyValue, Auth, Text, TextMap, Texts};
 use crate::scenario::decode::Spanned;
-use crate::scenario::node::Node;
+use crate::yaml::Node;
 
 /// `secret:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

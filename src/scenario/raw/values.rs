@@ -168,16 +168,16 @@ impl JsonSchema for Answered {
 pub struct RawAnswer {
     /// `201`, `[200, 204]`, `2xx`, `"!200"`.
     #[schemars(with = "Option<OneOrMany<Text>>")]
-    pub status: Option<crate::scenario::node::Node>,
+    pub status: Option<crate::yaml::Node>,
     /// JSON path → what must hold of what it finds.
     #[schemars(with = "Option<TestMap>")]
-    pub json: Option<crate::scenario::node::Node>,
+    pub json: Option<crate::yaml::Node>,
     /// What must hold of the whole body as text.
     #[schemars(with = "Option<Tests>")]
-    pub text: Option<crate::scenario::node::Node>,
+    pub text: Option<crate::yaml::Node>,
     /// Header → what must hold.
     #[schemars(with = "Option<TestMap>")]
-    pub headers: Option<crate::scenario::node::Node>,
+    pub headers: Option<crate::yaml::Node>,
 }
 
 /// Tests of a value; all of them must hold.
@@ -187,30 +187,30 @@ pub struct RawAnswer {
 pub struct RawTests {
     /// The same value (numbers by value).
     #[schemars(with = "Option<AnyValue>")]
-    pub equals: Option<crate::scenario::node::Node>,
+    pub equals: Option<crate::yaml::Node>,
     /// Any other value, or nothing.
     #[schemars(with = "Option<AnyValue>")]
-    pub not: Option<crate::scenario::node::Node>,
+    pub not: Option<crate::yaml::Node>,
     /// A text with this; a list: with all of them.
     #[schemars(with = "Option<Texts>")]
-    pub contains: Option<crate::scenario::node::Node>,
+    pub contains: Option<crate::yaml::Node>,
     /// A text without this; a list: without any of them.
     #[schemars(with = "Option<Texts>")]
-    pub lacks: Option<crate::scenario::node::Node>,
+    pub lacks: Option<crate::yaml::Node>,
     /// `contains` and `lacks` do not look at case.
     pub ignore_case: Option<bool>,
     /// A text that matches this regular expression.
     pub matches: Option<Text>,
     /// One of these values.
     #[schemars(with = "Option<Vec<AnyValue>>")]
-    pub one_of: Option<crate::scenario::node::Node>,
+    pub one_of: Option<crate::yaml::Node>,
     /// `true`: something is there, even `null`; `false`: nothing is.
     pub exists: Option<Spanned<bool>>,
     /// `string`, `number`, `bool`, `array`, `object`, `null`.
     pub r#type: Option<Text>,
     /// Of a text, list or mapping: a number, or `{min, max}`.
     #[schemars(with = "Option<AnyValue>")]
-    pub length: Option<crate::scenario::node::Node>,
+    pub length: Option<crate::yaml::Node>,
     /// A number, this or more.
     pub at_least: Option<Spanned<f64>>,
     /// A number, this or less.
@@ -219,5 +219,5 @@ pub struct RawTests {
     pub non_empty: Option<Spanned<bool>>,
     /// A list with these among its elements.
     #[schemars(with = "Option<Vec<AnyValue>>")]
-    pub includes: Option<crate::scenario::node::Node>,
+    pub includes: Option<crate::yaml::Node>,
 }

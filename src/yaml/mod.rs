@@ -1,4 +1,4 @@
-//! YAML text → located tree. The only file that knows the YAML crate.
+//! YAML text → located tree: every key and value knows its place. The only file that knows the YAML crate.
 
 use std::fmt;
 
@@ -7,54 +7,78 @@ use serde_json::Number;
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Location, Spanned};
 
+mod node;
+
+pub use node::{Key, Kind, Node};
+
 use crate::source::{Problem, SourceFile, Span};
 
-use super::node::{Key, Kind, Node};
+/// How a text is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The first part of the codes of its problems: `scenario`, `yaml`.
+    pub code: &'static str,
+    /// More nodes than this are a mistake or an attack.
+    pub max_nodes: usize,
+    /// More aliases than this are.
+    pub max_aliases: usize,
+    /// A larger text is not read.
+    pub max_bytes: usize,
+    /// What stands behind an alias is placed where it is used, or where it is defined.
+    pub aliases: Aliases,
+}
 
-/// A scenario is a page or two; more than this is a mistake or an attack.
-const MAX_NODES: usize = 20_000;
-const MAX_ALIASES: usize = 200;
-const MAX_BYTES: usize = 1024 * 1024;
+/// Where a value behind an alias has its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aliases {
+    /// Where the alias stands.
+    Used,
+    /// Where the text stands.
+    Defined,
+}
 
 /// Reads one document. A repeated key is reported and the last one is read on, so that it hides no other error.
-pub fn parse(source: &SourceFile, problems: &mut Vec<Problem>) -> Option<Node> {
-    if source.text.len() > MAX_BYTES {
+pub fn parse(source: &SourceFile, reading: &Reading, problems: &mut Vec<Problem>) -> Option<Node> {
+    if source.text.len() > reading.max_bytes {
         problems.push(
-            Problem::error("scenario::too-large", format!("the file has {} bytes", source.text.len()))
-                .at(source, Span::default(), "more than 1 MiB")
-                .hint("split it, or move data out of it"),
+            Problem::error(
+                format!("{}::too-large", reading.code),
+                format!("the file has {} bytes", source.text.len()),
+            )
+            .at(source, Span::default(), format!("more than {} bytes", reading.max_bytes))
+            .hint("split it, or move data out of it"),
         );
         return None;
     }
-    let error = match read(source, DuplicateKeyPolicy::Error) {
+    let error = match read(source, reading, DuplicateKeyPolicy::Error) {
         Ok(node) => return Some(node),
         Err(error) => error,
     };
     let duplicate = matches!(error.without_snippet(), serde_saphyr::Error::DuplicateMappingKey { .. });
-    let again = if duplicate { read(source, DuplicateKeyPolicy::LastWins).ok() } else { None };
+    let again = if duplicate { read(source, reading, DuplicateKeyPolicy::LastWins).ok() } else { None };
     let Some(mut node) = again else {
-        problems.push(problem(source, &error, duplicate));
+        problems.push(problem(source, reading, &error, duplicate));
         return None;
     };
     let known = problems.len();
-    keep_last(source, &mut node, problems);
+    keep_last(source, reading, &mut node, problems);
     if problems.len() == known {
-        problems.push(problem(source, &error, duplicate));
+        problems.push(problem(source, reading, &error, duplicate));
     }
     Some(node)
 }
 
 /// Reports repeated keys of every mapping and keeps the last value of each.
-fn keep_last(source: &SourceFile, node: &mut Node, problems: &mut Vec<Problem>) {
+fn keep_last(source: &SourceFile, reading: &Reading, node: &mut Node, problems: &mut Vec<Problem>) {
     match &mut node.kind {
-        Kind::List(items) => items.iter_mut().for_each(|item| keep_last(source, item, problems)),
+        Kind::List(items) => items.iter_mut().for_each(|item| keep_last(source, reading, item, problems)),
         Kind::Map(entries) => {
             let mut kept: Vec<(Key, Node)> = Vec::new();
             for (key, mut value) in entries.drain(..) {
-                keep_last(source, &mut value, problems);
+                keep_last(source, reading, &mut value, problems);
                 match kept.iter_mut().find(|(k, _)| k.text == key.text) {
                     Some(first) => {
-                        problems.push(repeated(source, &key));
+                        problems.push(repeated(source, reading, &key));
                         *first = (key, value);
                     }
                     None => kept.push((key, value)),
@@ -66,14 +90,21 @@ fn keep_last(source: &SourceFile, node: &mut Node, problems: &mut Vec<Problem>) 
     }
 }
 
-fn repeated(source: &SourceFile, key: &Key) -> Problem {
-    Problem::error("scenario::duplicate-key", format!("the key `{}` stands twice in this mapping", key.text))
-        .at(source, key.span, "again here")
-        .hint("remove one of them, or give each its own step")
+fn repeated(source: &SourceFile, reading: &Reading, key: &Key) -> Problem {
+    Problem::error(
+        format!("{}::duplicate-key", reading.code),
+        format!("the key `{}` stands twice in this mapping", key.text),
+    )
+    .at(source, key.span, "again here")
+    .hint("remove one of them, or give each its own step")
 }
 
-fn read(source: &SourceFile, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
-    let budget = serde_saphyr::budget! { max_nodes: MAX_NODES, max_aliases: MAX_ALIASES, max_documents: 2 };
+fn read(
+    source: &SourceFile,
+    reading: &Reading,
+    duplicate_keys: DuplicateKeyPolicy,
+) -> Result<Node, serde_saphyr::Error> {
+    let budget = serde_saphyr::budget! { max_nodes: reading.max_nodes, max_aliases: reading.max_aliases, max_documents: 2 };
     let options = serde_saphyr::options! {
         budget: budget,
         duplicate_keys: duplicate_keys,
@@ -81,9 +112,12 @@ fn read(source: &SourceFile, duplicate_keys: DuplicateKeyPolicy) -> Result<Node,
         // `no` and `y` are words, as they are where a text is wanted.
         strict_booleans: true,
     };
-    let mut located: Located = serde_saphyr::from_str_with_options(&source.text, options)?;
-    finish(source, &mut located.0);
-    Ok(located.0)
+    let mut node = match reading.aliases {
+        Aliases::Used => serde_saphyr::from_str_with_options::<Located<false>>(&source.text, options)?.0,
+        Aliases::Defined => serde_saphyr::from_str_with_options::<Located<true>>(&source.text, options)?.0,
+    };
+    finish(source, &mut node);
+    Ok(node)
 }
 
 /// Gives numbers their digits as written, and mappings and lists a span up to their last value.
@@ -112,7 +146,7 @@ fn finish(source: &SourceFile, node: &mut Node) {
     }
 }
 
-fn problem(source: &SourceFile, error: &serde_saphyr::Error, duplicate: bool) -> Problem {
+fn problem(source: &SourceFile, reading: &Reading, error: &serde_saphyr::Error, duplicate: bool) -> Problem {
     let plain = error.without_snippet();
     let text = plain.to_string();
     let message = text.lines().next().unwrap_or_default();
@@ -121,10 +155,10 @@ fn problem(source: &SourceFile, error: &serde_saphyr::Error, duplicate: bool) ->
     match plain {
         _ if duplicate => {
             let text = source.text.get(span.start..span.start + span.len).unwrap_or_default().to_owned();
-            repeated(source, &Key { text, span })
+            repeated(source, reading, &Key { text, span })
         }
         serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::Eof { .. } => {
-            Problem::error("scenario::yaml", message).at(source, span, "here")
+            Problem::error(format!("{}::yaml", reading.code), message).at(source, span, "here")
         }
         _ => {
             let before = source.text[..span.start.min(source.text.len())].lines().last().unwrap_or_default();
@@ -133,7 +167,7 @@ fn problem(source: &SourceFile, error: &serde_saphyr::Error, duplicate: bool) ->
             } else {
                 "look for a missing quote, a tab, or indentation that differs from the line above"
             };
-            Problem::error("scenario::yaml", format!("this is not valid YAML: {message}"))
+            Problem::error(format!("{}::yaml", reading.code), format!("this is not valid YAML: {message}"))
                 .at(source, span, "the reader stopped here")
                 .hint(hint)
         }
@@ -163,26 +197,28 @@ fn raw_span(location: Location) -> Span {
     Span { start: number(span.byte_offset()), len: number(span.byte_len()) }
 }
 
-struct Located(Node);
+/// `DEFINED`: what stands behind an alias is placed where it is defined.
+struct Located<const DEFINED: bool>(Node);
 
-impl<'de> Deserialize<'de> for Located {
+impl<'de, const DEFINED: bool> Deserialize<'de> for Located<DEFINED> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Plain>::deserialize(d)?;
-        Ok(Located(Node { span: raw_span(spanned.referenced), kind: spanned.value.0 }))
+        let spanned = Spanned::<Plain<DEFINED>>::deserialize(d)?;
+        let at = if DEFINED { spanned.defined } else { spanned.referenced };
+        Ok(Located(Node { span: raw_span(at), kind: spanned.value.0 }))
     }
 }
 
-struct Plain(Kind);
+struct Plain<const DEFINED: bool>(Kind);
 
-impl<'de> Deserialize<'de> for Plain {
+impl<'de, const DEFINED: bool> Deserialize<'de> for Plain<DEFINED> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        d.deserialize_any(PlainVisitor).map(Plain)
+        d.deserialize_any(PlainVisitor::<DEFINED>).map(Plain)
     }
 }
 
-struct PlainVisitor;
+struct PlainVisitor<const DEFINED: bool>;
 
-impl<'de> Visitor<'de> for PlainVisitor {
+impl<'de, const DEFINED: bool> Visitor<'de> for PlainVisitor<DEFINED> {
     type Value = Kind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,7 +256,7 @@ impl<'de> Visitor<'de> for PlainVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Kind, A::Error> {
         let mut items = Vec::new();
-        while let Some(Located(item)) = seq.next_element()? {
+        while let Some(Located::<DEFINED>(item)) = seq.next_element()? {
             items.push(item);
         }
         Ok(Kind::List(items))
@@ -229,8 +265,9 @@ impl<'de> Visitor<'de> for PlainVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let Located(value) = map.next_value()?;
-            entries.push((Key { text: key.value, span: raw_span(key.referenced) }, value));
+            let Located::<DEFINED>(value) = map.next_value()?;
+            let at = if DEFINED { key.defined } else { key.referenced };
+            entries.push((Key { text: key.value, span: raw_span(at) }, value));
         }
         Ok(Kind::Map(entries))
     }
@@ -242,7 +279,14 @@ mod tests {
 
     fn read_all(text: &str) -> (Option<Node>, Vec<Problem>) {
         let mut problems = Vec::new();
-        (parse(&SourceFile::new("a.yaml", text), &mut problems), problems)
+        let reading = Reading {
+            code: "test",
+            max_nodes: 1_000,
+            max_aliases: 10,
+            max_bytes: 10_000,
+            aliases: Aliases::Used,
+        };
+        (parse(&SourceFile::new("a.yaml", text), &reading, &mut problems), problems)
     }
 
     /// An upgrade of the YAML crate that loses places must fail here.

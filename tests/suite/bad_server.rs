@@ -1,0 +1,183 @@
+//! What a server that is none gets: exit 3, the whole cause, and what to check.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::harness::{Harness, Output};
+use super::platform::{Platform, beside, block};
+
+/// How a server misbehaves.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    Html,
+    Redirect,
+    Silent,
+    Closes,
+    Garbage,
+    Empty,
+    /// A body that never ends.
+    Endless,
+    /// A body of 100 MB, all of it sent.
+    Huge,
+    /// Half of what it promised.
+    Short,
+    Refuses,
+    OtherJson,
+    /// Healthy, but its list is none.
+    ListIsNone,
+}
+
+async fn answer(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
+    let mut request = vec![0; 8 << 10];
+    let read = stream.read(&mut request).await?;
+    let health = request[..read].starts_with(b"GET /health");
+    let whole = |status: &str, kind: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let ok = |body: &str| whole("200 OK", "application/json", body);
+    let text = match manner {
+        Manner::Html => {
+            whole("200 OK", "text/html", "<!doctype html><html><title>Canvas</title><body>Welcome</body></html>")
+        }
+        Manner::Redirect => {
+            "HTTP/1.1 302 Found\r\nlocation: https://login.example/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                .into()
+        }
+        Manner::Silent => {
+            // Held open until the other side gives up.
+            while stream.read(&mut request).await? > 0 {}
+            return Ok(());
+        }
+        Manner::Closes => return Ok(()),
+        Manner::Garbage => "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n".into(),
+        Manner::Empty => ok(""),
+        Manner::Short => "HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"status\":".into(),
+        Manner::OtherJson => ok("{\"name\":\"grafana\",\"ok\":true}"),
+        Manner::Refuses => whole("500 Internal Server Error", "application/json", "{\"error\":\"no database\"}"),
+        Manner::ListIsNone if health => ok("{\"status\":\"ok\"}"),
+        Manner::ListIsNone => ok("{\"workspaces\":{}}"),
+        Manner::Huge | Manner::Endless => {
+            let (size, length) = match manner {
+                Manner::Huge => (100 << 20, format!("content-length: {}\r\n", 100 << 20)),
+                _ => (usize::MAX, String::new()),
+            };
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{length}\r\n");
+            stream.write_all(head.as_bytes()).await?;
+            let block = vec![b' '; 1 << 20];
+            let mut sent = 0;
+            while sent < size {
+                stream.write_all(&block).await?;
+                sent += block.len();
+            }
+            return Ok(());
+        }
+    };
+    stream.write_all(text.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+fn serve(manner: Manner) -> SocketAddr {
+    let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let addr = listener.local_addr().unwrap();
+    beside(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // The harness may hang up: that is its answer.
+            beside(async move { drop(answer(stream, manner).await) });
+        }
+    });
+    addr
+}
+
+fn met(base: &str) -> Output {
+    Harness::new().args(["run", "local-provision", "--patience", "300ms"]).at(base).run()
+}
+
+#[test]
+fn what_is_no_workspace_server_is_named() {
+    for manner in [
+        Manner::Html,
+        Manner::Redirect,
+        Manner::Closes,
+        Manner::Garbage,
+        Manner::Empty,
+        Manner::Short,
+        Manner::OtherJson,
+        Manner::Refuses,
+        Manner::ListIsNone,
+        Manner::Huge,
+        Manner::Endless,
+    ] {
+        let output = met(&format!("http://{}", serve(manner)));
+        insta::assert_snapshot!(format!("server_{manner:?}"), output.said());
+        output.exit(3).stderr_has("check:");
+    }
+}
+
+#[test]
+fn a_server_that_accepts_and_never_answers_is_bounded() {
+    let output = met(&format!("http://{}", serve(Manner::Silent)));
+    insta::assert_snapshot!("server_Silent", output.said());
+    output.exit(3);
+}
+
+#[test]
+fn nobody_at_an_address_is_named_with_the_whole_chain() {
+    // A port that was free a moment ago.
+    let free = block(TcpListener::bind("127.0.0.1:0")).unwrap().local_addr().unwrap();
+    let output = met(&format!("http://{free}"));
+    insta::assert_snapshot!("nobody_listens", output.said());
+    output.exit(3).stderr_has("Connection refused");
+    let output = met("http://no-such-host.invalid:8080");
+    output.exit(3).stderr_has("no-such-host.invalid").stderr_has("DNS");
+}
+
+#[test]
+fn tls_where_there_is_none_is_named() {
+    let output = met(&format!("https://{}", serve(Manner::Html)));
+    insta::assert_snapshot!("tls_on_a_plain_port", output.said());
+    output.exit(3);
+}
+
+#[test]
+fn a_wrong_token_and_no_token_are_told_apart() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let line = ["run", "local-provision", "--target", "live", "--base-url", platform.base.as_str()];
+    let wrong = Harness::new().args(line).args(["--admin-token", "not-the-token"]).run().exit(3);
+    insta::assert_snapshot!("a_wrong_token", wrong.said());
+    assert!(!wrong.stderr.contains("not-the-token"));
+    let none = Harness::new().args(line).run().exit(3);
+    insta::assert_snapshot!("no_token", none.said());
+    let by_variable = Harness::new().args(["run"]).scenario(
+        "scenario: reads
+summary: Reads the list.
+steps:
+  - http: { path: /workspaces, expect: { status: 200 } }
+",
+    );
+    by_variable
+        .env("LIFECYCLE_TARGET", "live")
+        .env("BASE", &platform.base)
+        .env("ADMIN_TOKEN", super::platform::TOKEN)
+        .run()
+        .exit(0);
+    assert!(platform.rows().is_empty());
+}
+
+#[test]
+fn sweep_and_diagnose_meet_the_same_servers() {
+    let html = format!("http://{}", serve(Manner::Html));
+    let id = "00000000-0000-4000-8000-000000000001";
+    Harness::new()
+        .args(["diagnose", id, "--base-url", &html, "--patience", "300ms"])
+        .run()
+        .exit(3)
+        .stderr_has("is not a workspace-server");
+    let platform = Platform::start(["--time-scale", "20"]);
+    let output = Harness::new().args(["diagnose", id]).at(&platform.base).run();
+    output.exit(3).stderr_has(id);
+}

@@ -1,0 +1,217 @@
+//! Every command once, from outside.
+
+use super::harness::{Harness, Output, word};
+use super::platform::{Platform, TOKEN};
+
+const PASSES: &str = "scenario: passes
+summary: Asks for the server's health.
+steps:
+  - http: { path: /health, expect: { status: 200 } }
+";
+
+const FAILS: &str = "scenario: fails
+summary: Wants what no server says.
+steps:
+  - create: { as: agent, external: true, delivery_mode: poll }
+  - http: { path: /health, expect: { status: 418 } }
+";
+
+fn lifecycle(line: &[&str]) -> Output {
+    Harness::new().args(line.iter().copied()).run()
+}
+
+#[test]
+fn commands_that_need_no_server() {
+    for (line, holds) in [
+        (&["list"] as &[&str], "local-provision"),
+        (&["list", "@hibernate"], "expected to fail"),
+        (&["list", "--json", "local-provision"], "\"scenario\": \"local-provision\""),
+        (&["plan", "local-provision"], "restart"),
+        (&["plan", "--json", "local-provision", "--input", "online_within=7s"], "7s"),
+        (&["schema"], "\"$schema\""),
+        (&["completions", "bash"], "_lifecycle"),
+        (&["completions", "fish"], "complete -c lifecycle"),
+        (&["man"], ".TH lifecycle"),
+        (&["--help"], "Usage"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["doctor"], "ok   embedded platform"),
+        (&["model", "list"], "minimax"),
+        (&["serve", "platform", "--help"], "never-online"),
+    ] {
+        let output = lifecycle(line).exit(0).stdout_has(holds);
+        assert!(!output.stdout.contains('\u{1b}'), "{line:?} colours what is no terminal");
+    }
+}
+
+#[test]
+fn the_schema_is_json_and_check_agrees_with_the_shipped_scenarios() {
+    let schema: serde_json::Value = serde_json::from_str(&lifecycle(&["schema"]).exit(0).stdout).unwrap();
+    assert_eq!(schema["type"], "object");
+    lifecycle(&["check"]).exit(0).stderr_has("0 errors, 0 warnings");
+}
+
+#[test]
+fn nothing_typed_shows_help() {
+    assert_eq!(lifecycle(&[]).code(), Some(2));
+}
+
+#[test]
+fn a_run_that_passes_says_so_and_its_reports_can_be_built() {
+    let output = Harness::new().args(["run"]).scenario(PASSES).run().exit(0).stderr_has("1 passed");
+    output.then(["report"]).run().exit(0).stdout_has("");
+    let all = output.then(["report", "last", "--all", "out"]).run().exit(0);
+    for file in ["junit.xml", "report.json", "report.html", "report.md"] {
+        assert!(!all.file(&format!("out/{file}")).is_empty(), "{file} is missing");
+    }
+}
+
+#[test]
+fn quiet_and_verbose_differ() {
+    let quiet = Harness::new().args(["run", "-q"]).scenario(PASSES).run().exit(0);
+    let verbose = Harness::new().args(["run", "-v"]).scenario(PASSES).run().exit(0);
+    assert!(verbose.stderr.lines().count() > quiet.stderr.lines().count());
+    assert!(verbose.stderr.contains("/health"), "{}", verbose.stderr);
+}
+
+#[test]
+fn reports_rebuild_byte_for_byte() {
+    let files = |dir: &str| ["junit.xml", "r.json", "r.html", "r.md"].map(|f| format!("{dir}{f}"));
+    let [junit, json, html, markdown] = files("first-");
+    let first = Harness::new()
+        .args(["run", "local-provision", "local-hibernate-wake"])
+        .scenario(FAILS)
+        .scenario(PASSES)
+        .args(["--junit", &junit, "--json", &json, "--html", &html, "--markdown", &markdown])
+        .run()
+        .exit(1);
+    let [junit, json, html, markdown] = files("second-");
+    let second = first
+        .then([
+            "report",
+            "last",
+            "--junit",
+            &junit,
+            "--json",
+            &json,
+            "--html",
+            &html,
+            "--markdown",
+            &markdown,
+        ])
+        .run()
+        .exit(0);
+    for (one, two) in files("first-").iter().zip(files("second-").iter()) {
+        let (one, two) = (first.file(one), second.file(two));
+        assert!(!one.is_empty());
+        assert!(one == two, "the report differs from the one that was built from the log");
+    }
+    let junit = first.file("first-junit.xml");
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+    assert!(first.file("first-r.json").contains("expected_failure"));
+}
+
+#[test]
+fn a_failure_is_told_on_one_screen_with_what_to_do_next() {
+    let output = Harness::new().args(["run"]).scenario(FAILS).run().exit(1);
+    let output = output.stderr_has("fails › step 2/2").stderr_has("lifecycle report").stderr_has("MECHANISM");
+    assert!(output.stderr.lines().count() <= 40, "{}", output.stderr);
+}
+
+#[test]
+fn a_bad_report_path_fails_before_anything_is_sent() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let output = Harness::new().args(["run"]).scenario(FAILS).args(["--junit", "scenario-1.yaml/j.xml"]);
+    let output = output.against(&platform).run().exit(3).stderr_has("scenario-1.yaml");
+    assert!(output.stderr.contains("nothing was sent"), "{}", output.stderr);
+    assert!(platform.rows().is_empty());
+}
+
+#[test]
+fn diagnose_shows_a_live_workspace_without_a_scenario() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let id = platform.stranger("somebody", None);
+    let output = Harness::new().args(["diagnose", &id]).against(&platform).run().exit(0);
+    let output = output.stdout_has("awaiting_agent").stdout_has("NOT the target");
+    assert!(!output.stdout.contains(TOKEN));
+    let json = Harness::new().args(["diagnose", &id, "--json"]).against(&platform).run().exit(0);
+    let bundle: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(bundle["parts"].as_array().is_some_and(|parts| parts.len() >= 5), "{bundle}");
+    assert_eq!(platform.names(), ["somebody"]);
+}
+
+#[test]
+fn skips_are_loud_and_red_where_live_work_is_demanded() {
+    let needs = PASSES.replace("steps:", "needs: [org]\nsteps:");
+    let output = Harness::new().args(["run"]).scenario(&needs).run().exit(0).stderr_has("1 skipped");
+    assert!(output.stderr.contains("needs org"), "{}", output.stderr);
+    Harness::new().args(["run", "--require-live"]).scenario(&needs).run().exit(5);
+    Harness::new().args(["run"]).env("E2E_REQUIRE_LIVE", "1").scenario(&needs).run().exit(5);
+}
+
+#[test]
+fn an_expected_failure_is_counted_apart_and_a_pass_of_it_is_red() {
+    let expected = |steps: &str| {
+        format!(
+            "scenario: expected
+summary: Fails for a known reason.
+expect_failure: {{ issue: known-1, reason: no teapot, until: 2099-01-01 }}
+steps:
+{steps}"
+        )
+    };
+    let fails = expected("  - http: { path: /health, expect: { status: 418 } }\n");
+    let output = Harness::new().args(["run"]).scenario(&fails).run().exit(0);
+    assert!(output.stderr.contains("1 failed as expected"), "{}", output.stderr);
+    let passes = expected("  - http: { path: /health, expect: { status: 200 } }\n");
+    Harness::new().args(["run"]).scenario(&passes).run().exit(6);
+    let expired = fails.replace("2099", "2020");
+    Harness::new().args(["run"]).scenario(&expired).run().exit(2);
+    // An error of the harness is never an expected failure.
+    let broken =
+        expected("  - http: { url: \"http://127.0.0.1:1/\", expect: { status: 200 }, within: 1s }\n");
+    let output = Harness::new().args(["run"]).scenario(&broken).run();
+    assert_ne!(output.code(), Some(0), "{}", output.stderr);
+}
+
+#[test]
+fn an_advisory_red_does_not_turn_the_run_red() {
+    let advisory = FAILS.replace("steps:", "gate: advisory\nsteps:");
+    let output = Harness::new().args(["run", "--junit", "j.xml"]).scenario(&advisory).run().exit(0);
+    assert!(output.file("j.xml").contains("<skipped"), "{}", output.file("j.xml"));
+}
+
+#[test]
+fn identity_is_the_first_event_and_the_end_is_the_last() {
+    let output = Harness::new()
+        .args(["run"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_RUN_ID", "4711")
+        .env("GITHUB_JOB", "e2e")
+        .scenario(PASSES)
+        .run()
+        .exit(0);
+    let events = output.events();
+    let first = &events[0]["event"]["run_started"];
+    assert_eq!(word(&first["ci"]["run"]), "4711");
+    assert_eq!(first["target"]["kind"], "embedded");
+    assert!(first["scenarios"][0]["text"].as_str().unwrap().contains("passes"));
+    let last = &events[events.len() - 1]["event"]["run_finished"];
+    assert_eq!(last["code"], 0);
+}
+
+#[test]
+fn old_runs_are_pruned_but_never_one_that_owns_something() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let kept = Harness::new().args(["run", "--destroy", "never"]).scenario(FAILS).against(&platform);
+    let kept = kept.run().exit(1);
+    let owing = kept.run_folder();
+    let mut last = kept;
+    for _ in 0..3 {
+        last =
+            last.then(["run", "--keep-runs", "1", "scenario-2.yaml"]).file("scenario-2.yaml", PASSES).run();
+        last = last.exit(0);
+    }
+    let runs = std::fs::read_dir(last.dir.path().join("runs")).unwrap().count();
+    assert!(owing.exists(), "a run that owns something was pruned");
+    assert_eq!(runs, 2);
+}

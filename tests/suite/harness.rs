@@ -1,0 +1,341 @@
+//! The real binary in a folder of its own, with an empty environment.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const BIN: &str = env!("CARGO_BIN_EXE_lifecycle");
+/// Nothing here takes this long on any machine; a process that does hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// One command line to come.
+#[must_use]
+pub struct Harness {
+    dir: Arc<TempDir>,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    files: usize,
+}
+
+impl Harness {
+    /// In a fresh folder.
+    pub fn new() -> Self {
+        Self::within(&Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// In the folder of an earlier command.
+    pub fn within(dir: &Arc<TempDir>) -> Self {
+        Harness { dir: Arc::clone(dir), args: Vec::new(), env: Vec::new(), files: 0 }
+    }
+
+    /// Adds arguments.
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable; there are no others.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Writes a scenario file and names it on the command line.
+    pub fn scenario(mut self, text: &str) -> Self {
+        self.files += 1;
+        let name = format!("scenario-{}.yaml", self.files);
+        fs::write(self.dir.path().join(&name), text).unwrap();
+        self.args.push(name);
+        self
+    }
+
+    /// Writes a file.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Against a server that runs.
+    pub fn against(self, platform: &super::platform::Platform) -> Self {
+        self.at(&platform.base)
+    }
+
+    /// Against an address, with the tests' token.
+    pub fn at(self, base: &str) -> Self {
+        self.args(["--target", "live", "--base-url", base, "--admin-token", super::platform::TOKEN])
+    }
+
+    /// Runs it to its end.
+    #[track_caller]
+    pub fn run(self) -> Output {
+        self.spawn().output()
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub fn spawn(self) -> Process {
+        let streams = tempfile::tempdir().unwrap();
+        let to = |name: &str| Stdio::from(File::create(streams.path().join(name)).unwrap());
+        let child = Command::new(BIN)
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(to("stdout"))
+            .stderr(to("stderr"))
+            .spawn()
+            .unwrap();
+        Process { child, streams, dir: self.dir, line: self.args.join(" ") }
+    }
+}
+
+/// A command that runs; killed when it is dropped.
+pub struct Process {
+    child: Child,
+    streams: TempDir,
+    dir: Arc<TempDir>,
+    line: String,
+}
+
+impl Process {
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// What it said so far.
+    pub fn stderr(&self) -> String {
+        read(&self.streams.path().join("stderr"))
+    }
+
+    /// Whether it ended.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// The folder of its run, once there is one.
+    pub fn run_folder(&self) -> Option<PathBuf> {
+        newest_run(self.dir.path())
+    }
+
+    /// Its own folder.
+    pub fn dir(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn output(mut self) -> Output {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > until {
+                self.child.kill().unwrap();
+                panic!("`lifecycle {}` did not end; it said:\n{}", self.line, self.stderr());
+            }
+            pause();
+        };
+        Output {
+            status,
+            stdout: read(&self.streams.path().join("stdout")),
+            stderr: self.stderr(),
+            dir: Arc::clone(&self.dir),
+            line: self.line.clone(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command came to.
+pub struct Output {
+    status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+    pub dir: Arc<TempDir>,
+    line: String,
+}
+
+impl Output {
+    /// It ended with this code.
+    #[track_caller]
+    pub fn exit(self, code: i32) -> Self {
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "`lifecycle {}`\n--- stdout\n{}\n--- stderr\n{}",
+            self.line,
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// Its data hold this.
+    #[track_caller]
+    pub fn stdout_has(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "`{text}` is not in the data:\n{}", self.stdout);
+        self
+    }
+
+    /// Its talk holds this.
+    #[track_caller]
+    pub fn stderr_has(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` was not said:\n{}", self.stderr);
+        self
+    }
+
+    /// Its talk does not hold this.
+    #[track_caller]
+    pub fn stderr_lacks(self, text: &str) -> Self {
+        assert!(!self.stderr.contains(text), "`{text}` was said:\n{}", self.stderr);
+        self
+    }
+
+    /// Its talk, with everything that differs from run to run taken out.
+    pub fn said(&self) -> String {
+        redact(&self.stderr, self.dir.path())
+    }
+
+    /// Its data, likewise.
+    pub fn printed(&self) -> String {
+        redact(&self.stdout, self.dir.path())
+    }
+
+    /// The next command in the same folder.
+    pub fn then<S: Into<String>>(&self, args: impl IntoIterator<Item = S>) -> Harness {
+        Harness::within(&self.dir).args(args)
+    }
+
+    /// The folder of its run.
+    pub fn run_folder(&self) -> PathBuf {
+        newest_run(self.dir.path()).unwrap_or_else(|| panic!("there is no run; it said:\n{}", self.stderr))
+    }
+
+    /// A file of its folder.
+    pub fn file(&self, name: &str) -> String {
+        read(&self.dir.path().join(name))
+    }
+
+    /// The log of its run, one event a line.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        events(&self.run_folder())
+    }
+
+    /// `scenario → verdict`, sorted.
+    pub fn verdicts(&self) -> Vec<(String, String)> {
+        let mut verdicts: Vec<(String, String)> = of_kind(&self.events(), "scenario_finished")
+            .map(|e| (word(&e["scenario"]), word(&e["verdict"])))
+            .collect();
+        verdicts.sort();
+        verdicts
+    }
+}
+
+/// The events of a run's log.
+pub fn events(run: &Path) -> Vec<serde_json::Value> {
+    let text = read(&run.join("events.jsonl"));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The payloads of one kind of event.
+pub fn of_kind<'a>(
+    events: &'a [serde_json::Value],
+    kind: &'a str,
+) -> impl Iterator<Item = &'a serde_json::Value> {
+    events.iter().filter_map(move |e| e["event"].get(kind).or_else(|| e.get(kind)))
+}
+
+/// A JSON string as text.
+pub fn word(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The newest run below a folder.
+pub fn newest_run(dir: &Path) -> Option<PathBuf> {
+    let mut runs: Vec<PathBuf> =
+        fs::read_dir(dir.join("runs")).ok()?.filter_map(Result::ok).map(|e| e.path()).collect();
+    runs.sort();
+    runs.pop()
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().unwrap();
+    // A process that has just ended cannot be told any more.
+    let _ = done.status;
+}
+
+/// Looks until a condition holds; `what` says what was waited for.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within two minutes");
+        pause();
+    }
+}
+
+/// Between two looks at another process.
+#[expect(clippy::disallowed_methods, reason = "other processes are looked at, not waited for")]
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+/// A random moment of a run: there is nothing to wait for.
+#[expect(clippy::disallowed_methods, reason = "the moment is the point")]
+pub fn moment(after: Duration) {
+    std::thread::sleep(after);
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// Takes out what differs from run to run.
+pub fn redact(text: &str, dir: &Path) -> String {
+    static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        [
+            (r"\d{8}-\d{6}-[0-9a-f]{8}", "[RUN]"),
+            (r"\d\d:\d\d:\d\dZ", "[TIME]"),
+            (r"(127\.0\.0\.1|localhost):\d+", "$1:[PORT]"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[ID]"),
+            (r"-[0-9a-f]{4}-[0-9a-f]{8}", "-[NAME]"),
+            (r"\b\d+(\.\d+)? (ms|s)\b", "[TOOK]"),
+            (r"(?m)[ \t]+$", ""),
+        ]
+        .into_iter()
+        .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
+        .collect()
+    });
+    let mut text = text.replace(&dir.display().to_string(), "[DIR]");
+    for (rule, with) in RULES.iter() {
+        text = rule.replace_all(&text, *with).into_owned();
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! A server between harness and platform that spoils every n-th exchange of its choice.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::platform::{Platform, beside, block};
+
+/// What happens to an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mischief {
+    Status503,
+    /// With `Retry-After: 1`.
+    Status429,
+    Reset,
+    Hang,
+    Slow,
+    Truncated,
+    Garbage,
+    Huge,
+    Redirect,
+}
+
+pub const ALL: [Mischief; 9] = [
+    Mischief::Status503,
+    Mischief::Status429,
+    Mischief::Reset,
+    Mischief::Hang,
+    Mischief::Slow,
+    Mischief::Truncated,
+    Mischief::Garbage,
+    Mischief::Huge,
+    Mischief::Redirect,
+];
+
+/// Which exchanges are spoilt.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    pub mischief: Mischief,
+    /// Beginnings of request lines.
+    pub begins: &'static str,
+    pub every: usize,
+    /// The platform gets the request all the same, and its answer is lost.
+    pub reaches: bool,
+}
+
+struct Inner {
+    upstream: SocketAddr,
+    rule: Mutex<Option<Rule>>,
+    met: AtomicUsize,
+    spoilt: AtomicUsize,
+}
+
+/// The proxy; it ends with the tests.
+pub struct Proxy {
+    pub base: String,
+    inner: Arc<Inner>,
+}
+
+impl Proxy {
+    /// In front of a platform.
+    pub fn before(platform: &Platform, rule: Option<Rule>) -> Proxy {
+        let upstream = platform.base.trim_start_matches("http://").parse().unwrap();
+        let inner = Arc::new(Inner { upstream, rule: Mutex::new(rule), met: 0.into(), spoilt: 0.into() });
+        let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::clone(&inner);
+        beside(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let inner = Arc::clone(&shared);
+                // Either side may hang up at any time: that is what is tested.
+                beside(async move { drop(inner.exchange(stream).await) });
+            }
+        });
+        Proxy { base, inner }
+    }
+
+    /// From now on.
+    pub fn set(&self, rule: Rule) {
+        *self.inner.rule.lock().unwrap() = Some(rule);
+    }
+
+    /// How many exchanges were spoilt.
+    pub fn spoilt(&self) -> usize {
+        self.inner.spoilt.load(Ordering::SeqCst)
+    }
+}
+
+impl Inner {
+    /// The mischief of this request, if it is its turn.
+    fn turn(&self, line: &str) -> Option<Rule> {
+        let rule = (*self.rule.lock().unwrap())?;
+        let turn = line.starts_with(rule.begins)
+            && self.met.fetch_add(1, Ordering::SeqCst) % rule.every == rule.every - 1;
+        if turn {
+            self.spoilt.fetch_add(1, Ordering::SeqCst);
+        }
+        turn.then_some(rule)
+    }
+
+    async fn exchange(&self, mut client: TcpStream) -> std::io::Result<()> {
+        let (head, body) = request(&mut client).await?;
+        let line = head.lines().next().unwrap_or_default().to_owned();
+        if head.to_ascii_lowercase().contains("\r\nupgrade:") {
+            let mut upstream = TcpStream::connect(self.upstream).await?;
+            upstream.write_all(head.as_bytes()).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
+            return Ok(());
+        }
+        let Some(rule) = self.turn(&line) else {
+            let answer = self.forward(&head, &body).await?;
+            client.write_all(&answer).await?;
+            return client.shutdown().await;
+        };
+        let real = match rule.reaches || matches!(rule.mischief, Mischief::Slow | Mischief::Truncated) {
+            true => self.forward(&head, &body).await?,
+            false => Vec::new(),
+        };
+        spoil(rule.mischief, client, &real).await
+    }
+
+    /// The platform's whole answer.
+    async fn forward(&self, head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut upstream = TcpStream::connect(self.upstream).await?;
+        let kept: Vec<&str> = head
+            .lines()
+            .filter(|l| !l.is_empty() && !l.to_ascii_lowercase().starts_with("connection:"))
+            .collect();
+        let head = format!("{}\r\nconnection: close\r\n\r\n", kept.join("\r\n"));
+        upstream.write_all(head.as_bytes()).await?;
+        upstream.write_all(body).await?;
+        let mut answer = Vec::new();
+        upstream.read_to_end(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::io::Result<()> {
+    let whole = |status: &str, more: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status}\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
+    let text = match mischief {
+        Mischief::Status503 => whole("503 Service Unavailable", "", "upstream connect error"),
+        Mischief::Status429 => {
+            whole("429 Too Many Requests", "retry-after: 1\r\n", "{\"error\":\"slow down\"}")
+        }
+        Mischief::Reset => {
+            client.set_zero_linger()?;
+            return Ok(());
+        }
+        Mischief::Hang => {
+            let mut rest = [0; 64];
+            while client.read(&mut rest).await? > 0 {}
+            return Ok(());
+        }
+        Mischief::Slow => {
+            for piece in real.chunks(real.len().div_ceil(10).max(1)) {
+                client.write_all(piece).await?;
+                pause(Duration::from_millis(40)).await;
+            }
+            Vec::new()
+        }
+        Mischief::Truncated => real[..real.len().saturating_sub(9)].to_vec(),
+        Mischief::Garbage => whole("200 OK", "content-type: application/json\r\n", "<html>gateway</html>"),
+        Mischief::Huge => {
+            client.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await?;
+            let block = vec![b' '; 1 << 20];
+            for _ in 0..40 {
+                client.write_all(&block).await?;
+            }
+            Vec::new()
+        }
+        Mischief::Redirect => whole("302 Found", "location: http://127.0.0.1:1/login\r\n", ""),
+    };
+    client.write_all(&text).await?;
+    client.shutdown().await
+}
+
+#[expect(clippy::disallowed_methods, reason = "slowness is the mischief")]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+async fn request(client: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            break at + 4;
+        }
+        match client.read(&mut piece).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => bytes.extend_from_slice(&piece[..n]),
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut body = bytes.split_off(end);
+    let length: usize = head
+        .lines()
+        .find_map(|l| {
+            l.to_ascii_lowercase().strip_prefix("content-length:").map(|v| v.trim().parse().unwrap())
+        })
+        .unwrap_or(0);
+    while body.len() < length {
+        match client.read(&mut piece).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => body.extend_from_slice(&piece[..n]),
+        }
+    }
+    Ok((head, body))
+}
