@@ -113,10 +113,8 @@ async fn run_step(
                 return Ok(());
             }
             Err(mut failure) => {
-                failure.origin.get_or_insert_with(|| Origin {
-                    step: id.clone(),
-                    verb: step.verb.keyword(),
-                    within: budget,
+                failure.origin.get_or_insert_with(|| {
+                    Box::new(Origin { step: id.clone(), verb: step.verb.keyword(), within: budget })
                 });
                 let again = attempt < attempts
                     && !matches!(
