@@ -1,10 +1,12 @@
 //! Clean-up that settles: removes what the run owns, looks again, and never confirms over strangers.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::context::{RunContext, send_filed};
+use crate::docker::{Engine, names};
 use crate::domain::{Status, time};
 use crate::event::EventKind;
 use crate::http::{Request, Response};
@@ -16,6 +18,8 @@ use crate::scenario::model::Capability;
 /// A workspace that is still being provisioned may come up after its delete (contract L1, seen up to
 /// 0.3 s after the request): in platform time, ten times that since the request is waited for.
 const SETTLE: Duration = Duration::from_secs(4);
+/// The same for a container on a busy machine.
+const CONTAINER: Duration = Duration::from_secs(20);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
 /// One scenario's clean-up.
@@ -105,13 +109,17 @@ async fn remove_workspace(
     let mut left = None;
     let mut settled = entry.settled || !entry.managed;
     let since = entry.provisioning_since.unwrap_or_else(Instant::now);
-    let settle_until = (since + run.api.scale.shorten(SETTLE)).min(deadline);
+    // Containers take real time, whatever the platform's clock says.
+    let settle = if run.target.engine.is_some() { CONTAINER } else { run.api.scale.shorten(SETTLE) };
+    let settle_until = (since + settle).min(deadline);
+    // A row that survives its delete for so long will not go.
+    let give_up = (Instant::now() + SETTLE).min(deadline);
     let mut pause = Duration::from_millis(20);
     loop {
         let read = send(run, "read before removal", run.api.read(id), deadline).await?;
         match read.status {
             404 | 410 if record::error(read.json.as_ref()).is_some() => {
-                return verify_instance(run, id, settled, left, deadline).await;
+                return verify_instance(run, entry, id, settled, left, deadline).await;
             }
             200 => {}
             _ => return Err(format!("cannot read it: {}", said(&read))),
@@ -157,7 +165,7 @@ async fn remove_workspace(
         }
         let after = send(run, "look again", run.api.read(id), deadline).await?;
         if after.status == 200 {
-            if Instant::now() >= deadline {
+            if Instant::now() >= give_up {
                 return Err(format!("the delete was answered {}, but the row is still there", answer.status));
             }
             left = Some(format!("the delete was answered {}, and the row came back", answer.status));
@@ -165,18 +173,22 @@ async fn remove_workspace(
             pause = (pause * 2).min(Duration::from_secs(1));
             continue;
         }
-        return verify_instance(run, id, settled, left, deadline).await;
+        return verify_instance(run, entry, id, settled, left, deadline).await;
     }
 }
 
 /// The row is gone; is the instance? Only a target that shows instances can tell.
 async fn verify_instance(
     run: &RunContext,
+    entry: &Entry,
     id: &str,
     settled: bool,
     mut left: Option<String>,
     deadline: Instant,
 ) -> Result<Gone, String> {
+    if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
+        return verify_on_engine(engine, id, settled, left, deadline).await;
+    }
     if !run.target.capabilities.contains(&Capability::Inspect) {
         return Ok(Gone { left_by_platform: left });
     }
@@ -202,6 +214,57 @@ async fn verify_instance(
         clock::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// A provisioning that a delete overtook shows on the engine within this, in real time.
+const COMES_UP: Duration = Duration::from_secs(5);
+
+/// The container and the volumes that bear the workspace's id: what is there now, nobody else removes
+/// any more (contract L1, L2).
+async fn verify_on_engine(
+    engine: &Engine,
+    id: &str,
+    settled: bool,
+    left: Option<String>,
+    deadline: Instant,
+) -> Result<Gone, String> {
+    let grace = if settled { Duration::ZERO } else { COMES_UP };
+    let until = (Instant::now() + grace).min(deadline);
+    let mut found: BTreeSet<String> = left.into_iter().collect();
+    let mut stuck = String::new();
+    loop {
+        let mut there = false;
+        let container = engine.of_workspace(id).await.map_err(|e| e.what)?;
+        if let Some(container) = container.filter(|c| c.status != "removing") {
+            there = true;
+            found.insert(format!(
+                "container {} was {} after the delete (contract L1)",
+                container.name, container.status
+            ));
+            stuck = engine.remove(&container.id).await.err().map(|e| e.what).unwrap_or_default();
+        }
+        for volume in engine.volumes_named(&names::volumes(id)).await.map_err(|e| e.what)? {
+            there = true;
+            found.insert(format!("volume {} (contract L2)", volume.name));
+            if let Err(error) = engine.remove_volume(&volume.name).await {
+                stuck = error.what;
+            }
+        }
+        let now = Instant::now();
+        if !there && now >= until {
+            let text = found.into_iter().collect::<Vec<_>>().join("; ");
+            return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text) });
+        }
+        if there && now >= (until + STUCK).min(deadline) {
+            return Err(format!("the row is gone, but not what it had on the engine: {stuck}"));
+        }
+        if !there || !stuck.is_empty() {
+            clock::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// What cannot be removed for this long stays.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// Descendants of a workspace that are not in this run's ledger.
 async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, String> {
@@ -247,7 +310,7 @@ async fn send(
             Ok(answer) if answer.status >= 500 && record::error(answer.json.as_ref()).is_none() => {
                 (said(&answer), pause)
             }
-            Ok(answer) if matches!(answer.status, 502..=504) => (said(&answer), pause),
+            Ok(answer) if matches!(answer.status, 300..=399 | 502..=504) => (said(&answer), pause),
             Ok(answer) if answer.status == 200 && answer.json.is_none() => (said(&answer), pause),
             Ok(answer) => return Ok(answer),
             Err(error) => (error.text, pause),

@@ -146,14 +146,22 @@ pub struct StepRun {
     pub deadline: Instant,
     /// Exchanges so far.
     pub exchanges: Arc<AtomicU32>,
-    /// The step is about a rate limit: a 429 is its answer.
+    /// A 429 is for the step itself to judge: it is about a rate limit, or must not be asked twice.
     pub expects_429: bool,
+    /// The step is about a gateway's error: a 502, 503 or 504 is its answer.
+    pub expects_gateway: bool,
 }
 
 impl StepRun {
     /// A step that ends at a deadline.
     pub fn new(id: &str, deadline: Instant) -> Self {
-        StepRun { id: id.to_owned(), deadline, exchanges: Arc::default(), expects_429: false }
+        StepRun {
+            id: id.to_owned(),
+            deadline,
+            exchanges: Arc::default(),
+            expects_429: false,
+            expects_gateway: false,
+        }
     }
 
     /// One look of a step that looks again: a server that hangs is "not yet", as for the poller.
@@ -170,6 +178,24 @@ const ONE_LOOK: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(5);
 /// No mutation may take longer.
 const MUTATION: Duration = Duration::from_secs(60);
+
+/// Faults of the wire are borne by a read for so long.
+const BEAR: Duration = Duration::from_secs(30);
+/// The first attempts of a read take no longer.
+const READ: Duration = Duration::from_secs(4);
+/// Later ones may: perhaps the server is slow.
+const SLOW_READ: Duration = Duration::from_secs(10);
+/// Between two attempts of a read.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What says nothing about the platform: no whole answer, a gateway's own, a redirect, JSON that is none.
+fn faulty(step: &StepRun, result: &Result<Response, TransportError>) -> bool {
+    match result {
+        Err(error) => error.kind != Transport::BadRequest,
+        Ok(answer) if step.expects_gateway => answer.is_garbled(),
+        Ok(answer) => matches!(answer.status, 300..=399 | 502..=504) || answer.is_garbled(),
+    }
+}
 
 impl ScenarioContext {
     /// A scenario that begins now; `stop` cancels its waits.
@@ -281,8 +307,28 @@ impl ScenarioContext {
         purpose: &str,
         request: Request,
     ) -> Result<Response, TransportError> {
+        let began = Instant::now();
+        let give_up = step.deadline.min(began + BEAR);
+        let mut attempts = 0;
         loop {
-            let answer = self.fetch_once(step, purpose, &request).await?;
+            attempts += 1;
+            // A read that hangs is asked again, so that one lost answer does not cost the whole step.
+            let bound = match request.method == "GET" {
+                true => step.deadline.min(Instant::now() + if attempts <= 3 { READ } else { SLOW_READ }),
+                false => step.deadline,
+            };
+            let result = self.fetch_once(step, purpose, &request, bound).await;
+            if request.method == "GET" && faulty(step, &result) && !self.stop.is_cancelled() {
+                let next = Instant::now() + crate::run::wait::pause(began.elapsed()).max(FIRST_PAUSE);
+                if next < give_up {
+                    tokio::select! {
+                        () = self.stop.cancelled() => {}
+                        () = crate::run::clock::sleep_until(next) => {}
+                    }
+                    continue;
+                }
+            }
+            let answer = result?;
             if !self.paced(step, &answer).await {
                 return Ok(answer);
             }
@@ -294,10 +340,11 @@ impl ScenarioContext {
         step: &StepRun,
         purpose: &str,
         request: &Request,
+        bound: Instant,
     ) -> Result<Response, TransportError> {
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, request);
         let result = tokio::select! {
-            result = self.run.api.client.send(request, step.deadline) => result,
+            result = self.run.api.client.send(request, bound) => result,
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };
         let exchange = recorder.record(&result);

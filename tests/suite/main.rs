@@ -9,11 +9,17 @@ mod commands;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
+mod false_greens;
+#[cfg(test)]
+mod foreign_clients;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interrupts;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod old_scripts;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
@@ -22,5 +28,7 @@ mod platform;
 mod proxy;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod transport;

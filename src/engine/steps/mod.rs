@@ -4,12 +4,14 @@ mod a2a;
 mod agent;
 mod answer;
 mod await_status;
+mod container;
 mod create;
 mod edges;
 mod expect;
 mod flow;
 mod http;
 mod settings;
+mod stub;
 
 use std::time::{Duration, Instant};
 
@@ -90,6 +92,7 @@ async fn run_step(
         }
         let mut run = StepRun::new(&id, deadline);
         run.expects_429 = answer::speaks_of(&step.verb, 429);
+        run.expects_gateway = (300..400).chain(502..505).any(|status| answer::speaks_of(&step.verb, status));
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result
@@ -116,6 +119,8 @@ async fn run_step(
                 failure.origin.get_or_insert_with(|| {
                     Box::new(Origin { step: id.clone(), verb: step.verb.keyword(), within: budget })
                 });
+                // A mismatch may quote a whole body: what is secret in it goes first, then what is too long.
+                failure.message = shorten(&context.run.log.redactor().text(&failure.message));
                 let again = attempt < attempts
                     && !matches!(
                         failure.kind,
@@ -141,6 +146,16 @@ async fn run_step(
             }
         }
     }
+}
+
+/// No message needs more to be understood.
+const MESSAGE: usize = 600;
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MESSAGE {
+        return text.to_owned();
+    }
+    text.chars().take(MESSAGE).chain(['…']).collect()
 }
 
 #[derive(Default)]
@@ -221,11 +236,9 @@ async fn run_verb(
         Verb::Http(verb) => http::run(context, verb, step, &scope).await,
         Verb::Expect(verb) => expect::run(context, verb, step, &scope).await,
         Verb::Capture(values) => flow::capture(context, values, step, &scope),
-        Verb::Container(verb) => Err(Failure::of(
-            FailureKind::Config,
-            format!("`container: {}` needs a target whose containers can be reached", verb.action),
-        )),
+        Verb::Container(verb) => container::run(context, verb, step).await,
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
+        Verb::Stub(verb) => stub::run(context, verb).await,
         Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {
             Ok(()) => Ok(Passed::default()),
             Err(decisive) => Err(nested(decisive)),

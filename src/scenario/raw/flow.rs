@@ -16,7 +16,8 @@ pub struct RawContainer {
     /// Whose.
     #[schemars(required)]
     pub workspace: Option<Text>,
-    /// `kill`, `stop`, `start`, `restart`, `pause`, `unpause`, `disconnect`, `connect`, `remove`.
+    /// `kill`, `stop`, `start`, `restart`, `pause`, `unpause`, `disconnect`, `connect`, `remove`, `remove_volume`
+    /// (the container and its config volume), `fill_volume` (64 MiB into its workspace volume).
     #[schemars(required)]
     pub action: Option<Text>,
 }
@@ -43,6 +44,20 @@ pub struct RawExec {
     pub capture: Option<Text>,
     /// The deadline; may stand beside the verb instead.
     pub within: Option<Text>,
+}
+
+/// `stub:`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stub")]
+pub struct RawStub {
+    /// Its address for later steps: `${peer}`.
+    #[schemars(required)]
+    pub r#as: Option<Text>,
+    /// What it does with each message, the last one for all that follow: `answer`, `other`, `error-text`, `empty`,
+    /// `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
+    #[schemars(with = "Option<Vec<Text>>")]
+    pub script: Option<Node>,
 }
 
 /// `foreach:`
