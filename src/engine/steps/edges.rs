@@ -186,7 +186,7 @@ async fn restarted_row(
     let before = &workspace.baseline;
     let mut last;
     loop {
-        match context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await {
+        match context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await {
             Ok(row) if row.status == 200 && row.json.is_some() => {
                 let row = row.json.unwrap_or_default();
                 context.observe(alias, &row, "poll");
