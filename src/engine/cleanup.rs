@@ -18,6 +18,8 @@ use crate::scenario::model::Capability;
 const SETTLE: Duration = Duration::from_secs(4);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
+/// A restart that was asked for may begin so much later, in platform time (contract §8.1).
+const PUT_OFF: Duration = Duration::from_secs(5);
 /// One scenario's clean-up.
 pub const BUDGET: Duration = Duration::from_secs(90);
 
@@ -113,7 +115,7 @@ async fn remove_workspace(
         let read = send(run, "read before removal", run.api.read(id), deadline).await?;
         match read.status {
             404 | 410 if record::error(read.json.as_ref()).is_some() => {
-                return verify_instance(run, id, settled, left, deadline).await;
+                return verify_instance(run, id, settled, entry.disturbed, left, deadline).await;
             }
             200 => {}
             _ => return Err(format!("cannot read it: {}", said(&read))),
@@ -167,7 +169,7 @@ async fn remove_workspace(
             pause = (pause * 2).min(Duration::from_secs(1));
             continue;
         }
-        return verify_instance(run, id, settled, left, deadline).await;
+        return verify_instance(run, id, settled, entry.disturbed, left, deadline).await;
     }
 }
 
@@ -176,6 +178,7 @@ async fn verify_instance(
     run: &RunContext,
     id: &str,
     settled: bool,
+    disturbed: Option<Instant>,
     mut left: Option<String>,
     deadline: Instant,
 ) -> Result<Gone, String> {
@@ -184,7 +187,9 @@ async fn verify_instance(
     }
     // A provisioning that was overtaken shows within the platform's own start-up time.
     let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
-    let until = (Instant::now() + grace).min(deadline);
+    // A restart that the platform put off is not seen in the row: it shows a little after its cause.
+    let late = disturbed.map(|at| at + run.api.scale.shorten(PUT_OFF).max(Duration::from_millis(300)));
+    let until = (Instant::now() + grace).max(late.unwrap_or_else(Instant::now)).min(deadline);
     let stop_by = (Instant::now() + Duration::from_secs(5)).min(deadline);
     loop {
         let answer = send(run, "look for its instance", run.api.environment(id), deadline).await?;
@@ -202,6 +207,29 @@ async fn verify_instance(
             return Err("the row is gone, but its instance runs (contract L1)".to_owned());
         }
         clock::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// When everything is gone: did an instance come up late? One look at each that was to be provisioned again.
+pub async fn last_look(run: &RunContext, deadline: Instant) {
+    if !run.target.capabilities.contains(&Capability::Inspect) {
+        return;
+    }
+    for entry in run.ledger.disturbed() {
+        let Some(id) = entry.id.as_deref().filter(|_| !run.cancel.cleanup().is_cancelled()) else { continue };
+        let answer = send(run, "look for its instance", run.api.environment(id), deadline).await;
+        if answer.is_ok_and(|a| a.status == 200) {
+            let stopped =
+                send(run, "stop what came up after the delete", run.api.stop_instance(id), deadline).await;
+            let how = stopped.map_or_else(|why| format!(", and stays: {why}"), |_| String::new());
+            run.log.emit(EventKind::Warning {
+                scenario: entry.scenario.clone(),
+                text: format!(
+                    "left by the platform, removed by us: {} (its instance came up after the delete, contract L1{how})",
+                    entry.name
+                ),
+            });
+        }
     }
 }
 
