@@ -63,6 +63,11 @@ impl Harness {
         self
     }
 
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Against a server that runs.
     pub fn against(self, platform: &super::platform::Platform) -> Self {
         self.at(&platform.base)
@@ -217,11 +222,6 @@ impl Output {
     /// Its talk, with everything that differs from run to run taken out.
     pub fn said(&self) -> String {
         redact(&self.stderr, self.dir.path())
-    }
-
-    /// Its data, likewise.
-    pub fn printed(&self) -> String {
-        redact(&self.stdout, self.dir.path())
     }
 
     /// The next command in the same folder.

@@ -9,9 +9,13 @@ mod commands;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interrupts;
+#[cfg(test)]
+mod layers;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
