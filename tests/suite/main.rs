@@ -11,6 +11,10 @@ mod contradictions;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod false_greens;
+#[cfg(test)]
+mod foreign_clients;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interrupts;
@@ -19,6 +23,8 @@ mod layers;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod old_scripts;
+#[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod platform;
@@ -26,5 +32,7 @@ mod platform;
 mod proxy;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod transport;
