@@ -281,6 +281,17 @@ pub fn newest_run(dir: &Path) -> Option<PathBuf> {
     runs.pop()
 }
 
+/// A variable of the tests themselves.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+pub fn switch(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// `LIFECYCLE_SOAK=1`: the long forms are wanted.
+pub fn soak() -> bool {
+    switch("LIFECYCLE_SOAK").as_deref() == Some("1")
+}
+
 /// Sends a signal to a process of ours.
 pub fn signal(pid: u32, name: &str) {
     let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().unwrap();

@@ -53,6 +53,11 @@ impl Platform {
         Platform { child, base: base.trim().to_owned(), http }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// One request as its admin.
     pub fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         block(async {

@@ -134,7 +134,7 @@ pub async fn run(
     let baseline = baseline(context, &workspace, step).await;
     remember_activity(context, alias, step).await;
     let reprovisions = matches!(kind, EdgeKind::Restart | EdgeKind::Resume);
-    let body = (kind == EdgeKind::Restart || !body.is_empty()).then(|| Value::Object(body));
+    let body = (kind == EdgeKind::Restart || !body.is_empty()).then_some(Value::Object(body));
     let request = context.run.api.edge(&workspace.id, kind.path(), &query, body, &auth);
     if reprovisions {
         context.run.ledger.settle(&workspace.id, false);
