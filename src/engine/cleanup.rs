@@ -22,6 +22,8 @@ const SETTLE: Duration = Duration::from_secs(4);
 const CONTAINER: Duration = Duration::from_secs(20);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
+/// A restart that was asked for may begin so much later, in platform time (contract §8.1).
+const PUT_OFF: Duration = Duration::from_secs(5);
 /// One scenario's clean-up.
 pub const BUDGET: Duration = Duration::from_secs(90);
 
@@ -194,7 +196,9 @@ async fn verify_instance(
     }
     // A provisioning that was overtaken shows within the platform's own start-up time.
     let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
-    let until = (Instant::now() + grace).min(deadline);
+    // A restart that the platform put off is not seen in the row: it shows a little after its cause.
+    let late = entry.disturbed.map(|at| at + run.api.scale.shorten(PUT_OFF).max(Duration::from_millis(300)));
+    let until = (Instant::now() + grace).max(late.unwrap_or_else(Instant::now)).min(deadline);
     let stop_by = (Instant::now() + Duration::from_secs(5)).min(deadline);
     loop {
         let answer = send(run, "look for its instance", run.api.environment(id), deadline).await?;
@@ -214,6 +218,9 @@ async fn verify_instance(
         clock::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// What cannot be removed for this long stays.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// A provisioning that a delete overtook shows on the engine within this, in real time.
 const COMES_UP: Duration = Duration::from_secs(5);
@@ -263,8 +270,28 @@ async fn verify_on_engine(
     }
 }
 
-/// What cannot be removed for this long stays.
-const STUCK: Duration = Duration::from_secs(10);
+/// When everything is gone: did an instance come up late? One look at each that was to be provisioned again.
+pub async fn last_look(run: &RunContext, deadline: Instant) {
+    if !run.target.capabilities.contains(&Capability::Inspect) {
+        return;
+    }
+    for entry in run.ledger.disturbed() {
+        let Some(id) = entry.id.as_deref().filter(|_| !run.cancel.cleanup().is_cancelled()) else { continue };
+        let answer = send(run, "look for its instance", run.api.environment(id), deadline).await;
+        if answer.is_ok_and(|a| a.status == 200) {
+            let stopped =
+                send(run, "stop what came up after the delete", run.api.stop_instance(id), deadline).await;
+            let how = stopped.map_or_else(|why| format!(", and stays: {why}"), |_| String::new());
+            run.log.emit(EventKind::Warning {
+                scenario: entry.scenario.clone(),
+                text: format!(
+                    "left by the platform, removed by us: {} (its instance came up after the delete, contract L1{how})",
+                    entry.name
+                ),
+            });
+        }
+    }
+}
 
 /// Descendants of a workspace that are not in this run's ledger.
 async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, String> {

@@ -18,6 +18,8 @@ use crate::scenario::model::Gate;
 
 /// After a TERM that follows an INT, clean-up has so much more.
 const LAST: Duration = Duration::from_secs(2);
+/// The last look at what is gone takes no longer.
+const LATE_LOOK: Duration = Duration::from_secs(10);
 /// The run's own root is removed within this.
 const ROOT: Duration = Duration::from_secs(60);
 
@@ -272,6 +274,7 @@ impl Dispatcher {
             if !keeps {
                 cleanup::clean(&context, own, Instant::now() + ROOT, "clean-up").await;
             }
+            cleanup::last_look(&context, Instant::now() + LATE_LOOK).await;
             let tally = context.ledger.tally();
             context.log.emit(EventKind::CleanupFinished {
                 removed: tally.removed,

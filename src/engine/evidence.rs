@@ -20,6 +20,9 @@ use crate::scenario::model::Capability;
 /// One gatherer may not take longer; all run at once.
 const EACH: Duration = Duration::from_secs(5);
 
+/// Name, title, and what to do.
+type Gatherer<'a> = (&'static str, &'static str, BoxFuture<'a, Result<Found, String>>);
+
 /// The workspace that a failure is about: the one it names, the one whose id was in the request, or the only
 /// one. Of several it takes none rather than a wrong one (#2680).
 pub fn target(context: &ScenarioContext, step: &str, failure: &Failure) -> Option<Workspace> {
@@ -41,7 +44,7 @@ pub fn target(context: &ScenarioContext, step: &str, failure: &Failure) -> Optio
 /// Gathers about the workspace that the failure is about.
 pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
     let target = target(context, step, failure);
-    let mut gatherers: Vec<(&str, &str, Gathering<'_>)> = Vec::new();
+    let mut gatherers: Vec<Gatherer<'_>> = Vec::new();
     if let Some(workspace) = &target {
         gatherers.push(("record", "the record", Box::pin(whole_record(context, workspace))));
         gatherers.push(("activity", "activity, newest first", Box::pin(activity(context, workspace))));
@@ -118,9 +121,6 @@ pub async fn file(context: &ScenarioContext, step: &str, failure: &Failure) -> E
     context.run.log.emit(EventKind::Evidence(Box::new(evidence.clone())));
     evidence
 }
-
-/// A gatherer at work.
-type Gathering<'a> = BoxFuture<'a, Result<Found, String>>;
 
 struct Found {
     lines: Vec<String>,

@@ -45,6 +45,8 @@ pub struct Entry {
     pub settled: bool,
     /// When that request was made, by this process.
     pub provisioning_since: Option<Instant>,
+    /// When something was last asked that makes the platform provision again, now or a little later.
+    pub disturbed: Option<Instant>,
     /// How it ended, if it did.
     pub end: Option<End>,
 }
@@ -132,6 +134,9 @@ impl Ledger {
             if !settled && (entry.settled || entry.provisioning_since.is_none()) {
                 entry.provisioning_since = Some(Instant::now());
             }
+            if !settled {
+                entry.disturbed = Some(Instant::now());
+            }
             entry.settled = settled;
         }
     }
@@ -183,6 +188,12 @@ impl Ledger {
     /// Everything still owned, newest first.
     pub fn all_open(&self) -> Vec<Entry> {
         self.lock().values().rev().filter(|e| e.end.is_none()).cloned().collect()
+    }
+
+    /// What is gone, and was to be provisioned again at some time.
+    pub fn disturbed(&self) -> Vec<Entry> {
+        let gone = |e: &&Entry| e.end.is_some_and(|end| end != End::Left) && e.disturbed.is_some();
+        self.lock().values().filter(gone).cloned().collect()
     }
 
     /// What could not be removed.

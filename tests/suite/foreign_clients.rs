@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::harness::{Harness, word};
+use super::harness::{Harness, switch, word};
 use super::platform::{Platform, TOKEN};
 
 /// Whether a missing registry or program fails instead of skipping.
 fn demanded() -> bool {
-    std::env::vars().any(|(name, value)| name == "LIFECYCLE_REQUIRE_FOREIGN" && value == "1")
+    switch("LIFECYCLE_REQUIRE_FOREIGN").as_deref() == Some("1")
 }
 
 /// A skip that nobody overlooks.

@@ -63,6 +63,11 @@ impl Harness {
         self
     }
 
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Against a server that runs.
     pub fn against(self, platform: &super::platform::Platform) -> Self {
         self.at(&platform.base)
@@ -219,11 +224,6 @@ impl Output {
         redact(&self.stderr, self.dir.path())
     }
 
-    /// Its data, likewise.
-    pub fn printed(&self) -> String {
-        redact(&self.stdout, self.dir.path())
-    }
-
     /// The next command in the same folder.
     pub fn then<S: Into<String>>(&self, args: impl IntoIterator<Item = S>) -> Harness {
         Harness::within(&self.dir).args(args)
@@ -279,6 +279,17 @@ pub fn newest_run(dir: &Path) -> Option<PathBuf> {
         fs::read_dir(dir.join("runs")).ok()?.filter_map(Result::ok).map(|e| e.path()).collect();
     runs.sort();
     runs.pop()
+}
+
+/// A variable of the tests themselves.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+pub fn switch(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// `LIFECYCLE_SOAK=1`: the long forms are wanted.
+pub fn soak() -> bool {
+    switch("LIFECYCLE_SOAK").as_deref() == Some("1")
 }
 
 /// Sends a signal to a process of ours.

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use super::harness::{Harness, Process, events, moment, wait_for};
+use super::harness::{Harness, Process, events, moment, soak, wait_for};
 use super::platform::{Platform, TOKEN};
 use super::proxy::{Mischief, Proxy, Rule};
 
 /// Random moments tried; `LIFECYCLE_SOAK=1` tries fifty.
-#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
 fn moments(usual: u64) -> impl Iterator<Item = Duration> {
-    let (count, seed) = match std::env::var("LIFECYCLE_SOAK") {
-        Ok(_) => (50, u64::from(std::process::id())),
-        Err(_) => (usual, 7),
-    };
+    let (count, seed) = if soak() { (50, u64::from(std::process::id())) } else { (usual, 7) };
     // Evenly over the run's first seconds, with a part that no machine repeats.
     (0..count)
         .map(move |n| Duration::from_millis(30 + (n * 2_500 / count) + (n * 7_919 + seed * 104_729) % 97))

@@ -1,22 +1,18 @@
-//! The structure of `src/`: a module imports only from modules below it.
+//! The table of layers (DESIGN §9), enforced on every `use crate::…` and on the fences.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Modules in the order of `lib.rs`, top down.
-fn modules() -> Vec<String> {
-    let text = fs::read_to_string(root().join("lib.rs")).unwrap();
-    let names = text.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';'));
-    names.map(str::to_owned).collect()
-}
-
-fn files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+fn files(dir: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap().filter_map(Result::ok) {
+        let path = entry.path();
         if path.is_dir() {
             files(&path, into);
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -25,76 +21,156 @@ fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// (module, file, text) of every source file but `lib.rs` and `main.rs`.
-fn sources() -> Vec<(String, PathBuf, String)> {
+/// Every source file: its path below `src`, its text without comments.
+fn sources() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     files(&root(), &mut paths);
-    let of = |path: PathBuf| {
-        let short = path.strip_prefix(root()).unwrap().to_owned();
-        let first = short.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-        let module = first.trim_end_matches(".rs").to_owned();
-        let text = fs::read_to_string(&path).unwrap();
-        (!matches!(module.as_str(), "lib" | "main")).then_some((module, short, text))
+    paths.sort();
+    let code = |text: String| {
+        text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
     };
-    paths.into_iter().filter_map(of).collect()
+    paths
+        .into_iter()
+        .map(|p| {
+            let name = p.strip_prefix(root()).unwrap().display().to_string();
+            (name, code(fs::read_to_string(p).unwrap()))
+        })
+        .collect()
 }
 
-/// Names that a text imports from the crate: `use crate::http::…`, `crate::event::Body`.
-fn imports(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("crate::").map(|(at, found)| {
-        let rest = &text[at + found.len()..];
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        &rest[..end]
-    })
+/// The modules of `src/lib.rs`, from the top down.
+fn order() -> Vec<String> {
+    let lib = fs::read_to_string(root().join("lib.rs")).unwrap();
+    lib.lines()
+        .filter_map(|l| l.strip_prefix("pub mod ").or_else(|| l.strip_prefix("mod ")))
+        .map(|l| l.trim_end_matches(';').to_owned())
+        .collect()
+}
+
+/// The module of a file: `engine/steps/mod.rs` is in `engine`.
+fn module(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// Modules named by `crate::…`, also in groups: `crate::{http, run::wait}`.
+fn named(text: &str) -> Vec<String> {
+    static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bcrate::(\{[^;]*|[a-z_]+)").unwrap());
+    static FIRST: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[{,]\s*([a-z_]+)").unwrap());
+    let mut names = Vec::new();
+    for found in PATH.captures_iter(text) {
+        let what = &found[1];
+        if what.starts_with('{') {
+            names.extend(FIRST.captures_iter(what).map(|c| c[1].to_owned()));
+        } else {
+            names.push(what.to_owned());
+        }
+    }
+    names
 }
 
 #[test]
 fn a_module_imports_only_from_modules_below_it() {
-    let order = modules();
+    let order = order();
     let place = |name: &str| order.iter().position(|m| m == name);
+    assert!(order.len() > 12, "{order:?}");
     let mut wrong = Vec::new();
-    for (module, file, text) in sources() {
-        let own = place(&module).unwrap_or_else(|| panic!("{module} is not in lib.rs"));
-        for import in imports(&text) {
-            if place(import).is_some_and(|other| other < own) {
-                wrong.push(format!("{}: {module} is below {import}", file.display()));
+    for (file, text) in sources() {
+        let Some(own) = place(module(&file)) else { continue };
+        for name in named(&text) {
+            match place(&name) {
+                Some(there) if there < own => {
+                    wrong.push(format!("{file} uses crate::{name}, which is above it"))
+                }
+                _ => {}
             }
         }
     }
-    wrong.sort();
-    wrong.dedup();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn the_reference_platform_meets_the_engine_over_http_only() {
-    for (module, file, text) in sources() {
-        if module == "reference" {
-            for import in imports(&text) {
-                assert!(
-                    !["engine", "run", "platform", "http", "target"].contains(&import),
-                    "{}: {import}",
-                    file.display()
-                );
-            }
+fn the_reference_platform_never_sees_the_engine() {
+    for (file, text) in sources().iter().filter(|(file, _)| module(file) == "reference") {
+        for name in named(text) {
+            assert!(
+                !["engine", "run", "platform", "http"].contains(&name.as_str()),
+                "{file} uses crate::{name}"
+            );
         }
     }
 }
 
+/// What only some files may name.
+const FENCES: &[(&str, &[&str])] = &[
+    ("reqwest::", &["http/", "reference/outbound.rs"]),
+    ("bollard::", &["docker/"]),
+    ("miette::", &["source.rs"]),
+    ("std::env::", &["cli/settings.rs", "main.rs"]),
+    ("process::exit", &["main.rs"]),
+    ("println!", &["output.rs"]),
+    ("eprintln!", &["output.rs"]),
+    ("tokio::time::sleep", &["run/clock.rs", "reference/clock.rs"]),
+    ("thread::sleep", &["run/clock.rs"]),
+    ("clap::", &["cli/", "target/", "engine/context.rs"]),
+];
+
 #[test]
-fn some_crates_have_one_user() {
-    // Crate → the only places that may name it.
-    let table: [(&str, &[&str]); 4] = [
-        ("reqwest::", &["http/", "reference/outbound.rs"]),
-        ("serde_saphyr::", &["yaml/"]),
-        ("bollard::", &["docker/"]),
-        ("miette::", &["source.rs"]),
-    ];
-    for (_, file, text) in sources() {
-        for (name, allowed) in table {
-            let shown = file.to_string_lossy();
-            let uses = text.lines().any(|l| l.contains(name) && !l.trim_start().starts_with("//"));
-            assert!(!uses || allowed.iter().any(|a| shown.starts_with(a)), "{shown} uses {name}");
+fn fences_hold() {
+    static TESTS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^#\[cfg\(test\)\]").unwrap());
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        if file.contains("tests") {
+            continue;
         }
+        // Tests come last in a file; they may do what they like.
+        let code = TESTS.find(&text).map_or(&text[..], |m| &text[..m.start()]);
+        for (word, allowed) in FENCES {
+            if code.contains(word) && !allowed.iter().any(|a| file.starts_with(a)) {
+                wrong.push(format!("{file} names `{word}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn names_in_groups_are_found() {
+    assert_eq!(
+        named("use crate::{http, run::{wait, clock},\n engine};"),
+        ["http", "run", "wait", "clock", "engine"]
+    );
+    assert_eq!(named("use crate::domain::Secret; fn f() -> crate::run::X {}"), ["domain", "run"]);
+}
+
+#[test]
+fn the_page_of_exit_codes_is_the_table_in_code() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-codes.md");
+    let wanted = lifecycle_harness::domain::ExitCode::page();
+    if fs::read_to_string(&page).unwrap_or_default() != wanted {
+        if super::harness::switch("BLESS").is_some() {
+            fs::write(&page, &wanted).unwrap();
+            return;
+        }
+        panic!(
+            "docs/exit-codes.md differs from ExitCode::page(): BLESS=1 cargo test --test suite page writes it"
+        );
+    }
+}
+
+#[test]
+fn every_command_has_its_section() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md")).unwrap();
+    let help = super::harness::Harness::new().args(["--help"]).run().exit(0).stdout;
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|l| !l.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|l| l.starts_with("  "))
+        .filter_map(|l| l.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.len() >= 12, "{commands:?}");
+    for command in commands {
+        assert!(page.contains(&format!("\n## {command}\n")), "docs/commands.md has no section `{command}`");
     }
 }

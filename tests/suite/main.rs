@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod false_greens;
 #[cfg(test)]
 mod foreign_clients;

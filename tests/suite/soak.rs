@@ -17,7 +17,7 @@ const LOG: usize = 1_000;
 
 /// Whether the long forms are wanted.
 fn long() -> bool {
-    std::env::vars().any(|(name, value)| name == "LIFECYCLE_SOAK" && value == "1")
+    super::harness::soak()
 }
 
 #[expect(clippy::disallowed_methods, reason = "agents poll at a pace")]
