@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
+mod docker;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interrupts;
