@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// The model rules alone: resolve, explain, list, diff
     Model(super::model::ModelArgs),
+    /// The catalogue of causes: list, show, lint
+    Mechanisms(super::mechanisms::MechanismsArgs),
     /// Build reports from a run's log
     Report(ReportArgs),
     /// Gather the diagnostic bundle of a live workspace; no scenario needed

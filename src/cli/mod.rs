@@ -7,6 +7,7 @@ mod doctor;
 mod failure;
 mod info;
 mod library;
+mod mechanisms;
 pub mod model;
 mod plan;
 mod report;
@@ -75,6 +76,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::List(args) => info::list(&args, shell),
         Command::Plan(args) => plan::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
+        Command::Mechanisms(args) => mechanisms::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),
         Command::Diagnose(args) => diagnose::run(&args, shell),
         Command::Model(args) => models(args, shell),

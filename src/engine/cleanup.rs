@@ -112,6 +112,8 @@ async fn remove_workspace(
     // Containers take real time, whatever the platform's clock says.
     let settle = if run.target.engine.is_some() { CONTAINER } else { run.api.scale.shorten(SETTLE) };
     let settle_until = (since + settle).min(deadline);
+    // A row that survives its delete for so long will not go.
+    let give_up = (Instant::now() + SETTLE).min(deadline);
     let mut pause = Duration::from_millis(20);
     loop {
         let read = send(run, "read before removal", run.api.read(id), deadline).await?;
@@ -163,7 +165,7 @@ async fn remove_workspace(
         }
         let after = send(run, "look again", run.api.read(id), deadline).await?;
         if after.status == 200 {
-            if Instant::now() >= deadline {
+            if Instant::now() >= give_up {
                 return Err(format!("the delete was answered {}, but the row is still there", answer.status));
             }
             left = Some(format!("the delete was answered {}, and the row came back", answer.status));
@@ -308,7 +310,7 @@ async fn send(
             Ok(answer) if answer.status >= 500 && record::error(answer.json.as_ref()).is_none() => {
                 (said(&answer), pause)
             }
-            Ok(answer) if matches!(answer.status, 502..=504) => (said(&answer), pause),
+            Ok(answer) if matches!(answer.status, 300..=399 | 502..=504) => (said(&answer), pause),
             Ok(answer) if answer.status == 200 && answer.json.is_none() => (said(&answer), pause),
             Ok(answer) => return Ok(answer),
             Err(error) => (error.text, pause),

@@ -1,6 +1,6 @@
 //! What a run and a scenario share with their steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -113,6 +113,28 @@ pub struct ScenarioState {
     pub platform: Duration,
     /// Random numbers that were drawn.
     pub drawn: Arc<AtomicU64>,
+    /// The last exchanges, oldest first: what a failure is explained by.
+    pub recent: VecDeque<Exchange>,
+}
+
+/// So many exchanges of a scenario are kept in memory.
+pub const RECENT: usize = 16;
+/// A larger body is kept there as its beginning.
+const RECENT_BODY: u64 = 8 << 10;
+
+impl ScenarioState {
+    fn keep(&mut self, mut exchange: Exchange) {
+        for body in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
+            if body.bytes > RECENT_BODY {
+                let text = body.text.take().or(body.json.take().map(|j| j.to_string())).unwrap_or_default();
+                body.text = Some(crate::http::excerpt(&text, 400));
+            }
+        }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(exchange);
+    }
 }
 
 /// One step while it runs: what its exchanges are filed under.
@@ -124,21 +146,49 @@ pub struct StepRun {
     pub deadline: Instant,
     /// Exchanges so far.
     pub exchanges: Arc<AtomicU32>,
-    /// The step is about a rate limit: a 429 is its answer.
+    /// A 429 is for the step itself to judge: it is about a rate limit, or must not be asked twice.
     pub expects_429: bool,
+    /// The step is about a gateway's error: a 502, 503 or 504 is its answer.
+    pub expects_gateway: bool,
 }
 
 impl StepRun {
     /// A step that ends at a deadline.
     pub fn new(id: &str, deadline: Instant) -> Self {
-        StepRun { id: id.to_owned(), deadline, exchanges: Arc::default(), expects_429: false }
+        StepRun {
+            id: id.to_owned(),
+            deadline,
+            exchanges: Arc::default(),
+            expects_429: false,
+            expects_gateway: false,
+        }
     }
 }
 
+/// So many changes of a workspace are kept; one that flaps is understood by then.
+const TIMELINE: usize = 256;
 /// A mutation may outlive its step by this much to record its answer.
 const GRACE: Duration = Duration::from_secs(5);
 /// No mutation may take longer.
 const MUTATION: Duration = Duration::from_secs(60);
+
+/// Faults of the wire are borne by a read for so long.
+const BEAR: Duration = Duration::from_secs(30);
+/// The first attempts of a read take no longer.
+const READ: Duration = Duration::from_secs(4);
+/// Later ones may: perhaps the server is slow.
+const SLOW_READ: Duration = Duration::from_secs(10);
+/// Between two attempts of a read.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What says nothing about the platform: no whole answer, a gateway's own, a redirect, JSON that is none.
+fn faulty(step: &StepRun, result: &Result<Response, TransportError>) -> bool {
+    match result {
+        Err(error) => error.kind != Transport::BadRequest,
+        Ok(answer) if step.expects_gateway => answer.is_garbled(),
+        Ok(answer) => matches!(answer.status, 300..=399 | 502..=504) || answer.is_garbled(),
+    }
+}
 
 impl ScenarioContext {
     /// A scenario that begins now; `stop` cancels its waits.
@@ -224,9 +274,11 @@ impl ScenarioContext {
         let bound = (step.deadline + GRACE).min(Instant::now() + MUTATION);
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
         let client = self.run.api.client.clone();
+        let state = Arc::clone(&self.state);
         let work = self.mutations.run(async move {
             let result = client.send(&request, bound).await;
-            recorder.record(&result);
+            let exchange = recorder.record(&result);
+            state.lock().unwrap_or_else(PoisonError::into_inner).keep(exchange);
             result
         });
         tokio::select! {
@@ -248,8 +300,28 @@ impl ScenarioContext {
         purpose: &str,
         request: Request,
     ) -> Result<Response, TransportError> {
+        let began = Instant::now();
+        let give_up = step.deadline.min(began + BEAR);
+        let mut attempts = 0;
         loop {
-            let answer = self.fetch_once(step, purpose, &request).await?;
+            attempts += 1;
+            // A read that hangs is asked again, so that one lost answer does not cost the whole step.
+            let bound = match request.method == "GET" {
+                true => step.deadline.min(Instant::now() + if attempts <= 3 { READ } else { SLOW_READ }),
+                false => step.deadline,
+            };
+            let result = self.fetch_once(step, purpose, &request, bound).await;
+            if request.method == "GET" && faulty(step, &result) && !self.stop.is_cancelled() {
+                let next = Instant::now() + crate::run::wait::pause(began.elapsed()).max(FIRST_PAUSE);
+                if next < give_up {
+                    tokio::select! {
+                        () = self.stop.cancelled() => {}
+                        () = crate::run::clock::sleep_until(next) => {}
+                    }
+                    continue;
+                }
+            }
+            let answer = result?;
             if !self.paced(step, &answer).await {
                 return Ok(answer);
             }
@@ -261,13 +333,15 @@ impl ScenarioContext {
         step: &StepRun,
         purpose: &str,
         request: &Request,
+        bound: Instant,
     ) -> Result<Response, TransportError> {
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, request);
         let result = tokio::select! {
-            result = self.run.api.client.send(request, step.deadline) => result,
+            result = self.run.api.client.send(request, bound) => result,
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };
-        recorder.record(&result);
+        let exchange = recorder.record(&result);
+        self.state().keep(exchange);
         result
     }
 
@@ -307,6 +381,9 @@ impl ScenarioContext {
                 return;
             }
             workspace.seen = Some((status.clone(), url.clone()));
+            if workspace.timeline.len() < TIMELINE {
+                workspace.timeline.push((status.clone(), workspace.edge));
+            }
             Observation {
                 scenario: self.name.to_string(),
                 workspace: alias.to_owned(),
@@ -389,8 +466,8 @@ impl Recorder {
         }
     }
 
-    /// Ends it.
-    pub fn record(mut self, result: &Result<Response, TransportError>) {
+    /// Ends it; what was filed comes back.
+    pub fn record(mut self, result: &Result<Response, TransportError>) -> Exchange {
         const KEPT: [&str; 9] = [
             "content-type",
             "retry-after",
@@ -421,7 +498,8 @@ impl Recorder {
             }
             Err(error) => self.exchange.error = Some(error.text.clone()),
         }
-        self.log.emit(EventKind::Exchange(Box::new(self.exchange)));
+        self.log.emit(EventKind::Exchange(Box::new(self.exchange.clone())));
+        self.exchange
     }
 }
 

@@ -13,18 +13,34 @@ use super::{container_evidence, environment};
 use crate::domain::time;
 use crate::event::{EventKind, Evidence, EvidencePart};
 use crate::http::{Request, excerpt};
+use crate::mechanism::short_time;
 use crate::platform::{Auth, record, segment};
+use crate::scenario::model::Capability;
 
 /// One gatherer may not take longer; all run at once.
 const EACH: Duration = Duration::from_secs(5);
 
-/// Gathers about the workspace that the failure is about, or the newest one.
+/// The workspace that a failure is about: the one it names, the one whose id was in the request, or the only
+/// one. Of several it takes none rather than a wrong one (#2680).
+pub fn target(context: &ScenarioContext, step: &str, failure: &Failure) -> Option<Workspace> {
+    let state = context.state();
+    if let Some(alias) = &failure.workspace {
+        return state.workspaces.get(alias).cloned();
+    }
+    let step = failure.origin.as_ref().map_or(step, |o| o.step.as_str());
+    let asked = state.recent.iter().rev().find(|e| e.step == step).map(|e| e.url.as_str());
+    let in_url = |w: &&Workspace| !w.id.is_empty() && asked.is_some_and(|url| url.contains(&w.id));
+    let mut there = state.workspaces.values().filter(|w| !w.gone);
+    match (state.workspaces.values().find(in_url), there.next(), there.next()) {
+        (Some(found), _, _) => Some(found.clone()),
+        (None, Some(only), None) => Some(only.clone()),
+        _ => None,
+    }
+}
+
+/// Gathers about the workspace that the failure is about.
 pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
-    let target = {
-        let state = context.state();
-        let by_name = failure.workspace.as_ref().and_then(|alias| state.workspaces.get(alias));
-        by_name.or_else(|| state.workspaces.values().rev().find(|w| !w.gone)).cloned()
-    };
+    let target = target(context, step, failure);
     let mut gatherers: Vec<(&str, &str, BoxFuture<'_, Result<Found, String>>)> = Vec::new();
     if let Some(workspace) = &target {
         gatherers.push(("record", "the record", Box::pin(whole_record(context, workspace))));
@@ -57,6 +73,21 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
         ));
     }
     gatherers.push(("server", "the server", Box::pin(server(context))));
+    if context.run.target.capabilities.contains(&Capability::Inspect) {
+        if let Some(workspace) = &target {
+            gatherers.push((
+                "agent log",
+                "the instance's own log, oldest first",
+                Box::pin(instance_log(context, workspace)),
+            ));
+        }
+        let id = target.as_ref().map(|w| w.id.clone());
+        gatherers.push((
+            "server log",
+            "the server's log: lines about this workspace or about none",
+            Box::pin(server_log(context, id)),
+        ));
+    }
     let parts = gatherers.into_iter().map(|(name, title, work)| async move {
         let began = Instant::now();
         let bounded = tokio::time::timeout(EACH, work).await;
@@ -300,5 +331,48 @@ async fn server(context: &ScenarioContext) -> Result<Found, String> {
         Ok(_) => format!("/health answered in {took}"),
         Err(why) => format!("/health: {why}"),
     };
-    Ok(Found { lines: vec![line], data: json!({ "health": health.ok(), "liveness": liveness.ok() }) })
+    let health_error = health.as_ref().err();
+    let data =
+        json!({ "health": health.as_ref().ok(), "health_error": health_error, "liveness": liveness.ok() });
+    Ok(Found { lines: vec![line], data })
+}
+
+/// Lines of a log that are kept, the newest.
+const LOG_LINES: usize = 60;
+
+fn log_lines(data: &Value, keep: impl Fn(&str) -> bool) -> Found {
+    let all = data.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let kept: Vec<String> =
+        all.iter().filter_map(Value::as_str).filter(|line| keep(line)).map(str::to_owned).collect();
+    let kept = kept.get(kept.len().saturating_sub(LOG_LINES)..).unwrap_or_default().to_vec();
+    // The end of a log says most, and a screen has few lines.
+    let mut lines: Vec<String> =
+        kept.iter().rev().take(4).map(|line| excerpt(&short_time(line), 200)).collect();
+    lines.reverse();
+    if lines.is_empty() {
+        lines.push("nothing".into());
+    }
+    Found { lines, data: json!({ "lines": kept }) }
+}
+
+async fn instance_log(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+    let path = format!("/__lifecycle/workspaces/{}/logs?lines=100", segment(&workspace.id));
+    let request = context.run.api.request("GET", &path, &Auth::Admin);
+    let data = get(context, "evidence: instance log", request).await?;
+    Ok(log_lines(&data, |_| true))
+}
+
+/// The server speaks of everybody: a line with another workspace's id is not evidence about this one.
+async fn server_log(context: &ScenarioContext, id: Option<String>) -> Result<Found, String> {
+    let request = context.run.api.request("GET", "/__lifecycle/log", &Auth::Admin);
+    let data = get(context, "evidence: server log", request).await?;
+    let ours = |line: &str| match &id {
+        Some(id) => line.contains(id.as_str()) || !names_a_workspace(line),
+        None => !names_a_workspace(line),
+    };
+    Ok(log_lines(&data, ours))
+}
+
+fn names_a_workspace(line: &str) -> bool {
+    line.split(|c: char| !(c.is_ascii_hexdigit() || c == '-')).any(|word| uuid::Uuid::try_parse(word).is_ok())
 }

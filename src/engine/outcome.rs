@@ -1,7 +1,10 @@
 //! How steps end, and what a scenario makes of it.
 
+use std::time::Duration;
+
 use crate::event::{Class, StepOutcome, WaitStats};
 use crate::http::{Transport, TransportError};
+use crate::mechanism::Wait;
 use crate::run::wait::{WaitEnd, WaitError};
 use crate::scenario::template::TemplateError;
 
@@ -34,6 +37,21 @@ pub struct Failure {
     pub wait: Option<WaitStats>,
     /// The workspace that it is about.
     pub workspace: Option<String>,
+    /// The innermost step that failed.
+    pub origin: Option<Origin>,
+    /// What the wait wanted and saw last.
+    pub waited: Option<Wait>,
+}
+
+/// The innermost step of a failure.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its id.
+    pub step: String,
+    /// Its verb.
+    pub verb: &'static str,
+    /// How long it might take.
+    pub within: Duration,
 }
 
 /// How a failure counts.
@@ -66,7 +84,15 @@ impl Failure {
 
     /// Of a kind.
     pub fn of(kind: FailureKind, message: impl Into<String>) -> Self {
-        Failure { kind, message: message.into(), details: Vec::new(), wait: None, workspace: None }
+        Failure {
+            kind,
+            message: message.into(),
+            details: Vec::new(),
+            wait: None,
+            workspace: None,
+            origin: None,
+            waited: None,
+        }
     }
 
     /// About a workspace.
@@ -114,6 +140,19 @@ impl Failure {
                 error.stats.errors, error.stats.polls
             ));
         }
+        let end = match error.end {
+            WaitEnd::TimedOut => "timed-out",
+            WaitEnd::Hopeless => "hopeless",
+            WaitEnd::Cancelled => "cancelled",
+            WaitEnd::TargetDead => "dead",
+        };
+        failure.waited = Some(Wait {
+            end: end.to_owned(),
+            wants: wants.to_owned(),
+            last: error.last,
+            within: Duration::ZERO,
+            stats: error.stats.clone(),
+        });
         failure.wait = Some(error.stats);
         failure
     }

@@ -35,7 +35,8 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
                 }
                 return adopt(run, &resource, &id, &name, deadline).await;
             }
-            Ok(answer) if answer.status < 500 && answer.status != 429 => {
+            // Only a refusal says that nothing was made: a gateway's page may hide a 201.
+            Ok(answer) if (400..500).contains(&answer.status) && answer.status != 429 => {
                 run.ledger.release(&resource, "never made", None);
                 return Err(format!(
                     "{}: {}",

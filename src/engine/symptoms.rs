@@ -1,11 +1,15 @@
 //! What the mechanisms are tried against: the failure, its evidence, and what was seen on the way.
 
-use super::context::ScenarioContext;
+use std::time::Duration;
+
+use super::context::{RECENT, ScenarioContext};
 use super::outcome::FailureKind;
 use super::plan::Instance;
 use super::steps::Decisive;
+use super::workspace::Workspace;
 use crate::event::Evidence;
-use crate::mechanism::Symptoms;
+use crate::mechanism::{Subject, Symptoms, Wait};
+use crate::scenario::model::Capability;
 
 /// Collects them for a failure.
 pub fn of(
@@ -15,15 +19,22 @@ pub fn of(
     evidence: Evidence,
 ) -> Symptoms {
     let failure = &decisive.failure;
-    let workspace = failure.workspace.as_ref().and_then(|alias| context.workspace(alias));
-    let verb = crate::engine::plan::planned(instance).steps.into_iter().find(|s| {
-        decisive.step.starts_with(&s.step)
-            && s.step.len() == decisive.step.split('[').next().unwrap_or_default().len()
-    });
+    let (step, verb) = match &failure.origin {
+        Some(origin) => (origin.step.clone(), origin.verb.to_owned()),
+        None => (decisive.step.clone(), String::new()),
+    };
+    let workspace = super::evidence::target(context, &decisive.step, failure);
+    let (exchanges, exchanges_whole) = {
+        let state = context.state();
+        let of_step = state.recent.iter().filter(|e| e.step == step).cloned().collect();
+        (of_step, state.recent.len() < RECENT)
+    };
+    let within = failure.origin.as_ref().map_or(Duration::ZERO, |o| o.within);
+    let target = &context.run.target;
     Symptoms {
         scenario: instance.name.clone(),
-        step: decisive.step.clone(),
-        verb: verb.map(|s| s.verb).unwrap_or_default(),
+        step,
+        verb,
         message: failure.message.clone(),
         details: failure.details.clone(),
         kind: match failure.kind {
@@ -34,7 +45,28 @@ pub fn of(
             _ => "product",
         }
         .to_owned(),
-        edge: workspace.map(|w| w.edge_name).unwrap_or_default(),
+        wait: failure.waited.clone().map(|wait| Wait { within, ..wait }),
+        workspace: workspace.map(subject),
+        exchanges,
+        exchanges_whole,
         evidence,
+        time_scale: context.run.api.scale.factor(),
+        wakes: target.behaviours.get(&Capability::Wakes).copied(),
+    }
+}
+
+fn subject(workspace: Workspace) -> Subject {
+    Subject {
+        id: workspace.id,
+        managed: workspace.managed,
+        runtime: workspace.runtime,
+        model: workspace.model,
+        provider: workspace.provider,
+        edge: workspace.edge_name,
+        edges: workspace.edge,
+        instance_before: workspace.baseline.instance,
+        activity_before: (workspace.activity_for == workspace.edge)
+            .then(|| workspace.activity_before.into_iter().collect()),
+        timeline: workspace.timeline,
     }
 }

@@ -49,8 +49,12 @@ pub struct Workspace {
     pub gone: bool,
     /// What was last seen of it.
     pub seen: Option<(Status, String)>,
+    /// What was seen of it: status and edge, oldest first.
+    pub timeline: Vec<(Status, u32)>,
     /// Rows of the activity log before the last edge.
     pub activity_before: BTreeSet<String>,
+    /// Number of the edge that those rows were read for.
+    pub activity_for: u32,
     /// The environment before the last edge, and the newest one: name → what is known.
     pub env_before: Option<BTreeMap<String, EnvVar>>,
     /// The newest environment that was read, with its instance.

@@ -119,6 +119,12 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
+    /// Whether the body says that it is JSON and is none: a gateway's page, or half an answer.
+    pub fn is_garbled(&self) -> bool {
+        let json = self.headers.get("content-type").is_some_and(|kind| kind.contains("json"));
+        self.is_success() && json && self.json.is_none() && !self.body.is_empty()
+    }
+
     /// A short text of the body for messages, on one line.
     pub fn excerpt(&self) -> String {
         excerpt(&self.text(), 200)

@@ -1,36 +1,22 @@
 //! From evidence to a named cause.
+//!
+//! [`Symptoms`] are what the engine saw, [`facts::Facts`] what follows from them by name, and a
+//! [`file::Mechanism`] says which facts prove a cause. They are tried by layer, bottom up.
 
-use crate::event::{Class, Diagnosis, Evidence};
+pub mod catalogue;
+pub mod condition;
+mod diagnose;
+mod extract;
+pub mod facts;
+pub mod file;
+pub mod lint;
+pub mod page;
+mod symptoms;
+pub mod template;
 
-/// What mechanisms are tried against.
-#[derive(Clone, Debug, Default)]
-pub struct Symptoms {
-    /// Instance name.
-    pub scenario: String,
-    /// The step that failed.
-    pub step: String,
-    /// Its verb.
-    pub verb: String,
-    /// What it said.
-    pub message: String,
-    /// More of what it said.
-    pub details: Vec<String>,
-    /// `product`, `inconclusive`, `environment`, `config`, `harness`.
-    pub kind: String,
-    /// The last edge of the workspace.
-    pub edge: String,
-    /// What was gathered.
-    pub evidence: Evidence,
-}
+pub use diagnose::{UNCLASSIFIED, diagnose};
+pub use extract::{facts_of, short_time};
+pub use symptoms::{Subject, Symptoms, Wait};
 
-/// Names the cause.
-pub fn diagnose(symptoms: &Symptoms) -> Diagnosis {
-    Diagnosis {
-        scenario: symptoms.scenario.clone(),
-        mechanism: "unclassified".into(),
-        summary: symptoms.message.clone(),
-        class: Class::Unclassified,
-        fingerprint: format!("{}/{}/unclassified", symptoms.scenario, symptoms.step),
-        ..Diagnosis::default()
-    }
-}
+#[cfg(test)]
+mod tests;

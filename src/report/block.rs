@@ -159,6 +159,26 @@ impl Builder {
         }
     }
 
+    /// A list under one label whose items may take two lines each, at most so many lines on a screen.
+    fn quoted(&mut self, label: &str, items: &[String], max: usize, tone: Tone) {
+        let (each, max) = if self.whole { (usize::MAX, usize::MAX) } else { (2, max) };
+        let columns = self.columns();
+        let mut used = 0;
+        for (i, item) in items.iter().enumerate() {
+            let lines = wrap(&clean(item), columns, each);
+            // The last line is kept for the count, unless this is the last item.
+            let room = if i + 1 == items.len() { max } else { max.saturating_sub(1) };
+            if used + lines.len() > room {
+                self.line("", format!("… {} more in report", items.len() - i), Tone::Dim);
+                return;
+            }
+            for line in lines {
+                self.line(if used == 0 { label } else { "" }, line, tone);
+                used += 1;
+            }
+        }
+    }
+
     fn title(&mut self, scenario: &ScenarioState, step: Option<&StepState>) {
         let verdict = scenario.verdict().unwrap_or(Verdict::Failed);
         let advisory = if scenario.is_advisory() { " (advisory)" } else { "" };
@@ -203,7 +223,9 @@ impl Builder {
             }
         }
         if let Some(result) = result {
-            self.list("", &result.details, 4, Tone::Plain);
+            // Evidence of a named mechanism says the same and more.
+            let named = scenario.diagnosis.as_ref().is_some_and(|d| d.mechanism != "unclassified");
+            self.list("", &result.details, if named { 2 } else { 4 }, Tone::Plain);
         }
         if let Some(expected) = &scenario.plan.expects_failure {
             let text = format!("{} until {}: {}", expected.issue, expected.until, expected.reason);
@@ -253,6 +275,8 @@ impl Builder {
     }
 
     fn diagnosis(&mut self, diagnosis: &Diagnosis) {
+        // A narrow terminal wraps everything: what is quoted must not push the commands off the screen.
+        let roomy = self.columns() >= 80;
         let class = super::class_name(diagnosis.class);
         let unclassified = diagnosis.mechanism == "unclassified";
         let name = if unclassified { String::new() } else { format!(" ({class})") };
@@ -262,24 +286,24 @@ impl Builder {
         }
         self.text("MECHANISM", &text, 3, Tone::Strong);
         if unclassified {
-            self.list("nearest", &diagnosis.nearest, 3, Tone::Plain);
+            self.quoted("nearest", &diagnosis.nearest, if roomy { 6 } else { 3 }, Tone::Plain);
         }
-        self.list("EVIDENCE", &diagnosis.evidence, 4, Tone::Strong);
+        self.quoted("EVIDENCE", &diagnosis.evidence, if roomy { 7 } else { 4 }, Tone::Strong);
         if !diagnosis.rules_out.is_empty() {
-            self.text("rules out", &diagnosis.rules_out.join("; "), 1, Tone::Plain);
+            self.text("rules out", &diagnosis.rules_out.join("; "), if roomy { 2 } else { 1 }, Tone::Plain);
         }
         if !diagnosis.fix_shape.is_empty() {
             self.text("FIX SHAPE", &diagnosis.fix_shape, 3, Tone::Strong);
         }
         let mut who = Vec::new();
+        if let Some(issue) = &diagnosis.issue {
+            who.push(format!("known issue {issue}"));
+        }
         if !diagnosis.part.is_empty() {
             who.push(format!("responsible: {}", diagnosis.part));
         }
-        if let Some(issue) = &diagnosis.issue {
-            who.push(format!("known issue: {issue}"));
-        }
         if !who.is_empty() {
-            self.text("", &who.join(", "), 1, Tone::Plain);
+            self.text("", &who.join("; "), if roomy { 2 } else { 1 }, Tone::Plain);
         }
     }
 

@@ -88,15 +88,19 @@ pub enum Capability {
     Answers,
     /// A message wakes a hibernated workspace.
     Wakes,
+    /// What servers of mid-June 2026 do and should not (contract §13, §14.2) is mended.
+    Mended,
     /// Faults can be switched on.
     Faults,
     /// The reference platform's own inspection route.
     Inspect,
+    /// The server reaches agents that the harness runs on this machine.
+    Stubs,
 }
 
 impl Capability {
     /// All of them, in the order of documentation.
-    pub const ALL: [Capability; 11] = [
+    pub const ALL: [Capability; 13] = [
         Capability::Managed,
         Capability::External,
         Capability::Containers,
@@ -106,8 +110,10 @@ impl Capability {
         Capability::Org,
         Capability::Answers,
         Capability::Wakes,
+        Capability::Mended,
         Capability::Faults,
         Capability::Inspect,
+        Capability::Stubs,
     ];
 
     /// The word in scenario files.
@@ -122,8 +128,10 @@ impl Capability {
             Capability::Org => "org",
             Capability::Answers => "answers",
             Capability::Wakes => "wakes",
+            Capability::Mended => "mended",
             Capability::Faults => "faults",
             Capability::Inspect => "inspect",
+            Capability::Stubs => "stubs",
         }
     }
 }
@@ -314,6 +322,8 @@ pub enum Verb {
     Container(ContainerVerb),
     /// Runs a command.
     Exec(Exec),
+    /// Starts a programmable agent of the harness's own.
+    Stub(Stub),
     /// Runs steps at once.
     Parallel(Vec<Step>),
     /// Runs steps for each item.
@@ -351,6 +361,7 @@ impl Verb {
             Verb::Capture(_) => "capture",
             Verb::Container(_) => "container",
             Verb::Exec(_) => "exec",
+            Verb::Stub(_) => "stub",
             Verb::Parallel(_) => "parallel",
             Verb::Foreach(_) => "foreach",
             Verb::Steps(_) => "steps",
@@ -958,6 +969,38 @@ pub struct Exec {
     pub stdout: Vec<Matcher>,
     /// Names standard output (trimmed) for later steps.
     pub capture: Option<String>,
+}
+
+/// `stub:` an agent of the harness's own, at `http://localhost:PORT`.
+#[derive(Clone, Debug)]
+pub struct Stub {
+    /// Its address for later steps.
+    pub alias: String,
+    /// What it does with each message; the last one for all that follow.
+    pub script: Vec<StubAct>,
+}
+
+/// What a stub does with one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StubAct {
+    /// Answers: the known answer where the question has one, else the question's own text.
+    Answer,
+    /// Answers, but not what was asked.
+    Other,
+    /// An error text in a good answer.
+    ErrorText,
+    /// A JSON-RPC result without any text.
+    Empty,
+    /// A 200 without a body.
+    Nothing,
+    /// A 200 whose body is no JSON.
+    Garbage,
+    /// Ends the connection without an answer.
+    Reset,
+    /// Never answers.
+    Hang,
+    /// An error of this status.
+    Status(u16),
 }
 
 /// `foreach:`

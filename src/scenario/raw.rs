@@ -19,7 +19,7 @@ use crate::yaml::Node;
 
 use agent::{RawA2a, RawHeartbeat, RawInbox, RawRegister};
 use expect::RawExpect;
-use flow::{RawContainer, RawExec, RawForeach, RawUse};
+use flow::{RawContainer, RawExec, RawForeach, RawStub, RawUse};
 use lifecycle::{RawAwait, RawCreate, RawDelete, RawHibernate, RawHold, RawPause, RawRestart, RawTarget};
 use request::{RawBilling, RawHttp, RawModel, RawSecret, RawToken};
 use values::{AnyValue, NameOr, OneOrMany, Text, Texts};
@@ -225,6 +225,9 @@ pub struct RawStep {
     #[schemars(with = "Option<RawExec>")]
     #[expect(missing_docs, reason = "a verb")]
     pub exec: Option<Node>,
+    #[schemars(with = "Option<RawStub>")]
+    #[expect(missing_docs, reason = "a verb")]
+    pub stub: Option<Node>,
     #[schemars(with = "Option<Vec<RawStep>>")]
     #[expect(missing_docs, reason = "a verb")]
     pub parallel: Option<Node>,

@@ -30,7 +30,7 @@ const fn verb(
 }
 
 /// All verbs, in the order of documentation.
-pub const VERBS: [VerbHelp; 28] = [
+pub const VERBS: [VerbHelp; 29] = [
     verb(
         "create",
         "Lifecycle",
@@ -194,6 +194,14 @@ pub const VERBS: [VerbHelp; 28] = [
         "- exec: { argv: [psql, --version], stdout: { contains: psql } }",
     ),
     verb(
+        "stub",
+        "Outside the platform",
+        "Stub",
+        "Starts an agent of the harness's own on this machine and names its address, `http://localhost:PORT`. It does \
+         with each message what its script says; `GET <address>/calls` lists the messages that it got.",
+        "- stub: { as: peer, script: [reset, answer] }",
+    ),
+    verb(
         "parallel",
         "Flow",
         "",
@@ -226,11 +234,8 @@ pub const VERBS: [VerbHelp; 28] = [
 ];
 
 /// Verbs of the design that this version cannot run.
-pub const PLANNED: [(&str, &str); 3] = [
-    ("org", "organisations of a control plane"),
-    ("files", "files inside a workspace"),
-    ("stub", "programmable peers"),
-];
+pub const PLANNED: [(&str, &str); 2] =
+    [("org", "organisations of a control plane"), ("files", "files inside a workspace")];
 
 /// Every keyword.
 pub fn keywords() -> impl Iterator<Item = &'static str> {

@@ -83,9 +83,14 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         answers != Answers::None,
         "nobody says what its agents answer: --answers known|stub",
     );
-    let wakes = about.as_ref().is_some_and(|a| record::text(a, "quirks") == "intended");
-    have(Capability::Wakes, wakes, "a message does not wake a hibernated workspace (contract §13 #4)");
-    facts.behaviours = BTreeMap::from([(Capability::Wakes, wakes)]);
+    let mended = about.as_ref().is_some_and(|a| record::text(a, "quirks") == "intended");
+    have(Capability::Wakes, mended, "a message does not wake a hibernated workspace (contract §13 #4)");
+    have(Capability::Mended, mended, "nobody says that the quirks of contract §13 are mended");
+    facts.behaviours = BTreeMap::from([(Capability::Wakes, mended), (Capability::Mended, mended)]);
+    let host = base_url.split("://").nth(1).unwrap_or_default();
+    let host = if host.starts_with('[') { host.split(']').next() } else { host.split(['/', ':']).next() };
+    let near = is_loopback(host.unwrap_or_default());
+    have(Capability::Stubs, near, "the server runs elsewhere and cannot reach agents on this machine");
     for (capability, there) in &settings.declared {
         facts.behaviours.insert(*capability, *there);
         if *there {

@@ -136,6 +136,8 @@ steps:
     wait_for("our workspaces", || (platform.rows().len() == 2).then_some(()));
     drop(platform);
     run.signal("INT");
+    // It would go on trying for a while: the server may come back.
+    run.signal("INT");
     let output = run.output().exit(130);
     let events = output.events();
     assert!(events.iter().any(|e| e["event"].get("left").is_some()), "{}", output.stderr);

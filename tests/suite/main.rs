@@ -11,11 +11,17 @@ mod contradictions;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod false_greens;
+#[cfg(test)]
+mod foreign_clients;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interrupts;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod old_scripts;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
@@ -24,5 +30,7 @@ mod platform;
 mod proxy;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod transport;

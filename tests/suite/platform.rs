@@ -4,11 +4,11 @@ use std::future::Future;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::harness::{BIN, wait_for, word};
+use super::harness::{BIN, pause, word};
 
 /// The admin token of the tests' platforms.
 pub const TOKEN: &str = "suite-admin-token-0123456789";
@@ -110,7 +110,17 @@ impl Platform {
     /// Waits until it holds nothing.
     #[track_caller]
     pub fn is_empty(&self) {
-        wait_for("an empty platform", || (self.rows().is_empty() && self.instances() == 0).then_some(()));
+        let until = Instant::now() + Duration::from_secs(30);
+        while !(self.rows().is_empty() && self.instances() == 0) {
+            assert!(
+                Instant::now() < until,
+                "{} instances and {:?} are left: {:#?}",
+                self.instances(),
+                self.names(),
+                self.ask("GET", "/__lifecycle/instances", None).1["instances"]
+            );
+            pause();
+        }
     }
 }
 

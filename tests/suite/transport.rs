@@ -1,6 +1,6 @@
 //! Faults of the wire: waits bear them, and a create never makes two.
 
-use super::harness::{Harness, Output, word};
+use super::harness::Harness;
 use super::platform::Platform;
 use super::proxy::{ALL, Mischief, Proxy, Rule};
 
@@ -8,56 +8,57 @@ const CREATES: &str = "scenario: creates
 summary: Makes two workspaces.
 steps:
   - create: { as: one, external: true, delivery_mode: poll }
+    within: 8s
   - create: { as: two, runtime: claude-code, model: MiniMax-M2.7, credentials: none, secrets: { MINIMAX_API_KEY: some-key-value-1 } }
+    within: 8s
   - await:  { workspace: two, status: online, within: 60s }
 ";
 
-fn through(proxy: &Proxy, scenario: &str) -> Output {
-    Harness::new().args(["run", "-q", scenario]).at(&proxy.base).run()
-}
-
 #[test]
 fn every_fault_of_reads_is_borne() {
-    let platform = Platform::start(["--time-scale", "20"]);
+    let platform = Platform::start(["--time-scale", "10"]);
+    let mut runs = Vec::new();
     for mischief in ALL {
-        // The probe of the target itself must get through: nothing is spoilt before the run began.
-        let proxy = Proxy::before(&platform, None);
-        proxy.set(Rule { mischief, begins: "GET /workspaces", every: 4, reaches: false });
-        for scenario in ["local-provision", "external-poll-mode"] {
-            let output = through(&proxy, scenario);
-            assert_eq!(output.code(), Some(0), "{mischief:?} {scenario}\n{}", output.stderr);
-        }
-        assert!(proxy.spoilt() > 0, "{mischief:?} was never met");
-        platform.is_empty();
+        let rule = Rule { mischief, begins: "GET /workspaces", every: 4, reaches: false };
+        let proxy = Proxy::before(&platform, Some(rule));
+        let run = Harness::new().args(["run", "-q", "local-provision", "external-poll-mode"]);
+        runs.push((mischief, run.at(&proxy.base).spawn(), proxy));
     }
+    for (mischief, run, proxy) in runs {
+        let output = run.output();
+        assert_eq!(output.code(), Some(0), "{mischief:?}\n{}", output.stderr);
+        assert!(proxy.spoilt() > 0, "{mischief:?} was never met");
+    }
+    platform.is_empty();
 }
 
 #[test]
 fn a_create_never_makes_two_whatever_happens_to_its_answer() {
-    let platform = Platform::start(["--time-scale", "20"]);
+    let platform = Platform::start(["--time-scale", "10"]);
+    let mut runs = Vec::new();
     for mischief in ALL {
-        for reaches in [false, true] {
-            for every in [1, 2] {
-                let rule = Rule { mischief, begins: "POST /workspaces HTTP", every, reaches };
-                let proxy = Proxy::before(&platform, Some(rule));
-                let output = Harness::new()
-                    .args(["run", "-q", "--destroy", "never"])
-                    .scenario(CREATES)
-                    .at(&proxy.base)
-                    .run();
-                let mut names: Vec<String> = platform.rows().iter().map(|row| word(&row["name"])).collect();
-                let all = names.len();
-                // The platform marks a second one of a name: `name (2)`.
-                names.iter_mut().for_each(|n| *n = n.split(" (").next().unwrap_or_default().to_owned());
-                names.sort();
-                names.dedup();
-                assert_eq!(names.len(), all, "{mischief:?} reaches {reaches}: {:?}", platform.names());
-                assert!(output.code() == Some(0) || every == 1 || !matches!(mischief, Mischief::Slow));
-                output.then(["sweep"]).env("ADMIN_TOKEN", super::platform::TOKEN).run().exit(0);
-                platform.is_empty();
+        for (reaches, every) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
+            if reaches && mischief == Mischief::Status429 {
+                // Whoever limits rates has done nothing: there is no such answer to a create that was made.
+                continue;
             }
+            let rule = Rule { mischief, begins: "POST /workspaces HTTP", every, reaches };
+            let proxy = Proxy::before(&platform, Some(rule));
+            let run = Harness::new().args(["run", "-q", "--destroy", "never"]).scenario(CREATES);
+            runs.push((rule, run.at(&proxy.base).spawn(), proxy));
         }
     }
+    let outputs: Vec<_> = runs.into_iter().map(|(rule, run, proxy)| (rule, run.output(), proxy)).collect();
+    // The platform marks a second one of a name: `name (2)`.
+    let twice: Vec<String> = platform.names().into_iter().filter(|name| name.contains(" (")).collect();
+    assert!(twice.is_empty(), "made twice: {twice:?}");
+    for (rule, output, proxy) in outputs {
+        assert!(proxy.spoilt() > 0, "{rule:?} was never met");
+        // An answer that is only late spoils nothing, and a platform that was never reached has nothing.
+        assert!(rule.mischief != Mischief::Slow || output.code() == Some(0), "{rule:?}\n{}", output.stderr);
+        output.then(["sweep"]).env("ADMIN_TOKEN", super::platform::TOKEN).run().exit(0);
+    }
+    platform.is_empty();
 }
 
 #[test]

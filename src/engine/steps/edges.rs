@@ -235,7 +235,7 @@ async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRu
         && let Some(rows) = answer.json.as_ref().and_then(Value::as_array)
     {
         let ids = rows.iter().map(|row| record::text(row, "id").to_owned()).collect();
-        context.update(alias, |w| w.activity_before = ids);
+        context.update(alias, |w| (w.activity_before, w.activity_for) = (ids, w.edge + 1));
     }
 }
 

@@ -11,6 +11,7 @@ mod expect;
 mod flow;
 mod http;
 mod settings;
+mod stub;
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::context::{ScenarioContext, StepRun};
-use super::outcome::{Failure, FailureKind, Passed, StepResult};
+use super::outcome::{Failure, FailureKind, Origin, Passed, StepResult};
 use super::scope::{Locals, StepScope};
 use crate::domain::time;
 use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
@@ -91,6 +92,7 @@ async fn run_step(
         }
         let mut run = StepRun::new(&id, deadline);
         run.expects_429 = answer::speaks_of(&step.verb, 429);
+        run.expects_gateway = (300..400).chain(502..505).any(|status| answer::speaks_of(&step.verb, status));
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result
@@ -113,7 +115,14 @@ async fn run_step(
                 finish(context, &id, StepOutcome::Passed, passed.message, began, more);
                 return Ok(());
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                failure.origin.get_or_insert_with(|| Origin {
+                    step: id.clone(),
+                    verb: step.verb.keyword(),
+                    within: budget,
+                });
+                // A mismatch may quote a whole body: what is secret in it goes first, then what is too long.
+                failure.message = shorten(&context.run.log.redactor().text(&failure.message));
                 let again = attempt < attempts
                     && !matches!(
                         failure.kind,
@@ -139,6 +148,16 @@ async fn run_step(
             }
         }
     }
+}
+
+/// No message needs more to be understood.
+const MESSAGE: usize = 600;
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MESSAGE {
+        return text.to_owned();
+    }
+    text.chars().take(MESSAGE).chain(['…']).collect()
 }
 
 #[derive(Default)]
@@ -221,6 +240,7 @@ async fn run_verb(
         Verb::Capture(values) => flow::capture(context, values, step, &scope),
         Verb::Container(verb) => container::run(context, verb, step).await,
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
+        Verb::Stub(verb) => stub::run(context, verb).await,
         Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {
             Ok(()) => Ok(Passed::default()),
             Err(decisive) => Err(nested(decisive)),

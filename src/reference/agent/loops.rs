@@ -78,7 +78,13 @@ async fn register(core: &Core) -> Option<String> {
             Ok(answer)
                 if (400..500).contains(&answer.status) && answer.status != 401 && answer.status != 429 =>
             {
-                core.say(&format!("register refused with {}", answer.status));
+                let why: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let why = why["error"].as_str().unwrap_or("no reason given");
+                core.say(&format!(
+                    "register refused with {}: {why} (url {})",
+                    answer.status,
+                    advertised(&core)
+                ));
                 return None;
             }
             Ok(answer) => core.say(&format!("register answered {}", answer.status)),

@@ -182,8 +182,13 @@ impl State {
         let own = workspace.status_mgmt;
         let sample = &beat.sample_error;
         let wedged = beat.runtime_state == "wedged";
-        let (status, event): (Status, Option<(&'static str, Value)>) = match &workspace.status {
-            Status::Provisioning => (Status::Online, None),
+        // The row is online before it is judged: a refused register degrades it with the same beat.
+        let booted = workspace.status == Status::Provisioning;
+        let present = if booted { Status::Online } else { workspace.status.clone() };
+        if booted {
+            self.set_status(id, Status::Online);
+        }
+        let (status, event): (Status, Option<(&'static str, Value)>) = match &present {
             Status::Offline => (Status::Online, Some(("WORKSPACE_ONLINE", json!({})))),
             from @ (Status::AwaitingAgent | Status::Failed) => {
                 (Status::Online, Some(("WORKSPACE_ONLINE", json!({ "recovered_from": from.as_str() }))))

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 
 use crate::scenario::fragment::substitute;
-use crate::scenario::model::{ContainerVerb, Exec, Foreach, Step};
-use crate::scenario::raw::flow::{RawContainer, RawExec, RawForeach, RawUse};
+use crate::scenario::model::{ContainerVerb, Exec, Foreach, Step, Stub, StubAct};
+use crate::scenario::raw::flow::{RawContainer, RawExec, RawForeach, RawStub, RawUse};
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::TemplateValue;
 use crate::source::{Problem, Span, did_you_mean};
@@ -26,6 +26,22 @@ const ACTIONS: [&str; 11] = [
     "remove_volume",
     "fill_volume",
 ];
+
+const ACTS: [(&str, StubAct); 8] = [
+    ("answer", StubAct::Answer),
+    ("other", StubAct::Other),
+    ("error-text", StubAct::ErrorText),
+    ("empty", StubAct::Empty),
+    ("nothing", StubAct::Nothing),
+    ("garbage", StubAct::Garbage),
+    ("reset", StubAct::Reset),
+    ("hang", StubAct::Hang),
+];
+
+fn act(word: &str) -> Option<StubAct> {
+    let status = || word.parse().ok().filter(|s| (200..600).contains(s)).map(StubAct::Status);
+    ACTS.iter().find(|(name, _)| *name == word).map(|(_, act)| *act).or_else(status)
+}
 
 impl Check<'_> {
     pub(super) fn parallel(&mut self, node: &Node, id: &str) -> Vec<Step> {
@@ -195,6 +211,31 @@ impl Check<'_> {
             stdout,
             capture: raw.capture.map(|t| t.value),
         }
+    }
+
+    pub(super) fn stub(&mut self, node: &Node, span: Span) -> Stub {
+        let raw: RawStub = self.read(node);
+        let hint = "for example `stub: {as: peer, script: [reset, answer]}`";
+        let alias = self.required(raw.r#as.as_ref(), "stub", "as", span, hint);
+        let mut script = Vec::new();
+        for text in self.texts(raw.script.as_ref()) {
+            match act(&text.value) {
+                Some(act) => script.push(act),
+                None => {
+                    let message = format!("a stub cannot `{}`", text.value);
+                    let hint =
+                        format!("one of {}, or a status such as 503", ACTS.map(|(word, _)| word).join(", "));
+                    self.error("stub-act", text.span, message, "not an act", hint);
+                }
+            }
+        }
+        if script.is_empty() {
+            script.push(StubAct::Answer);
+        }
+        if !alias.value.is_empty() {
+            self.define(&alias, Means::Text);
+        }
+        Stub { alias: alias.value, script }
     }
 
     /// The steps of a fragment, in place of a `use:`.

@@ -352,7 +352,7 @@ impl Check<'_> {
         for step in steps.one_or_many() {
             for (key, value) in step.entries() {
                 let single = match key.text.as_str() {
-                    "create" | "register" | "foreach" => value.get("as"),
+                    "create" | "register" | "foreach" | "stub" => value.get("as"),
                     "token" => value.get("mint"),
                     "a2a" | "exec" => value.get("capture"),
                     "inbox" => value.get("cursor"),

@@ -176,6 +176,7 @@ impl Check<'_> {
             "capture" => Verb::Capture(self.capture(node)),
             "container" => Verb::Container(self.container(node, span)),
             "exec" => Verb::Exec(self.exec(node, span)),
+            "stub" => Verb::Stub(self.stub(node, span)),
             "parallel" => Verb::Parallel(self.parallel(node, id)),
             "foreach" => Verb::Foreach(self.foreach(node, span, id)),
             "steps" => Verb::Steps(self.steps(node, &format!("{id}."))),
@@ -323,6 +324,7 @@ fn default_name(verb: &Verb) -> String {
         }
         Verb::Container(c) => format!("{} container of {}", c.action, c.workspace.name),
         Verb::Exec(e) => format!("exec {}", e.argv.first().map_or("", |a| a.raw.as_str())),
+        Verb::Stub(s) => format!("stub {}", s.alias),
         Verb::Foreach(f) => format!("foreach {}", f.alias),
         Verb::Note(text) => text.raw.clone(),
         Verb::Parallel(steps) => format!("parallel ({})", steps.len()),

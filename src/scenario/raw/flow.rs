@@ -46,6 +46,20 @@ pub struct RawExec {
     pub within: Option<Text>,
 }
 
+/// `stub:`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stub")]
+pub struct RawStub {
+    /// Its address for later steps: `${peer}`.
+    #[schemars(required)]
+    pub r#as: Option<Text>,
+    /// What it does with each message, the last one for all that follow: `answer`, `other`, `error-text`, `empty`,
+    /// `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
+    #[schemars(with = "Option<Vec<Text>>")]
+    pub script: Option<Node>,
+}
+
 /// `foreach:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,179 @@
+//! What was sent and answered in the failed step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{part, yes};
+use crate::event::{Body, Exchange};
+use crate::http::excerpt;
+use crate::mechanism::Symptoms;
+use crate::mechanism::facts::Facts;
+use crate::platform::record::{self, Reply, text};
+
+/// A quoted body is not longer than this.
+const MAX_BODY: usize = 400;
+/// An answer that is waited for shorter than this, in milliseconds, was cut off rather than missed.
+const PATIENCE: u64 = 2_000;
+/// Larger bodies may have been kept as the beginning of their text, JSON or not.
+const CUT: u64 = 8 << 10;
+
+pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
+    transport(symptoms, facts);
+    sent(symptoms, facts);
+    let heard = heard(&symptoms.exchanges);
+    let Some(last) = heard.last() else {
+        if symptoms.exchanges_whole {
+            facts.list("http.purpose", []);
+        }
+        return;
+    };
+    let statuses = heard.iter().filter_map(|e| e.status);
+    facts.list("http.statuses", statuses.map(|s| s.to_string()));
+    decisive(last, facts);
+    reply(symptoms, facts);
+    secrets(&symptoms.exchanges, facts);
+}
+
+/// Exchanges without those that the end of the step cut off: when the same was answered before, an
+/// impatience of a moment says nothing about the server.
+fn heard(exchanges: &[Exchange]) -> Vec<&Exchange> {
+    let answered = exchanges.iter().any(|e| e.status.is_some());
+    let cut = |e: &&Exchange| {
+        let out_of_time = e.error.as_deref().is_some_and(|t| t.contains("no whole answer"));
+        answered && out_of_time && e.took_ms < PATIENCE
+    };
+    exchanges.iter().filter(|e| !cut(e)).collect()
+}
+
+/// Why no answer came: of the exchanges, and of the looks of a wait that got none at all.
+fn transport(symptoms: &Symptoms, facts: &mut Facts) {
+    let heard = heard(&symptoms.exchanges);
+    let mut errors: Vec<String> = heard.iter().filter_map(|e| e.error.clone()).collect();
+    // An answer after it means that the error did not decide.
+    if heard.last().is_some_and(|last| last.error.is_none()) {
+        errors.clear();
+    }
+    if let Some(wait) = &symptoms.wait {
+        let answered = |error: &String| error.chars().take(3).all(|c| c.is_ascii_digit());
+        let blind = wait.stats.polls > 0 && wait.stats.errors == wait.stats.polls;
+        if blind || wait.end == "dead" {
+            errors.extend(wait.stats.last_error.clone().filter(|e| !answered(e)));
+        }
+    }
+    if !symptoms.exchanges.is_empty() || symptoms.wait.is_some() {
+        facts.list("transport", errors);
+    }
+}
+
+/// The create's request: of the workspace that was made, or of the create that was refused.
+fn sent(symptoms: &Symptoms, facts: &mut Facts) {
+    let refused = symptoms.exchanges.iter().rev().find(|e| e.purpose == "create");
+    let refused = refused.and_then(|e| e.request.as_ref()?.json.as_ref());
+    let Some(body) = part(symptoms, "sent").filter(|b| b.is_object()).or(refused) else { return };
+    facts.set("sent.runtime", text(body, "runtime"));
+    facts.set("sent.model", text(body, "model"));
+    let names = body.get("secrets").and_then(Value::as_object).map(|s| s.keys().cloned().collect::<Vec<_>>());
+    let real = |name: &String| !name.starts_with("LIFECYCLE_");
+    facts.list("sent.secrets", names.unwrap_or_default().into_iter().filter(real));
+    facts.set("sent.external", yes(body.get("external").and_then(Value::as_bool).unwrap_or(false)));
+}
+
+fn path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("/", |at| &rest[at..])
+}
+
+fn shown(body: Option<&Body>) -> String {
+    match body {
+        Some(Body { json: Some(json), .. }) => excerpt(&json.to_string(), MAX_BODY),
+        Some(Body { text: Some(text), .. }) => excerpt(text, MAX_BODY),
+        _ => String::new(),
+    }
+}
+
+fn decisive(last: &Exchange, facts: &mut Facts) {
+    facts.set("http.purpose", last.purpose.clone());
+    let request = format!("{} {}", last.method, path(&last.url));
+    facts.set("http.request", request.clone());
+    facts.set("http.as", last.identity.clone());
+    let Some(status) = last.status else { return };
+    facts.set("http.status", status.to_string());
+    facts.set("http.type", last.headers.get("content-type").cloned().unwrap_or_default());
+    let json = last.response.as_ref().and_then(|b| b.json.as_ref());
+    let bytes = last.response.as_ref().map_or(0, |b| b.bytes);
+    // A body that was cut is neither proven to be JSON nor to be none.
+    let cut = json.is_none() && bytes > CUT;
+    if !cut {
+        facts.set("http.json", yes(json.is_some()));
+    }
+    facts.set("http.code", json.map(|j| text(j, "code")).unwrap_or_default());
+    facts.set("http.error", json.map(|j| text(j, "error")).unwrap_or_default());
+    facts.set("http.text", shown(last.response.as_ref()));
+    let said = record::error(json).unwrap_or_else(|| match bytes {
+        0 => "an empty body".to_owned(),
+        _ => excerpt(&shown(last.response.as_ref()), 160),
+    });
+    facts.set("http.answered", format!("{request} → {status}: {said}"));
+}
+
+/// The newest answer to a message, followed through the queue.
+fn reply(symptoms: &Symptoms, facts: &mut Facts) {
+    let about = ["message", "follow the queued message"];
+    let Some(last) = symptoms.exchanges.iter().rev().find(|e| about.contains(&e.purpose.as_str())) else {
+        return;
+    };
+    if last.status.is_none() {
+        return;
+    }
+    let Some(body) = last.response.as_ref().and_then(|b| b.json.as_ref()) else {
+        facts.set("reply.kind", "no-json");
+        facts.set("reply.text", shown(last.response.as_ref()));
+        return;
+    };
+    let body = body.get("response_body").filter(|b| b.is_object()).unwrap_or(body);
+    let (kind, said) = match record::reply(body) {
+        Reply::Text(text) => ("text", text),
+        Reply::RpcError(code, text) => ("rpc-error", format!("{code} {text}")),
+        Reply::Queued | Reply::Followed(_) => ("queued", String::new()),
+        Reply::Platform(text) => ("platform-error", text),
+        Reply::Empty => ("empty", String::new()),
+    };
+    facts.set("reply.kind", kind);
+    facts.set("reply.text", said);
+    let asked = last.request.as_ref().and_then(|b| b.json.as_ref()?.get("id")?.as_str());
+    if let (Some(asked), Some(answers)) = (asked, body.get("id").and_then(Value::as_str)) {
+        facts.set("reply.same_request", yes(asked == answers));
+    }
+}
+
+/// Writes and deletes that were answered with success, against the list that followed.
+fn secrets(exchanges: &[Exchange], facts: &mut Facts) {
+    let mut written = BTreeSet::new();
+    let mut deleted = BTreeSet::new();
+    let mut listed: Option<BTreeMap<String, bool>> = None;
+    for exchange in exchanges.iter().filter(|e| e.status.is_some_and(|s| (200..300).contains(&s))) {
+        let path = path(&exchange.url).split('?').next().unwrap_or_default();
+        let request = exchange.request.as_ref().and_then(|b| b.json.as_ref());
+        let answer = exchange.response.as_ref().and_then(|b| b.json.as_ref());
+        if path.ends_with("/secrets") && exchange.method == "GET" {
+            let rows = answer.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let has = |row: &Value| row.get("has_value").and_then(Value::as_bool) != Some(false);
+            listed = answer
+                .filter(|a| a.is_array())
+                .map(|_| rows.iter().map(|row| (text(row, "key").to_owned(), has(row))).collect());
+        } else if path.ends_with("/secrets")
+            && let Some(key) = request.map(|r| text(r, "key")).filter(|k| !k.is_empty())
+        {
+            written.insert(key.to_owned());
+        } else if let Some((_, key)) = path.rsplit_once("/secrets/")
+            && exchange.method == "DELETE"
+        {
+            deleted.insert(key.to_owned());
+        }
+    }
+    let Some(listed) = listed else { return };
+    let there = |key: &String| listed.get(key).copied().unwrap_or(false);
+    facts.list("secrets.unstored", written.into_iter().filter(|key| !there(key)));
+    facts.list("secrets.undeleted", deleted.into_iter().filter(|key| there(key)));
+}

@@ -1,0 +1,80 @@
+//! The instance: which one, its environment before and after the edge, its log.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{part, plain, short_time, yes};
+use crate::event::EnvVar;
+use crate::mechanism::Symptoms;
+use crate::mechanism::facts::Facts;
+
+type Vars = BTreeMap<String, EnvVar>;
+
+pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
+    if let Some(log) = part(symptoms, "agent log").and_then(|log| log.get("lines")?.as_array()) {
+        facts.list("instance.log", log.iter().map(|line| short_time(&plain(line))));
+    }
+    let Some(data) = part(symptoms, "environment") else { return };
+    if data.is_null() {
+        facts.set("instance", "none");
+        return;
+    }
+    facts.set("instance", "running");
+    let id = data.get("instance").and_then(Value::as_str).unwrap_or_default();
+    facts.set("instance.id", id);
+    let before = symptoms.workspace.as_ref().and_then(|w| w.instance_before.as_deref());
+    if let Some(before) = before.filter(|b| !b.is_empty() && !id.is_empty()) {
+        facts.set("instance.same", yes(before == id));
+    }
+    let Some(now) = vars(data.get("after")) else { return };
+    describe("env", &now, facts);
+    judge(&now, facts);
+    let difference = data.get("difference").and_then(Value::as_array);
+    if let Some(before) = vars(data.get("before")) {
+        describe("env_before", &before, facts);
+        let lost = before.values().filter(|old| {
+            let unset = now.get(&old.name).is_none_or(|new| !new.set);
+            old.set && unset && old.ok != Some(false) && old.expected.as_deref().is_some_and(|e| e != "unset")
+        });
+        facts.list("env_lost", lost.map(|old| old.name.clone()));
+        // What no rule speaks of changes with every instance: its own address, its parent.
+        let ruled = |line: &String| {
+            let name = line.split(':').next().unwrap_or_default();
+            [before.get(name), now.get(name)].into_iter().flatten().any(|v| v.expected.is_some())
+        };
+        facts.list("env_difference", difference.into_iter().flatten().map(plain).filter(ruled));
+    }
+}
+
+fn vars(value: Option<&Value>) -> Option<Vars> {
+    serde_json::from_value(value?.clone()).ok()
+}
+
+/// `unset`, or `set` and what it is in words; the words come first.
+fn describe(map: &'static str, vars: &Vars, facts: &mut Facts) {
+    facts.whole(map, &["unset"]);
+    for (name, var) in vars {
+        let values =
+            if var.set { vec![var.value.clone(), "set".to_owned()] } else { vec!["unset".to_owned()] };
+        facts.list(&format!("{map}.{name}"), values);
+    }
+}
+
+/// What the rules say of each variable.
+fn judge(vars: &Vars, facts: &mut Facts) {
+    let wrong = |keep: &dyn Fn(&EnvVar) -> bool| -> Vec<String> {
+        let bad = vars.values().filter(|v| v.ok == Some(false));
+        bad.filter(|v| keep(v)).map(|v| v.name.clone()).collect()
+    };
+    let unwanted = |v: &EnvVar| v.expected.as_deref() == Some("unset");
+    facts.list("env_missing", wrong(&|v| !v.set));
+    facts.list("env_extra", wrong(&|v| v.set && unwanted(v)));
+    facts.list("env_wrong", wrong(&|v| v.set && !unwanted(v)));
+    let line = |v: &EnvVar| {
+        let is = if v.set { v.value.as_str() } else { "unset" };
+        let expected = v.expected.as_deref().unwrap_or("?");
+        format!("{} is {is}, expected {expected} ({})", v.name, v.rule.as_deref().unwrap_or("?"))
+    };
+    facts.list("env_rows", vars.values().filter(|v| v.ok == Some(false)).map(line));
+}

@@ -1,0 +1,199 @@
+//! Facts from symptoms: each is set only where its source was seen.
+
+mod exchanges;
+mod instance;
+
+use serde_json::Value;
+
+use super::Symptoms;
+use super::facts::Facts;
+use crate::platform::record::text;
+
+/// Everything that is known about a failure.
+pub fn facts_of(symptoms: &Symptoms) -> Facts {
+    let mut facts = Facts::default();
+    basics(symptoms, &mut facts);
+    waiting(symptoms, &mut facts);
+    subject(symptoms, &mut facts);
+    exchanges::add(symptoms, &mut facts);
+    record(symptoms, &mut facts);
+    instance::add(symptoms, &mut facts);
+    events(symptoms, &mut facts);
+    activity(symptoms, &mut facts);
+    surroundings(symptoms, &mut facts);
+    facts
+}
+
+/// What a gatherer found; `None` when it could not.
+fn part<'s>(symptoms: &'s Symptoms, name: &str) -> Option<&'s Value> {
+    let part = symptoms.evidence.parts.iter().find(|p| p.name == name)?;
+    part.error.is_none().then_some(&part.data)
+}
+
+/// A line of a log with the time of day instead of the whole date.
+pub fn short_time(line: &str) -> String {
+    let Some((stamp, rest)) = line.split_once(' ') else { return line.to_owned() };
+    match stamp.split_once('T').and_then(|(_, time)| time.strip_suffix('Z')) {
+        Some(time) => format!("{} {rest}", time.split('.').next().unwrap_or(time)),
+        None => line.to_owned(),
+    }
+}
+
+fn yes(is: bool) -> String {
+    is.to_string()
+}
+
+/// A JSON value as a text: strings as they are.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn basics(symptoms: &Symptoms, facts: &mut Facts) {
+    facts.set("kind", symptoms.kind.clone());
+    facts.set("scenario", symptoms.scenario.clone());
+    facts.set("step.verb", symptoms.verb.clone());
+    facts.set("message", symptoms.message.clone());
+    facts.list("details", symptoms.details.iter().cloned());
+    if symptoms.kind == "harness" {
+        facts.set("panic", symptoms.message.clone());
+    }
+    facts.set("target.scale", symptoms.time_scale.to_string());
+    if let Some(wakes) = symptoms.wakes {
+        facts.set("target.wakes", yes(wakes));
+    }
+}
+
+fn waiting(symptoms: &Symptoms, facts: &mut Facts) {
+    let Some(wait) = &symptoms.wait else { return };
+    facts.set("wait.end", wait.end.clone());
+    facts.set("wait.wants", wait.wants.clone());
+    facts.set("wait.last", wait.last.clone());
+    let within = wait.within.as_secs_f64() * symptoms.time_scale.max(0.001);
+    facts.set("wait.within", format!("{within:.1}"));
+    facts.set("wait.polls", wait.stats.polls.to_string());
+    facts.set("wait.errors", wait.stats.errors.to_string());
+    facts.list("wait.last_error", wait.stats.last_error.clone());
+    facts.set("wait.blind", yes(wait.stats.polls > 0 && wait.stats.polls == wait.stats.errors));
+}
+
+fn subject(symptoms: &Symptoms, facts: &mut Facts) {
+    let Some(subject) = &symptoms.workspace else { return };
+    facts.set("edge", subject.edge.clone());
+    facts.set("edge.count", subject.edges.to_string());
+    facts.set("workspace.managed", yes(subject.managed));
+    if !subject.runtime.is_empty() {
+        facts.set("workspace.runtime", subject.runtime.clone());
+    }
+    if !subject.model.is_empty() {
+        facts.set("workspace.model", subject.model.clone());
+        let provider = if subject.provider.is_empty() { "none" } else { &subject.provider };
+        facts.set("workspace.provider", provider);
+    }
+    let seen = |since: Option<u32>| {
+        let mut names: Vec<String> = Vec::new();
+        for (status, edge) in &subject.timeline {
+            let name = status.as_str().to_owned();
+            if since.is_none_or(|since| *edge >= since) && names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        names
+    };
+    facts.list("status_timeline", seen(None));
+    facts.list("status_since_edge", seen(Some(subject.edges)));
+}
+
+/// Each field of the merged row, and the host of its URL.
+fn record(symptoms: &Symptoms, facts: &mut Facts) {
+    let Some(fields) = part(symptoms, "record").and_then(Value::as_object) else { return };
+    facts.whole("record", &[]);
+    for (name, known) in fields {
+        let value = known.get("value").cloned().unwrap_or_default();
+        facts.set(&format!("record.{name}"), plain(&value));
+        if name == "url" {
+            let url = plain(&value);
+            let host = url.split("://").nth(1).unwrap_or_default();
+            let host = host.split(['/', ':']).next().unwrap_or_default();
+            facts.set("url.host", host);
+        }
+    }
+}
+
+/// Stored events come newest first; what counts is since the last PROVISIONING.
+fn events(symptoms: &Symptoms, facts: &mut Facts) {
+    let Some(rows) = part(symptoms, "events").and_then(Value::as_array) else { return };
+    let mut since = Vec::new();
+    for row in rows {
+        since.push(row);
+        if text(row, "event_type") == "WORKSPACE_PROVISIONING" {
+            break;
+        }
+    }
+    facts.list("event.type", since.iter().map(|row| text(row, "event_type").to_owned()));
+    facts.list("event.last", since.first().map(|row| text(row, "event_type").to_owned()));
+    let payload = |field: &str| -> Vec<String> {
+        let values = since.iter().filter_map(|row| row.get("payload")?.get(field));
+        values
+            .flat_map(|value| match value {
+                Value::Array(items) => items.iter().map(plain).collect(),
+                other => vec![plain(other)],
+            })
+            .collect()
+    };
+    for (fact, field) in [
+        ("event.code", "code"),
+        ("event.error", "error"),
+        ("event.source", "source"),
+        ("event.missing", "missing"),
+        ("event.register_failure", "register_failure"),
+    ] {
+        facts.list(fact, payload(field));
+    }
+}
+
+/// Rows since the last edge, where it is known which those are.
+fn activity(symptoms: &Symptoms, facts: &mut Facts) {
+    let Some(rows) = part(symptoms, "activity").and_then(Value::as_array) else { return };
+    let Some(subject) = &symptoms.workspace else { return };
+    let before = match (&subject.activity_before, subject.edges) {
+        (Some(before), _) => before.clone(),
+        (None, 0) => Vec::new(),
+        (None, _) => return,
+    };
+    let fresh: Vec<&Value> =
+        rows.iter().filter(|row| !before.iter().any(|id| id == text(row, "id"))).collect();
+    let kind = |row: &&Value| {
+        let kind = row.pointer("/request_body/params/message/metadata/kind").and_then(Value::as_str);
+        kind.map(str::to_owned)
+    };
+    facts.list("activity.kind", fresh.iter().filter_map(kind));
+    let errors = fresh.iter().map(|row| text(row, "error_detail")).filter(|e| !e.is_empty());
+    facts.list("activity.error", errors.map(str::to_owned));
+    facts.set("activity.rows", fresh.len().to_string());
+}
+
+/// Billing, the server, its log, the neighbours.
+fn surroundings(symptoms: &Symptoms, facts: &mut Facts) {
+    if let Some(billing) = part(symptoms, "billing") {
+        facts.set("billing.mode", text(billing, "resolved_mode"));
+        facts.set("billing.source", text(billing, "source"));
+    }
+    if let Some(rows) = part(symptoms, "neighbours").and_then(Value::as_array) {
+        facts.set("neighbours.count", rows.len().to_string());
+        let failed = rows.iter().filter(|row| text(row, "status") == "failed").count();
+        facts.set("neighbours.failed", failed.to_string());
+    }
+    if let Some(server) = part(symptoms, "server") {
+        match server.get("health_error").and_then(Value::as_str) {
+            Some(error) => facts.set("server.health", error),
+            None => facts.set("server.health", "ok"),
+        }
+    }
+    if let Some(lines) = part(symptoms, "server log").and_then(|log| log.get("lines")?.as_array()) {
+        facts.list("server.log", lines.iter().map(|line| short_time(&plain(line))));
+    }
+}

@@ -1,0 +1,249 @@
+//! What is known about a failure, as named facts. What is not known is absent, never "no".
+
+use std::collections::BTreeMap;
+
+use crate::source::did_you_mean;
+
+/// How a fact looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One text.
+    Text,
+    /// One number.
+    Number,
+    /// Any number of texts; a test holds when one of them fits.
+    List,
+    /// Facts below it: `record.status`, `env.MODEL`.
+    Map,
+}
+
+/// One fact that mechanisms may speak of.
+#[derive(Clone, Copy, Debug)]
+pub struct FactInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// How it looks.
+    pub shape: Shape,
+    /// Evidence of a cause; what is not deep is only the symptom.
+    pub deep: bool,
+    /// The only values that it has, where they are known.
+    pub values: &'static [&'static str],
+    /// What it is, in one line.
+    pub about: &'static str,
+}
+
+const STATUSES: &[&str] = &[
+    "provisioning",
+    "online",
+    "offline",
+    "degraded",
+    "failed",
+    "removed",
+    "paused",
+    "hibernated",
+    "awaiting_agent",
+    "hibernating",
+];
+const YES_NO: &[&str] = &["true", "false"];
+
+const fn deep(name: &'static str, shape: Shape, about: &'static str) -> FactInfo {
+    FactInfo { name, shape, deep: true, values: &[], about }
+}
+
+const fn symptom(name: &'static str, shape: Shape, about: &'static str) -> FactInfo {
+    FactInfo { name, shape, deep: false, values: &[], about }
+}
+
+const fn one_of(info: FactInfo, values: &'static [&'static str]) -> FactInfo {
+    FactInfo { values, ..info }
+}
+
+/// Every fact there is.
+pub const VOCABULARY: &[FactInfo] = &[
+    one_of(
+        symptom("kind", Shape::Text, "how the step counts before any cause is known"),
+        &["product", "inconclusive", "environment", "config", "harness"],
+    ),
+    symptom("scenario", Shape::Text, "the scenario's name"),
+    symptom("step.verb", Shape::Text, "the verb of the failed step"),
+    symptom("message", Shape::Text, "what the step said"),
+    deep("panic", Shape::Text, "the words of a panic of this tool"),
+    symptom("details", Shape::List, "more lines of what it said"),
+    one_of(
+        symptom("edge", Shape::Text, "the last request that gives the workspace a new instance"),
+        &["create", "register", "restart", "resume", "wake", "secret write", "model change", "last edge"],
+    ),
+    symptom("edge.count", Shape::Number, "how many such requests came after the create"),
+    one_of(symptom("workspace.managed", Shape::Text, "the platform makes its instances"), YES_NO),
+    symptom("workspace.runtime", Shape::Text, "its runtime"),
+    symptom("workspace.model", Shape::Text, "its model"),
+    symptom("workspace.provider", Shape::Text, "what the model derives to; `none` when nothing"),
+    symptom("target.scale", Shape::Number, "how many times faster than ours its clock runs"),
+    one_of(symptom("target.wakes", Shape::Text, "a message wakes a hibernated workspace there"), YES_NO),
+    one_of(
+        symptom("wait.end", Shape::Text, "how the wait ended"),
+        &["timed-out", "hopeless", "dead", "cancelled"],
+    ),
+    symptom("wait.wants", Shape::Text, "what the wait wanted"),
+    symptom("wait.last", Shape::Text, "what the wait saw last"),
+    deep("wait.within", Shape::Number, "seconds that the wait was given, on the platform's clock"),
+    deep("wait.polls", Shape::Number, "how often the wait looked"),
+    deep("wait.errors", Shape::Number, "how many looks failed"),
+    deep("wait.last_error", Shape::Text, "the last error of a look, the whole chain of causes"),
+    one_of(deep("wait.blind", Shape::Text, "every look of the wait failed"), YES_NO),
+    deep("record", Shape::Map, "the stored row: single read and admin list, merged"),
+    deep("url.host", Shape::Text, "host of the row's URL"),
+    one_of(
+        deep("status_timeline", Shape::List, "statuses that were seen, oldest first, repeats left out"),
+        STATUSES,
+    ),
+    one_of(deep("status_since_edge", Shape::List, "of those, what was seen since the last edge"), STATUSES),
+    deep("env", Shape::Map, "the instance's environment: `set`, `unset`, or the value in words"),
+    deep("env_before", Shape::Map, "the environment before the last edge, in the same words"),
+    deep("env_missing", Shape::List, "variables that the rules expect and that are unset"),
+    deep("env_wrong", Shape::List, "variables that are set to something else than the rules expect"),
+    deep("env_extra", Shape::List, "variables that the rules want unset and that are set"),
+    deep("env_lost", Shape::List, "variables that were right before the edge and are unset after it"),
+    deep("env_rows", Shape::List, "each wrong variable as a line: is, expected, rule"),
+    deep("env_difference", Shape::List, "each variable that the edge changed, as a line"),
+    one_of(deep("instance", Shape::Text, "whether the workspace has an instance"), &["running", "none"]),
+    deep("instance.id", Shape::Text, "which instance"),
+    one_of(deep("instance.same", Shape::Text, "it is the instance from before the edge"), YES_NO),
+    deep("instance.log", Shape::List, "the last lines of the instance's own log"),
+    deep("event.type", Shape::List, "the platform's stored events since the last PROVISIONING"),
+    deep("event.last", Shape::Text, "the newest of them"),
+    deep("event.code", Shape::List, "`code` of their payloads"),
+    deep("event.error", Shape::List, "`error` of their payloads"),
+    deep("event.source", Shape::List, "`source` of their payloads"),
+    deep("event.missing", Shape::List, "`missing` of their payloads"),
+    one_of(
+        deep("event.register_failure", Shape::List, "a DEGRADED event that names a failed register"),
+        YES_NO,
+    ),
+    deep("activity.kind", Shape::List, "kinds of the messages that were logged since the last edge"),
+    deep("activity.error", Shape::List, "`error_detail` of rows since the last edge"),
+    deep("activity.rows", Shape::Number, "how many rows came since the last edge"),
+    deep("billing.mode", Shape::Text, "the resolved billing mode"),
+    deep("billing.source", Shape::Text, "where it came from"),
+    deep("sent.runtime", Shape::Text, "runtime of the create"),
+    deep("sent.model", Shape::Text, "model of the create"),
+    deep("sent.secrets", Shape::List, "names of the secrets that the create carried"),
+    one_of(deep("sent.external", Shape::Text, "the create asked for an external workspace"), YES_NO),
+    one_of(
+        deep("reply.kind", Shape::Text, "what the reply was"),
+        &["text", "empty", "rpc-error", "queued", "platform-error", "no-json"],
+    ),
+    deep("reply.text", Shape::Text, "its text, or its error"),
+    one_of(deep("reply.same_request", Shape::Text, "it answers the request that was sent"), YES_NO),
+    deep("http.status", Shape::Number, "status of the decisive answer"),
+    deep("http.statuses", Shape::List, "statuses of all answers in the step"),
+    deep("http.purpose", Shape::Text, "what that request was for"),
+    deep("http.request", Shape::Text, "its method and path"),
+    deep("http.as", Shape::Text, "whose bearer it carried"),
+    deep("http.code", Shape::Text, "`code` of the answer"),
+    deep("http.error", Shape::Text, "`error` of the answer"),
+    deep("http.type", Shape::Text, "content type of the answer"),
+    one_of(deep("http.json", Shape::Text, "the answer was JSON"), YES_NO),
+    deep("http.text", Shape::Text, "the answer's body"),
+    deep("http.answered", Shape::Text, "the decisive answer in words: request, status, what it said"),
+    deep("transport", Shape::List, "why no answer came: chains of causes, newest last"),
+    deep("secrets.unstored", Shape::List, "secrets whose write was answered 2xx and that are not listed"),
+    deep("secrets.undeleted", Shape::List, "secrets whose delete was answered 2xx and that are still listed"),
+    deep("server.health", Shape::Text, "`ok`, or why /health did not answer"),
+    deep("server.log", Shape::List, "lines of the server's log about this workspace or about none"),
+    deep("neighbours.count", Shape::Number, "other workspaces on the server"),
+    deep("neighbours.failed", Shape::Number, "how many of them failed"),
+];
+
+/// What is known of a fact's name: itself, or the map that it belongs to.
+///
+/// # Errors
+/// There is no such fact; the text says which are near.
+pub fn find(name: &str) -> Result<&'static FactInfo, String> {
+    let exact = VOCABULARY.iter().find(|f| f.name == name && f.shape != Shape::Map);
+    let below = || {
+        let (map, key) = name.split_once('.')?;
+        VOCABULARY.iter().find(|f| f.name == map && f.shape == Shape::Map && !key.is_empty())
+    };
+    exact.or_else(below).ok_or_else(|| did_you_mean(name, VOCABULARY.iter().map(|f| f.name)))
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    known: BTreeMap<String, Vec<String>>,
+    /// Maps that are known as a whole, and what their absent keys are.
+    whole: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Facts {
+    /// Sets a text.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.list(name, [value.into()]);
+    }
+
+    /// Sets a list; an empty one is known to be empty.
+    pub fn list(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
+        debug_assert!(find(name).is_ok(), "`{name}` is no fact");
+        self.known.insert(name.to_owned(), values.into_iter().collect());
+    }
+
+    /// From now on every key of a map is known; absent ones are this.
+    pub fn whole(&mut self, map: &'static str, absent: &[&str]) {
+        self.whole.insert(map, absent.iter().map(|s| (*s).to_owned()).collect());
+    }
+
+    /// The values of a fact; `None`: nothing is known.
+    pub fn get(&self, name: &str) -> Option<&[String]> {
+        if let Some(values) = self.known.get(name) {
+            return Some(values);
+        }
+        let (map, _) = name.split_once('.')?;
+        let exact = VOCABULARY.iter().any(|f| f.name == name);
+        self.whole.get(map).filter(|_| !exact).map(Vec::as_slice)
+    }
+
+    /// The values of a fact as one text; `None` when nothing is known or there is nothing.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let values = self.get(name)?;
+        // The first value of a variable is how a person says it.
+        let env = name.starts_with("env.") || name.starts_with("env_before.");
+        let shown: Vec<&str> =
+            values.iter().take(if env { 1 } else { usize::MAX }).map(String::as_str).collect();
+        let text = shown.join(", ");
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    /// Everything that is known, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.known.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for info in VOCABULARY {
+            assert_eq!(VOCABULARY.iter().filter(|f| f.name == info.name).count(), 1, "{}", info.name);
+        }
+        assert_eq!(find("env.MODEL").map(|f| f.name), Ok("env"));
+        assert_eq!(find("event.code").map(|f| f.name), Ok("event.code"));
+        assert!(find("event.cod").unwrap_err().contains("did you mean `event.code`"));
+        assert!(find("env").is_err() && find("env.").is_err());
+    }
+
+    #[test]
+    fn what_was_not_seen_is_unknown_and_what_is_known_to_be_absent_is_not() {
+        let mut facts = Facts::default();
+        assert_eq!(facts.get("env.MODEL"), None);
+        facts.whole("env", &["unset"]);
+        assert_eq!(facts.get("env.MODEL"), Some(["unset".to_owned()].as_slice()));
+        assert_eq!(facts.get("env_before.MODEL"), None);
+        facts.list("event.code", []);
+        assert_eq!(facts.get("event.code"), Some([].as_slice()));
+        assert_eq!(facts.text("event.code"), None);
+    }
+}

@@ -1,0 +1,353 @@
+//! Symptoms as they were seen on real servers, and what they must be called.
+
+use serde_json::{Value, json};
+
+use crate::domain::Status;
+use crate::event::{Body, Class, EnvVar, Evidence, EvidencePart, Exchange, WaitStats};
+use crate::mechanism::{Subject, Symptoms, UNCLASSIFIED, Wait, diagnose};
+
+/// Symptoms that are built up part by part.
+#[derive(Clone, Default)]
+struct Case(Symptoms);
+
+fn case(verb: &str, message: &str) -> Case {
+    let subject = Subject {
+        id: "w".into(),
+        managed: true,
+        runtime: "claude-code".into(),
+        model: "MiniMax-M2.7".into(),
+        provider: "minimax".into(),
+        edge: "create".into(),
+        ..Subject::default()
+    };
+    Case(Symptoms {
+        scenario: "s".into(),
+        step: "3".into(),
+        verb: verb.into(),
+        message: message.into(),
+        kind: "product".into(),
+        workspace: Some(subject),
+        exchanges_whole: true,
+        time_scale: 1.0,
+        wakes: Some(false),
+        ..Symptoms::default()
+    })
+}
+
+fn subject(case: &mut Case) -> &mut Subject {
+    case.0.workspace.as_mut().unwrap()
+}
+
+impl Case {
+    fn part(mut self, name: &str, data: Value) -> Case {
+        let part = EvidencePart { name: name.into(), data, ..EvidencePart::default() };
+        self.0.evidence = Evidence { parts: [self.0.evidence.parts, vec![part]].concat(), ..self.0.evidence };
+        self
+    }
+
+    fn row(self, status: &str, error: &str) -> Case {
+        self.part(
+            "record",
+            json!({
+                "status": { "value": status, "from": "read" },
+                "url": { "value": "", "from": "read" },
+                "last_sample_error": { "value": error, "from": "list" },
+            }),
+        )
+    }
+
+    fn event(self, kind: &str, payload: Value) -> Case {
+        self.part(
+            "events",
+            json!([
+                { "event_type": kind, "payload": payload },
+                { "event_type": "WORKSPACE_PROVISIONING", "payload": {} },
+            ]),
+        )
+    }
+
+    fn edge(mut self, name: &str) -> Case {
+        subject(&mut self).edge = name.into();
+        subject(&mut self).edges = 1;
+        self
+    }
+
+    fn timeline(mut self, seen: &[(Status, u32)]) -> Case {
+        subject(&mut self).timeline = seen.to_vec();
+        self
+    }
+
+    /// Each variable: name, value in words or unset, expected.
+    fn env(self, before: Option<&[(&str, &str, &str)]>, after: &[(&str, &str, &str)]) -> Case {
+        let vars = |rows: &[(&str, &str, &str)]| {
+            let var = |(name, value, expected): &(&str, &str, &str)| {
+                let var = EnvVar {
+                    name: (*name).into(),
+                    set: *value != "unset",
+                    value: (*value).into(),
+                    hmac: None,
+                    expected: Some((*expected).into()),
+                    rule: Some("contract §8.5".into()),
+                    ok: Some(value == expected),
+                };
+                ((*name).to_owned(), var)
+            };
+            json!(rows.iter().map(var).collect::<std::collections::BTreeMap<_, _>>())
+        };
+        let data =
+            json!({ "instance": "i2", "after": vars(after), "before": before.map(vars), "difference": [] });
+        self.part("environment", data)
+    }
+
+    fn exchange(mut self, purpose: &str, method: &str, path: &str, status: u16, body: Value) -> Case {
+        self.0.exchanges.push(Exchange {
+            purpose: purpose.into(),
+            method: method.into(),
+            url: format!("http://h{path}"),
+            identity: "admin".into(),
+            status: Some(status),
+            response: Some(Body { bytes: body.to_string().len() as u64, json: Some(body), text: None }),
+            step: "3".into(),
+            ..Exchange::default()
+        });
+        self
+    }
+
+    fn sends(mut self, body: Value) -> Case {
+        self.0.exchanges.last_mut().unwrap().request = Some(Body { json: Some(body), ..Body::default() });
+        self
+    }
+
+    fn lost(mut self, purpose: &str, error: &str) -> Case {
+        self.0.exchanges.push(Exchange {
+            purpose: purpose.into(),
+            error: Some(error.into()),
+            step: "3".into(),
+            took_ms: 30_000,
+            ..Exchange::default()
+        });
+        self
+    }
+
+    fn waited(mut self, wants: &str, last: &str, polls: u64, error: Option<&str>) -> Case {
+        let errors = if error.is_some() { polls } else { 0 };
+        let stats = WaitStats { polls, errors, last_error: error.map(str::to_owned), ..WaitStats::default() };
+        self.0.wait = Some(Wait {
+            end: "timed-out".into(),
+            wants: wants.into(),
+            last: last.into(),
+            within: std::time::Duration::from_secs(90),
+            stats,
+        });
+        self
+    }
+
+    fn answers(self, text: &str) -> Case {
+        let result =
+            json!({ "jsonrpc": "2.0", "id": "m", "result": { "parts": [{ "kind": "text", "text": text }] } });
+        self.exchange("message", "POST", "/workspaces/w/a2a", 200, result).sends(json!({ "id": "m" }))
+    }
+}
+
+fn create(status: u16, code: &str, secrets: Value) -> Case {
+    let body = json!({ "error": "no", "code": code });
+    let sent = json!({ "runtime": "claude-code", "model": "MiniMax-M2", "secrets": secrets });
+    let mut case = case("create", "create: wanted 201");
+    case.0.workspace = None;
+    case.exchange("create", "POST", "/workspaces", status, body).sends(sent)
+}
+
+fn aborted(error: &str, payload: Value) -> Case {
+    case("await", "failed").row("failed", error).event("WORKSPACE_PROVISION_FAILED", payload)
+}
+
+const KEY: &str = "equals secret MINIMAX_API_KEY";
+const BASE: &str = "https://api.minimax.io/anthropic";
+
+#[test]
+fn what_was_seen_has_the_right_name() {
+    let right: &[(&str, &str, &str)] =
+        &[("ANTHROPIC_AUTH_TOKEN", KEY, KEY), ("ANTHROPIC_BASE_URL", BASE, BASE)];
+    let unset: &[(&str, &str, &str)] =
+        &[("ANTHROPIC_AUTH_TOKEN", "unset", KEY), ("ANTHROPIC_BASE_URL", "unset", BASE)];
+    let double = "https://api.minimax.io/anthropic/v1";
+    let log = |lines: &[&str]| json!({ "lines": lines });
+    let key = json!({ "MINIMAX_API_KEY": "x" });
+    let table: Vec<(Case, &str)> = vec![
+        // Historic regressions (contract §14.3).
+        (case("expect", "env").row("online", "").env(None, unset), "projection-missing"),
+        (case("expect", "env").row("online", "").edge("restart").env(Some(unset), unset), "projection-missing"),
+        (case("expect", "env").row("online", "").edge("restart").env(Some(right), unset), "projection-lost-over-edge"),
+        (
+            case("expect", "env").row("online", "").env(None, &[right[0], ("ANTHROPIC_BASE_URL", double, BASE)]),
+            "base-url-keeps-v1",
+        ),
+        (
+            case("await", "not in time")
+                .edge("restart")
+                .row("degraded", "")
+                .event("WORKSPACE_DEGRADED", json!({ "register_failure": true, "sample_error": "" })),
+            "register-400-leaves-degraded",
+        ),
+        (
+            case("expect", "activity of ws: no restart-context row")
+                .edge("restart")
+                .row("online", "")
+                .part("activity", json!([]))
+                .part("server log", log(&["12:00:00 LogActivity insert error: pq: invalid input syntax for type uuid: \"system:restart-context\""])),
+            UNCLASSIFIED, // nobody knows which rows were there before the edge
+        ),
+        (
+            case("await", "not in time")
+                .edge("restart")
+                .row("provisioning", "")
+                .timeline(&[(Status::Online, 0), (Status::Provisioning, 1)])
+                .part("agent log", log(&["12:00:00 register answered 401"])),
+            "token-lost-over-edge",
+        ),
+        (
+            case("await", "not in time").row("failed", "provisioning failed").event("WORKSPACE_PROVISION_FAILED", json!({ "error": "provisioning failed" })),
+            "cp-provision-failed",
+        ),
+        (
+            case("await", "not in time")
+                .row("failed", "provisioning failed")
+                .part("server log", log(&["cp provisioner: provision failed (200): <unstructured body, 68 bytes>"])),
+            "cp-answers-200-instead-of-201",
+        ),
+        (
+            case("await", "not in time")
+                .row("failed", "provisioning failed")
+                .part("server log", log(&["cp provisioner: provision failed (401): <unstructured body, 0 bytes>"])),
+            "cp-refuses-credentials",
+        ),
+        (create(422, "MISSING_BYOK_CREDENTIAL", json!({})), "platform-path-with-vendor-model"),
+        // Create gates.
+        (create(422, "MISSING_BYOK_CREDENTIAL", key.clone()), "create-missing-credential"),
+        (create(422, "RUNTIME_UNRESOLVED", key.clone()), "create-runtime-unresolved"),
+        (create(422, "RUNTIME_UNSUPPORTED", key.clone()), "create-runtime-unsupported"),
+        (create(422, "MODEL_REQUIRED", key.clone()), "create-model-required"),
+        (create(422, "UNREGISTERED_MODEL_FOR_RUNTIME", key.clone()), "create-model-not-registered"),
+        (create(422, "DERIVED_PROVIDER_NOT_IN_REGISTRY", key.clone()), "create-provider-not-in-registry"),
+        (
+            case("create", "409").exchange("create", "POST", "/workspaces", 409, json!({ "error": "workspace name already in use; please pick a different name" })),
+            "create-name-taken",
+        ),
+        (
+            case("create", "400").exchange("create", "POST", "/workspaces", 400, json!({ "error": "no", "key": "ANTHROPIC_API_KEY", "workspace_id": "w" })),
+            "create-vendor-key-refused",
+        ),
+        (
+            case("create", "400").exchange("create", "POST", "/workspaces", 400, json!({ "error": "invalid workspace fields" })),
+            "create-field-refused",
+        ),
+        // Provision aborts.
+        (aborted("x", json!({ "error": "x", "code": "MISSING_BYOK_CREDENTIAL" })), "provision-missing-credential"),
+        (aborted("x", json!({ "error": "x", "code": "MISSING_PLATFORM_PROXY" })), "provision-missing-platform-proxy"),
+        (aborted("x", json!({ "error": "x", "code": "MISSING_MODEL" })), "provision-missing-model"),
+        (aborted("x", json!({ "error": "required environment variable X is not set", "missing": ["X"] })), "provision-required-variable"),
+        (aborted("x", json!({ "error": "operator credential GH_TOKEN must not be a global secret" })), "provision-forbidden-secret"),
+        (aborted("x", json!({ "error": "failed to decrypt workspace secret" })), "provision-secret-not-decrypted"),
+        (aborted("x", json!({ "error": "plugin env mutator chain failed" })), "provision-plugin-failed"),
+        (aborted("workspace start failed", json!({ "error": "workspace start failed" })), "provision-start-failed"),
+        (aborted("cannot start workspace w: no config.yaml source and config volume is empty", json!({})), "config-volume-lost"),
+        (aborted("x", json!({ "source": "provision_timeout_sweep" })), "register-timeout"),
+        (aborted("x", json!({ "source": "bootstrap_watcher" })), "bootstrap-reported-failed"),
+        // The way to the server.
+        (case("http", "x").lost("GET /", "error sending request: dns error: failed to lookup address"), "name-does-not-resolve"),
+        (case("http", "x").lost("GET /", "tcp connect error: Connection refused (os error 111)"), "connection-refused"),
+        (case("http", "x").lost("GET /", "connection error: Connection reset by peer"), "connection-cut"),
+        (case("http", "x").lost("GET /", "invalid peer certificate: UnknownIssuer"), "certificate-not-trusted"),
+        (case("http", "x").lost("GET /", "no whole answer within 30.00 s"), "server-hangs"),
+        (
+            case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", json!({ "health_error": null })),
+            "reply-too-slow",
+        ),
+        (case("await", "x").waited("online", "x", 5, Some("503: service unavailable")), "server-unavailable"),
+        (case("await", "x").waited("online", "x", 5, Some("429: rate limit exceeded")), "rate-limited"),
+        (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: <html>")), "proxy-page-instead-of-server"),
+        (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: zzz")), "answer-is-no-json"),
+        (case("http", "x").exchange("x", "GET", "/workspaces", 401, json!({ "error": "invalid admin auth token" })), "admin-token-refused"),
+        (case("http", "x").exchange("x", "GET", "/workspaces", 400, json!({ "error": "no", "code": "TENANT_ORG_HEADER_REQUIRED" })), "organisation-header-missing"),
+        // Replies.
+        (case("a2a", "x").answers(""), "empty-completion"),
+        (case("a2a", "x").answers("Failed to authenticate. API Error: 401 invalid api key").env(None, right), "provider-refuses-credential"),
+        (case("a2a", "x").answers("Failed to authenticate. API Error: 401 invalid api key"), "agent-meets-401"),
+        (case("a2a", "x").answers("Agent error: 401 invalid api key").env(None, unset), "projection-missing"),
+        (case("a2a", "x").answers("Agent error: insufficient_quota"), "provider-quota-exhausted"),
+        (case("a2a", "x").answers("Agent error: model_not_found"), "provider-model-unknown"),
+        (case("a2a", "x").answers("Agent error: tcp connect error: Connection refused"), "provider-unreachable"),
+        (case("a2a", "x").answers("Agent error (_ResultError) - see workspace logs"), "opaque-agent-error"),
+        (case("a2a", "x").answers("PONG").sends(json!({ "id": "another" })), "reply-of-another-request"),
+        (case("a2a", "wanted the known answer PONG, got: hello").answers("hello"), "wrong-answer"),
+        (case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 502, json!({ "error": "workspace URL is not publicly routable" })), "agent-address-blocked"),
+        (case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 502, json!({ "error": "failed to reach workspace agent" })), "agent-unreachable"),
+        (case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 503, json!({ "error": "workspace has no URL", "status": "paused" })), "workspace-has-no-url"),
+        // Not enough for any.
+        (case("expect", "environment of ws after create: ANTHROPIC_AUTH_TOKEN is unset"), UNCLASSIFIED),
+        (case("await", "wanted ws online: not in time; last seen: failed").waited("online", "failed", 9, None), UNCLASSIFIED),
+        (case("a2a", "wanted the known answer"), UNCLASSIFIED),
+        (case("expect", "x").row("online", "").env(None, right), UNCLASSIFIED),
+    ];
+    let wrong: Vec<String> = table
+        .iter()
+        .enumerate()
+        .filter_map(|(i, (case, wanted))| {
+            let got = diagnose(&case.0);
+            (got.mechanism != *wanted)
+                .then(|| format!("{i}: wanted {wanted}, got {} {:?}", got.mechanism, got.nearest))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_lower_layer_wins() {
+    // Everything at once: the connection is gone, the projection is wrong, the reply is an error.
+    let unset: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "unset", KEY)];
+    let all = case("a2a", "x").answers("Agent error: 401").env(None, unset);
+    assert_eq!(diagnose(&all.0).mechanism, "projection-missing");
+    let all = all.lost("message", "tcp connect error: Connection refused");
+    assert_eq!(diagnose(&all.0).mechanism, "connection-refused");
+}
+
+#[test]
+fn a_look_that_the_deadline_cut_off_is_no_hang() {
+    let mut case = case("expect", "activity of ws: no restart-context row")
+        .exchange("activity", "GET", "/workspaces/w/activity", 200, json!([]))
+        .lost("activity", "no whole answer within 0 ms");
+    case.0.exchanges.last_mut().unwrap().took_ms = 0;
+    assert_eq!(diagnose(&case.0).mechanism, UNCLASSIFIED);
+}
+
+#[test]
+fn a_diagnosis_quotes_rules_out_and_tells_reds_apart() {
+    let right: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", KEY, KEY)];
+    let unset: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "unset", KEY)];
+    let found = diagnose(&case("expect", "x").edge("resume").row("online", "").env(Some(right), unset).0);
+    assert_eq!((found.class, found.issue.as_deref()), (Class::Product, Some("#2712")));
+    assert_eq!(found.fingerprint, "s/3/projection-lost-over-edge/ANTHROPIC_AUTH_TOKEN");
+    assert!(found.summary.contains("before the resume"), "{}", found.summary);
+    assert!(
+        found.evidence.iter().any(|e| e.contains("ANTHROPIC_AUTH_TOKEN is unset")),
+        "{:?}",
+        found.evidence
+    );
+    assert!(found.rules_out.iter().any(|r| r.contains("#2530")), "{:?}", found.rules_out);
+    // What was not seen rules nothing out.
+    let blind = diagnose(&case("expect", "x").edge("resume").env(Some(right), unset).0);
+    assert!(!blind.rules_out.iter().any(|r| r.contains("#2530")), "{:?}", blind.rules_out);
+}
+
+#[test]
+fn unclassified_names_the_nearest_and_what_they_lack() {
+    let found = diagnose(&case("await", "x").row("degraded", "").0);
+    assert_eq!(found.mechanism, UNCLASSIFIED);
+    assert!(found.nearest.len() <= 3 && !found.nearest.is_empty());
+    assert!(found.nearest.iter().all(|n| n.contains(" lacks: ")), "{:?}", found.nearest);
+    assert!(
+        found.nearest.iter().any(|n| n.contains("(unknown)") || n.contains("is empty")),
+        "{:?}",
+        found.nearest
+    );
+}

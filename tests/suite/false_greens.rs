@@ -1,0 +1,140 @@
+//! What the old scripts passed and should not have: each is red here (`docs/old-scripts.md`).
+
+use super::harness::{Harness, of_kind, word};
+
+/// A scenario with an external agent that does as `script` says.
+fn agent(script: &str, steps: &str) -> String {
+    format!(
+        "scenario: told\nsummary: An agent that does as it is told.\nbudget: 60s\nsteps:\n  \
+         - stub: {{ as: peer, script: [{script}] }}\n  \
+         - create: {{ as: ws, external: true, url: \"${{peer}}\" }}\n{steps}"
+    )
+}
+
+const ASK: &str = "  - a2a: { to: ws, say: known-answer, within: 10s }\n";
+
+/// It ends red as a failure of the platform, for this reason.
+#[track_caller]
+fn red(harness: Harness, why: &str) {
+    let output = harness.run();
+    assert_eq!(output.code(), Some(1), "{}", output.stderr);
+    let events = output.events();
+    let reasons: Vec<String> = of_kind(&events, "scenario_finished")
+        .filter(|e| e["verdict"] == "failed" || e["verdict"] == "inconclusive")
+        .map(|e| word(&e["reason"]))
+        .collect();
+    assert!(reasons.iter().any(|r| r.contains(why)), "`{why}` is not in {reasons:?}");
+}
+
+fn run() -> Harness {
+    Harness::new().args(["run", "-q"])
+}
+
+fn shipped(name: &str, fault: &str) -> Harness {
+    run().args([name, "--fault", fault])
+}
+
+#[test]
+fn another_text() {
+    red(run().scenario(&agent("other", ASK)), "wanted the known answer PONG");
+}
+
+#[test]
+fn restart_noop() {
+    red(shipped("local-provision", "restart-noop"), "restart answered 200, but the row is still online");
+}
+
+#[test]
+fn secret_write_ignored() {
+    red(shipped("local-secret-write", "secret-write-ignored"), "it is not stored");
+}
+
+#[test]
+fn the_word_result() {
+    red(run().scenario(&agent("500", ASK)), "no result: stub 500");
+}
+
+#[test]
+fn another_length() {
+    let talk = "  - foreach: { in: [a, b, c], as: text, steps: [{ a2a: { to: ws, say: { text: \"${text}\" } } }] }\n";
+    let look =
+        "  - http: { path: \"/workspaces/${ws.id}/activity\", expect: { json: { $: { length: 2 } } } }\n";
+    red(run().scenario(&agent("answer", &format!("{talk}{look}"))), "expected $ to be a length of 2");
+}
+
+#[test]
+fn status_ok_of_another_row() {
+    let send = "  - a2a: { to: ws, say: { text: hello }, expect: 500 }\n";
+    let look = "  - expect: { activity_of: ws, status: error, has: false }\n";
+    red(run().scenario(&agent("500", &format!("{send}{look}"))), "there is such a row");
+}
+
+#[test]
+fn a_failed_row() {
+    red(run().scenario(&agent("500", ASK)), "wanted an answer, got 500");
+}
+
+#[test]
+fn no_json() {
+    red(run().scenario(&agent("garbage", ASK)), "no JSON");
+}
+
+#[test]
+fn role_is_no_answer() {
+    red(run().scenario(&agent("empty", ASK)), "an empty completion");
+    red(run().scenario(&agent("error-text", ASK)), "an error wrapped in a 200");
+}
+
+#[test]
+fn an_error_of_the_platform() {
+    let deaf =
+        "scenario: deaf\nsteps:\n  - create: { as: ws, external: true, url: \"http://localhost:1/\" }\n";
+    red(run().scenario(&format!("{deaf}{ASK}")), "failed to reach workspace agent");
+}
+
+#[test]
+fn ordinary_words() {
+    let say =
+        "  - a2a: { to: ws, say: { text: \"No error, no exception, and room 401 is free\" }, within: 10s }\n";
+    run().scenario(&agent("answer", say)).run().exit(0);
+}
+
+#[test]
+fn healed_by_failing() {
+    red(shipped("local-instance-terminated", "config-volume-lost"), "failed");
+}
+
+#[test]
+fn never_noticed() {
+    red(
+        shipped("local-instance-terminated", "stale-online-after-kill").args(["-i", "noticed_within=5s"]),
+        "online",
+    );
+}
+
+#[test]
+fn require_live_is_the_real_one() {
+    let skipped = "local-crash-recovers";
+    run().args([skipped]).run().exit(0).stderr_has("1 skipped");
+    run().args([skipped, "--require-live"]).run().exit(5);
+    run().args(["mock", skipped, "--require-live"]).run().exit(5);
+    run().args(["mock", "--require-live"]).run().exit(0);
+    // Reached twice counts once, and one more than asked for harms nobody.
+    let some = |milestones: &str, second: &str| {
+        format!(
+            "scenario: some\nmilestones: [{milestones}]\nsteps:\n  - note: one\n    milestone: first\n  - note: two\n    \
+             milestone: first\n  - note: three\n    when: \"{second} == yes\"\n    milestone: second\n"
+        )
+    };
+    for (milestones, second, code) in
+        [("first, second", "yes", 0), ("first, second", "no", 5), ("first", "yes", 0), ("second", "no", 5)]
+    {
+        let text = some(milestones, second)
+            .replace("\"yes ==", "\"${inputs.go} ==")
+            .replace("\"no ==", "\"${inputs.go} ==");
+        let text = text.replace("steps:", "inputs: { go: no }\nsteps:");
+        let go = format!("go={second}");
+        run().args(["--require-live", "-i", &go]).scenario(&text).run().exit(code);
+        run().args(["-i", &go]).scenario(&text).run().exit(0);
+    }
+}
