@@ -79,13 +79,13 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
 /// For every create that is known before anything runs: model, provider, who pays, names of secrets.
 fn models(instance: &Instance, library: &Library, shell: &Shell) -> Vec<String> {
     let creates = contradictions::creates(instance);
-    let lines = creates.into_iter().filter_map(|create| {
+    let lines = creates.into_iter().map(|create| {
         let path = create.llm_path.parse().unwrap_or(LlmPath::Byok);
         let slug = create.model.as_deref();
         let (catalogue, allowlist) = (&library.catalogue, &library.allowlist);
         let choice =
             credentials::foresee(catalogue, allowlist, shell.env.vars(), &create.runtime, path, slug);
-        Some(match choice {
+        match choice {
             Ok(choice) => {
                 let secrets: Vec<&str> = choice.create_secrets.keys().map(String::as_str).collect();
                 let secrets = if secrets.is_empty() { "no secrets".to_owned() } else { secrets.join(", ") };
@@ -99,7 +99,7 @@ fn models(instance: &Instance, library: &Library, shell: &Shell) -> Vec<String> 
                 )
             }
             Err(why) => format!("{}: {why}", create.alias),
-        })
+        }
     });
     lines.collect()
 }

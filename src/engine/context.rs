@@ -163,10 +163,17 @@ impl StepRun {
             expects_gateway: false,
         }
     }
+
+    /// One look of a step that looks again: a server that hangs is "not yet", as for the poller.
+    pub fn look(&self) -> Self {
+        StepRun { deadline: self.deadline.min(Instant::now() + ONE_LOOK), ..self.clone() }
+    }
 }
 
 /// So many changes of a workspace are kept; one that flaps is understood by then.
 const TIMELINE: usize = 256;
+/// One look may not take longer.
+const ONE_LOOK: Duration = Duration::from_secs(5);
 /// A mutation may outlive its step by this much to record its answer.
 const GRACE: Duration = Duration::from_secs(5);
 /// No mutation may take longer.

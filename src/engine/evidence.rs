@@ -41,7 +41,7 @@ pub fn target(context: &ScenarioContext, step: &str, failure: &Failure) -> Optio
 /// Gathers about the workspace that the failure is about.
 pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
     let target = target(context, step, failure);
-    let mut gatherers: Vec<(&str, &str, BoxFuture<'_, Result<Found, String>>)> = Vec::new();
+    let mut gatherers: Vec<(&str, &str, Gathering<'_>)> = Vec::new();
     if let Some(workspace) = &target {
         gatherers.push(("record", "the record", Box::pin(whole_record(context, workspace))));
         gatherers.push(("activity", "activity, newest first", Box::pin(activity(context, workspace))));
@@ -118,6 +118,9 @@ pub async fn file(context: &ScenarioContext, step: &str, failure: &Failure) -> E
     context.run.log.emit(EventKind::Evidence(Box::new(evidence.clone())));
     evidence
 }
+
+/// A gatherer at work.
+type Gathering<'a> = BoxFuture<'a, Result<Found, String>>;
 
 struct Found {
     lines: Vec<String>,

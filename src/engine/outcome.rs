@@ -38,9 +38,9 @@ pub struct Failure {
     /// The workspace that it is about.
     pub workspace: Option<String>,
     /// The innermost step that failed.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
     /// What the wait wanted and saw last.
-    pub waited: Option<Wait>,
+    pub waited: Option<Box<Wait>>,
 }
 
 /// The innermost step of a failure.
@@ -146,13 +146,13 @@ impl Failure {
             WaitEnd::Cancelled => "cancelled",
             WaitEnd::TargetDead => "dead",
         };
-        failure.waited = Some(Wait {
+        failure.waited = Some(Box::new(Wait {
             end: end.to_owned(),
             wants: wants.to_owned(),
             last: error.last,
             within: Duration::ZERO,
             stats: error.stats.clone(),
-        });
+        }));
         failure.wait = Some(error.stats);
         failure
     }

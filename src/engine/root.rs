@@ -28,8 +28,8 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
     loop {
         let answer = send(run, "make the run's root", run.api.create(body.clone()), deadline).await;
         let why = match answer {
-            Ok(answer) if answer.status == 201 => {
-                let id = answer.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
+            Ok(answer) if answer.status == 201 && id_of(&answer).is_some() => {
+                let id = id_of(&answer).unwrap_or_default();
                 if let Some(token) = answer.json.as_ref().and_then(record::auth_token) {
                     run.log.redactor().register("auth_token", token);
                 }
@@ -60,6 +60,12 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
         clock::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
     }
+}
+
+/// The id of an answer that is whole.
+fn id_of(answer: &Response) -> Option<String> {
+    let id = record::text(answer.json.as_ref()?, "id");
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 /// Owns it, and takes it out from under the root of another run: that one could not be removed before ours.

@@ -45,7 +45,7 @@ pub fn of(
             _ => "product",
         }
         .to_owned(),
-        wait: failure.waited.clone().map(|wait| Wait { within, ..wait }),
+        wait: failure.waited.as_deref().cloned().map(|wait| Wait { within, ..wait }),
         workspace: workspace.map(subject),
         exchanges,
         exchanges_whole,

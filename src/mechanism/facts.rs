@@ -71,7 +71,17 @@ pub const VOCABULARY: &[FactInfo] = &[
     symptom("details", Shape::List, "more lines of what it said"),
     one_of(
         symptom("edge", Shape::Text, "the last request that gives the workspace a new instance"),
-        &["create", "register", "restart", "resume", "wake", "secret write", "model change", "last edge"],
+        &[
+            "create",
+            "register",
+            "restart",
+            "resume",
+            "wake",
+            "secret write",
+            "model change",
+            "terminate",
+            "last edge",
+        ],
     ),
     symptom("edge.count", Shape::Number, "how many such requests came after the create"),
     one_of(symptom("workspace.managed", Shape::Text, "the platform makes its instances"), YES_NO),

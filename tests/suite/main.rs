@@ -19,11 +19,15 @@ mod harness;
 #[cfg(test)]
 mod interrupts;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod old_scripts;
 #[cfg(test)]
 mod ownership;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]

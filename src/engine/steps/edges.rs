@@ -134,7 +134,7 @@ pub async fn run(
     let baseline = baseline(context, &workspace, step).await;
     remember_activity(context, alias, step).await;
     let reprovisions = matches!(kind, EdgeKind::Restart | EdgeKind::Resume);
-    let body = (kind == EdgeKind::Restart || !body.is_empty()).then(|| Value::Object(body));
+    let body = (kind == EdgeKind::Restart || !body.is_empty()).then_some(Value::Object(body));
     let request = context.run.api.edge(&workspace.id, kind.path(), &query, body, &auth);
     if reprovisions {
         context.run.ledger.settle(&workspace.id, false);
@@ -186,7 +186,7 @@ async fn restarted_row(
     let before = &workspace.baseline;
     let mut last;
     loop {
-        match context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await {
+        match context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await {
             Ok(row) if row.status == 200 && row.json.is_some() => {
                 let row = row.json.unwrap_or_default();
                 context.observe(alias, &row, "poll");

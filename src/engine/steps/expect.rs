@@ -115,7 +115,7 @@ pub async fn merged_row(
     workspace: &Workspace,
     step: &StepRun,
 ) -> Result<Value, Failure> {
-    let answer = context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await;
+    let answer = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
     let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
     if answer.status != 200 {
         return Err(Failure::product(format!("the row: {}", super::answer::describe(&answer))));
@@ -222,7 +222,7 @@ async fn activity(
 ) -> Result<Look, Failure> {
     let workspace = known(context, alias)?;
     let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
-    let rows = match context.fetch(step, "activity", request).await {
+    let rows = match context.fetch(&step.look(), "activity", request).await {
         Ok(answer) if answer.status == 200 => {
             answer.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default()
         }
@@ -314,17 +314,27 @@ fn event_seen(context: &ScenarioContext, alias: &str, event: &str) -> Result<Loo
 /// Gone: the single read says so and the list does not have it.
 async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<Look, Failure> {
     let workspace = known(context, alias)?;
-    let single = context.fetch(step, "read the row", context.run.api.read(&workspace.id)).await;
-    let single = single.map_err(|e| Failure::transport("read the row", &e).about(alias))?;
+    let unseen = |what: &str, error| Ok(Look::NotYet(Failure::transport(what, error).about(alias)));
+    let single = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
+    let single = match single {
+        Ok(single) => single,
+        Err(error) => return unseen("read the row", &error),
+    };
     if !matches!(single.status, 404 | 410) {
         return Ok(Look::NotYet(
             Failure::product(format!("{alias} is still there: {}", super::answer::describe(&single)))
                 .about(alias),
         ));
     }
-    let list = context.fetch(step, "read the list", context.run.api.list()).await;
-    let list = list.map_err(|e| Failure::transport("read the list", &e).about(alias))?;
-    let rows = list.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = match context.fetch(&step.look(), "read the list", context.run.api.list()).await {
+        Ok(list) => list,
+        Err(error) => return unseen("read the list", &error),
+    };
+    // No list is no proof that the workspace is not in it.
+    let Some(rows) = list.json.as_ref().filter(|_| list.status == 200).and_then(Value::as_array) else {
+        let text = format!("the list: {}", super::answer::describe(&list));
+        return Ok(Look::NotYet(Failure::product(text).about(alias)));
+    };
     if rows.iter().any(|row| record::text(row, "id") == workspace.id) {
         return Ok(Look::NotYet(Failure::product(format!("{alias} is still in the list")).about(alias)));
     }

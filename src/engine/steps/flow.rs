@@ -44,13 +44,14 @@ pub async fn hold(
     let every = (window / 20).clamp(Duration::from_millis(5), Duration::from_secs(1));
     loop {
         if let Some((workspace, statuses)) = &watched {
-            match context.fetch(step, "hold", context.run.api.read(&workspace.id)).await {
-                Ok(answer) if answer.status == 200 => {
-                    let row = answer.json.unwrap_or_default();
-                    context.observe(&workspace.alias, &row, "poll");
-                    let status = record::status(&row);
-                    if !status.as_ref().is_some_and(|s| statuses.contains(s)) {
-                        let status = status.map_or_else(|| "no status".to_owned(), |s| s.to_string());
+            match context.fetch(&step.look(), "hold", context.run.api.read(&workspace.id)).await {
+                Ok(ref answer)
+                    if answer.status == 200
+                        && let Some((row, status)) =
+                            answer.json.as_ref().and_then(|row| Some((row, record::status(row)?))) =>
+                {
+                    context.observe(&workspace.alias, row, "poll");
+                    if !statuses.contains(&status) {
                         return Err(Failure::product(format!(
                             "{} left its status: {status}",
                             workspace.alias

@@ -116,10 +116,8 @@ async fn run_step(
                 return Ok(());
             }
             Err(mut failure) => {
-                failure.origin.get_or_insert_with(|| Origin {
-                    step: id.clone(),
-                    verb: step.verb.keyword(),
-                    within: budget,
+                failure.origin.get_or_insert_with(|| {
+                    Box::new(Origin { step: id.clone(), verb: step.verb.keyword(), within: budget })
                 });
                 // A mismatch may quote a whole body: what is secret in it goes first, then what is too long.
                 failure.message = shorten(&context.run.log.redactor().text(&failure.message));

@@ -83,7 +83,7 @@ async fn register(core: &Core) -> Option<String> {
                 core.say(&format!(
                     "register refused with {}: {why} (url {})",
                     answer.status,
-                    advertised(&core)
+                    advertised(core)
                 ));
                 return None;
             }

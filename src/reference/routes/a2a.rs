@@ -33,7 +33,6 @@ pub async fn send(call: Call) -> Response {
 }
 
 /// Whom the message is from; who is not allowed is refused.
-#[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
 fn sender(call: &Call, target: Uuid) -> Result<Sender, Response> {
     let platform = &call.platform;
     let named = call.header("x-workspace-id");

@@ -32,7 +32,6 @@ struct Filter {
 }
 
 impl Filter {
-    #[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
     fn read(call: &Call, state: &State, id: Uuid) -> Result<Filter, Response> {
         let mut filter = Filter {
             kind: call.query("type").filter(|t| !t.is_empty()).map(str::to_owned),

@@ -135,7 +135,6 @@ fn gates(platform: &Platform, payload: &Create) -> Result<(Resolved, Option<Refu
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
 fn row(
     platform: &Platform,
     payload: &Create,

@@ -50,7 +50,6 @@ fn platform_url(call: &Call) -> String {
 }
 
 /// The workspace if it is external-like; else the answer.
-#[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
 fn external(call: &Call) -> Result<Uuid, Response> {
     let id = call.id()?;
     let state = call.platform.state();

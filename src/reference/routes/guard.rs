@@ -47,7 +47,6 @@ pub fn is_org(platform: &Platform, token: &str) -> bool {
 }
 
 /// Who may go on; else the refusal.
-#[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
 pub fn check(
     platform: &Platform,
     guard: Guard,

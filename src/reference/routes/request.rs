@@ -33,7 +33,6 @@ impl Call {
     }
 
     /// The first `:name` as an id; else the answer that reads give.
-    #[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
     pub fn id(&self) -> Result<Uuid, Response> {
         Uuid::try_parse(self.id_text()).map_err(|_| reply::error(400, "invalid workspace ID"))
     }

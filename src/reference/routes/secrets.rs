@@ -28,7 +28,6 @@ fn pair(call: &Call) -> Option<(String, String)> {
 }
 
 /// Only lowercase ids are taken here.
-#[expect(clippy::result_large_err, reason = "the error is the answer, sent once")]
 fn strict_id(call: &Call) -> Result<Uuid, Response> {
     let text = call.id_text();
     let id = call.id()?;
