@@ -41,7 +41,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     let run = format!("{stamp}-serve-{:08x}", rand::rng().random::<u32>());
     let started = target::docker::start(&target::docker::Settings {
         engine: shell.env.docker(),
-        run: run.clone(),
+        run,
         agent_image: args.agent_image,
         allow_privileged: args.allow_privileged,
         time_scale: args.time_scale,
@@ -59,9 +59,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     }
     shell.printer.note("stop it with Ctrl-C: its containers go with it")?;
     let code = signals.ended().await;
-    started.platform.stop().await;
-    started.provider.stop().await;
-    let left = started.engine.remove_run(&run).await.map_err(target::OpenError::from)?;
+    let left = started.stop().await;
     for what in &left {
         shell.printer.talk(&format!("left on the engine: {what}"))?;
     }

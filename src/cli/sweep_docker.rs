@@ -8,7 +8,7 @@ use super::Shell;
 use super::args::SweepArgs;
 use super::failure::CliError;
 use crate::docker::agent_image::Recipe;
-use crate::docker::owned::Owned;
+use crate::docker::owned::{Ending, Owned};
 use crate::docker::{Engine, names};
 use crate::domain::ExitCode;
 use crate::run::folder;
@@ -28,7 +28,7 @@ pub(super) async fn engine(shell: &Shell) -> Result<Engine, CliError> {
 
 /// Removes what one run made.
 pub(super) async fn of_run(engine: &Engine, run: &str) -> Result<Vec<String>, CliError> {
-    engine.remove_run(run).await.map_err(|e| CliError::from(OpenError::from(e)))
+    engine.remove_run(run, Ending::Killed).await.map_err(|e| CliError::from(OpenError::from(e)))
 }
 
 /// Removes what every dead run made.

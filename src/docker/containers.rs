@@ -275,7 +275,7 @@ impl Engine {
         Ok(found)
     }
 
-    async fn list(&self, pairs: &[(&str, &str)]) -> Result<Vec<Listed>, EngineError> {
+    pub(super) async fn list(&self, pairs: &[(&str, &str)]) -> Result<Vec<Listed>, EngineError> {
         let options = ListContainersOptions {
             all: true,
             filters: Some(filters(pairs)),

@@ -7,6 +7,7 @@ pub mod agent_image;
 pub mod connect;
 pub mod containers;
 pub mod error;
+mod inventory;
 pub mod lines;
 pub mod lock;
 pub mod names;

@@ -1,14 +1,33 @@
 //! What runs of this harness made through an engine, found by our label and by nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 
 use super::owner::Owner;
 use super::{Engine, EngineError, ErrorKind, lock, names};
+use crate::run::clock;
 
 /// How many things are removed at once.
 const AT_ONCE: usize = 16;
+
+/// After a kill the engine may still be busy with the last thing it was asked for: nothing may
+/// come up for so long.
+const QUIET: Duration = Duration::from_millis(1_500);
+/// What cannot be removed for this long stays.
+const STUCK: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything that it asked the engine for has been answered.
+    Orderly,
+    /// Nobody knows what was under way.
+    Killed,
+}
 
 /// What there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,17 +97,50 @@ impl Engine {
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub async fn remove_run(&self, run: &str) -> Result<Vec<String>, EngineError> {
-        let mut left = Vec::new();
-        // Twice: a container that was being made while we looked is there at the second look.
-        for _ in 0..2 {
-            let (containers, volumes): (Vec<_>, Vec<_>) =
-                self.owned(Some(run)).await?.into_iter().partition(|o| o.kind == Kind::Container);
+    pub async fn remove_run(&self, run: &str, after: Ending) -> Result<Vec<String>, EngineError> {
+        let began = Instant::now();
+        let mut quiet_since = None;
+        let mut left;
+        loop {
+            let (containers, volumes) = self.things_of(run).await?;
+            let found = !(containers.is_empty() && volumes.is_empty());
             left = self.remove_all(containers).await;
             left.extend(self.remove_all(volumes).await);
+            if found {
+                quiet_since = None;
+                if !left.is_empty() && began.elapsed() >= STUCK {
+                    break;
+                }
+            } else {
+                let since = *quiet_since.get_or_insert_with(Instant::now);
+                if after == Ending::Orderly || since.elapsed() >= QUIET {
+                    break;
+                }
+            }
+            if after == Ending::Killed || !left.is_empty() {
+                clock::sleep(LOOK).await;
+            }
         }
         left.extend(self.release_network(run).await.err().map(|e| e.what));
         Ok(left)
+    }
+
+    /// Containers and volumes of a run, but for its share in the network.
+    async fn things_of(&self, run: &str) -> Result<(Vec<Owned>, Vec<Owned>), EngineError> {
+        let (containers, mut volumes): (Vec<_>, Vec<_>) =
+            self.owned(Some(run)).await?.into_iter().partition(|o| o.kind == Kind::Container);
+        volumes.retain(|v| v.name != lease(run));
+        let known: BTreeSet<String> = volumes.iter().map(|v| v.name.clone()).collect();
+        // A container that is made after its volumes were removed makes them anew, without our label.
+        for container in &containers {
+            let Some(id) = container.name.strip_prefix("ws-") else { continue };
+            for volume in self.volumes_named(&names::volumes(id)).await? {
+                if !known.contains(&volume.name) {
+                    volumes.push(Owned { kind: Kind::Volume, name: volume.name, ..container.clone() });
+                }
+            }
+        }
+        Ok((containers, volumes))
     }
 
     async fn remove_all(&self, owned: Vec<Owned>) -> Vec<String> {

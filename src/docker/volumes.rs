@@ -73,7 +73,7 @@ impl Engine {
         Ok(found)
     }
 
-    async fn list_volumes(&self, pairs: &[(&str, &str)]) -> Result<Vec<Volume>, EngineError> {
+    pub(super) async fn list_volumes(&self, pairs: &[(&str, &str)]) -> Result<Vec<Volume>, EngineError> {
         let options = ListVolumesOptions { filters: Some(filters(pairs)) };
         let listed =
             self.docker.list_volumes(Some(options)).await.map_err(|e| self.error("list volumes", &e))?;

@@ -14,6 +14,7 @@ use super::OpenError;
 use super::docker_provisioner::{Containers, Setup};
 use super::embedded::proxy_env;
 use crate::docker::agent_image::Recipe;
+use crate::docker::owned::Ending;
 use crate::docker::{self, Engine, EngineError, lock, names};
 use crate::domain::Secret;
 use crate::reference::faults::Faults;
@@ -61,8 +62,20 @@ pub struct Started {
     pub admin_token: Secret,
     /// Where the containers are.
     pub engine: Engine,
-    /// The image that they are made from.
-    pub image: String,
+    /// Starts and stops them.
+    containers: Containers,
+    /// Who owns them.
+    run: String,
+}
+
+impl Started {
+    /// Stops all of it and removes what it made; gives what is left and why.
+    pub async fn stop(self) -> Vec<String> {
+        self.platform.stop().await;
+        self.provider.stop().await;
+        self.containers.settled().await;
+        self.engine.remove_run(&self.run, Ending::Orderly).await.unwrap_or_else(|e| vec![e.what])
+    }
 }
 
 impl From<EngineError> for OpenError {
@@ -92,11 +105,10 @@ pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
     let engine = engine(&settings.engine).await?;
     let image = image(&engine, settings.agent_image.as_deref()).await?;
     match listen(settings, &engine, &image).await {
-        Ok((platform, provider, admin_token)) => {
-            Ok(Started { platform, provider, admin_token, engine, image })
-        }
+        Ok(started) => Ok(started),
         Err(error) => {
-            let _ = engine.remove_run(&settings.run).await;
+            // What could not be removed either is still labelled: a sweep finds it.
+            let _ = engine.remove_run(&settings.run, Ending::Orderly).await;
             Err(error)
         }
     }
@@ -147,11 +159,7 @@ pub async fn image(engine: &Engine, named: Option<&str>) -> Result<String, OpenE
     Ok(tag)
 }
 
-async fn listen(
-    settings: &Settings,
-    engine: &Engine,
-    image: &str,
-) -> Result<(server::Running, provider::Running, Secret), OpenError> {
+async fn listen(settings: &Settings, engine: &Engine, image: &str) -> Result<Started, OpenError> {
     let network = engine.share_network(&settings.run).await?;
     let gateway = network.gateway.ok_or_else(|| {
         OpenError::new(
@@ -179,13 +187,13 @@ async fn listen(
         .admin_token
         .clone()
         .unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
-    let containers = Arc::new(Containers::new(Setup {
+    let containers = Containers::new(Setup {
         engine: engine.clone(),
         run: settings.run.clone(),
         image: image.to_owned(),
         command: command(settings),
         allow_privileged: settings.allow_privileged,
-    }));
+    });
     let mut tried = 0;
     loop {
         tried += 1;
@@ -202,14 +210,17 @@ async fn listen(
             seed: settings.seed,
             llm_proxy: true,
             patience: Duration::from_secs(60),
-            provisioner: ProvisionerKind::Custom(Arc::clone(&containers) as _),
+            provisioner: ProvisionerKind::Custom(Arc::new(containers.clone())),
             platform_url: Some(format!("http://{}", SocketAddr::new(gateway, port))),
             server_env: proxy_env(&provider.base_url()),
             provider: Some(provider.base_url()),
             ..Options::default()
         };
         match server::start(options).await {
-            Ok(platform) => return Ok((platform, provider, admin_token)),
+            Ok(platform) => {
+                let (engine, run) = (engine.clone(), settings.run.clone());
+                return Ok(Started { platform, provider, admin_token, engine, containers, run });
+            }
             Err(e) if e.kind() == io::ErrorKind::AddrInUse && settings.port == 0 && tried < PORTS => {}
             Err(e) => return Err(fail("platform", &e)),
         }

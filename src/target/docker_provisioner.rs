@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::docker::owned::labels;
@@ -34,11 +35,14 @@ pub struct Setup {
     pub allow_privileged: bool,
 }
 
-/// Runs workspaces as containers.
+/// Runs workspaces as containers; clones share everything.
+#[derive(Clone)]
 pub struct Containers {
-    setup: Setup,
+    setup: Arc<Setup>,
     /// Ids of the containers that we made, so that nobody else's is ever touched.
-    made: Mutex<HashMap<Uuid, String>>,
+    made: Arc<Mutex<HashMap<Uuid, String>>>,
+    /// Starts under way: the engine goes on with them, so nobody may drop them half-way.
+    starts: TaskTracker,
 }
 
 /// What a tier allows (contract §9).
@@ -64,7 +68,13 @@ fn tier(number: i64) -> Tier {
 impl Containers {
     /// Nothing runs yet.
     pub fn new(setup: Setup) -> Containers {
-        Containers { setup, made: Mutex::default() }
+        Containers { setup: Arc::new(setup), made: Arc::default(), starts: TaskTracker::new() }
+    }
+
+    /// Waits until no start is under way.
+    pub async fn settled(&self) {
+        self.starts.close();
+        self.starts.wait().await;
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, String>> {
@@ -228,7 +238,11 @@ fn free_port() -> std::io::Result<u16> {
 
 impl Provisioner for Containers {
     fn start(&self, spec: InstanceSpec) -> Pending<'_, Result<Instance, StartError>> {
-        Box::pin(self.boot(spec))
+        Box::pin(async move {
+            let own = self.clone();
+            let started = self.starts.spawn(async move { own.boot(spec).await }).await;
+            started.unwrap_or_else(|e| Err(StartError::Backend(e.to_string())))
+        })
     }
 
     fn stop(&self, workspace: Uuid) -> Pending<'_, Result<(), String>> {

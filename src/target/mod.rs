@@ -84,8 +84,7 @@ pub struct Target {
     /// Stops its event stream.
     pub stop: CancellationToken,
     parts: Option<(reference::server::Running, reference::provider::Running)>,
-    /// What this run made on an engine has to go.
-    owns: Option<(crate::docker::Engine, String)>,
+    containers: Option<docker::Started>,
 }
 
 /// Why a target cannot be used.
@@ -134,20 +133,16 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
                 declared: docker::declared(settings.docker.quirks),
                 ..settings.clone()
             };
-            let run = settings.docker.run.clone();
             let mut target = match probe::live(&live, stop).await {
                 Ok(target) => target,
                 Err(error) => {
-                    started.platform.stop().await;
-                    started.provider.stop().await;
-                    let _ = started.engine.remove_run(&run).await;
+                    started.stop().await;
                     return Err(error);
                 }
             };
             target.identity.kind = Kind::Docker.as_str().into();
-            target.parts = Some((started.platform, started.provider));
-            target.owns = Some((started.engine.clone(), run));
-            target.sees(started.engine);
+            target.sees(started.engine.clone());
+            target.containers = Some(started);
             Ok(target)
         }
         Kind::Live => {
@@ -184,8 +179,8 @@ impl Target {
             platform.stop().await;
             provider.stop().await;
         }
-        match self.owns {
-            Some((engine, run)) => engine.remove_run(&run).await.unwrap_or_else(|e| vec![e.what]),
+        match self.containers {
+            Some(started) => started.stop().await,
             None => Vec::new(),
         }
     }

@@ -122,6 +122,11 @@ impl Process {
         read(&self.streams.path().join("stderr"))
     }
 
+    /// Its data so far.
+    pub fn stdout(&self) -> String {
+        read(&self.streams.path().join("stdout"))
+    }
+
     /// Whether it ended.
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

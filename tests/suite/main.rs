@@ -11,6 +11,8 @@ mod contradictions;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod docker;
+#[cfg(test)]
 mod false_greens;
 #[cfg(test)]
 mod foreign_clients;
