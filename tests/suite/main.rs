@@ -11,6 +11,8 @@ mod contradictions;
 #[cfg(test)]
 mod false_greens;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod foreign_clients;
 #[cfg(test)]
 mod harness;
