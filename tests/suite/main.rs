@@ -15,6 +15,8 @@ mod docker;
 #[cfg(test)]
 mod false_greens;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod foreign_clients;
 #[cfg(test)]
 mod harness;

@@ -1,0 +1,241 @@
+//! Each fault of the reference platform against scenarios that must notice it: verdict and mechanism.
+//!
+//! `docs/faults.md` is this table.
+
+use std::collections::BTreeMap;
+
+use super::harness::{Harness, Output, of_kind, word};
+use lifecycle_harness::reference::faults::ALL;
+
+/// One line of the table.
+struct Row {
+    /// The fault, with its value where it needs another one than its own.
+    fault: &'static str,
+    /// Shipped scenarios, or [`WAITS`].
+    scenarios: &'static [&'static str],
+    /// Inputs and flags that make it show in seconds.
+    flags: &'static [&'static str],
+    /// What every one of the scenarios comes to; `None`: the run does not begin.
+    verdict: Option<&'static str>,
+    /// The mechanism of each red.
+    mechanism: &'static str,
+    /// The exit code of the run.
+    exit: i32,
+}
+
+/// Nothing but waits: a disturbed wire must not show.
+const WAITS: &str = "\
+scenario: waits
+summary: Nothing but waits, so that a disturbed wire must not show.
+tags: [fault]
+needs: [managed]
+budget: 3m
+steps:
+  - create: { as: ws, runtime: claude-code, model: auto }
+  - await:  { workspace: ws, status: online, within: 60s, tolerate: { failed: 20s } }
+  - hold:   { for: 60s, workspace: ws, status: online }
+  - await:  { workspace: ws, status: online, within: 60s }
+  - expect: { row_of: ws, json: { $.status: online }, within: 60s }
+";
+
+const fn red(
+    fault: &'static str,
+    scenarios: &'static [&'static str],
+    flags: &'static [&'static str],
+    mechanism: &'static str,
+) -> Row {
+    Row { fault, scenarios, flags, verdict: Some("failed"), mechanism, exit: 1 }
+}
+
+const fn provider(fault: &'static str, scenarios: &'static [&'static str], mechanism: &'static str) -> Row {
+    Row { fault, scenarios, flags: &[], verdict: Some("failed"), mechanism, exit: 70 }
+}
+
+const fn green(fault: &'static str, scenarios: &'static [&'static str]) -> Row {
+    Row { fault, scenarios, flags: &[], verdict: Some("passed"), mechanism: "", exit: 0 }
+}
+
+const PROVISION: &[&str] = &["local-provision"];
+const ANSWER: &[&str] = &["local-first-answer"];
+
+/// Faults that the default waits would only notice after minutes get shorter ones; `--time-scale 1` where
+/// the platform's own five minutes must outlast them.
+const TABLE: &[Row] = &[
+    red("no-projection", &["local-first-answer", "local-provision"], &[], "projection-missing"),
+    red(
+        "projection-lost-on-restart",
+        &["local-provision", "local-pause-resume"],
+        &[],
+        "projection-lost-over-edge",
+    ),
+    red("base-url-double-v1", &["local-first-answer", "local-provision"], &[], "base-url-keeps-v1"),
+    red("restart-context-source", PROVISION, &[], "restart-context-source"),
+    red(
+        "register-400-once",
+        &["local-first-answer", "local-provision"],
+        &["--time-scale", "1", "-i", "online_within=5s"],
+        "register-400-leaves-degraded",
+    ),
+    red("never-online", ANSWER, &["-i", "online_within=5s"], "agent-never-speaks"),
+    red("boot-failed", &["local-first-answer", "local-provision"], &[], "provision-start-failed"),
+    red("slow-online=150", ANSWER, &["-i", "online_within=1s"], "boot-outlives-deadline"),
+    red("agent-401", PROVISION, &[], "wrong-credential-projected"),
+    provider("empty-completion", &["local-first-answer", "local-provision"], "empty-completion"),
+    provider("error-as-text", &["local-first-answer", "local-provision"], "provider-overloaded"),
+    red("url-unroutable", ANSWER, &["--time-scale", "1", "-i", "online_within=5s"], "agent-url-unroutable"),
+    red("config-volume-lost", &["local-provision", "local-restart-context"], &[], "config-volume-lost"),
+    red(
+        "token-lost-on-restart",
+        &["local-provision", "local-pause-resume"],
+        &["-i", "restart_within=5s"],
+        "token-lost-over-edge",
+    ),
+    red("secret-write-ignored", &["local-secret-write", "settings-secrets"], &[], "secret-write-dropped"),
+    red(
+        "stale-online-after-kill",
+        &["local-instance-terminated"],
+        &["-i", "noticed_within=5s"],
+        "dead-instance-stays-online",
+    ),
+    red("restart-noop", &["local-provision", "local-restart-context"], &[], "restart-keeps-old-instance"),
+    red("delete-leaks", ANSWER, &[], "delete-not-removed"),
+    // The harness finds the workspace by its name and makes no second one.
+    green("create-duplicates-on-retry", &["local-first-answer"]),
+    Row { fault: "hang", scenarios: ANSWER, flags: &[], verdict: None, mechanism: "", exit: 3 },
+    green("http-503-every-n=3", &["waits"]),
+    green("http-429-every-n=3", &["waits"]),
+    green("reset-every-n=3", &["waits"]),
+    green("garbage-every-n=3", &["waits"]),
+    green("hang-every-n=11", &["waits"]),
+];
+
+fn run(row: &Row) -> Output {
+    let flags = ["run", "--destroy", "never", "--fault", row.fault];
+    let mut harness = Harness::new().args(flags).args(row.flags.iter().copied());
+    for scenario in row.scenarios {
+        harness = match *scenario {
+            "waits" => harness.scenario(WAITS),
+            name => harness.args([name]),
+        };
+    }
+    harness.run()
+}
+
+/// What is wrong with a run, compared with its row.
+fn wrong(row: &Row, output: &Output) -> Option<String> {
+    let events = output.events();
+    let mechanisms: BTreeMap<String, &serde_json::Value> =
+        of_kind(&events, "diagnosed").map(|d| (word(&d["scenario"]), d)).collect();
+    let mut said = Vec::new();
+    if output.code() != Some(row.exit) {
+        said.push(format!("exit {:?} instead of {}", output.code(), row.exit));
+    }
+    let verdicts = output.verdicts();
+    let expected = if row.verdict.is_some() { row.scenarios.len() } else { 0 };
+    if verdicts.len() != expected {
+        said.push(format!("{} verdicts instead of {expected}", verdicts.len()));
+    }
+    for (scenario, verdict) in &verdicts {
+        if Some(verdict.as_str()) != row.verdict {
+            said.push(format!("{scenario} {verdict}"));
+        }
+        let found = mechanisms.get(scenario);
+        let name = found.map_or("", |d| d["mechanism"].as_str().unwrap_or_default());
+        if name != row.mechanism {
+            said.push(format!("{scenario} by `{name}`: {:?}", found.map(|d| &d["nearest"])));
+        }
+        // A named mechanism always quotes something and says what to do.
+        if let Some(found) = found.filter(|_| !row.mechanism.is_empty())
+            && (found["evidence"].as_array().is_none_or(Vec::is_empty)
+                || word(&found["fix_shape"]).is_empty()
+                || !word(&found["fingerprint"]).contains(row.mechanism))
+        {
+            said.push(format!("{scenario}: a diagnosis without evidence: {found}"));
+        }
+    }
+    (!said.is_empty()).then(|| format!("{}: {}", row.fault, said.join("; ")))
+}
+
+#[test]
+fn every_fault_is_noticed_by_its_mechanism() {
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = TABLE.iter().map(|row| scope.spawn(move || wrong(row, &run(row)))).collect();
+        runs.into_iter().filter_map(|run| run.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_fault_has_its_row() {
+    let name = |row: &Row| row.fault.split('=').next().unwrap_or_default().to_owned();
+    let rows: Vec<String> = TABLE.iter().map(name).collect();
+    let faults: Vec<&str> = ALL.iter().map(|info| info.name).collect();
+    assert_eq!(rows, faults);
+    for row in TABLE.iter().filter(|row| !row.mechanism.is_empty()) {
+        assert!(lifecycle_harness::mechanism::catalogue::find(row.mechanism).is_some(), "{}", row.mechanism);
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a developer's switch, read by this test only")]
+fn the_page_is_the_table() {
+    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(DOCS, page()).unwrap();
+    }
+    let file = std::fs::read_to_string(DOCS).unwrap_or_default();
+    assert!(
+        file == page(),
+        "docs/faults.md is out of date: UPDATE_DOCS=1 cargo test --test suite the_page_is_the_table"
+    );
+}
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    for (row, info) in TABLE.iter().zip(ALL) {
+        let mut command: Vec<String> = row.scenarios.iter().map(|s| (*s).to_owned()).collect();
+        command.extend(row.flags.iter().map(|f| (*f).to_owned()));
+        let mechanism = match row.mechanism {
+            "" => String::new(),
+            name => format!("`{name}`"),
+        };
+        page.push_str(&format!(
+            "| `{}` | {} | {} | `{}` | {} | {mechanism} | {} |\n",
+            row.fault,
+            info.does,
+            info.historic.unwrap_or(""),
+            command.join(" "),
+            row.verdict.unwrap_or("the run does not begin"),
+            row.exit,
+        ));
+    }
+    page.push_str(TAIL);
+    page
+}
+
+const HEAD: &str = "\
+# Faults
+
+Written by `UPDATE_DOCS=1 cargo test --test suite the_page_is_the_table` from the table that the test
+`every_fault_is_noticed_by_its_mechanism` runs; do not edit.
+
+The reference platform can be broken by name: `lifecycle run SCENARIO --fault NAME[=N]`, or
+`lifecycle serve platform --fault NAME`. Each line is a run of the real program: what broke, what was run, how it ended,
+and by which [mechanism](mechanisms.md) the harness explained it.
+
+| fault | what it does | reproduces | run | verdict | mechanism | exit |
+|---|---|---|---|---|---|---|
+";
+
+const TAIL: &str = "
+Notes:
+
+- `waits` is a scenario of nothing but waits. Steps that change something are not sent twice on a guess: when a fault of
+  the wire hits one of those, the red is named after the wire (`server-unavailable`, `connection-cut`, `answer-is-no-json`,
+  `server-hangs`, `rate-limited`) and has exit 3.
+- `create-duplicates-on-retry` must not turn anything red: the workspace is found by its unique name, and a warning says so.
+- `hang` stops the probes before any scenario, so that nothing is created on a server that cannot be read.
+- `register-400-once` and `url-unroutable` leave `degraded` for five minutes of the platform's time. On a fast clock those
+  are over before the usual deadlines, so the line slows the clock down.
+- `config-volume-lost` empties the volume where a restart stops the instance; a resume does not stop one.
+";
