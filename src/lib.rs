@@ -10,6 +10,7 @@ pub mod target;
 pub mod mechanism;
 pub mod reference;
 pub mod platform;
+pub mod docker;
 pub mod run;
 pub mod http;
 pub mod scenario;

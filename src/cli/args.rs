@@ -117,6 +117,15 @@ pub(crate) struct TargetArgs {
     /// Do not verify TLS certificates
     #[arg(long)]
     pub insecure: bool,
+    /// Live: the server's containers are on the engine of this machine: look at them, remove what is left
+    #[arg(long)]
+    pub docker: bool,
+    /// Docker: the image of the agent, instead of the one that is made from this program
+    #[arg(long, value_name = "IMAGE")]
+    pub agent_image: Option<String>,
+    /// Docker: tiers 3 and 4 may be made: privileged, in the host's namespaces
+    #[arg(long)]
+    pub allow_privileged: bool,
     /// A reference provider that the target's instances can reach
     #[arg(long, value_name = "URL")]
     pub provider_url: Option<String>,
@@ -126,13 +135,13 @@ pub(crate) struct TargetArgs {
     /// How long a live server may take to answer for the first time
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub patience: std::time::Duration,
-    /// Embedded: how many times faster than real time its clock runs
+    /// Embedded, docker: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]
     pub time_scale: Option<f64>,
-    /// Embedded: keep or mend what real servers do and should not
+    /// Embedded, docker: keep or mend what real servers do and should not
     #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
     pub quirks: QuirksArg,
-    /// Embedded: switch a fault on (`lifecycle serve platform --help` lists them)
+    /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
     #[arg(long = "fault", value_name = "NAME[=N]")]
     pub faults: Vec<String>,
 }
@@ -276,6 +285,9 @@ pub(crate) struct SweepArgs {
     /// Only what is older than this
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub older_than: Option<std::time::Duration>,
+    /// Also what dead runs left on the engine of containers, by their label
+    #[arg(long)]
+    pub docker: bool,
     /// Only say what would be removed
     #[arg(long)]
     pub dry_run: bool,
@@ -326,6 +338,15 @@ pub(crate) struct ServePlatform {
     /// Show each workspace's environment under /__lifecycle to admins
     #[arg(long)]
     pub inspect: bool,
+    /// Every workspace is a container of this machine's engine; it listens on loopback and the bridge
+    #[arg(long)]
+    pub docker: bool,
+    /// With --docker: the image of the agent, instead of the one that is made from this program
+    #[arg(long, value_name = "IMAGE", requires = "docker")]
+    pub agent_image: Option<String>,
+    /// With --docker: tiers 3 and 4 may be made
+    #[arg(long, requires = "docker")]
+    pub allow_privileged: bool,
     /// Rate limit and address rules of production
     #[arg(long)]
     pub production: bool,

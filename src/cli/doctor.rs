@@ -5,6 +5,47 @@ use super::{Shell, runtime};
 use crate::domain::ExitCode;
 use crate::target;
 
+/// What the engine is, or what is wrong with it and what to type.
+async fn engine_lines(settings: &crate::docker::Settings) -> Vec<(bool, String)> {
+    let failed = |e: crate::docker::EngineError| {
+        let mut lines = vec![(false, e.what)];
+        lines.extend(e.check.into_iter().map(|hint| (false, hint)));
+        lines
+    };
+    let engine = match settings.connect() {
+        Ok(engine) => engine,
+        Err(error) => return failed(error),
+    };
+    if let Err(error) = engine.ping().await {
+        return failed(error);
+    }
+    let about = match engine.about().await {
+        Ok(about) => about,
+        Err(error) => return failed(error),
+    };
+    let mut lines = vec![match about.trouble() {
+        Some(trouble) => (false, trouble),
+        None => (true, format!("{} (API {}) at {}", about.version, about.api, engine.endpoint())),
+    }];
+    if about.rootless {
+        let text =
+            "it is rootless: its bridge cannot reach this machine; `--target docker` needs one that is not";
+        lines.push((false, text.to_owned()));
+    }
+    if !about.limits {
+        let text = "memory or CPU limits do not work: tiers are not kept; mount the cgroup controllers";
+        lines.push((false, text.to_owned()));
+    }
+    if about.architecture != std::env::consts::ARCH {
+        let text = format!(
+            "it runs {} programs: --agent-image names an image of the agent for it",
+            about.architecture
+        );
+        lines.push((false, text));
+    }
+    lines
+}
+
 /// Looks at everything that a run on this machine needs.
 pub(crate) fn run(shell: &Shell) -> Result<ExitCode, CliError> {
     let mut able = true;
@@ -39,6 +80,10 @@ pub(crate) fn run(shell: &Shell) -> Result<ExitCode, CliError> {
     match embedded {
         Ok(url) => say(true, "embedded platform", format!("starts ({url})"))?,
         Err(e) => say(false, "embedded platform", format!("{}; {}", e.what, e.check.join("; ")))?,
+    }
+    // Only some scenarios need an engine: that there is none is told, and no reason to fail.
+    for (ok, text) in runtime()?.block_on(engine_lines(&shell.env.docker())) {
+        shell.printer.data(&format!("{} container engine: {text}", if ok { "ok  " } else { "none" }))?;
     }
     match shell.env.base_url() {
         Some(url) => {

@@ -15,6 +15,7 @@ mod run;
 mod serve;
 pub mod settings;
 mod sweep;
+mod sweep_docker;
 
 use std::ffi::OsString;
 

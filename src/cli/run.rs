@@ -76,13 +76,18 @@ fn refuse_contradictions(
     args: &RunArgs,
     shell: &Shell,
 ) -> Result<(), CliError> {
-    let embedded = settings.kind == Kind::Embedded;
+    // The reference platform, either way.
+    let embedded = matches!(settings.kind, Kind::Embedded | Kind::Docker);
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
         env: shell.env.vars(),
         target: Target {
-            kind: if embedded { TargetKind::Embedded } else { TargetKind::Unknown },
+            kind: match settings.kind {
+                Kind::Embedded => TargetKind::Embedded,
+                Kind::Docker => TargetKind::Docker,
+                Kind::Live => TargetKind::Unknown,
+            },
             proxy: embedded.then_some(true),
         },
     };
@@ -119,6 +124,8 @@ impl Work<'_> {
             CliError::new(ExitCode::Environment, format!("{e}; nothing was sent"))
                 .next("the disk: is it full or read-only? --runs-dir DIR writes elsewhere")
         };
+        self.settings.docker.seed = seed;
+        self.settings.docker.run.clone_from(&run);
         let folder = RunFolder::create(&self.shell.runs_dir, &run).map_err(|e| cannot_write(&e))?;
         let redactor = Redactor::new();
         for (name, value) in self.shell.env.secrets() {
@@ -163,8 +170,16 @@ impl Work<'_> {
                 let code = self
                     .with_target(scenarios, &target, &log, &folder, &tail, seed, &mut signals, began)
                     .await;
-                target.close().await;
-                code
+                let left = target.close().await;
+                for what in &left {
+                    self.shell
+                        .printer
+                        .talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"))?;
+                }
+                match code {
+                    Ok(ExitCode::Passed) if !left.is_empty() => Ok(ExitCode::Leak),
+                    other => other,
+                }
             }
             Err(error) => {
                 let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
@@ -253,6 +268,9 @@ impl Work<'_> {
             destroy: self.args.destroy,
         });
         let jobs = self.jobs(&target.facts, log);
+        if let Some(engine) = target.facts.engine.clone() {
+            watch_engine(engine, context.poller.clone(), target.stop.clone());
+        }
         let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
@@ -331,6 +349,21 @@ impl Work<'_> {
     }
 }
 
+/// An engine that does not answer any more takes every container with it: the run ends.
+fn watch_engine(engine: crate::docker::Engine, poller: Poller, stop: tokio_util::sync::CancellationToken) {
+    const EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let mut silent = 0;
+        while silent < 3 {
+            crate::run::clock::sleep(EVERY).await;
+            let answer = tokio::time::timeout(PATIENCE, engine.ping()).await;
+            silent = if matches!(answer, Ok(Ok(()))) { 0 } else { silent + 1 };
+        }
+        poller.give_up("the container engine does not answer any more");
+    }));
+}
+
 /// The files that a person asked for.
 pub(crate) fn report_files(args: &super::args::ReportFiles) -> Vec<(FileKind, std::path::PathBuf)> {
     [
@@ -353,7 +386,7 @@ pub(crate) fn target_settings(
 ) -> Result<target::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
-            let names = [Kind::Embedded.as_str(), Kind::Live.as_str()];
+            let names = [Kind::Embedded.as_str(), Kind::Docker.as_str(), Kind::Live.as_str()];
             CliError::new(
                 ExitCode::BadInput,
                 format!("LIFECYCLE_TARGET is `{text}`; {}", crate::source::did_you_mean(text, names)),
@@ -398,10 +431,23 @@ pub(crate) fn target_settings(
         embedded: target::embedded::Settings {
             time_scale: args.time_scale.unwrap_or(target::embedded::TIME_SCALE),
             quirks: quirks(args.quirks),
-            faults,
+            faults: faults.clone(),
             seed: seed.unwrap_or_default(),
             ..target::embedded::Settings::default()
         },
+        docker: target::docker::Settings {
+            engine: shell.env.docker(),
+            run: String::new(),
+            agent_image: args.agent_image.clone(),
+            allow_privileged: args.allow_privileged,
+            time_scale: args.time_scale.unwrap_or(target::docker::TIME_SCALE),
+            quirks: quirks(args.quirks),
+            faults,
+            seed: seed.unwrap_or_default(),
+            admin_token: None,
+            port: 0,
+        },
+        with_engine: args.docker,
         provider: args.provider_url.clone(),
         answers: args.answers,
         declared: BTreeMap::new(),

@@ -12,6 +12,7 @@ use crate::domain::{ExitCode, Secret};
 use crate::engine::dispatcher::Signals;
 use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
 use crate::reference::{agent, provider, server};
+use crate::target;
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: ServeArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -31,7 +32,46 @@ fn cannot_listen(what: &str, error: &std::io::Error) -> CliError {
         .next("--listen ADDRESS:PORT; port 0 takes a free one")
 }
 
+/// The platform with containers, for `--target live --docker` and by hand.
+async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::listen()?;
+    let faults = super::run::faults(&args.faults)?;
+    let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let run = format!("{stamp}-serve-{:08x}", rand::rng().random::<u32>());
+    let started = target::docker::start(&target::docker::Settings {
+        engine: shell.env.docker(),
+        run: run.clone(),
+        agent_image: args.agent_image,
+        allow_privileged: args.allow_privileged,
+        time_scale: args.time_scale,
+        quirks: quirks(args.quirks),
+        faults,
+        seed: args.seed,
+        admin_token: given.clone(),
+        port: args.listen.first().map_or(0, std::net::SocketAddr::port),
+    })
+    .await?;
+    shell.printer.data(&started.platform.base_url())?;
+    shell.printer.note(&format!("provider: {}", started.provider.base_url()))?;
+    if given.is_none() {
+        shell.printer.note(&format!("admin token: {}", started.admin_token.expose()))?;
+    }
+    shell.printer.note("stop it with Ctrl-C: its containers go with it")?;
+    let code = signals.ended().await;
+    started.platform.stop().await;
+    started.provider.stop().await;
+    let left = started.engine.remove_run(&run).await.map_err(target::OpenError::from)?;
+    for what in &left {
+        shell.printer.talk(&format!("left on the engine: {what}"))?;
+    }
+    Ok(if left.is_empty() { code } else { ExitCode::Leak })
+}
+
 async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliError> {
+    if args.docker {
+        return platform_with_containers(args, shell).await;
+    }
     let mut signals = Signals::listen()?;
     let faults = super::run::faults(&args.faults)?;
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
@@ -103,6 +143,7 @@ async fn agent(args: ServeAgent, shell: &Shell) -> Result<ExitCode, CliError> {
         kind: if args.stub { AgentKind::Stub } else { AgentKind::Reference },
         heartbeat: args.heartbeat,
         time_scale: args.time_scale,
+        tell: Some(tell),
     })
     .await
     .map_err(|e| {
@@ -112,4 +153,10 @@ async fn agent(args: ServeAgent, shell: &Shell) -> Result<ExitCode, CliError> {
     let code = signals.ended().await;
     running.stop().await;
     Ok(code)
+}
+
+/// A line that cannot be written is no reason for an agent to end.
+fn tell(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -116,6 +116,18 @@ impl Env {
         facts
     }
 
+    /// How docker's own client would find the engine.
+    pub fn docker(&self) -> crate::docker::Settings {
+        let path = |name: &str| self.get(name).map(PathBuf::from);
+        crate::docker::Settings {
+            host: self.get("DOCKER_HOST").map(str::to_owned),
+            context: self.get("DOCKER_CONTEXT").map(str::to_owned),
+            config_dir: path("DOCKER_CONFIG").or_else(|| path("HOME").map(|home| home.join(".docker"))),
+            tls_verify: self.get("DOCKER_TLS_VERIFY").is_some(),
+            cert_path: path("DOCKER_CERT_PATH"),
+        }
+    }
+
     /// Every value of the environment that must never be written anywhere.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
         self.vars

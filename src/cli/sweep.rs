@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::args::SweepArgs;
 use super::failure::CliError;
-use super::{Shell, runtime};
+use super::{Shell, runtime, sweep_docker};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::{bundle, cleanup};
 use crate::event::{EventKind, Intent, Log, read_events};
@@ -24,6 +24,8 @@ struct Owing {
     home: Home,
     /// Its platform lived in its process and is gone with it.
     embedded: bool,
+    /// So did this one, but its containers are still there.
+    docker: bool,
 }
 
 /// Sweeps all runs that do not live.
@@ -73,6 +75,18 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             }
         }
     }
+    if args.docker {
+        match runtime()?.block_on(sweep_docker::all(args, shell)) {
+            Ok(more) => {
+                swept += more.removed;
+                left += more.left;
+            }
+            Err(error) => {
+                shell.printer.talk(&error.draw(&shell.printer))?;
+                unreachable = Some(error);
+            }
+        }
+    }
     if !args.dry_run {
         shell.printer.note(&format!("{swept} removed, {left} left"))?;
     }
@@ -99,11 +113,15 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
     }
     let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
     let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone());
-    if owing.embedded {
+    if owing.docker {
+        let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        sweep_docker::went_with_its_platform(shell, &run).await?;
+    }
+    if owing.embedded || owing.docker {
         for entry in &owing.entries {
             ledger.release(&entry.resource, "sweep", None);
         }
-        let lines = vec![format!("{} resources went with their embedded platform", owing.entries.len())];
+        let lines = vec![format!("{} resources went with their platform", owing.entries.len())];
         return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
     }
     let ca_cert = match &args.ca_cert {
@@ -117,6 +135,11 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         org: owing.home.org.clone(),
         http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
         embedded: target::embedded::Settings::default(),
+        docker: target::docker::Settings {
+            engine: shell.env.docker(),
+            ..target::docker::Settings::default()
+        },
+        with_engine: args.docker,
         provider: None,
         answers: None,
         declared: std::collections::BTreeMap::new(),
@@ -152,9 +175,12 @@ fn age(path: &Path) -> Duration {
 /// What a run's log says that it still owns; newest first.
 fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
-    let mut embedded = false;
+    let (mut embedded, mut docker) = (false, false);
     read_events(path, |event| match event.event {
-        EventKind::RunStarted(started) => embedded = started.target.is_some_and(|t| t.kind == "embedded"),
+        EventKind::RunStarted(started) => {
+            let kind = started.target.map(|t| t.kind).unwrap_or_default();
+            (embedded, docker) = (kind == "embedded", kind == "docker");
+        }
         EventKind::Intent(intent) => {
             let entry = Entry {
                 resource: intent.resource.clone(),
@@ -187,5 +213,5 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
     // The run's root comes last: what hangs under it goes first.
     let mut open: Vec<Entry> = entries.values().rev().map(|(entry, _)| entry.clone()).collect();
     open.sort_by_key(|entry| entry.scenario.is_none());
-    Ok(Some(Owing { entries: open, home, embedded }))
+    Ok(Some(Owing { entries: open, home, embedded, docker }))
 }

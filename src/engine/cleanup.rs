@@ -1,10 +1,12 @@
 //! Clean-up that settles: removes what the run owns, looks again, and never confirms over strangers.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::context::{RunContext, send_filed};
+use crate::docker::{Engine, names};
 use crate::domain::{Status, time};
 use crate::event::EventKind;
 use crate::http::{Request, Response};
@@ -16,6 +18,8 @@ use crate::scenario::model::Capability;
 /// A workspace that is still being provisioned may come up after its delete (contract L1, seen up to
 /// 0.3 s after the request): in platform time, ten times that since the request is waited for.
 const SETTLE: Duration = Duration::from_secs(4);
+/// The same for a container on a busy machine.
+const CONTAINER: Duration = Duration::from_secs(20);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
 /// A restart that was asked for may begin so much later, in platform time (contract §8.1).
@@ -107,7 +111,9 @@ async fn remove_workspace(
     let mut left = None;
     let mut settled = entry.settled || !entry.managed;
     let since = entry.provisioning_since.unwrap_or_else(Instant::now);
-    let settle_until = (since + run.api.scale.shorten(SETTLE)).min(deadline);
+    // Containers take real time, whatever the platform's clock says.
+    let settle = if run.target.engine.is_some() { CONTAINER } else { run.api.scale.shorten(SETTLE) };
+    let settle_until = (since + settle).min(deadline);
     // A row that survives its delete for so long will not go.
     let give_up = (Instant::now() + SETTLE).min(deadline);
     let mut pause = Duration::from_millis(20);
@@ -115,7 +121,7 @@ async fn remove_workspace(
         let read = send(run, "read before removal", run.api.read(id), deadline).await?;
         match read.status {
             404 | 410 if record::error(read.json.as_ref()).is_some() => {
-                return verify_instance(run, id, settled, entry.disturbed, left, deadline).await;
+                return verify_instance(run, entry, id, settled, left, deadline).await;
             }
             200 => {}
             _ => return Err(format!("cannot read it: {}", said(&read))),
@@ -169,26 +175,30 @@ async fn remove_workspace(
             pause = (pause * 2).min(Duration::from_secs(1));
             continue;
         }
-        return verify_instance(run, id, settled, entry.disturbed, left, deadline).await;
+        return verify_instance(run, entry, id, settled, left, deadline).await;
     }
 }
 
 /// The row is gone; is the instance? Only a target that shows instances can tell.
 async fn verify_instance(
     run: &RunContext,
+    entry: &Entry,
     id: &str,
     settled: bool,
-    disturbed: Option<Instant>,
     mut left: Option<String>,
     deadline: Instant,
 ) -> Result<Gone, String> {
+    if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
+        let calm = entry.disturbed.is_none_or(|at| at.elapsed() > COMES_UP);
+        return verify_on_engine(engine, id, settled && calm, left, deadline).await;
+    }
     if !run.target.capabilities.contains(&Capability::Inspect) {
         return Ok(Gone { left_by_platform: left });
     }
     // A provisioning that was overtaken shows within the platform's own start-up time.
     let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
     // A restart that the platform put off is not seen in the row: it shows a little after its cause.
-    let late = disturbed.map(|at| at + run.api.scale.shorten(PUT_OFF).max(Duration::from_millis(300)));
+    let late = entry.disturbed.map(|at| at + run.api.scale.shorten(PUT_OFF).max(Duration::from_millis(300)));
     let until = (Instant::now() + grace).max(late.unwrap_or_else(Instant::now)).min(deadline);
     let stop_by = (Instant::now() + Duration::from_secs(5)).min(deadline);
     loop {
@@ -232,6 +242,57 @@ pub async fn last_look(run: &RunContext, deadline: Instant) {
         }
     }
 }
+
+/// A provisioning that a delete overtook shows on the engine within this, in real time.
+const COMES_UP: Duration = Duration::from_secs(5);
+
+/// The container and the volumes that bear the workspace's id: what is there now, nobody else removes
+/// any more (contract L1, L2).
+async fn verify_on_engine(
+    engine: &Engine,
+    id: &str,
+    settled: bool,
+    left: Option<String>,
+    deadline: Instant,
+) -> Result<Gone, String> {
+    let grace = if settled { Duration::ZERO } else { COMES_UP };
+    let until = (Instant::now() + grace).min(deadline);
+    let mut found: BTreeSet<String> = left.into_iter().collect();
+    let mut stuck = String::new();
+    loop {
+        let mut there = false;
+        let container = engine.of_workspace(id).await.map_err(|e| e.what)?;
+        if let Some(container) = container.filter(|c| c.status != "removing") {
+            there = true;
+            found.insert(format!(
+                "container {} was {} after the delete (contract L1)",
+                container.name, container.status
+            ));
+            stuck = engine.remove(&container.id).await.err().map(|e| e.what).unwrap_or_default();
+        }
+        for volume in engine.volumes_named(&names::volumes(id)).await.map_err(|e| e.what)? {
+            there = true;
+            found.insert(format!("volume {} (contract L2)", volume.name));
+            if let Err(error) = engine.remove_volume(&volume.name).await {
+                stuck = error.what;
+            }
+        }
+        let now = Instant::now();
+        if !there && now >= until {
+            let text = found.into_iter().collect::<Vec<_>>().join("; ");
+            return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text) });
+        }
+        if there && now >= (until + STUCK).min(deadline) {
+            return Err(format!("the row is gone, but not what it had on the engine: {stuck}"));
+        }
+        if !there || !stuck.is_empty() {
+            clock::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// What cannot be removed for this long stays.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// Descendants of a workspace that are not in this run's ledger.
 async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, String> {

@@ -6,8 +6,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::context::{ScenarioContext, StepRun};
+use super::context::{ScenarioContext, StepRun, TargetFacts};
 use super::workspace::Workspace;
+use crate::docker::Engine;
 use crate::event::{EnvObservation, EnvVar, EventKind};
 use crate::models::expected::{Expect, Expecting, Projection, expected};
 use crate::platform::record;
@@ -31,6 +32,9 @@ pub async fn read(
     id: &str,
     step: &StepRun,
 ) -> Result<Option<Environment>, String> {
+    if let Some(engine) = &context.run.target.engine {
+        return of_container(context, engine, id, step).await;
+    }
     if !context.run.target.capabilities.contains(&Capability::Inspect) {
         return Err("this target does not show environments".into());
     }
@@ -49,12 +53,38 @@ pub async fn read(
     let vars = body.get("env").and_then(Value::as_object).ok_or("the answer has no environment")?;
     let vars: BTreeMap<String, String> =
         vars.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
-    for (name, value) in &vars {
+    learn(context, &vars);
+    Ok(Some(Environment { instance: record::text(body, "instance").to_owned(), vars }))
+}
+
+/// Of the exact container, created or started; `Ok(None)` when there is none.
+async fn of_container(
+    context: &ScenarioContext,
+    engine: &Engine,
+    id: &str,
+    step: &StepRun,
+) -> Result<Option<Environment>, String> {
+    let found = tokio::select! {
+        found = engine.of_workspace(id) => found.map_err(|e| e.what)?,
+        () = crate::run::clock::sleep_until(step.deadline) => return Err("the engine did not answer in time".into()),
+        () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+    };
+    let Some(container) = found else { return Ok(None) };
+    learn(context, &container.env);
+    Ok(Some(Environment { instance: container.instance(), vars: container.env }))
+}
+
+fn learn(context: &ScenarioContext, vars: &BTreeMap<String, String>) {
+    for (name, value) in vars {
         if crate::redact::is_credential_field(name) {
             context.run.log.redactor().register(name, value);
         }
     }
-    Ok(Some(Environment { instance: record::text(body, "instance").to_owned(), vars }))
+}
+
+/// Whether the target's instances can be looked at and stopped behind its back.
+pub fn in_reach(target: &TargetFacts) -> bool {
+    target.engine.is_some() || target.capabilities.contains(&Capability::Inspect)
 }
 
 /// The id of the current instance, if it can be had.

@@ -7,9 +7,9 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
 use super::context::{Recorder, ScenarioContext, StepRun};
-use super::environment;
 use super::outcome::Failure;
 use super::workspace::Workspace;
+use super::{container_evidence, environment};
 use crate::domain::time;
 use crate::event::{EventKind, Evidence, EvidencePart};
 use crate::http::{Request, excerpt};
@@ -58,6 +58,13 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             "environment before and after the last edge",
             Box::pin(env(context, workspace)),
         ));
+        if let Some(engine) = &context.run.target.engine {
+            let work = async move {
+                let (lines, data) = container_evidence::gather(context, engine, workspace).await?;
+                Ok(Found { lines, data })
+            };
+            gatherers.push(("container", "the container, and what the engine did to it", Box::pin(work)));
+        }
         gatherers.push(("billing", "billing mode", Box::pin(billing(context, workspace))));
         if !workspace.sent.is_null() {
             gatherers.push(("sent", "what was sent at create", Box::pin(async { Ok(sent(workspace)) })));

@@ -298,6 +298,12 @@ impl Poller {
     pub fn death(&self) -> String {
         self.shared.lock().death.clone()
     }
+
+    /// Something that the target cannot do without is dead.
+    pub fn give_up(&self, why: &str) {
+        why.clone_into(&mut self.shared.lock().death);
+        self.shared.dead.cancel();
+    }
 }
 
 impl Shared {

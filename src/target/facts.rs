@@ -33,6 +33,8 @@ pub struct TargetFacts {
     pub provider: Option<String>,
     /// What the server offers, by runtime, where it says so.
     pub offered: BTreeMap<String, Vec<OfferedModel>>,
+    /// The engine that holds its containers.
+    pub engine: Option<crate::docker::Engine>,
     /// Requests that the server allows in a minute, when it says so.
     pub rate_limit: Option<u32>,
     /// Where the server differs from the catalogue: reported, never a red of the platform.

@@ -1,5 +1,7 @@
 //! From settings to a running target with capabilities. The engine sees only [`TargetFacts`].
 
+pub mod docker;
+mod docker_provisioner;
 pub mod embedded;
 pub mod facts;
 mod offered;
@@ -32,6 +34,10 @@ pub struct Settings {
     pub http: http::Config,
     /// Of an embedded one.
     pub embedded: embedded::Settings,
+    /// Of one with containers; its engine is also what `with_engine` connects to.
+    pub docker: docker::Settings,
+    /// A live server's containers are on the engine that can be reached from here.
+    pub with_engine: bool,
     /// A provider of ours that the target's instances can reach.
     pub provider: Option<String>,
     /// What its agents answer, when somebody declares it.
@@ -50,6 +56,8 @@ pub enum Kind {
     /// The reference platform in this process.
     #[default]
     Embedded,
+    /// The reference platform in this process, every workspace a real container.
+    Docker,
     /// A workspace-server that runs already.
     Live,
 }
@@ -59,6 +67,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Embedded => "embedded",
+            Kind::Docker => "docker",
             Kind::Live => "live",
         }
     }
@@ -75,6 +84,8 @@ pub struct Target {
     /// Stops its event stream.
     pub stop: CancellationToken,
     parts: Option<(reference::server::Running, reference::provider::Running)>,
+    /// What this run made on an engine has to go.
+    owns: Option<(crate::docker::Engine, String)>,
 }
 
 /// Why a target cannot be used.
@@ -113,17 +124,69 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             target.parts = Some((started.platform, started.provider));
             Ok(target)
         }
-        Kind::Live => probe::live(settings, stop).await,
+        Kind::Docker => {
+            let started = docker::start(&settings.docker).await?;
+            let live = Settings {
+                base_url: Some(started.platform.base_url()),
+                admin_token: Some(started.admin_token.clone()),
+                org: None,
+                provider: Some(started.provider.base_url()),
+                declared: docker::declared(settings.docker.quirks),
+                ..settings.clone()
+            };
+            let run = settings.docker.run.clone();
+            let mut target = match probe::live(&live, stop).await {
+                Ok(target) => target,
+                Err(error) => {
+                    started.platform.stop().await;
+                    started.provider.stop().await;
+                    let _ = started.engine.remove_run(&run).await;
+                    return Err(error);
+                }
+            };
+            target.identity.kind = Kind::Docker.as_str().into();
+            target.parts = Some((started.platform, started.provider));
+            target.owns = Some((started.engine.clone(), run));
+            target.sees(started.engine);
+            Ok(target)
+        }
+        Kind::Live => {
+            let engine = match settings.with_engine {
+                true => Some(docker::engine(&settings.docker.engine).await?),
+                false => None,
+            };
+            let mut target = probe::live(settings, stop).await?;
+            if let Some(engine) = engine {
+                target.sees(engine);
+            }
+            Ok(target)
+        }
     }
 }
 
 impl Target {
-    /// Stops what was started.
-    pub async fn close(self) {
+    /// Its containers are on this engine.
+    fn sees(&mut self, engine: crate::docker::Engine) {
+        use crate::scenario::model::Capability::{Containers, Env};
+        for capability in [Containers, Env] {
+            self.facts.capabilities.insert(capability);
+            self.facts.lacks.remove(capability.as_str());
+        }
+        self.identity.capabilities = self.facts.capabilities.iter().map(ToString::to_string).collect();
+        self.identity.lacks = self.facts.lacks.clone();
+        self.facts.engine = Some(engine);
+    }
+
+    /// Stops what was started, and removes what it made; gives what is left of it and why.
+    pub async fn close(self) -> Vec<String> {
         self.stop.cancel();
         if let Some((platform, provider)) = self.parts {
             platform.stop().await;
             provider.stop().await;
+        }
+        match self.owns {
+            Some((engine, run)) => engine.remove_run(&run).await.unwrap_or_else(|e| vec![e.what]),
+            None => Vec::new(),
         }
     }
 }

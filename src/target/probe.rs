@@ -117,7 +117,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         lacks: facts.lacks.clone(),
         insecure: settings.http.insecure,
     };
-    Ok(Target { api, facts, identity, stop, parts: None })
+    Ok(Target { api, facts, identity, stop, parts: None, owns: None })
 }
 
 /// The first answer of a server, which may just be starting.

@@ -27,6 +27,8 @@ mod old_scripts;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod platform;
 #[cfg(test)]
 mod proxy;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::answer;
 use super::await_status::{known, plain, reach};
+use super::{answer, container};
 use crate::domain::Status;
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::environment;
@@ -16,7 +16,7 @@ use crate::http::Response;
 use crate::platform::{Auth, message, record};
 use crate::run::clock;
 use crate::run::instance::Baseline;
-use crate::scenario::model::{Capability, Edge, Identity, Terminate, Wake, WorkspaceRef};
+use crate::scenario::model::{Edge, Identity, Terminate, Wake, WorkspaceRef};
 
 /// A lifecycle request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &S
     if let Some(row) = &row {
         context.observe(&workspace.alias, row, "poll");
     }
-    let instance = match context.run.target.capabilities.contains(&Capability::Inspect) && workspace.managed {
+    let instance = match environment::in_reach(&context.run.target) && workspace.managed {
         true => environment::remember(context, &workspace.alias, step).await.map(|e| e.instance),
         false => None,
     };
@@ -318,13 +318,18 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
 pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
-    if !context.run.target.capabilities.contains(&Capability::Inspect) {
+    if !environment::in_reach(&context.run.target) {
         let text =
             format!("`terminate: {alias}` needs a target whose instances can be reached: say `needs: [env]`");
         return Err(Failure::of(FailureKind::Config, text));
     }
     let baseline = baseline(context, &workspace, step).await;
     context.run.ledger.settle(&workspace.id, false);
+    if let Some(engine) = context.run.target.engine.clone() {
+        container::act(context, &engine, &workspace, "remove").await?;
+        context.update(alias, |w| w.begin_edge("terminate", baseline));
+        return Ok(Passed::with("stopped behind the platform's back"));
+    }
     let request = context.run.api.stop_instance(&workspace.id);
     let answer = context.mutate(step, "terminate", request).await;
     let answer = answer.map_err(|e| Failure::transport("terminate", &e).about(alias))?;

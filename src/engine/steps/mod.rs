@@ -4,6 +4,7 @@ mod a2a;
 mod agent;
 mod answer;
 mod await_status;
+mod container;
 mod create;
 mod edges;
 mod expect;
@@ -237,10 +238,7 @@ async fn run_verb(
         Verb::Http(verb) => http::run(context, verb, step, &scope).await,
         Verb::Expect(verb) => expect::run(context, verb, step, &scope).await,
         Verb::Capture(values) => flow::capture(context, values, step, &scope),
-        Verb::Container(verb) => Err(Failure::of(
-            FailureKind::Config,
-            format!("`container: {}` needs a target whose containers can be reached", verb.action),
-        )),
+        Verb::Container(verb) => container::run(context, verb, step).await,
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
         Verb::Stub(verb) => stub::run(context, verb).await,
         Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {

@@ -115,6 +115,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How much faster than real time the platform's clock runs.
     pub time_scale: f64,
+    /// Gets every line of the agent's log: a container's log is what its process prints.
+    pub tell: Option<fn(&str)>,
 }
 
 /// An agent that runs.
@@ -142,6 +144,7 @@ struct Core {
     started: Instant,
     busy: AtomicI64,
     log: Mutex<VecDeque<String>>,
+    tell: Option<fn(&str)>,
 }
 
 impl Core {
@@ -167,7 +170,11 @@ impl Core {
         if log.len() == LOG_LINES {
             log.pop_front();
         }
-        log.push_back(format!("{} {line}", wall()));
+        let line = format!("{} {line}", wall());
+        if let Some(tell) = self.tell {
+            tell(&line);
+        }
+        log.push_back(line);
     }
 
     fn busy(&self) -> i64 {
@@ -187,6 +194,7 @@ pub fn embed(parts: Embed) -> Agent {
         started: Instant::now(),
         busy: AtomicI64::new(0),
         log: Mutex::default(),
+        tell: None,
     };
     launch(core, parts.listener)
 }
@@ -215,6 +223,7 @@ pub async fn start(settings: Settings) -> io::Result<Running> {
         started: Instant::now(),
         busy: AtomicI64::new(0),
         log: Mutex::default(),
+        tell: settings.tell,
     };
     Ok(Running { addr, agent: launch(core, listener) })
 }

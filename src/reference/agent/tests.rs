@@ -14,6 +14,7 @@ fn core(vars: &[(&str, &str)]) -> Core {
         started: Instant::now(),
         busy: AtomicI64::new(0),
         log: Mutex::default(),
+        tell: None,
     }
 }
 
@@ -143,6 +144,7 @@ async fn a_process_needs_its_two_variables() {
         kind: AgentKind::Stub,
         heartbeat: Duration::from_secs(5),
         time_scale: 1.0,
+        tell: None,
     };
     let error = start(settings(BTreeMap::new())).await.err().unwrap();
     assert!(error.to_string().contains("WORKSPACE_ID"), "{error}");

@@ -13,8 +13,19 @@ use crate::yaml::{Key, Kind, Node};
 use super::Check;
 use super::names::Means;
 
-const ACTIONS: [&str; 9] =
-    ["kill", "stop", "start", "restart", "pause", "unpause", "disconnect", "connect", "remove"];
+const ACTIONS: [&str; 11] = [
+    "kill",
+    "stop",
+    "start",
+    "restart",
+    "pause",
+    "unpause",
+    "disconnect",
+    "connect",
+    "remove",
+    "remove_volume",
+    "fill_volume",
+];
 
 const ACTS: [(&str, StubAct); 8] = [
     ("answer", StubAct::Answer),

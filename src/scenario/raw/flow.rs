@@ -16,7 +16,8 @@ pub struct RawContainer {
     /// Whose.
     #[schemars(required)]
     pub workspace: Option<Text>,
-    /// `kill`, `stop`, `start`, `restart`, `pause`, `unpause`, `disconnect`, `connect`, `remove`.
+    /// `kill`, `stop`, `start`, `restart`, `pause`, `unpause`, `disconnect`, `connect`, `remove`, `remove_volume`
+    /// (the container and its config volume), `fill_volume` (64 MiB into its workspace volume).
     #[schemars(required)]
     pub action: Option<Text>,
 }

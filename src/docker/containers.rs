@@ -1,0 +1,486 @@
+//! Containers: made, started, looked at, acted on, removed. Always by exact name or by label.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::body_full;
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, NetworkingConfig,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptions, CreateContainerOptions, EventsOptions, InspectContainerOptions,
+    KillContainerOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions,
+    RestartContainerOptions, StartContainerOptions, StopContainerOptions, UploadToContainerOptions,
+};
+use futures_util::StreamExt as _;
+
+use super::lines::Lines;
+use super::{Engine, EngineError, ErrorKind, filters, names, tar};
+use crate::redact::Redactor;
+
+/// What a container is made from.
+#[derive(Clone, Debug, Default)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Arguments after the image's entry point; empty: the image's own.
+    pub command: Vec<String>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The network it hangs on, under its name as alias; `None`: the host's.
+    pub network: Option<String>,
+    /// A port of the container and the port of 127.0.0.1 that leads to it.
+    pub publish: Option<(u16, u16)>,
+    /// `volume-or-folder:/path[:ro]`.
+    pub binds: Vec<String>,
+    /// Folders in memory: path and options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Bytes; 0 is no limit.
+    pub memory: i64,
+    /// Billionths of a CPU; 0 is no limit.
+    pub nano_cpus: i64,
+    /// Privileged, and in the host's process namespace.
+    pub privileged: bool,
+    /// Its root cannot be written to.
+    pub read_only: bool,
+    /// Started again whenever it ends by itself.
+    pub restart: bool,
+}
+
+/// A container as the engine shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// Its name, without the slash.
+    pub name: String,
+    /// The image it was made from, as it was named.
+    pub image: String,
+    /// `created`, `running`, `paused`, `restarting`, `exited`, `dead`.
+    pub status: String,
+    /// Its process runs (also when paused).
+    pub running: bool,
+    /// It is frozen.
+    pub paused: bool,
+    /// How its process ended.
+    pub exit_code: i64,
+    /// The kernel killed it for its memory.
+    pub oom_killed: bool,
+    /// How often the engine has started it again.
+    pub restarts: i64,
+    /// RFC 3339; year 1 when it never was.
+    pub started_at: String,
+    /// RFC 3339; year 1 when it never did.
+    pub finished_at: String,
+    /// Why it could not be started.
+    pub error: String,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Networks and its address on each.
+    pub networks: BTreeMap<String, String>,
+    /// Volume (or folder) and where it is mounted.
+    pub mounts: Vec<(String, String)>,
+    /// Bytes; 0 is no limit.
+    pub memory: i64,
+    /// Billionths of a CPU; 0 is no limit.
+    pub nano_cpus: i64,
+    /// Privileged.
+    pub privileged: bool,
+    /// Host addresses that lead to it.
+    pub published: Vec<String>,
+}
+
+impl Container {
+    /// Changes with every start, so that a container that was started again is a new instance.
+    pub fn instance(&self) -> String {
+        let id = self.id.get(..12).unwrap_or(&self.id);
+        if self.started_at.is_empty() || self.started_at.starts_with("0001-") {
+            return format!("{id}@created");
+        }
+        format!("{id}@{}", self.started_at)
+    }
+}
+
+/// A container in a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// Its name, without the slash.
+    pub name: String,
+    /// `running`, `exited`, …
+    pub state: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+}
+
+/// What can be done to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// SIGKILL; the restart policy does not apply.
+    Kill,
+    /// TERM, then KILL after ten seconds.
+    Stop,
+    /// Starts what is stopped.
+    Start,
+    /// Stops and starts it.
+    Restart,
+    /// Freezes it.
+    Pause,
+    /// Thaws it.
+    Unpause,
+    /// Removes it, running or not. Volumes stay.
+    Remove,
+}
+
+impl Engine {
+    /// Makes a container; gives its id.
+    ///
+    /// # Errors
+    /// The name is taken, the image is missing, or the engine refuses.
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        let options =
+            CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
+        let made = self.docker.create_container(Some(options), body(spec)).await;
+        made.map(|m| m.id).map_err(|e| self.error(&format!("make the container {}", spec.name), &e))
+    }
+
+    /// Puts files below a folder of a container, also of one that was never started.
+    ///
+    /// # Errors
+    /// The folder is not there, the disk is full, or the engine refuses.
+    pub async fn put_files(
+        &self,
+        container: &str,
+        folder: &str,
+        files: &BTreeMap<String, Vec<u8>>,
+        owner: u32,
+    ) -> Result<(), EngineError> {
+        let archive =
+            tar::archive(files.iter().map(|(p, c)| (p.as_str(), tar::READABLE, owner, c.as_slice())));
+        let options =
+            UploadToContainerOptions { path: folder.to_owned(), ..UploadToContainerOptions::default() };
+        let done = self.docker.upload_to_container(container, Some(options), body_full(archive.into())).await;
+        done.map_err(|e| self.error(&format!("put files into {folder} of {container}"), &e))
+    }
+
+    /// Whether a container has a file.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn has_file(&self, container: &str, path: &str) -> Result<bool, EngineError> {
+        let options = ContainerArchiveInfoOptions { path: path.to_owned() };
+        match self.docker.get_container_archive_info(container, Some(options)).await {
+            Ok(_) => Ok(true),
+            Err(error) => match self.error(&format!("look at {path} of {container}"), &error) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(false),
+                other => Err(other),
+            },
+        }
+    }
+
+    /// Does something to a container.
+    ///
+    /// # Errors
+    /// There is none, its state does not allow it, a port is taken, or the engine refuses.
+    pub async fn act(&self, container: &str, action: Action) -> Result<(), EngineError> {
+        let docker = &self.docker;
+        let (verb, done) = match action {
+            Action::Kill => {
+                let options = KillContainerOptions { signal: "SIGKILL".to_owned() };
+                ("kill", docker.kill_container(container, Some(options)).await)
+            }
+            Action::Stop => {
+                let options = StopContainerOptions { t: Some(10), ..StopContainerOptions::default() };
+                ("stop", docker.stop_container(container, Some(options)).await)
+            }
+            Action::Start => {
+                ("start", docker.start_container(container, None::<StartContainerOptions>).await)
+            }
+            Action::Restart => {
+                ("restart", docker.restart_container(container, None::<RestartContainerOptions>).await)
+            }
+            Action::Pause => ("pause", docker.pause_container(container).await),
+            Action::Unpause => ("unpause", docker.unpause_container(container).await),
+            Action::Remove => {
+                let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+                ("remove", docker.remove_container(container, Some(options)).await)
+            }
+        };
+        done.map_err(|e| self.error(&format!("{verb} {container}"), &e))
+    }
+
+    /// Removes a container, running or not; says whether there was one.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn remove(&self, container: &str) -> Result<bool, EngineError> {
+        match self.act(container, Action::Remove).await {
+            Ok(()) => Ok(true),
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(false),
+            // Somebody else removes it right now: as good as gone, but look.
+            Err(busy) if busy.kind == ErrorKind::Conflict && busy.what.contains("already in progress") => {
+                Ok(self.inspect(container).await?.is_some())
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// A container by its exact name or id.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn inspect(&self, container: &str) -> Result<Option<Container>, EngineError> {
+        match self.docker.inspect_container(container, None::<InspectContainerOptions>).await {
+            Ok(found) => Ok(Some(shown(found))),
+            Err(error) => match self.error(&format!("look at {container}"), &error) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(None),
+                other => Err(other),
+            },
+        }
+    }
+
+    /// The container of a workspace.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn of_workspace(&self, id: &str) -> Result<Option<Container>, EngineError> {
+        self.inspect(&names::container(id)).await
+    }
+
+    /// Containers, running or not, whose label has this value (`None`: any value).
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn labelled(&self, label: &str, value: Option<&str>) -> Result<Vec<Listed>, EngineError> {
+        let wanted = value.map_or_else(|| label.to_owned(), |value| format!("{label}={value}"));
+        self.list(&[("label", &wanted)]).await
+    }
+
+    /// All containers that bear a workspace's name, whoever made them.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn workspaces(&self) -> Result<Vec<Listed>, EngineError> {
+        let mut found = self.list(&[("name", "^/ws-")]).await?;
+        found.retain(|c| c.name.starts_with("ws-"));
+        Ok(found)
+    }
+
+    async fn list(&self, pairs: &[(&str, &str)]) -> Result<Vec<Listed>, EngineError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(filters(pairs)),
+            ..ListContainersOptions::default()
+        };
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(|e| self.error("list containers", &e))?;
+        Ok(listed
+            .into_iter()
+            .map(|c| Listed {
+                id: c.id.unwrap_or_default(),
+                name: name_of(c.names.unwrap_or_default().first()),
+                state: c.state.map(|s| s.to_string()).unwrap_or_default(),
+                labels: c.labels.unwrap_or_default().into_iter().collect(),
+                created: c.created.unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// The last lines that a container printed, redacted.
+    ///
+    /// # Errors
+    /// There is none, or the engine refuses.
+    pub async fn logs(
+        &self,
+        container: &str,
+        lines: usize,
+        redactor: &Redactor,
+    ) -> Result<Vec<String>, EngineError> {
+        let options =
+            LogsOptions { stdout: true, stderr: true, tail: lines.to_string(), ..LogsOptions::default() };
+        let mut stream = self.docker.logs(container, Some(options));
+        let (mut out, mut err) = (Lines::default(), Lines::default());
+        let mut kept = std::collections::VecDeque::new();
+        let mut bytes = 0;
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|e| self.error(&format!("read the log of {container}"), &e))?;
+            let text = String::from_utf8_lossy(piece.as_ref()).into_owned();
+            bytes += text.len();
+            let half = if matches!(piece, bollard::container::LogOutput::StdErr { .. }) {
+                &mut err
+            } else {
+                &mut out
+            };
+            kept.extend(half.push(&text, redactor));
+            while kept.len() > lines {
+                kept.pop_front();
+            }
+            if bytes > LOG_BYTES {
+                kept.push_back(format!("(more than {} KiB: the rest is left out)", LOG_BYTES >> 10));
+                return Ok(kept.into());
+            }
+        }
+        kept.extend(out.finish(redactor));
+        kept.extend(err.finish(redactor));
+        while kept.len() > lines {
+            kept.pop_front();
+        }
+        Ok(kept.into())
+    }
+
+    /// What the engine did to a container from a moment (seconds since 1970) until now.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn events(&self, container: &str, since: i64) -> Result<Vec<(i64, String)>, EngineError> {
+        let options = EventsOptions {
+            since: Some(since.to_string()),
+            until: Some(jiff::Timestamp::now().as_second().to_string()),
+            filters: Some(filters(&[("type", "container"), ("container", container)])),
+        };
+        let mut stream = self.docker.events(Some(options));
+        let mut events = Vec::new();
+        while let Some(event) = stream.next().await {
+            let event = event.map_err(|e| self.error("read the engine's events", &e))?;
+            let code = event.actor.and_then(|a| a.attributes).and_then(|a| a.get("exitCode").cloned());
+            let code = code.map(|c| format!(" (exit code {c})")).unwrap_or_default();
+            events.push((event.time.unwrap_or_default(), event.action.unwrap_or_default() + &code));
+            if events.len() >= EVENTS {
+                break;
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// A log larger than this is cut.
+const LOG_BYTES: usize = 1 << 20;
+/// More events than this are not kept.
+const EVENTS: usize = 200;
+
+fn name_of(name: Option<&String>) -> String {
+    name.map(|n| n.trim_start_matches('/').to_owned()).unwrap_or_default()
+}
+
+fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+    let published = spec.publish.map(|(inside, outside)| {
+        let binding =
+            PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(outside.to_string()) };
+        HashMap::from([(format!("{inside}/tcp"), Some(vec![binding]))])
+    });
+    let host = HostConfig {
+        binds: Some(spec.binds.clone()),
+        tmpfs: (!spec.tmpfs.is_empty()).then(|| spec.tmpfs.clone().into_iter().collect()),
+        memory: (spec.memory > 0).then_some(spec.memory),
+        nano_cpus: (spec.nano_cpus > 0).then_some(spec.nano_cpus),
+        privileged: Some(spec.privileged),
+        pid_mode: spec.privileged.then(|| "host".to_owned()),
+        readonly_rootfs: Some(spec.read_only),
+        network_mode: Some(spec.network.clone().unwrap_or_else(|| "host".to_owned())),
+        port_bindings: published,
+        restart_policy: spec.restart.then_some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
+            maximum_retry_count: None,
+        }),
+        ..HostConfig::default()
+    };
+    let networking = spec.network.as_ref().map(|network| NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(
+            network.clone(),
+            EndpointSettings { aliases: Some(vec![spec.name.clone()]), ..EndpointSettings::default() },
+        )])),
+    });
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        cmd: (!spec.command.is_empty()).then(|| spec.command.clone()),
+        env: Some(spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        exposed_ports: spec.publish.map(|(inside, _)| vec![format!("{inside}/tcp")]),
+        host_config: Some(host),
+        networking_config: networking,
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn shown(found: ContainerInspectResponse) -> Container {
+    let state = found.state.unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    let host = found.host_config.unwrap_or_default();
+    let settings = found.network_settings.unwrap_or_default();
+    let pair = |line: String| {
+        let (name, value) = line.split_once('=').unwrap_or((&line, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    let bindings = settings.ports.unwrap_or_default().into_values().flatten().flatten();
+    Container {
+        id: found.id.unwrap_or_default(),
+        name: name_of(found.name.as_ref()),
+        image: config.image.unwrap_or_default(),
+        status: state.status.map(|s| s.to_string()).unwrap_or_default(),
+        running: state.running.unwrap_or_default(),
+        paused: state.paused.unwrap_or_default(),
+        exit_code: state.exit_code.unwrap_or_default(),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        restarts: found.restart_count.unwrap_or_default(),
+        started_at: state.started_at.unwrap_or_default(),
+        finished_at: state.finished_at.unwrap_or_default(),
+        error: state.error.unwrap_or_default(),
+        env: config.env.unwrap_or_default().into_iter().map(pair).collect(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        networks: settings
+            .networks
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, end)| (name, end.ip_address.unwrap_or_default()))
+            .collect(),
+        mounts: found
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .map(|m| {
+                let source = m.name.filter(|n| !n.is_empty()).or(m.source);
+                (source.unwrap_or_default(), m.destination.unwrap_or_default())
+            })
+            .collect(),
+        memory: host.memory.unwrap_or_default(),
+        nano_cpus: host.nano_cpus.unwrap_or_default(),
+        privileged: host.privileged.unwrap_or_default(),
+        published: bindings
+            .map(|b| format!("{}:{}", b.host_ip.unwrap_or_default(), b.host_port.unwrap_or_default()))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_changes_with_every_start() {
+        let created = Container {
+            id: "0123456789abcdef".into(),
+            started_at: "0001-01-01T00:00:00Z".into(),
+            ..Container::default()
+        };
+        let first = Container { started_at: "2026-06-13T05:41:00.1Z".into(), ..created.clone() };
+        let again = Container { started_at: "2026-06-13T05:42:00.1Z".into(), ..created.clone() };
+        assert_eq!(created.instance(), "0123456789ab@created");
+        assert_ne!(first.instance(), again.instance());
+    }
+
+    #[test]
+    fn a_published_port_is_loopback_only() {
+        let spec = ContainerSpec { publish: Some((8000, 41_000)), ..ContainerSpec::default() };
+        let text = serde_json::to_string(&body(&spec)).unwrap();
+        assert!(text.contains(r#""8000/tcp":[{"HostIp":"127.0.0.1","HostPort":"41000"}]"#), "{text}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Evidence from the engine: the exact container, its neighbours labelled as such.
+
+use serde_json::{Value, json};
+
+use super::context::ScenarioContext;
+use super::workspace::Workspace;
+use crate::docker::{Container, Engine, EngineError, names};
+
+/// Lines of a container's log that are kept.
+const LOG: usize = 60;
+/// Of those, so many are shown.
+const SHOWN: usize = 8;
+/// How far back the engine's events are asked for, in seconds.
+const WINDOW: i64 = 1_800;
+
+/// State, log, events, volumes and network of a workspace's container.
+pub async fn gather(
+    context: &ScenarioContext,
+    engine: &Engine,
+    workspace: &Workspace,
+) -> Result<(Vec<String>, Value), String> {
+    let why = |e: EngineError| e.what;
+    let name = names::container(&workspace.id);
+    let since = jiff::Timestamp::now().as_second() - WINDOW;
+    let redactor = context.run.log.redactor();
+    let volumes = names::volumes(&workspace.id);
+    let (found, events, volumes, others, network) = tokio::join!(
+        engine.inspect(&name),
+        engine.events(&name, since),
+        engine.volumes_named(&volumes),
+        engine.workspaces(),
+        engine.network(names::NETWORK),
+    );
+    let found = found.map_err(why)?;
+    let mut lines = Vec::new();
+    let mut log = Vec::new();
+    match &found {
+        Some(container) => {
+            lines.extend(state(container));
+            match engine.logs(&name, LOG, redactor).await {
+                Ok(all) => log = all,
+                Err(error) => lines.push(format!("log: {}", error.what)),
+            }
+        }
+        None => lines.push(format!("there is no container {name}")),
+    }
+    let events = events.unwrap_or_default();
+    let shown = events.iter().filter(|(_, what)| !what.starts_with("exec_"));
+    let told: Vec<&str> = shown.map(|(_, what)| what.as_str()).collect();
+    if !told.is_empty() {
+        let from = told.len().saturating_sub(12);
+        lines.push(format!("engine's events: {}", told[from..].join(", ")));
+    }
+    let volumes: Vec<String> = volumes.map_err(why)?.into_iter().map(|v| v.name).collect();
+    lines.push(match volumes.as_slice() {
+        [] => "it has no volume".to_owned(),
+        some => format!("volumes: {}", some.join(", ")),
+    });
+    match (network, &found) {
+        (Ok(Some(network)), Some(container)) if !container.networks.contains_key(&network.name) => {
+            lines.push(format!(
+                "it does not hang on {}: the platform cannot be reached from inside",
+                network.name
+            ));
+        }
+        (Ok(None), _) => lines.push(format!("the network {} is not there", names::NETWORK)),
+        _ => {}
+    }
+    let others: Vec<_> = others.unwrap_or_default().into_iter().filter(|c| c.name != name).collect();
+    lines.push(format!("{} other containers of workspaces: NOT the target", others.len()));
+    lines.extend(log.iter().skip(log.len().saturating_sub(SHOWN)).map(|line| format!("log: {line}")));
+    let neighbours: Vec<Value> =
+        others.iter().take(100).map(|c| json!({ "name": c.name, "state": c.state })).collect();
+    let data = json!({
+        "container": found.as_ref().map(facts),
+        "log": log,
+        "events": events.iter().map(|(at, what)| json!({ "at": at, "what": what })).collect::<Vec<_>>(),
+        "volumes": volumes,
+        "not_the_target": neighbours,
+    });
+    Ok((lines, data))
+}
+
+/// For people; also of containers that ended.
+fn state(container: &Container) -> Vec<String> {
+    let mut lines = vec![format!("{} {} ({})", container.name, container.status, container.instance())];
+    if !container.running && container.status != "created" {
+        let memory = if container.oom_killed { ", out of memory" } else { "" };
+        lines.push(format!("exit code {}{memory}, ended {}", container.exit_code, container.finished_at));
+    }
+    if container.restarts > 0 {
+        lines.push(format!("the engine started it again {} times", container.restarts));
+    }
+    if !container.error.is_empty() {
+        lines.push(format!("error: {}", container.error));
+    }
+    lines
+}
+
+/// Everything but its environment, which has rules of its own.
+fn facts(container: &Container) -> Value {
+    json!({
+        "id": container.id,
+        "name": container.name,
+        "image": container.image,
+        "status": container.status,
+        "running": container.running,
+        "paused": container.paused,
+        "exit_code": container.exit_code,
+        "oom_killed": container.oom_killed,
+        "restarts": container.restarts,
+        "started_at": container.started_at,
+        "finished_at": container.finished_at,
+        "error": container.error,
+        "labels": container.labels,
+        "networks": container.networks,
+        "mounts": container.mounts,
+        "memory": container.memory,
+        "nano_cpus": container.nano_cpus,
+        "privileged": container.privileged,
+        "published": container.published,
+    })
+}

@@ -1,0 +1,239 @@
+//! The reference platform here, every workspace a real container.
+//!
+//! The platform listens on loopback for us and on the bridge's gateway for its containers, nowhere else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use super::OpenError;
+use super::docker_provisioner::{Containers, Setup};
+use super::embedded::proxy_env;
+use crate::docker::agent_image::Recipe;
+use crate::docker::{self, Engine, EngineError, lock, names};
+use crate::domain::Secret;
+use crate::reference::faults::Faults;
+use crate::reference::options::{Options, ProvisionerKind, Quirks};
+use crate::reference::{provider, server};
+
+/// How the platform with containers is run.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Which engine.
+    pub engine: docker::Settings,
+    /// The run that owns what is made.
+    pub run: String,
+    /// Another image than our own.
+    pub agent_image: Option<String>,
+    /// Tiers 3 and 4 may be made.
+    pub allow_privileged: bool,
+    /// How many times faster than real time its clock runs.
+    pub time_scale: f64,
+    /// Keep or mend what a real server does and should not.
+    pub quirks: Quirks,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Decides jitter.
+    pub seed: u64,
+    /// Generated when absent.
+    pub admin_token: Option<Secret>,
+    /// The platform's port; 0 takes a free one.
+    pub port: u16,
+}
+
+/// Containers take real time: fast enough that minutes of silence are seconds, slow enough that
+/// starting a container is not an age.
+pub const TIME_SCALE: f64 = 10.0;
+/// Ports that are tried before giving up.
+const PORTS: u32 = 20;
+
+/// Platform, provider and engine.
+pub struct Started {
+    /// The platform.
+    pub platform: server::Running,
+    /// Answers for every vendor, on the gateway.
+    pub provider: provider::Running,
+    /// Generated for this run.
+    pub admin_token: Secret,
+    /// Where the containers are.
+    pub engine: Engine,
+    /// The image that they are made from.
+    pub image: String,
+}
+
+impl From<EngineError> for OpenError {
+    fn from(error: EngineError) -> Self {
+        OpenError { what: error.what, check: error.check }
+    }
+}
+
+/// Connects and looks whether the engine will do.
+///
+/// # Errors
+/// It is missing, not running, not for us, or too old.
+pub async fn engine(settings: &docker::Settings) -> Result<Engine, OpenError> {
+    let engine = settings.connect()?;
+    engine.ping().await?;
+    match engine.about().await?.trouble() {
+        Some(trouble) => Err(OpenError::new(trouble, &["lifecycle doctor"])),
+        None => Ok(engine),
+    }
+}
+
+/// Starts all of it.
+///
+/// # Errors
+/// The engine, the image, the network or a port; nothing half-made stays.
+pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
+    let engine = engine(&settings.engine).await?;
+    let image = image(&engine, settings.agent_image.as_deref()).await?;
+    match listen(settings, &engine, &image).await {
+        Ok((platform, provider, admin_token)) => {
+            Ok(Started { platform, provider, admin_token, engine, image })
+        }
+        Err(error) => {
+            let _ = engine.remove_run(&settings.run).await;
+            Err(error)
+        }
+    }
+}
+
+/// The image that was named, or our own, made if it is not there.
+///
+/// # Errors
+/// It is not there, or cannot run here.
+pub async fn image(engine: &Engine, named: Option<&str>) -> Result<String, OpenError> {
+    let own = |architecture: &str| {
+        let here = std::env::consts::ARCH;
+        cfg!(target_os = "linux") && (architecture.is_empty() || architecture == here)
+    };
+    let about = engine.about().await?;
+    if let Some(named) = named {
+        if !engine.has_image(named).await? {
+            return Err(OpenError::new(
+                format!("the image {named} is not on this engine, and nothing is pulled"),
+                &[
+                    "docker pull or docker build it first",
+                    "without --agent-image, the image is made from this program",
+                ],
+            ));
+        }
+        return Ok(named.to_owned());
+    }
+    if !own(&about.architecture) {
+        return Err(OpenError::new(
+            format!(
+                "this program ({} {}) cannot run in containers of this engine ({} {})",
+                std::env::consts::OS,
+                std::env::consts::ARCH,
+                about.os,
+                about.architecture
+            ),
+            &["--agent-image IMAGE names an image of the reference agent for that engine"],
+        ));
+    }
+    let recipe = tokio::task::spawn_blocking(Recipe::of_this_program).await;
+    let recipe = recipe.map_err(|e| OpenError::new(e.to_string(), &[]))??;
+    let tag = recipe.tag.clone();
+    if !engine.has_image(&tag).await? {
+        // Two at once would leave one of the images without a name.
+        let _one_at_a_time = lock::machine().await;
+        engine.make_agent_image(recipe).await?;
+    }
+    Ok(tag)
+}
+
+async fn listen(
+    settings: &Settings,
+    engine: &Engine,
+    image: &str,
+) -> Result<(server::Running, provider::Running, Secret), OpenError> {
+    let network = engine.share_network(&settings.run).await?;
+    let gateway = network.gateway.ok_or_else(|| {
+        OpenError::new(
+            format!("the network {} has no IPv4 gateway", names::NETWORK),
+            &["docker network inspect"],
+        )
+    })?;
+    let fail = |what: &str, e: &io::Error| {
+        OpenError::new(
+            format!("cannot start the reference {what} on {gateway}, the gateway of {}: {e}", names::NETWORK),
+            &[
+                "is the engine on this machine? a remote, rootless or desktop engine has its bridge elsewhere",
+                "docker network inspect molecule-core-net",
+            ],
+        )
+    };
+    let provider = provider::start(provider::Options {
+        listen: SocketAddr::new(gateway, 0),
+        accept_any_key: true,
+        ..provider::Options::default()
+    })
+    .await
+    .map_err(|e| fail("provider", &e))?;
+    let admin_token = settings
+        .admin_token
+        .clone()
+        .unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
+    let containers = Arc::new(Containers::new(Setup {
+        engine: engine.clone(),
+        run: settings.run.clone(),
+        image: image.to_owned(),
+        command: command(settings),
+        allow_privileged: settings.allow_privileged,
+    }));
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let port = match settings.port {
+            0 => free_port(gateway).map_err(|e| fail("platform", &e))?,
+            given => given,
+        };
+        let options = Options {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::new(gateway, port)],
+            admin_token: admin_token.clone(),
+            time_scale: settings.time_scale,
+            quirks: settings.quirks,
+            faults: settings.faults.clone(),
+            seed: settings.seed,
+            llm_proxy: true,
+            patience: Duration::from_secs(60),
+            provisioner: ProvisionerKind::Custom(Arc::clone(&containers) as _),
+            platform_url: Some(format!("http://{}", SocketAddr::new(gateway, port))),
+            server_env: proxy_env(&provider.base_url()),
+            provider: Some(provider.base_url()),
+            ..Options::default()
+        };
+        match server::start(options).await {
+            Ok(platform) => return Ok((platform, provider, admin_token)),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && settings.port == 0 && tried < PORTS => {}
+            Err(e) => return Err(fail("platform", &e)),
+        }
+    }
+}
+
+/// The agent's arguments: it lives by the platform's clock.
+fn command(settings: &Settings) -> Vec<String> {
+    if settings.agent_image.is_some() {
+        return Vec::new();
+    }
+    let scale = settings.time_scale.to_string();
+    ["serve", "agent", "--time-scale", &scale].map(str::to_owned).into()
+}
+
+/// A port that is free right now.
+fn free_port(ip: IpAddr) -> io::Result<u16> {
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
+}
+
+/// Facts of the platform's behaviour that it does not show here.
+pub fn declared(quirks: Quirks) -> BTreeMap<crate::scenario::model::Capability, bool> {
+    match quirks {
+        Quirks::Observed => BTreeMap::new(),
+        Quirks::Intended => BTreeMap::from([(crate::scenario::model::Capability::Wakes, true)]),
+    }
+}
