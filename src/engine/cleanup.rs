@@ -189,7 +189,8 @@ async fn verify_instance(
     deadline: Instant,
 ) -> Result<Gone, String> {
     if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
-        return verify_on_engine(engine, id, settled, left, deadline).await;
+        let calm = entry.disturbed.is_none_or(|at| at.elapsed() > COMES_UP);
+        return verify_on_engine(engine, id, settled && calm, left, deadline).await;
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
         return Ok(Gone { left_by_platform: left });
