@@ -238,9 +238,8 @@ async fn verify_on_engine(
     let grace = if settled { Duration::ZERO } else { COMES_UP };
     let until = (Instant::now() + grace).min(deadline);
     let mut found: BTreeSet<String> = left.into_iter().collect();
-    let mut stuck = String::new();
     loop {
-        let mut there = false;
+        let (mut there, mut stuck) = (false, String::new());
         let container = engine.of_workspace(id).await.map_err(|e| e.what)?;
         if let Some(container) = container.filter(|c| c.status != "removing") {
             there = true;
@@ -262,7 +261,8 @@ async fn verify_on_engine(
             let text = found.into_iter().collect::<Vec<_>>().join("; ");
             return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text) });
         }
-        if there && now >= (until + STUCK).min(deadline) {
+        // What was removed just now is looked for again, however long a busy engine took over it.
+        if now >= deadline || (!stuck.is_empty() && now >= until + STUCK) {
             return Err(format!("the row is gone, but not what it had on the engine: {stuck}"));
         }
         if !there || !stuck.is_empty() {
