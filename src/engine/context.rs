@@ -360,7 +360,7 @@ impl ScenarioContext {
         let request = self.run.api.list();
         let recorder = Recorder::new(&self.run, Some(&self.name), step, "read the list", &request);
         let sent = tokio::select! {
-            result = self.run.api.client.send(&request, step.deadline) => result,
+            result = self.run.api.client.send(&request, step.deadline.min(Instant::now() + READ)) => result,
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };
         let filed = sent.map(|mut answer| {

@@ -1,6 +1,7 @@
 //! The environment of an instance: read, described without values, compared with the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
@@ -12,7 +13,15 @@ use crate::docker::Engine;
 use crate::event::{EnvObservation, EnvVar, EventKind};
 use crate::models::expected::{Expect, Expecting, Projection, expected};
 use crate::platform::record;
+use crate::run::clock;
 use crate::scenario::model::Capability;
+
+/// One look takes no longer: one that hangs is made again.
+const READ: Duration = Duration::from_secs(5);
+/// Between two looks that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Looks that fail are borne for so long.
+const BEAR: Duration = Duration::from_secs(30);
 
 /// The environment of one instance, as it is.
 #[derive(Clone, Debug)]
@@ -40,9 +49,23 @@ pub async fn read(
     }
     // Not filed as an exchange: its body is nothing but secrets and addresses.
     let request = context.run.api.environment(id);
-    let answer = tokio::select! {
-        answer = context.run.api.client.send(&request, step.deadline) => answer.map_err(|e| e.text)?,
-        () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+    let give_up = step.deadline.min(Instant::now() + BEAR);
+    let answer = loop {
+        let bound = step.deadline.min(Instant::now() + READ);
+        let sent = tokio::select! {
+            sent = context.run.api.client.send(&request, bound) => sent,
+            () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+        };
+        // Without it an old instance may pass for a new one: a fault of the wire must not decide that.
+        let why = match sent {
+            Ok(answer) if matches!(answer.status, 200 | 404) && !answer.is_garbled() => break answer,
+            Ok(answer) => format!("the environment was not shown: {} {}", answer.status, answer.excerpt()),
+            Err(error) => error.text,
+        };
+        if Instant::now() + PAUSE >= give_up {
+            return Err(why);
+        }
+        clock::sleep(PAUSE).await;
     };
     if answer.status == 404 {
         return Ok(None);

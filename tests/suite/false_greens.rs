@@ -17,7 +17,8 @@ const ASK: &str = "  - a2a: { to: ws, say: known-answer, within: 10s }\n";
 #[track_caller]
 fn red(harness: Harness, why: &str) {
     let output = harness.run();
-    assert_eq!(output.code(), Some(1), "{}", output.stderr);
+    // 70: the mechanism is one of the model's provider.
+    assert!(matches!(output.code(), Some(1 | 70)), "{}", output.stderr);
     let events = output.events();
     let reasons: Vec<String> = of_kind(&events, "scenario_finished")
         .filter(|e| e["verdict"] == "failed" || e["verdict"] == "inconclusive")

@@ -42,3 +42,5 @@ mod secrets;
 mod soak;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod transport_table;

@@ -23,9 +23,11 @@ pub enum Mischief {
     Garbage,
     Huge,
     Redirect,
+    /// The real answer, called plain text.
+    WrongType,
 }
 
-pub const ALL: [Mischief; 9] = [
+pub const ALL: [Mischief; 10] = [
     Mischief::Status503,
     Mischief::Status429,
     Mischief::Reset,
@@ -35,6 +37,7 @@ pub const ALL: [Mischief; 9] = [
     Mischief::Garbage,
     Mischief::Huge,
     Mischief::Redirect,
+    Mischief::WrongType,
 ];
 
 /// Which exchanges are spoilt.
@@ -116,7 +119,9 @@ impl Inner {
             client.write_all(&answer).await?;
             return client.shutdown().await;
         };
-        let real = match rule.reaches || matches!(rule.mischief, Mischief::Slow | Mischief::Truncated) {
+        let real = match rule.reaches
+            || matches!(rule.mischief, Mischief::Slow | Mischief::Truncated | Mischief::WrongType)
+        {
             true => self.forward(&head, &body).await?,
             false => Vec::new(),
         };
@@ -177,6 +182,9 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
                 client.write_all(&block).await?;
             }
             Vec::new()
+        }
+        Mischief::WrongType => {
+            String::from_utf8_lossy(real).replacen("application/json", "text/plain", 1).into_bytes()
         }
         Mischief::Redirect => whole("302 Found", "location: http://127.0.0.1:1/login\r\n", ""),
     };

@@ -88,6 +88,12 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
                 clock::sleep(pause(began.elapsed()).max(Duration::from_millis(100))).await;
                 continue;
             }
+            Err(error)
+                if judged.may_look() && Failure::transport("", &error).kind == FailureKind::Environment =>
+            {
+                let body = found(judged, step, &error.text).await?;
+                return judge(judged, body, step).await;
+            }
             Err(error) => return Err(Failure::transport("message", &error)),
         };
         if !judged.verb.answer.is_default() {
@@ -101,7 +107,70 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             clock::sleep(wait).await;
             continue;
         }
+        // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
+        if judged.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer)) {
+            let body = found(judged, step, &answer::describe(&answer)).await?;
+            return judge(judged, body, step).await;
+        }
         return judge(judged, answer, step).await;
+    }
+}
+
+impl Judged<'_> {
+    /// Only messages are logged, and only where the reply is judged is another way to it as good.
+    fn may_look(&self) -> bool {
+        self.verb.answer.is_default() && self.verb.method.is_none()
+    }
+}
+
+/// How long the log is looked at for an answer that was lost.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The reply to a message whose answer did not arrive whole, from the activity log: by its message id, never sent
+/// again, because it may have been delivered (contract §7.2).
+async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Response, Failure> {
+    let context = judged.context;
+    let workspace = known(context, &judged.verb.to.name)?;
+    let environment = |why: &str| {
+        Failure::of(FailureKind::Environment, format!("the answer to the message was lost ({lost}), {why}"))
+    };
+    let began = Instant::now();
+    let until = (began + LOOK).min(step.deadline);
+    let mut last = "and it is not in the activity log";
+    loop {
+        let auth = context.own_auth(&judged.verb.to.name);
+        let request = context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &auth);
+        let answer = context.fetch(step, "look for the lost answer", request).await;
+        let rows = answer.ok().filter(|a| a.status == 200).and_then(|a| a.json);
+        let rows = rows.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let id = |row: &&Value| {
+            row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(judged.id)
+        };
+        let mine: Vec<&Value> = rows.iter().filter(id).collect();
+        let reply = mine.iter().find_map(|row| row.get("response_body").filter(|body| !body.is_null()));
+        let body = match reply {
+            Some(body) if body.is_object() => Some(body.clone()),
+            Some(_) => return Err(Failure::product(format!("the reply is no JSON: {lost}"))),
+            None if !mine.is_empty() && matches!(judged.verb.reply, Reply::Queued) && !workspace.managed => {
+                Some(serde_json::json!({ "status": "queued", "delivery_mode": "poll" }))
+            }
+            None => None,
+        };
+        if let Some(body) = body {
+            context.run.log.emit(EventKind::Warning {
+                scenario: Some(context.name.to_string()),
+                text: format!("the answer to a message was lost ({lost}); it was found in the activity log"),
+            });
+            let (status, headers) = (200, std::collections::BTreeMap::new());
+            return Ok(Response { status, headers, body: body.to_string().into(), json: Some(body) });
+        }
+        if !mine.is_empty() {
+            last = "and the activity log has the message without one";
+        }
+        if Instant::now() >= until || context.stop.is_cancelled() {
+            return Err(environment(last));
+        }
+        clock::sleep(pause(began.elapsed()).max(Duration::from_millis(50))).await;
     }
 }
 
@@ -120,7 +189,8 @@ fn retryable(judged: &Judged<'_>, answer: &Response) -> Option<Duration> {
 async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepResult {
     let verb = judged.verb;
     let Some(body) = answer.json.as_ref() else {
-        return Err(Failure::product(format!("the reply is no JSON: {}", answer::describe(&answer))));
+        let text = format!("the reply is no JSON: {}", answer::describe(&answer));
+        return Err(answer::unwanted(&answer, text));
     };
     let mut got = record::reply(body);
     let rpc_id = body.get("id").and_then(Value::as_str);
@@ -173,7 +243,7 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
             Err(Failure::product("wanted an answer, got one without any text (an empty completion)"))
         }
         (_, Got::Platform(text)) => {
-            Err(Failure::product(format!("wanted an answer, got {}: {text}", answer.status)))
+            Err(answer::unwanted(&answer, format!("wanted an answer, got {}: {text}", answer.status)))
         }
     }
 }

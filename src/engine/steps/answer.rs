@@ -1,6 +1,6 @@
 //! Judging an HTTP answer: what the step says, or the verb's own success.
 
-use crate::engine::outcome::Failure;
+use crate::engine::outcome::{Failure, FailureKind};
 use crate::engine::scope::StepScope;
 use crate::http::Response;
 use crate::platform::record;
@@ -19,6 +19,24 @@ pub fn describe(answer: &Response) -> String {
     }
 }
 
+/// Whether an answer is something else's than the platform's: a gateway's page, a redirect, JSON that is none, or a
+/// rate limit that outlasted the step. The platform's own errors are JSON with `error` (contract §1).
+pub fn from_elsewhere(answer: &Response) -> bool {
+    let own = record::error(answer.json.as_ref()).is_some();
+    match answer.status {
+        429 => true,
+        300..=399 | 502..=504 => !own,
+        _ => answer.is_garbled(),
+    }
+}
+
+/// A failure for an answer that is not as wanted: the platform's, or the environment's when it is not the
+/// platform's answer at all.
+pub fn unwanted(answer: &Response, text: impl Into<String>) -> Failure {
+    let kind = if from_elsewhere(answer) { FailureKind::Environment } else { FailureKind::Product };
+    Failure::of(kind, text)
+}
+
 /// Judges an answer by what the step says.
 ///
 /// # Errors
@@ -30,7 +48,7 @@ pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Resul
     match lines.next() {
         None => Ok(()),
         Some(first) => {
-            Err(Failure::product(format!("{first}; the answer was {}", describe(answer))).details(lines))
+            Err(unwanted(answer, format!("{first}; the answer was {}", describe(answer))).details(lines))
         }
     }
 }
@@ -47,20 +65,18 @@ pub fn succeeded(
 ) -> Result<(), Failure> {
     if !status.contains(&answer.status) {
         let wanted: Vec<String> = status.iter().map(ToString::to_string).collect();
-        return Err(Failure::product(format!(
-            "{purpose}: wanted {}, got {}",
-            wanted.join(" or "),
-            describe(answer)
-        )));
+        return Err(unwanted(
+            answer,
+            format!("{purpose}: wanted {}, got {}", wanted.join(" or "), describe(answer)),
+        ));
     }
     if let Some((name, values)) = field {
         let got = answer.json.as_ref().map(|b| record::text(b, name)).unwrap_or_default();
         if !values.contains(&got) {
-            return Err(Failure::product(format!(
-                "{purpose}: wanted `{name}` to be {}, got {}",
-                values.join(" or "),
-                describe(answer)
-            )));
+            return Err(unwanted(
+                answer,
+                format!("{purpose}: wanted `{name}` to be {}, got {}", values.join(" or "), describe(answer)),
+            ));
         }
     }
     Ok(())

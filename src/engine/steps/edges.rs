@@ -299,11 +299,8 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
         .map_err(|e| Failure::transport("wake", &e).about(alias))?;
     let waking = answer.json.as_ref().and_then(|b| b.get("waking")).and_then(Value::as_bool).unwrap_or(false);
     if !(answer.is_success() || waking) {
-        return Err(Failure::product(format!(
-            "wake: wanted an answer or `waking`, got {}",
-            answer::describe(&answer)
-        ))
-        .about(alias));
+        let text = format!("wake: wanted an answer or `waking`, got {}", answer::describe(&answer));
+        return Err(answer::unwanted(&answer, text).about(alias));
     }
     context
         .update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));

@@ -17,6 +17,9 @@ use crate::run::clock;
 use crate::run::wait::pause;
 use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Step, Verb};
 
+/// What was seen longer ago says nothing about now.
+const STALE: Duration = Duration::from_secs(8);
+
 /// What a look at something that is expected comes to.
 enum Look {
     Right(Passed),
@@ -32,7 +35,7 @@ pub async fn run(
     scope: &StepScope<'_>,
 ) -> StepResult {
     let began = Instant::now();
-    let mut last: Option<Failure> = None;
+    let mut last: Option<(Failure, Instant)> = None;
     loop {
         let look = match verb {
             Expect::Row { workspace, json } => row(context, &workspace.name, json, step, scope).await?,
@@ -51,21 +54,24 @@ pub async fn run(
             Look::Right(passed) => return Ok(passed),
             Look::NotYet(failure) => failure,
         };
-        // A look that the deadline cut off says less than the one before it.
-        let failure = match last.take() {
-            Some(before)
-                if failure.kind == FailureKind::Environment && before.kind != FailureKind::Environment =>
+        // A look that the deadline cut off says less than the one before it, unless that is long ago.
+        let now = Instant::now();
+        let (failure, seen) = match last.take() {
+            Some((before, seen))
+                if failure.kind == FailureKind::Environment
+                    && before.kind != FailureKind::Environment
+                    && now - seen < STALE =>
             {
-                before.details([format!("the last look failed: {}", failure.message)])
+                (before.details([format!("the last look failed: {}", failure.message)]), seen)
             }
-            _ => failure,
+            _ => (failure, now),
         };
         let once =
             matches!(verb, Expect::Value { .. }) || matches!(verb, Expect::Activity { has: false, .. });
         if once || Instant::now() >= step.deadline || context.stop.is_cancelled() {
             return Err(failure);
         }
-        last = Some(failure);
+        last = Some((failure, seen));
         let pause = pause(began.elapsed()).max(Duration::from_millis(20));
         tokio::select! {
             () = context.stop.cancelled() => {}
@@ -118,10 +124,13 @@ pub async fn merged_row(
     let answer = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
     let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
     if answer.status != 200 {
-        return Err(Failure::product(format!("the row: {}", super::answer::describe(&answer))));
+        let text = format!("the row: {}", super::answer::describe(&answer));
+        return Err(super::answer::unwanted(&answer, text));
     }
     let mut merged = answer.json.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
-    if let Ok(Some(Value::Object(row))) = context.row_of_list(step, &workspace.id).await {
+    let row = context.row_of_list(step, &workspace.id).await;
+    let row = row.map_err(|e| Failure::transport("read the list", &e))?;
+    if let Some(Value::Object(row)) = row {
         for (field, value) in row {
             merged.entry(field).or_insert(value);
         }
@@ -228,8 +237,11 @@ async fn activity(
         }
         Ok(answer) => {
             return Ok(Look::NotYet(
-                Failure::product(format!("activity of {alias}: {}", super::answer::describe(&answer)))
-                    .about(alias),
+                super::answer::unwanted(
+                    &answer,
+                    format!("activity of {alias}: {}", super::answer::describe(&answer)),
+                )
+                .about(alias),
             ));
         }
         Err(error) => return Ok(Look::NotYet(Failure::transport("activity", &error).about(alias))),
@@ -322,8 +334,11 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
     };
     if !matches!(single.status, 404 | 410) {
         return Ok(Look::NotYet(
-            Failure::product(format!("{alias} is still there: {}", super::answer::describe(&single)))
-                .about(alias),
+            super::answer::unwanted(
+                &single,
+                format!("{alias} is still there: {}", super::answer::describe(&single)),
+            )
+            .about(alias),
         ));
     }
     let list = match context.fetch(&step.look(), "read the list", context.run.api.list()).await {

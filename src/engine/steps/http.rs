@@ -64,10 +64,8 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
     let answer = result.map_err(|e| Failure::transport(&purpose, &e))?;
     if verb.answer.is_default() {
         if !answer.is_success() {
-            return Err(Failure::product(format!(
-                "{purpose}: wanted a 2xx, got {}",
-                answer::describe(&answer)
-            )));
+            let text = format!("{purpose}: wanted a 2xx, got {}", answer::describe(&answer));
+            return Err(answer::unwanted(&answer, text));
         }
     } else {
         answer::judge(&answer, &verb.answer, scope)?;
