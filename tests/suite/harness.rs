@@ -184,6 +184,14 @@ pub struct Output {
 }
 
 impl Output {
+    /// The failure block, from its cross to the empty line after it, fits 40 lines.
+    #[track_caller]
+    pub fn block_fits_a_screen(&self) {
+        let block: Vec<&str> =
+            self.stderr.lines().skip_while(|l| !l.starts_with('✗')).take_while(|l| !l.is_empty()).collect();
+        assert!(!block.is_empty() && block.len() <= 40, "{} lines:\n{}", block.len(), self.stderr);
+    }
+
     /// It ended with this code.
     #[track_caller]
     pub fn exit(self, code: i32) -> Self {

@@ -118,7 +118,7 @@ fn a_server_that_never_gets_online_is_told_on_one_screen_without_a_secret() {
         .scenario(NEVER)
         .run()
         .exit(1);
-    assert!(output.stderr.lines().count() <= 40, "more than a screen:\n{}", output.stderr);
+    output.block_fits_a_screen();
     let output = output.stderr_has("wanted ws online").stderr_has("MECHANISM").stderr_has("next");
     holds_none(&output, &[PLANTED]);
     output.then(["report", "last", "--all", "reports/again"]).run().exit(0);
