@@ -1,7 +1,7 @@
 //! The reference platform: a real HTTP server that keeps the workspace-server's contract.
 //!
-//! One state machine ([`state`]), one table of routes ([`routes`]), every time constant behind one
-//! factor ([`clock`]). The harness meets it over HTTP only.
+//! One state machine (`state`), one table of routes (`routes`), every time constant behind one
+//! factor (`clock`). The harness meets it over HTTP only.
 
 pub mod agent;
 pub mod clock;
