@@ -1,22 +1,64 @@
 //! The platform's clock: contract time runs `scale` times as fast as real time.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Turns contract time into real time and back. Copy it freely.
-#[derive(Clone, Copy, Debug)]
+/// How often a fast clock looks whether this process is run at all.
+const LOOK: Duration = Duration::from_millis(10);
+/// A look that comes so much later than it should is a stall; less is a busy machine, on which whoever holds for a
+/// time of the platform's must not be surprised by a slower clock.
+const GRAIN: Duration = Duration::from_millis(100);
+/// So many stalls are remembered one by one.
+const KEPT: usize = 4_096;
+
+/// Turns contract time into real time and back.
+///
+/// A fast clock stands still while the machine does not run this process: forty times a second's stall is more than
+/// the grace that the contract gives to a heartbeat. At scale 1 time is real time.
+#[derive(Clone, Debug)]
 pub struct Clock {
     scale: f64,
     floor: Duration,
+    stalls: Arc<Mutex<Stalls>>,
+}
+
+/// When the process stood still, and for how long altogether up to the end of each stall.
+#[derive(Debug, Default)]
+struct Stalls {
+    ends: VecDeque<(Instant, Duration)>,
+    forgotten: Duration,
+}
+
+impl Stalls {
+    fn total(&self) -> Duration {
+        self.ends.back().map_or(self.forgotten, |(_, total)| *total)
+    }
+
+    fn up_to(&self, then: Instant) -> Duration {
+        let before = self.ends.partition_point(|(end, _)| *end <= then);
+        before.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(self.forgotten, |(_, total)| *total)
+    }
+
+    fn add(&mut self, end: Instant, length: Duration) {
+        let total = self.total() + length;
+        self.ends.push_back((end, total));
+        if self.ends.len() > KEPT
+            && let Some((_, total)) = self.ends.pop_front()
+        {
+            self.forgotten = total;
+        }
+    }
 }
 
 impl Clock {
     /// A clock that runs `scale` times as fast as a real one; nonsense counts as 1.
     pub fn new(scale: f64) -> Clock {
         let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
-        Clock { scale, floor: Duration::ZERO }
+        Clock { scale, floor: Duration::ZERO, stalls: Arc::default() }
     }
 
     /// The same clock, on which waits for real work last at least this long in real time: a machine
@@ -27,38 +69,80 @@ impl Clock {
     }
 
     /// The factor.
-    pub fn scale(self) -> f64 {
+    pub fn scale(&self) -> f64 {
         self.scale
     }
 
     /// How long a contract duration takes on this clock.
-    pub fn real(self, contract: Duration) -> Duration {
+    pub fn real(&self, contract: Duration) -> Duration {
         Duration::try_from_secs_f64(contract.as_secs_f64() / self.scale).unwrap_or(contract)
     }
 
     /// How long to wait for real work that a contract duration bounds.
-    pub fn patience(self, contract: Duration) -> Duration {
+    pub fn patience(&self, contract: Duration) -> Duration {
         self.real(contract).max(self.floor.min(contract))
     }
 
     /// Contract time that passed since `then`.
-    pub fn since(self, then: Instant) -> Duration {
-        Duration::try_from_secs_f64(then.elapsed().as_secs_f64() * self.scale).unwrap_or(Duration::MAX)
+    pub fn since(&self, then: Instant) -> Duration {
+        let stood = {
+            let stalls = self.stalls();
+            stalls.total().saturating_sub(stalls.up_to(then))
+        };
+        let ran = then.elapsed().saturating_sub(stood);
+        Duration::try_from_secs_f64(ran.as_secs_f64() * self.scale).unwrap_or(Duration::MAX)
     }
 
     /// Waits for a contract duration.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the reference platform's own clock; it never waits for the harness"
-    )]
-    pub async fn sleep(self, contract: Duration) {
-        tokio::time::sleep(self.real(contract)).await;
+    pub async fn sleep(&self, contract: Duration) {
+        let began = Instant::now();
+        let mut left = contract;
+        loop {
+            nap(self.real(left)).await;
+            left = contract.saturating_sub(self.since(began));
+            // Less than the timer can tell apart is over.
+            if self.real(left) < Duration::from_millis(1) {
+                return;
+            }
+        }
     }
 
     /// Bounds real work by a contract duration; `None` when it did not finish.
-    pub async fn within<F: Future>(self, contract: Duration, work: F) -> Option<F::Output> {
-        tokio::time::timeout(self.patience(contract), work).await.ok()
+    pub async fn within<F: Future>(&self, contract: Duration, work: F) -> Option<F::Output> {
+        let bound = self.patience(contract).mul_f64(self.scale.min(1e9));
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.sleep(bound) => None,
+        }
     }
+
+    /// Looks for stalls for as long as it is polled; nothing to do for a clock that is not fast.
+    pub async fn watch(&self) {
+        if self.scale <= 1.0 {
+            return;
+        }
+        loop {
+            let before = Instant::now();
+            nap(LOOK).await;
+            let late = before.elapsed().saturating_sub(LOOK);
+            if late > GRAIN {
+                self.stalls().add(Instant::now(), late);
+            }
+        }
+    }
+
+    fn stalls(&self) -> MutexGuard<'_, Stalls> {
+        self.stalls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the reference platform's own clock; it never waits for the harness"
+)]
+async fn nap(duration: Duration) {
+    tokio::time::sleep(duration).await;
 }
 
 /// Wall time as the platform writes it: RFC 3339 with microseconds, UTC.
@@ -99,6 +183,35 @@ mod tests {
                 "{contract}"
             );
         }
+    }
+
+    #[test]
+    fn a_fast_clock_stands_still_while_the_process_does() {
+        let clock = Clock::new(40.0);
+        let ago = |ms: u64| Instant::now().checked_sub(Duration::from_millis(ms)).unwrap();
+        let (early, late) = (ago(1_000), ago(200));
+        for (end, length) in [(ago(900), 50), (ago(500), 300), (ago(100), 40)] {
+            clock.stalls().add(end, Duration::from_millis(length));
+        }
+        for (then, stood) in [(early, 390), (ago(700), 340), (late, 40), (ago(50), 0)] {
+            let ran = then.elapsed().saturating_sub(Duration::from_millis(stood)).as_secs_f64() * 40.0;
+            let since = clock.since(then).as_secs_f64();
+            assert!((since - ran).abs() < 4.0, "{stood}: {since} and not {ran}");
+        }
+    }
+
+    #[test]
+    fn old_stalls_are_forgotten_one_by_one_and_still_counted() {
+        let mut stalls = Stalls::default();
+        let start = Instant::now();
+        let at = |n: usize| start + Duration::from_millis(n as u64);
+        for n in 0..KEPT + 10 {
+            stalls.add(at(n), Duration::from_millis(1));
+        }
+        assert_eq!(stalls.ends.len(), KEPT);
+        assert_eq!(stalls.total(), Duration::from_millis(KEPT as u64 + 10));
+        assert_eq!(stalls.up_to(at(3)), Duration::from_millis(10), "before what is remembered");
+        assert_eq!(stalls.up_to(at(20)), Duration::from_millis(21));
     }
 
     #[test]

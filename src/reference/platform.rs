@@ -69,7 +69,7 @@ impl Platform {
         let (provisioner, has_backend): (Arc<dyn Provisioner>, bool) = match options.provisioner {
             ProvisionerKind::Embedded => {
                 let setup = Setup {
-                    clock,
+                    clock: clock.clone(),
                     boot: options.boot,
                     kind: options.agent,
                     heartbeat: options.heartbeat,
@@ -94,7 +94,7 @@ impl Platform {
         }
         Ok(Platform {
             admin_token: options.admin_token,
-            clock,
+            clock: clock.clone(),
             mode: options.mode,
             quirks: options.quirks,
             faults: options.faults,

@@ -35,6 +35,8 @@ pub fn start(platform: &Arc<Platform>) {
     each(platform, "provision-timeout", PROVISION_TIMEOUT_LOOK, |p| async move { provision_timeout(&p) });
     each(platform, "hibernation-monitor", HIBERNATION, hibernation);
     each(platform, "orphan-sweep", ORPHANS, stale_tokens);
+    let clock = platform.clock.clone();
+    platform.spawn(async move { clock.watch().await });
     each(platform, "scheduler", SCHEDULER, |_| async {});
 }
 
@@ -175,7 +177,7 @@ async fn stale_tokens(platform: Arc<Platform>) {
         if platform.provisioner.is_running(id).await != Ok(false) {
             continue;
         }
-        let clock = platform.clock;
+        let clock = &platform.clock;
         let mended = platform.mended();
         platform.state().tokens.revoke(id, |row| {
             let spared = mended && row.kind == super::state::tokens::Kind::Api;

@@ -132,7 +132,7 @@ impl Embedded {
             env,
             config: config.clone(),
             kind: self.kind,
-            clock: self.clock,
+            clock: self.clock.clone(),
             heartbeat: self.heartbeat,
             outbound: self.outbound.clone(),
         });

@@ -46,7 +46,7 @@ pub fn enqueue(platform: &Platform, delivery: &Message) -> Response {
 
 /// Sends one waiting message, after a heartbeat with room for it.
 pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
-    let clock = platform.clock;
+    let clock = platform.clock.clone();
     let (item, url) = {
         let mut state = platform.state();
         let Some(url) = state.get(id).map(|w| w.url.clone()).filter(|u| !u.is_empty()) else { return };

@@ -115,7 +115,7 @@ pub fn drop_stale(call: &Call) -> Response {
         Some(Err(_)) => return reply::error(400, "max_age_minutes must be a number"),
     };
     let limit = Duration::from_secs(minutes.saturating_mul(60));
-    let clock = call.platform.clock;
+    let clock = &call.platform.clock;
     let dropped = call.platform.state().queue.drop_stale(workspace, |at| clock.since(at) >= limit);
     reply::ok(&json!({ "dropped": dropped }))
 }

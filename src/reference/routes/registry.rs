@@ -182,7 +182,7 @@ pub fn heartbeat(call: &Call) -> Response {
         if platform.mended() && state.present(id).is_none() {
             return reply::error(404, "workspace not found");
         }
-        state.heartbeat(id, &beat, platform.clock);
+        state.heartbeat(id, &beat, &platform.clock);
         let spare = state.present(id).is_some_and(|w| w.active_tasks < w.max_concurrent_tasks);
         let secret = inbound_secret(&mut state, id);
         (json!({ "status": "ok", "platform_inbound_secret": secret }), spare)

@@ -135,7 +135,7 @@ impl State {
     }
 
     /// An accepted heartbeat; unknown and removed rows are left alone.
-    pub fn heartbeat(&mut self, id: Uuid, beat: &Heartbeat, clock: Clock) {
+    pub fn heartbeat(&mut self, id: Uuid, beat: &Heartbeat, clock: &Clock) {
         let Some(workspace) = self.get_mut(id) else { return };
         if workspace.status == Status::Removed {
             return;
@@ -175,7 +175,7 @@ impl State {
     }
 
     /// What a heartbeat does to the status.
-    fn evaluate(&mut self, id: Uuid, beat: &Heartbeat, clock: Clock) {
+    fn evaluate(&mut self, id: Uuid, beat: &Heartbeat, clock: &Clock) {
         let Some(workspace) = self.get(id) else { return };
         let refused =
             workspace.last_register_failure.is_some_and(|at| clock.since(at) < REGISTER_FAILURE_WINDOW);

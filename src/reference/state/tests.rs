@@ -67,7 +67,7 @@ fn apply(state: &mut State, step: &Step, quirks: Quirks) {
         }
         Step::Heartbeat(w, bad) => {
             let beat = Heartbeat { error_rate: if bad { 0.9 } else { 0.0 }, ..Heartbeat::default() };
-            state.heartbeat(id(w), &beat, Clock::new(1.0));
+            state.heartbeat(id(w), &beat, &Clock::new(1.0));
         }
         Step::Begin(w) => {
             // Every way into a provision looks for a removed row first.

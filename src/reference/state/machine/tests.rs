@@ -45,7 +45,7 @@ fn heartbeats_move_what_they_may() {
         (Removed, &healthy, Removed, None),
     ] {
         let (mut state, id) = with(from.clone());
-        state.heartbeat(id, beat, clock);
+        state.heartbeat(id, beat, &clock);
         assert_eq!(state.get(id).map(|w| w.status.clone()), Some(to), "from {from}");
         assert_eq!(last_event(&state, id).map(|e| e.0).as_deref(), event, "from {from}");
     }
@@ -56,16 +56,16 @@ fn a_recent_register_failure_degrades_until_a_card_or_the_window_clears_it() {
     let (mut state, id) = with(Status::Online);
     let clock = Clock::new(1.0);
     state.register_failed(id);
-    state.heartbeat(id, &Heartbeat::default(), clock);
+    state.heartbeat(id, &Heartbeat::default(), &clock);
     assert_eq!(state.get(id).unwrap().status, Status::Degraded);
-    state.heartbeat(id, &Heartbeat::default(), clock);
+    state.heartbeat(id, &Heartbeat::default(), &clock);
     assert_eq!(state.get(id).unwrap().status, Status::Degraded);
     // A clock so fast that the window is over at once.
-    state.heartbeat(id, &Heartbeat::default(), Clock::new(1e12));
+    state.heartbeat(id, &Heartbeat::default(), &Clock::new(1e12));
     assert_eq!(state.get(id).unwrap().status, Status::Online);
     state.register_failed(id);
     let beat = Heartbeat { agent_card: Some(json!({})), ..Heartbeat::default() };
-    state.heartbeat(id, &beat, clock);
+    state.heartbeat(id, &beat, &clock);
     assert_eq!(state.get(id).unwrap().status, Status::Online);
 }
 
@@ -73,7 +73,7 @@ fn a_recent_register_failure_degrades_until_a_card_or_the_window_clears_it() {
 fn status_management_of_its_own_switches_the_rate_rules_off() {
     let (mut state, id) = with(Status::Online);
     let beat = Heartbeat { error_rate: 0.9, status_mgmt: Some(true), ..Heartbeat::default() };
-    state.heartbeat(id, &beat, Clock::new(1.0));
+    state.heartbeat(id, &beat, &Clock::new(1.0));
     assert_eq!(state.get(id).unwrap().status, Status::Online);
 }
 
@@ -145,7 +145,11 @@ fn expiry_flips_more_than_it_should() {
 fn heartbeats_and_activity_are_not_stored_events() {
     let (mut state, id) = with(Status::Online);
     let mut stream = state.events.subscribe(Wants::Workspace(id));
-    state.heartbeat(id, &Heartbeat { current_task: "x".to_owned(), ..Heartbeat::default() }, Clock::new(1.0));
+    state.heartbeat(
+        id,
+        &Heartbeat { current_task: "x".to_owned(), ..Heartbeat::default() },
+        &Clock::new(1.0),
+    );
     state.log_activity(id, Row::new("agent_log"));
     let kinds: Vec<&str> = std::iter::from_fn(|| stream.try_recv().ok()).map(|e| e.kind).collect();
     assert_eq!(kinds, ["TASK_UPDATED", "WORKSPACE_HEARTBEAT", "ACTIVITY_LOGGED"]);
