@@ -1,8 +1,12 @@
 //! Real containers. Without an engine every test says so and does nothing, unless
 //! `LIFECYCLE_REQUIRE_DOCKER=1`; the engine is afterwards exactly as it was before.
 
+mod bad_input;
+mod containers;
+mod engines;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lifecycle_harness::docker::{ContainerSpec, Engine, Settings, names};
@@ -40,6 +44,9 @@ fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
+/// What killed tests of earlier left would be neither before nor after.
+static SWEPT: LazyLock<()> = LazyLock::new(|| _ = docker_of(["sweep", "--docker"]).run().exit(0));
+
 /// The engine that docker's own client would find here, if it answers.
 #[track_caller]
 fn engine() -> Option<Held> {
@@ -47,7 +54,10 @@ fn engine() -> Option<Held> {
     let settings = Settings { host: var("DOCKER_HOST"), ..Settings::default() };
     let found = settings.connect().and_then(|engine| block(engine.ping()).map(|()| engine));
     match found {
-        Ok(engine) => Some(Held { before: Held::inventory(&engine), engine, _alone: alone }),
+        Ok(engine) => {
+            LazyLock::force(&SWEPT);
+            Some(Held { before: Held::inventory(&engine), engine, _alone: alone })
+        }
         Err(error) if var("LIFECYCLE_REQUIRE_DOCKER").as_deref() == Some("1") => {
             panic!("LIFECYCLE_REQUIRE_DOCKER=1, but {}: {}", error.what, error.check.join("; "))
         }
@@ -65,7 +75,11 @@ fn moments(usual: u64, soak: u64) -> impl Iterator<Item = Duration> {
 }
 
 fn docker() -> Harness {
-    let harness = Harness::new().args(["run", "--target", "docker"]);
+    docker_of(["run", "--target", "docker"])
+}
+
+fn docker_of<const N: usize>(args: [&str; N]) -> Harness {
+    let harness = Harness::new().args(args);
     match var("DOCKER_HOST") {
         Some(host) => harness.env("DOCKER_HOST", &host),
         None => harness,

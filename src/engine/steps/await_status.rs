@@ -1,6 +1,6 @@
 //! `await:` a status, bound to the new instance after an edge.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -13,9 +13,13 @@ use crate::event::{EventKind, StepWaiting, WaitStats};
 use crate::platform::record;
 use crate::run::clock;
 use crate::run::instance::{Current, is_new};
+use crate::run::poller::StreamEvent;
 use crate::run::status_wait::{StatusJudge, Wanted};
 use crate::run::wait::{self, Verdict, WaitEnd, WaitError};
 use crate::scenario::model::Await;
+
+/// A new instance that never registers, and keeps its workspace online by heartbeats alone, is taken after this.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// Runs the step.
 pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
@@ -75,6 +79,7 @@ pub async fn reach(
     let mut watch = context.run.poller.watch(&workspace.id);
     let mut total = WaitStats::default();
     let mut only_evidence_lacks = false;
+    let mut new_since = None;
     loop {
         let waiting = |last: &str, slow: bool| {
             context.run.log.emit(EventKind::StepWaiting(StepWaiting {
@@ -119,12 +124,21 @@ pub async fn reach(
                 add(&mut total, &stats);
                 if inspectable {
                     match environment::instance(context, &workspace, step).await {
-                        Some(now) if Some(&now) != workspace.baseline.instance.as_ref() => {
+                        Some(now)
+                            if Some(&now) != workspace.baseline.instance.as_ref()
+                                && (new_since.get_or_insert_with(Instant::now).elapsed() >= SILENT
+                                    || has_spoken(context, &workspace, status.as_str())) =>
+                        {
                             proof = format!("instance {now}");
                         }
                         seen => {
-                            let why =
-                                if seen.is_some() { "still the old instance" } else { "no instance yet" };
+                            let why = match &seen {
+                                None => "no instance yet",
+                                Some(now) if Some(now) == workspace.baseline.instance.as_ref() => {
+                                    "still the old instance"
+                                }
+                                Some(_) => "the new instance has not registered",
+                            };
                             waiting(&format!("{status}, but {why}"), false);
                             if Instant::now() >= step.deadline || context.stop.is_cancelled() {
                                 let end = if context.stop.is_cancelled() {
@@ -139,6 +153,12 @@ pub async fn reach(
                             continue;
                         }
                     }
+                }
+                // Before any edge only the instance that the create asked for can bring the row online.
+                let first = workspace.edge == 0 && status == Status::Online;
+                let own_edge = matches!(workspace.edge_name.as_str(), "restart" | "resume");
+                if first || (own_edge && new_instance && !proof.is_empty()) {
+                    context.run.ledger.seen_through(&workspace.id);
                 }
                 let proof = if proof.is_empty() { String::new() } else { format!(" ({proof})") };
                 let message = format!("{status} after {}{proof}", time::show(began.elapsed()));
@@ -170,6 +190,24 @@ fn left(context: &ScenarioContext, workspace: &Workspace) -> Option<Status> {
         "WORKSPACE_PROVISION_FAILED" => Some(Status::Failed),
         _ => None,
     })
+}
+
+/// Whether it is the new instance that brought the row here: the last heartbeat of an old one, after the request and
+/// before its stop, turns the row online as well (contract §4.1). Where no stream can tell, nothing speaks against it.
+fn has_spoken(context: &ScenarioContext, workspace: &Workspace, status: &str) -> bool {
+    let before = &workspace.baseline;
+    let (Some(edge), Some(opened)) = (before.edge_at, before.stream_since) else { return true };
+    if status != Status::Online.as_str()
+        || opened >= edge
+        || context.run.poller.stream_since() != Some(opened)
+    {
+        return true;
+    }
+    let registered = |event: &StreamEvent| {
+        let url = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
+        event.kind == "WORKSPACE_ONLINE" && !url.is_empty()
+    };
+    context.run.poller.events_since(&workspace.id, edge).iter().any(registered)
 }
 
 /// An uptime that went on growing over the edge is the old instance's own.
