@@ -242,7 +242,14 @@ async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, 
     let step = StepRun::new("evidence", Instant::now() + EACH);
     let found = match environment::read(context, &workspace.id, &step).await? {
         Some(found) => found,
-        None => return Ok(Found { lines: vec!["there is no instance".into()], data: Value::Null }),
+        None => {
+            // Between an old instance and a new one there is none: the row is asked on both sides of a second look.
+            let before = row_status(context, workspace).await;
+            match environment::read(context, &workspace.id, &step).await? {
+                Some(found) => found,
+                None => return Ok(no_instance(before, row_status(context, workspace).await)),
+            }
+        }
     };
     let now: BTreeMap<String, _> =
         environment::describe(context, workspace, &found).into_iter().map(|v| (v.name.clone(), v)).collect();
@@ -268,6 +275,31 @@ async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, 
         lines,
         data: json!({ "instance": found.instance, "after": now, "before": before, "difference": difference }),
     })
+}
+
+/// No instance, and what the row said around that look; `status` only where it stood still.
+fn no_instance(before: Result<String, String>, after: Result<String, String>) -> Found {
+    let (line, data) = match (before, after) {
+        (Ok(before), Ok(after)) if before == after => (
+            format!("there is no instance, and the row says {after}"),
+            json!({ "instance": null, "status": after }),
+        ),
+        (Ok(before), Ok(after)) => (
+            format!("there is no instance at this moment: the row goes from {before} to {after}"),
+            json!({ "instance": null }),
+        ),
+        (Err(why), _) | (_, Err(why)) => {
+            (format!("there is no instance, and the row: {why}"), json!({ "instance": null }))
+        }
+    };
+    Found { lines: vec![line], data }
+}
+
+async fn row_status(context: &ScenarioContext, workspace: &Workspace) -> Result<String, String> {
+    let path = format!("/workspaces/{}?include_removed=true", segment(&workspace.id));
+    let request = context.run.api.request("GET", &path, &Auth::Admin);
+    let row = get(context, "evidence: row beside the instance", request).await?;
+    Ok(record::text(&row, "status").to_owned())
 }
 
 async fn billing(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {

@@ -112,6 +112,7 @@ pub const FILES: &[(&str, &str)] = carried!(
     "restart-context-source",
     "restart-keeps-old-instance",
     "secret-delete-dropped",
+    "secret-not-passed",
     "secret-write-dropped",
     "server-datastore-down",
     "server-error",

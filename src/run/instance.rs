@@ -73,6 +73,44 @@ pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<String, String> {
     })
 }
 
+/// When a new instance was first proven, and the uptime that the record still showed then.
+#[derive(Clone, Copy, Debug)]
+pub struct Proven {
+    /// When.
+    pub at: Instant,
+    /// The old instance's last word, as a rule.
+    pub uptime: Option<i64>,
+}
+
+/// Whether the new instance itself has registered or sent a heartbeat. A late heartbeat of the old one turns the
+/// row online too (contract §4), and the platform fills in the new URL before the new agent says a word.
+///
+/// # Errors
+/// What is there instead.
+pub fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Result<(), String> {
+    let row = |field: &str| now.record.and_then(|r| r.get(field));
+    let uptime = row("uptime_seconds").and_then(Value::as_i64);
+    let url = row("url").and_then(Value::as_str).unwrap_or_default();
+    // Only a registration announces ONLINE with a URL.
+    let registered = now.events.iter().any(|event| {
+        let said = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
+        event.kind == "WORKSPACE_ONLINE" && !said.is_empty() && (said != before.url || url == before.url)
+    });
+    let heartbeat = now.events.iter().any(|e| e.kind == "WORKSPACE_HEARTBEAT" && e.at > proven.at);
+    let (Some(old), Some(uptime)) = (before.uptime, uptime) else { return Ok(()) };
+    if registered || heartbeat || uptime < old || proven.uptime != Some(uptime) {
+        return Ok(());
+    }
+    // Without a stream, an old uptime of 0 cannot be told from a new one.
+    let watched = matches!((before.edge_at, now.stream_since), (Some(edge), Some(open)) if open < edge);
+    if uptime == 0 && !watched {
+        return Ok(());
+    }
+    Err(format!(
+        "the new instance has not spoken: no registration, and the uptime is still the old {uptime} s"
+    ))
+}
+
 fn stream_shows_it(before: &Baseline, now: &Current<'_>) -> bool {
     let (Some(edge), Some(opened), Some(still)) = (before.edge_at, before.stream_since, now.stream_since)
     else {
@@ -103,6 +141,45 @@ mod tests {
 
     fn event(at: Instant, kind: &str, payload: Value) -> StreamEvent {
         StreamEvent { at, kind: kind.into(), payload }
+    }
+
+    #[test]
+    fn a_row_that_the_old_instance_turned_online_is_not_enough() {
+        let edge = Instant::now();
+        let at = |ms: u64| edge + Duration::from_millis(ms);
+        let before = Baseline {
+            url: "http://localhost:1".into(),
+            uptime: Some(27),
+            edge_at: Some(edge),
+            ..Baseline::default()
+        };
+        let fresh = Baseline { uptime: Some(0), ..before.clone() };
+        let unknown = Baseline { uptime: None, ..before.clone() };
+        let row = |uptime: i64| json!({ "url": "http://localhost:2", "uptime_seconds": uptime });
+        let proven = |uptime: i64| Proven { at: at(10), uptime: Some(uptime) };
+        let online = |url: &str| vec![event(at(5), "WORKSPACE_ONLINE", json!({ "url": url }))];
+        let beat = |ms: u64| vec![event(at(ms), "WORKSPACE_HEARTBEAT", json!({ "uptime_seconds": 27 }))];
+        let open = edge.checked_sub(Duration::from_secs(1));
+        let table = [
+            ("the old uptime, nothing else", &before, 27, vec![], open, proven(27), false),
+            ("the same without a stream", &before, 27, vec![], None, proven(27), false),
+            ("the uptime fell", &before, 0, vec![], open, proven(27), true),
+            ("the uptime moved since", &before, 40, vec![], open, proven(27), true),
+            ("the old one's last heartbeat came before", &before, 29, vec![], open, proven(29), false),
+            ("registered", &before, 27, online("http://localhost:2"), open, proven(27), true),
+            ("the old one registered", &before, 27, online("http://localhost:1"), open, proven(27), false),
+            ("online without a URL", &before, 27, online(""), open, proven(27), false),
+            ("a heartbeat since", &before, 27, beat(11), open, proven(27), true),
+            ("a heartbeat from before", &before, 27, beat(9), open, proven(27), false),
+            ("zero on both sides, watched", &fresh, 0, vec![], open, proven(0), false),
+            ("zero on both sides, unwatched", &fresh, 0, vec![], None, proven(0), true),
+            ("an uptime that nobody knew", &unknown, 27, vec![], open, proven(27), true),
+        ];
+        for (name, before, uptime, events, stream_since, proven, spoken) in table {
+            let row = row(uptime);
+            let now = Current { record: Some(&row), events: &events, stream_since, ..Current::default() };
+            assert_eq!(has_spoken(before, &now, proven).is_ok(), spoken, "{name}");
+        }
     }
 
     #[test]

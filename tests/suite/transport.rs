@@ -61,6 +61,19 @@ fn a_create_never_makes_two_whatever_happens_to_its_answer() {
     platform.is_empty();
 }
 
+/// The create's answer is lost and its token with it; the answer to minting another is lost too.
+#[test]
+fn a_lost_token_is_no_red_of_the_platform() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    for mischief in [Mischief::Status503, Mischief::Reset, Mischief::Garbage] {
+        let proxy =
+            Proxy::before(&platform, Some(Rule { mischief, begins: "POST ", every: 1, reaches: true }));
+        let output = Harness::new().args(["run", "-q", "external-poll-mode"]).at(&proxy.base).run();
+        assert_eq!(output.code(), Some(3), "{mischief:?}\n{}", output.stderr);
+        assert!(proxy.spoilt() > 1, "{mischief:?}: the second request was never met");
+    }
+}
+
 #[test]
 fn a_lost_answer_to_a_delete_or_a_restart_is_no_red() {
     let platform = Platform::start(["--time-scale", "20"]);

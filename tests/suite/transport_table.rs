@@ -105,7 +105,6 @@ fn table(scenarios: &[&str]) -> Vec<Row> {
 }
 
 #[test]
-#[ignore = "takes minutes: cargo test -- --ignored transport_table, with LIFECYCLE_SOAK=1 for every scenario"]
 fn no_fault_of_the_wire_is_a_red_of_the_platform() {
     let rows = if set("LIFECYCLE_SOAK") { table(&[]) } else { table(&FEW) };
     let mut text = String::from(

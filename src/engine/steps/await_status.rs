@@ -1,6 +1,6 @@
 //! `await:` a status, bound to the new instance after an edge.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -12,14 +12,11 @@ use crate::engine::workspace::Workspace;
 use crate::event::{EventKind, StepWaiting, WaitStats};
 use crate::platform::record;
 use crate::run::clock;
-use crate::run::instance::{Current, is_new};
+use crate::run::instance::{Current, Proven, has_spoken, is_new};
 use crate::run::poller::StreamEvent;
 use crate::run::status_wait::{StatusJudge, Wanted};
 use crate::run::wait::{self, Verdict, WaitEnd, WaitError};
 use crate::scenario::model::Await;
-
-/// A new instance that never registers, and keeps its workspace online by heartbeats alone, is taken after this.
-const SILENT: Duration = Duration::from_secs(3);
 
 /// Runs the step.
 pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
@@ -79,7 +76,7 @@ pub async fn reach(
     let mut watch = context.run.poller.watch(&workspace.id);
     let mut total = WaitStats::default();
     let mut only_evidence_lacks = false;
-    let mut new_since = None;
+    let mut proven: Option<Proven> = None;
     loop {
         let waiting = |last: &str, slow: bool| {
             context.run.log.emit(EventKind::StepWaiting(StepWaiting {
@@ -108,12 +105,16 @@ pub async fn reach(
                     if !new_instance || inspectable {
                         return Ok(String::new());
                     }
-                    let proven = evidence(context, &workspace, row);
-                    match &proven {
-                        Ok(text) => text.clone_into(&mut proof),
-                        Err(_) => only_evidence_lacks = true,
+                    match evidence(context, &workspace, row) {
+                        Ok(text) => {
+                            proof = text;
+                            spoken(context, &workspace, row, &mut proven).map(|()| proof.clone())
+                        }
+                        Err(why) => {
+                            only_evidence_lacks = true;
+                            Err(why)
+                        }
                     }
-                    proven
                 })
             },
             |last, _, slow| waiting(last, slow),
@@ -123,35 +124,29 @@ pub async fn reach(
             Ok((status, stats)) => {
                 add(&mut total, &stats);
                 if inspectable {
-                    match environment::instance(context, &workspace, step).await {
-                        Some(now)
-                            if Some(&now) != workspace.baseline.instance.as_ref()
-                                && (new_since.get_or_insert_with(Instant::now).elapsed() >= SILENT
-                                    || has_spoken(context, &workspace, status.as_str())) =>
-                        {
+                    let old = workspace.baseline.instance.as_ref();
+                    let lacks = match environment::instance(context, &workspace, step).await {
+                        None => Some("no instance yet".to_owned()),
+                        Some(now) if Some(&now) == old => Some("still the old instance".to_owned()),
+                        Some(now) => {
                             proof = format!("instance {now}");
+                            let row = watch.last().record().cloned().unwrap_or_default();
+                            spoken(context, &workspace, &row, &mut proven).err()
                         }
-                        seen => {
-                            let why = match &seen {
-                                None => "no instance yet",
-                                Some(now) if Some(now) == workspace.baseline.instance.as_ref() => {
-                                    "still the old instance"
-                                }
-                                Some(_) => "the new instance has not registered",
-                            };
-                            waiting(&format!("{status}, but {why}"), false);
-                            if Instant::now() >= step.deadline || context.stop.is_cancelled() {
-                                let end = if context.stop.is_cancelled() {
-                                    WaitEnd::Cancelled
-                                } else {
-                                    WaitEnd::TimedOut
-                                };
-                                let last = format!("{status}, but {why}");
-                                return Err(Failure::wait(&wants, WaitError { end, last, stats: total }));
-                            }
-                            clock::sleep(wait::pause(began.elapsed())).await;
-                            continue;
+                    };
+                    if let Some(why) = lacks {
+                        let last = format!("{status}, but {why}");
+                        waiting(&last, false);
+                        let end = match (context.stop.is_cancelled(), Instant::now() >= step.deadline) {
+                            (true, _) => Some(WaitEnd::Cancelled),
+                            (false, true) => Some(WaitEnd::TimedOut),
+                            (false, false) => None,
+                        };
+                        if let Some(end) = end {
+                            return Err(Failure::wait(&wants, WaitError { end, last, stats: total }));
                         }
+                        clock::sleep(wait::pause(began.elapsed())).await;
+                        continue;
                     }
                 }
                 // Before any edge only the instance that the create asked for can bring the row online.
@@ -192,24 +187,6 @@ fn left(context: &ScenarioContext, workspace: &Workspace) -> Option<Status> {
     })
 }
 
-/// Whether it is the new instance that brought the row here: the last heartbeat of an old one, after the request and
-/// before its stop, turns the row online as well (contract §4.1). Where no stream can tell, nothing speaks against it.
-fn has_spoken(context: &ScenarioContext, workspace: &Workspace, status: &str) -> bool {
-    let before = &workspace.baseline;
-    let (Some(edge), Some(opened)) = (before.edge_at, before.stream_since) else { return true };
-    if status != Status::Online.as_str()
-        || opened >= edge
-        || context.run.poller.stream_since() != Some(opened)
-    {
-        return true;
-    }
-    let registered = |event: &StreamEvent| {
-        let url = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
-        event.kind == "WORKSPACE_ONLINE" && !url.is_empty()
-    };
-    context.run.poller.events_since(&workspace.id, edge).iter().any(registered)
-}
-
 /// An uptime that went on growing over the edge is the old instance's own.
 fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool {
     let mut watch = context.run.poller.watch(&before.id);
@@ -219,19 +196,31 @@ fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool
 }
 
 fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<String, String> {
-    let events = match workspace.baseline.edge_at {
-        Some(edge) => context.run.poller.events_since(&workspace.id, edge),
-        None => Vec::new(),
-    };
-    is_new(
-        &workspace.baseline,
-        &Current {
-            instance: None,
-            record: Some(row),
-            events: &events,
-            stream_since: context.run.poller.stream_since(),
-        },
-    )
+    let events = since_edge(context, workspace);
+    is_new(&workspace.baseline, &current(context, row, &events))
+}
+
+/// A new instance that is there must also have said so itself.
+fn spoken(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    row: &Value,
+    proven: &mut Option<Proven>,
+) -> Result<(), String> {
+    let first = || Proven { at: Instant::now(), uptime: record::uptime(row) };
+    let proven = *proven.get_or_insert_with(first);
+    let events = since_edge(context, workspace);
+    has_spoken(&workspace.baseline, &current(context, row, &events), proven)
+}
+
+fn since_edge(context: &ScenarioContext, workspace: &Workspace) -> Vec<StreamEvent> {
+    let edge = workspace.baseline.edge_at;
+    edge.map(|edge| context.run.poller.events_since(&workspace.id, edge)).unwrap_or_default()
+}
+
+fn current<'a>(context: &ScenarioContext, row: &'a Value, events: &'a [StreamEvent]) -> Current<'a> {
+    let stream_since = context.run.poller.stream_since();
+    Current { instance: None, record: Some(row), events, stream_since }
 }
 
 fn add(total: &mut WaitStats, stats: &WaitStats) {

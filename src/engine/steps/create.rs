@@ -121,11 +121,11 @@ pub async fn run(
                 scenario: Some(context.name.to_string()),
                 text: format!("the answer to create was lost ({lost}); the workspace was found by its name"),
             });
-            mint(context, &verb.alias, step).await;
             if wants_refusal {
                 return Err(Failure::product("create: wanted a refusal, but the workspace was made")
                     .about(&verb.alias));
             }
+            mint(context, &verb.alias, step).await?;
             Ok(Passed::with(format!("{id}, found by its name after the answer was lost")))
         }
         Err(failure) => Err(failure),
@@ -245,15 +245,21 @@ fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Op
     }
 }
 
-/// Mints an API token where the create's own was lost.
-async fn mint(context: &ScenarioContext, alias: &str, step: &StepRun) {
-    let Some(workspace) = context.workspace(alias) else { return };
-    if let Ok(answer) = context.mutate(step, "mint a token", context.run.api.mint(&workspace.id)).await
-        && let Some(token) = answer.json.as_ref().and_then(record::auth_token)
-    {
-        let token = context.secret("auth_token", token);
-        context.update(alias, |w| w.token = Some(token));
-    }
+/// Mints an API token where the create's own was lost. Without one every later 401 would look like the platform's.
+async fn mint(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<(), Failure> {
+    let Some(workspace) = context.workspace(alias) else { return Ok(()) };
+    let answer =
+        context.mutate(step, "mint a token", context.run.api.mint(&workspace.id)).await.map_err(|e| {
+            Failure::transport("create: its answer was lost, and so was a new token", &e).about(alias)
+        })?;
+    let Some(token) = answer.json.as_ref().and_then(record::auth_token) else {
+        let why = answer::describe(&answer);
+        let message = format!("create: its answer was lost, and no token could be minted instead: {why}");
+        return Err(Failure::of(FailureKind::Environment, message).about(alias));
+    };
+    let token = context.secret("auth_token", token);
+    context.update(alias, |w| w.token = Some(token));
+    Ok(())
 }
 
 /// A short form of an instance name that is safe in a workspace's name (contract §2.1).

@@ -16,8 +16,13 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
         facts.list("instance.log", log.iter().map(|line| short_time(&plain(line))));
     }
     let Some(data) = part(symptoms, "environment") else { return };
-    if data.is_null() {
-        facts.set("instance", "none");
+    if data.get("instance").is_none_or(Value::is_null) {
+        // A row read at another moment than this look proves nothing about a dead instance.
+        let stood = data.get("status").and_then(Value::as_str);
+        let row = facts.text("record.status");
+        if stood.is_some_and(|stood| row.is_none_or(|row| row == stood)) {
+            facts.set("instance", "none");
+        }
         return;
     }
     facts.set("instance", "running");
@@ -68,7 +73,11 @@ fn judge(vars: &Vars, facts: &mut Facts) {
         bad.filter(|v| keep(v)).map(|v| v.name.clone()).collect()
     };
     let unwanted = |v: &EnvVar| v.expected.as_deref() == Some("unset");
-    facts.list("env_missing", wrong(&|v| !v.set));
+    // A secret under its own name is handed on; everything else is projected.
+    let own =
+        |v: &EnvVar| v.expected.as_deref().and_then(|e| e.strip_prefix("equals secret ")) == Some(&*v.name);
+    facts.list("env_missing", wrong(&|v| !v.set && !own(v)));
+    facts.list("env_not_passed", wrong(&|v| !v.set && own(v)));
     facts.list("env_extra", wrong(&|v| v.set && unwanted(v)));
     facts.list("env_wrong", wrong(&|v| v.set && !unwanted(v)));
     let line = |v: &EnvVar| {

@@ -178,6 +178,7 @@ fn what_was_seen_has_the_right_name() {
         (case("expect", "env").row("online", "").env(None, unset), "projection-missing"),
         (case("expect", "env").row("online", "").edge("restart").env(Some(unset), unset), "projection-missing"),
         (case("expect", "env").row("online", "").edge("restart").env(Some(right), unset), "projection-lost-over-edge"),
+        (case("expect", "env").row("online", "").env(None, &[("PROBE", "unset", "equals secret PROBE")]), "secret-not-passed"),
         (
             case("expect", "env").row("online", "").env(None, &[right[0], ("ANTHROPIC_BASE_URL", double, BASE)]),
             "base-url-keeps-v1",
@@ -204,6 +205,25 @@ fn what_was_seen_has_the_right_name() {
                 .timeline(&[(Status::Online, 0), (Status::Provisioning, 1)])
                 .part("agent log", log(&["12:00:00 register answered 401"])),
             "token-lost-over-edge",
+        ),
+        (
+            case("await", "not in time")
+                .row("online", "")
+                .part("environment", json!({ "instance": null, "status": "online" })),
+            "dead-instance-stays-online",
+        ),
+        (
+            // The row was read before the restart, the instance in the middle of it.
+            case("await", "not in time")
+                .row("online", "")
+                .part("environment", json!({ "instance": null, "status": "provisioning" })),
+            UNCLASSIFIED,
+        ),
+        (
+            case("await", "not in time")
+                .row("online", "")
+                .part("environment", json!({ "instance": null })),
+            UNCLASSIFIED,
         ),
         (
             case("await", "not in time").row("failed", "provisioning failed").event("WORKSPACE_PROVISION_FAILED", json!({ "error": "provisioning failed" })),
