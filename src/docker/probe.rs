@@ -63,9 +63,10 @@ impl Engine {
         let image = image.ok_or_else(|| {
             EngineError::new(ErrorKind::NotFound, "there is no image of ours on the engine to ask from")
         })?;
-        let (network, from) = match container.running {
-            true => (format!("container:{}", container.id), "its network"),
-            false => (names::NETWORK.to_owned(), OUTSIDE),
+        // What restarts is "running" to the engine, and has no network to share.
+        let (network, from) = match container.status.as_str() {
+            "running" | "paused" => (format!("container:{}", container.id), "its network"),
+            _ => (names::NETWORK.to_owned(), OUTSIDE),
         };
         let spec = ContainerSpec {
             name: format!("lifecycle-probe-{}", uuid::Uuid::new_v4()),
