@@ -6,6 +6,7 @@ mod containers;
 mod engines;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ struct Held {
     engine: Engine,
     before: BTreeSet<String>,
     _alone: MutexGuard<'static, ()>,
+    _among_processes: File,
 }
 
 impl Held {
@@ -51,12 +53,20 @@ static SWEPT: LazyLock<()> = LazyLock::new(|| _ = docker_of(["sweep", "--docker"
 #[track_caller]
 fn engine() -> Option<Held> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Another checkout on this machine may test on the same engine.
+    let among_processes = File::create(std::env::temp_dir().join("lifecycle-docker-tests.lock")).unwrap();
+    among_processes.lock().unwrap();
     let settings = Settings { host: var("DOCKER_HOST"), ..Settings::default() };
     let found = settings.connect().and_then(|engine| block(engine.ping()).map(|()| engine));
     match found {
         Ok(engine) => {
             LazyLock::force(&SWEPT);
-            Some(Held { before: Held::inventory(&engine), engine, _alone: alone })
+            Some(Held {
+                before: Held::inventory(&engine),
+                engine,
+                _alone: alone,
+                _among_processes: among_processes,
+            })
         }
         Err(error) if var("LIFECYCLE_REQUIRE_DOCKER").as_deref() == Some("1") => {
             panic!("LIFECYCLE_REQUIRE_DOCKER=1, but {}: {}", error.what, error.check.join("; "))
