@@ -185,6 +185,25 @@ impl Table {
         println!("{what:<52} {measured:<44} {bar}");
     }
 
+    /// Where the time of the last try went: start-up, the scenarios, the platform's own part of them, clean-up.
+    fn spans(&self, log: &[Value]) {
+        let at = |kind: &str| {
+            let of_kind = log.iter().filter(move |e| e["event"].get(kind).is_some());
+            of_kind.filter_map(|e| e["ms"].as_u64()).collect::<Vec<_>>()
+        };
+        let (starts, ends) = (at("scenario_started"), at("scenario_finished"));
+        let (first, last) = (starts[0], ends[ends.len() - 1]);
+        let exchanges = log.iter().map(|e| &e["event"]["exchange"]).filter(|e| e["purpose"] == "delete");
+        let mut deletes: Vec<u64> = exchanges.filter_map(|e| e["took_ms"].as_u64()).collect();
+        deletes.sort_unstable();
+        let delete = deletes.last().copied().unwrap_or_default();
+        self.row("  first scenario begins → last one ends", &format!("{} ms", last - first), "");
+        self.row("  of that the platform's slowest answer to a DELETE", &format!("{delete} ms"), "");
+        let end = log.last().and_then(|e| e["ms"].as_u64()).unwrap_or(last);
+        let rest = end.saturating_sub(last - first);
+        self.row("  start-up and clean-up, apart", &format!("{rest} ms"), "");
+    }
+
     fn cost(&self, what: &str, (best, middle): &(Cost, Duration), bar: &str) {
         let failed = best.code.filter(|c| *c != 0).map(|c| format!(" EXIT {c}")).unwrap_or_default();
         let text = format!(
@@ -234,14 +253,7 @@ fn main() {
         let cost = tries(n, || measure(dir, &line));
         table.cost(&format!("{count} × create, online at 1.0 s, delete"), &cost, bar);
         let log = events(dir);
-        let mut took: Vec<u64> =
-            log.iter().filter_map(|e| e["event"]["scenario_finished"]["platform_ms"].as_u64()).collect();
-        took.sort_unstable();
-        table.row(
-            "  the platform's own time, middle and worst",
-            &format!("{} ms, {} ms", took[took.len() / 2], took[took.len() - 1]),
-            "",
-        );
+        table.spans(&log);
     }
     for (what, base, bar) in [
         ("a change is seen, with events", platform.base.clone(), "10 ms"),

@@ -191,8 +191,25 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// What says nothing about the platform: no whole answer, a gateway's own, a redirect, JSON that is none.
 fn faulty(step: &StepRun, result: &Result<Response, TransportError>) -> bool {
     match result {
-        Err(error) => error.kind != Transport::BadRequest,
         Ok(answer) if step.expects_gateway => answer.is_garbled(),
+        _ => spoilt(result),
+    }
+}
+
+/// After how long a read that was spoilt, or came too often, is worth another one.
+pub(super) fn again(run: &RunContext, result: &Result<Response, TransportError>) -> Option<Duration> {
+    match result {
+        Ok(answer) if answer.status == 429 => Some(
+            run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1))).max(FIRST_PAUSE),
+        ),
+        _ => spoilt(result).then_some(FIRST_PAUSE),
+    }
+}
+
+/// No answer of the platform's own: asked again, it may come whole.
+fn spoilt(result: &Result<Response, TransportError>) -> bool {
+    match result {
+        Err(error) => error.kind != Transport::BadRequest,
         Ok(answer) => matches!(answer.status, 300..=399 | 502..=504) || answer.is_garbled(),
     }
 }

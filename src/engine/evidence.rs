@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
-use super::context::{Recorder, ScenarioContext, StepRun};
+use super::context::{Recorder, ScenarioContext, StepRun, again};
 use super::outcome::Failure;
 use super::workspace::Workspace;
 use super::{container_evidence, environment};
@@ -15,6 +15,7 @@ use crate::event::{EventKind, Evidence, EvidencePart};
 use crate::http::{Request, excerpt};
 use crate::mechanism::short_time;
 use crate::platform::{Auth, record, segment};
+use crate::run::clock;
 use crate::scenario::model::Capability;
 
 /// One gatherer may not take longer; all run at once.
@@ -131,9 +132,19 @@ struct Found {
 /// Evidence is gathered when the body's waits may be cancelled already, so it sends by itself.
 async fn get(context: &ScenarioContext, purpose: &str, request: Request) -> Result<Value, String> {
     let step = StepRun::new("evidence", Instant::now() + EACH);
-    let recorder = Recorder::new(&context.run, Some(&context.name), &step, purpose, &request);
-    let result = context.run.api.client.send(&request, step.deadline).await;
-    recorder.record(&result);
+    let mut patience = EACH / 2;
+    let result = loop {
+        let recorder = Recorder::new(&context.run, Some(&context.name), &step, purpose, &request);
+        let bound = step.deadline.min(Instant::now() + patience);
+        let result = context.run.api.client.send(&request, bound).await;
+        recorder.record(&result);
+        // One spoilt answer must not cost the diagnosis, nor a hung server more than the gatherer's time.
+        match again(&context.run, &result).filter(|pause| Instant::now() + *pause < step.deadline) {
+            Some(pause) => clock::sleep(pause).await,
+            None => break result,
+        }
+        patience = EACH;
+    };
     match result {
         Ok(answer) if answer.is_success() => {
             answer.json.ok_or_else(|| "an answer that is no JSON".to_owned())

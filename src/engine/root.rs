@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::context::{RunContext, send_filed};
+use super::context::{RunContext, again, send_filed};
 use crate::domain::time;
 use crate::http::{Request, Response};
 use crate::platform::{Auth, record, segment};
@@ -103,5 +103,13 @@ async fn send(
     request: Request,
     deadline: Instant,
 ) -> Result<Response, String> {
-    send_filed(run, "root", purpose, &request, deadline).await.map_err(|e| e.text)
+    loop {
+        let result = send_filed(run, "root", purpose, &request, deadline).await;
+        // A create is settled by its name; everything else may be asked twice.
+        let may = request.method != "POST" && run.cancel.reason().is_none();
+        match again(run, &result).filter(|pause| may && Instant::now() + *pause < deadline) {
+            Some(pause) => clock::sleep(pause).await,
+            None => return result.map_err(|e| e.text),
+        }
+    }
 }
