@@ -89,7 +89,7 @@ fn an_old_container_that_still_speaks_is_no_new_instance() {
   - a2a: { to: ws, say: known-answer }
 ";
     let output = docker()
-        .args(["--fault", "old-lingers=60"])
+        .args(["--fault", "old-lingers=10"])
         .scenario(&red(&format!("{CREATE}{ONLINE}{body}")).replace("scenario: red", "scenario: lingers"))
         .run();
     let output = all_passed(output);
