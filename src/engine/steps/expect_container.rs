@@ -83,10 +83,14 @@ async fn see(
             }
             if !wanted.json.is_empty() {
                 let mut shown = facts(container);
-                if wanted.json.iter().any(|(path, _)| path.text.contains("events")) {
+                let asks = |field| wanted.json.iter().any(|(path, _)| path.text.contains(field));
+                if asks("events") || asks("oom_killed") {
                     let since = jiff::Timestamp::now().as_second() - WINDOW;
                     let events = engine.events(&container.name, since).await?;
-                    shown["events"] = json!(events.into_iter().map(|(_, what)| what).collect::<Vec<_>>());
+                    let events: Vec<String> = events.into_iter().map(|(_, what)| what).collect();
+                    // The flag goes with the container, and an engine forgets events when it is busy.
+                    shown["oom_killed"] = json!(container.oom_killed || events.iter().any(|e| e == "oom"));
+                    shown["events"] = json!(events);
                 }
                 let tests = wanted.json.iter().flat_map(|(p, m)| p.check(Some(&shown), m, scope));
                 wrong.extend(tests.map(|mismatch| mismatch.to_string()));
