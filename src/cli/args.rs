@@ -69,6 +69,9 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Run a part of the reference platform as a server of its own
     Serve(ServeArgs),
+    /// Ask an address from here, once: what evidence runs inside containers
+    #[command(hide = true)]
+    Probe(ProbeArgs),
     /// Is this machine able to run scenarios?
     Doctor,
     /// Print the JSON Schema of scenario files
@@ -379,6 +382,14 @@ pub(crate) struct ServeProvider {
     /// A key that every vendor takes; without any, every key is taken
     #[arg(long = "key", value_name = "KEY")]
     pub keys: Vec<String>,
+}
+
+/// `probe`.
+#[derive(Args, Debug)]
+pub(crate) struct ProbeArgs {
+    /// What to ask
+    #[arg(value_name = "URL")]
+    pub url: String,
 }
 
 /// `serve agent`.

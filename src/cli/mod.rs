@@ -10,6 +10,7 @@ mod library;
 mod mechanisms;
 pub mod model;
 mod plan;
+mod probe;
 mod report;
 mod run;
 mod serve;
@@ -82,6 +83,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Model(args) => models(args, shell),
         Command::Sweep(args) => sweep::run(&args, shell),
         Command::Serve(args) => serve::run(args, shell),
+        Command::Probe(args) => probe::run(&args, shell),
         Command::Doctor => doctor::run(shell),
         Command::Schema => info::schema(shell),
         Command::Completions { shell: which } => info::completions(which, shell),

@@ -1,7 +1,8 @@
 //! `lifecycle sweep --docker`: what dead runs of ours left on an engine, by our label.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Shell;
@@ -13,6 +14,11 @@ use crate::docker::{Engine, names};
 use crate::domain::ExitCode;
 use crate::run::folder;
 use crate::target::{self, OpenError};
+
+/// A kill is so long ago at most while its consequences may still show.
+const JUST_NOW: Duration = Duration::from_secs(60);
+/// The last event of a log is not longer.
+const TAIL: u64 = 64 << 10;
 
 /// How many were removed and how many are left.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +45,9 @@ pub(super) async fn all(args: &SweepArgs, shell: &Shell) -> Result<Swept, CliErr
     let mut runs: BTreeSet<String> = owned.iter().map(|o| o.run.clone()).collect();
     let network = engine.network(names::NETWORK).await.map_err(fail)?;
     runs.extend(network.and_then(|n| n.labels.get(names::RUN).cloned()));
+    if !args.dry_run {
+        runs.extend(just_killed(&shell.runs_dir));
+    }
     let mut swept = Swept::default();
     let mut some_live = false;
     for run in runs {
@@ -71,6 +80,31 @@ pub(super) async fn all(args: &SweepArgs, shell: &Shell) -> Result<Swept, CliErr
         old_images(&engine, shell).await?;
     }
     Ok(swept)
+}
+
+/// Runs that were killed a moment ago: the engine may still be at work on what they asked for last, so that nothing of
+/// theirs shows yet.
+fn just_killed(runs_dir: &Path) -> impl Iterator<Item = String> {
+    let killed = |folder: &PathBuf| {
+        let log = folder.join("events.jsonl");
+        let written = std::fs::metadata(&log).and_then(|m| m.modified()).ok();
+        let recent = written.and_then(|at| at.elapsed().ok()).is_some_and(|ago| ago < JUST_NOW);
+        recent && !folder::is_live(folder) && !ended(&log)
+    };
+    let name = |folder: PathBuf| Some(folder.file_name()?.to_string_lossy().into_owned());
+    folder::list(runs_dir).into_iter().filter(killed).filter_map(name)
+}
+
+/// Whether a log's last event is its end.
+fn ended(log: &Path) -> bool {
+    let tail = std::fs::File::open(log).and_then(|mut file| {
+        let from = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(from))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        Ok(String::from_utf8_lossy(&tail).into_owned())
+    });
+    tail.is_ok_and(|tail| tail.lines().last().is_some_and(|line| line.contains("\"run_finished\"")))
 }
 
 /// Why a run's things are not to be touched now.

@@ -222,26 +222,40 @@ impl Engine {
         if self.has_image(&recipe.tag).await? {
             return Ok(false);
         }
-        let doing = format!("make the image {}", recipe.tag);
-        let (repository, tag) = recipe.tag.split_once(':').unwrap_or((REPOSITORY, "latest"));
-        let entrypoint = serde_json::to_string(&recipe.entrypoint).unwrap_or_default();
+        let label = recipe.tag.split_once(':').map_or("latest", |(_, tag)| tag);
+        let changes = vec![
+            format!("ENTRYPOINT {}", serde_json::to_string(&recipe.entrypoint).unwrap_or_default()),
+            "CMD [\"serve\", \"agent\"]".to_owned(),
+            format!("LABEL {}={label}", names::AGENT),
+        ];
+        let tag = recipe.tag.clone();
+        self.import_image(&tag, changes, recipe.archive()).await?;
+        Ok(true)
+    }
+
+    /// Makes an image of an archive of files, for the engine's own kind of machine.
+    ///
+    /// # Errors
+    /// The engine refuses, or the archive cannot be read.
+    pub async fn import_image(
+        &self,
+        name: &str,
+        changes: Vec<String>,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let (repository, tag) = name.split_once(':').unwrap_or((name, "latest"));
         let options = CreateImageOptions {
             from_src: Some("-".to_owned()),
             repo: Some(repository.to_owned()),
             tag: Some(tag.to_owned()),
-            changes: vec![
-                format!("ENTRYPOINT {entrypoint}"),
-                "CMD [\"serve\", \"agent\"]".to_owned(),
-                format!("LABEL {}={tag}", names::AGENT),
-            ],
+            changes,
             ..CreateImageOptions::default()
         };
-        let body = body_try_stream(recipe.archive());
-        let mut answer = self.docker.create_image(Some(options), Some(body), None);
+        let mut answer = self.docker.create_image(Some(options), Some(body_try_stream(archive)), None);
         while let Some(line) = answer.next().await {
-            line.map_err(|e| self.error(&doing, &e))?;
+            line.map_err(|e| self.error(&format!("make the image {name}"), &e))?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Images of agents that no container uses, but for one: tags or ids.

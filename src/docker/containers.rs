@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::body_full;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, NetworkingConfig,
-    PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, CreateContainerOptions, EventsOptions, InspectContainerOptions,
@@ -15,6 +15,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 
 use super::lines::Lines;
+use super::shown::{Container, name_of, shown};
 use super::{Engine, EngineError, ErrorKind, filters, names, tar};
 use crate::redact::Redactor;
 
@@ -49,62 +50,6 @@ pub struct ContainerSpec {
     pub read_only: bool,
     /// Started again whenever it ends by itself.
     pub restart: bool,
-}
-
-/// A container as the engine shows it.
-#[derive(Clone, Debug, Default)]
-pub struct Container {
-    /// Its id.
-    pub id: String,
-    /// Its name, without the slash.
-    pub name: String,
-    /// The image it was made from, as it was named.
-    pub image: String,
-    /// `created`, `running`, `paused`, `restarting`, `exited`, `dead`.
-    pub status: String,
-    /// Its process runs (also when paused).
-    pub running: bool,
-    /// It is frozen.
-    pub paused: bool,
-    /// How its process ended.
-    pub exit_code: i64,
-    /// The kernel killed it for its memory.
-    pub oom_killed: bool,
-    /// How often the engine has started it again.
-    pub restarts: i64,
-    /// RFC 3339; year 1 when it never was.
-    pub started_at: String,
-    /// RFC 3339; year 1 when it never did.
-    pub finished_at: String,
-    /// Why it could not be started.
-    pub error: String,
-    /// Its environment.
-    pub env: BTreeMap<String, String>,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Networks and its address on each.
-    pub networks: BTreeMap<String, String>,
-    /// Volume (or folder) and where it is mounted.
-    pub mounts: Vec<(String, String)>,
-    /// Bytes; 0 is no limit.
-    pub memory: i64,
-    /// Billionths of a CPU; 0 is no limit.
-    pub nano_cpus: i64,
-    /// Privileged.
-    pub privileged: bool,
-    /// Host addresses that lead to it.
-    pub published: Vec<String>,
-}
-
-impl Container {
-    /// Changes with every start, so that a container that was started again is a new instance.
-    pub fn instance(&self) -> String {
-        let id = self.id.get(..12).unwrap_or(&self.id);
-        if self.started_at.is_empty() || self.started_at.starts_with("0001-") {
-            return format!("{id}@created");
-        }
-        format!("{id}@{}", self.started_at)
-    }
 }
 
 /// A container in a list.
@@ -367,10 +312,6 @@ const LOG_BYTES: usize = 1 << 20;
 /// More events than this are not kept.
 const EVENTS: usize = 200;
 
-fn name_of(name: Option<&String>) -> String {
-    name.map(|n| n.trim_start_matches('/').to_owned()).unwrap_or_default()
-}
-
 fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let published = spec.publish.map(|(inside, outside)| {
         let binding =
@@ -411,71 +352,9 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     }
 }
 
-fn shown(found: ContainerInspectResponse) -> Container {
-    let state = found.state.unwrap_or_default();
-    let config = found.config.unwrap_or_default();
-    let host = found.host_config.unwrap_or_default();
-    let settings = found.network_settings.unwrap_or_default();
-    let pair = |line: String| {
-        let (name, value) = line.split_once('=').unwrap_or((&line, ""));
-        (name.to_owned(), value.to_owned())
-    };
-    let bindings = settings.ports.unwrap_or_default().into_values().flatten().flatten();
-    Container {
-        id: found.id.unwrap_or_default(),
-        name: name_of(found.name.as_ref()),
-        image: config.image.unwrap_or_default(),
-        status: state.status.map(|s| s.to_string()).unwrap_or_default(),
-        running: state.running.unwrap_or_default(),
-        paused: state.paused.unwrap_or_default(),
-        exit_code: state.exit_code.unwrap_or_default(),
-        oom_killed: state.oom_killed.unwrap_or_default(),
-        restarts: found.restart_count.unwrap_or_default(),
-        started_at: state.started_at.unwrap_or_default(),
-        finished_at: state.finished_at.unwrap_or_default(),
-        error: state.error.unwrap_or_default(),
-        env: config.env.unwrap_or_default().into_iter().map(pair).collect(),
-        labels: config.labels.unwrap_or_default().into_iter().collect(),
-        networks: settings
-            .networks
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, end)| (name, end.ip_address.unwrap_or_default()))
-            .collect(),
-        mounts: found
-            .mounts
-            .unwrap_or_default()
-            .into_iter()
-            .map(|m| {
-                let source = m.name.filter(|n| !n.is_empty()).or(m.source);
-                (source.unwrap_or_default(), m.destination.unwrap_or_default())
-            })
-            .collect(),
-        memory: host.memory.unwrap_or_default(),
-        nano_cpus: host.nano_cpus.unwrap_or_default(),
-        privileged: host.privileged.unwrap_or_default(),
-        published: bindings
-            .map(|b| format!("{}:{}", b.host_ip.unwrap_or_default(), b.host_port.unwrap_or_default()))
-            .collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_instance_changes_with_every_start() {
-        let created = Container {
-            id: "0123456789abcdef".into(),
-            started_at: "0001-01-01T00:00:00Z".into(),
-            ..Container::default()
-        };
-        let first = Container { started_at: "2026-06-13T05:41:00.1Z".into(), ..created.clone() };
-        let again = Container { started_at: "2026-06-13T05:42:00.1Z".into(), ..created.clone() };
-        assert_eq!(created.instance(), "0123456789ab@created");
-        assert_ne!(first.instance(), again.instance());
-    }
 
     #[test]
     fn a_published_port_is_loopback_only() {

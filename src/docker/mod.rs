@@ -14,6 +14,8 @@ pub mod names;
 pub mod networks;
 pub mod owned;
 pub mod owner;
+pub mod probe;
+mod shown;
 pub mod tar;
 pub mod volumes;
 
@@ -22,8 +24,9 @@ use std::fmt;
 use bollard::Docker;
 
 pub use connect::Settings;
-pub use containers::{Action, Container, ContainerSpec, Listed};
+pub use containers::{Action, ContainerSpec, Listed};
 pub use error::{EngineError, ErrorKind};
+pub use shown::Container;
 
 /// A connection to an engine; clones share it.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::context::{RunContext, send_filed};
-use crate::docker::{Engine, names};
+use crate::docker::{Container, Engine, names};
 use crate::domain::{Status, time};
 use crate::event::EventKind;
 use crate::http::{Request, Response};
@@ -131,7 +131,11 @@ async fn remove_workspace(
         if !stored.is_empty() {
             stored.clone_into(&mut name);
         }
-        if !settled && record::status(&row) == Some(Status::Provisioning) && Instant::now() < settle_until {
+        if !settled
+            && record::status(&row) == Some(Status::Provisioning)
+            && Instant::now() < settle_until
+            && !is_started(run, entry, id, since).await
+        {
             clock::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(250));
             continue;
@@ -179,6 +183,18 @@ async fn remove_workspace(
     }
 }
 
+/// Whether the provision has done its part on the engine: a container was started after the request for it, and only
+/// its agent is silent. Clocks of other machines tell nothing.
+async fn is_started(run: &RunContext, entry: &Entry, id: &str, since: Instant) -> bool {
+    let Some(engine) = run.target.engine.as_ref().filter(|e| e.endpoint().starts_with("unix:")) else {
+        return false;
+    };
+    let Ok(Some(container)) = engine.of_workspace(id).await else { return false };
+    let asked = jiff::Timestamp::now().checked_sub(since.elapsed());
+    let started = container.started_at.parse::<jiff::Timestamp>();
+    entry.put_off.is_none() && started.ok().zip(asked.ok()).is_some_and(|(started, asked)| started > asked)
+}
+
 /// The row is gone; is the instance? Only a target that shows instances can tell.
 async fn verify_instance(
     run: &RunContext,
@@ -189,8 +205,7 @@ async fn verify_instance(
     deadline: Instant,
 ) -> Result<Gone, String> {
     if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
-        let calm = entry.disturbed.is_none_or(|at| at.elapsed() > COMES_UP);
-        return verify_on_engine(engine, id, settled && calm, left, deadline).await;
+        return verify_on_engine(engine, id, settled && entry.is_calm(COMES_UP), left, deadline).await;
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
         return Ok(Gone { left_by_platform: left });
@@ -241,7 +256,12 @@ async fn verify_on_engine(
     loop {
         let (mut there, mut stuck) = (false, String::new());
         let container = engine.of_workspace(id).await.map_err(|e| e.what)?;
-        if let Some(container) = container.filter(|c| c.status != "removing") {
+        let container = container.filter(|c| c.status != "removing");
+        if let Some(foreign) = container.as_ref().filter(|c| !is_the_platforms(c)) {
+            let text = format!("container {} is somebody else's, not touched", foreign.name);
+            return Ok(Gone { left_by_platform: Some(text) });
+        }
+        if let Some(container) = container {
             there = true;
             found.insert(format!(
                 "container {} was {} after the delete (contract L1)",
@@ -269,6 +289,11 @@ async fn verify_on_engine(
             clock::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// A container that merely bears a workspace's name is nobody's of ours.
+fn is_the_platforms(container: &Container) -> bool {
+    [names::MANAGED, names::RUN].iter().any(|label| container.labels.contains_key(*label))
 }
 
 /// When everything is gone: did an instance come up late? One look at each that was to be provisioned again.

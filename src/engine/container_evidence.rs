@@ -1,17 +1,23 @@
 //! Evidence from the engine: the exact container, its neighbours labelled as such.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::context::ScenarioContext;
 use super::workspace::Workspace;
-use crate::docker::{Container, Engine, EngineError, names};
+use crate::docker::probe::{OUTSIDE, Probed};
+use crate::docker::{Container, Engine, EngineError, ErrorKind, names};
 
 /// Lines of a container's log that are kept.
 const LOG: usize = 60;
 /// Of those, so many are shown.
 const SHOWN: usize = 8;
 /// How far back the engine's events are asked for, in seconds.
-const WINDOW: i64 = 1_800;
+pub const WINDOW: i64 = 1_800;
+/// Asking from inside may not take all the time that evidence has.
+const ASK: Duration = Duration::from_secs(4);
+const MIB: i64 = 1 << 20;
 
 /// State, log, events, volumes and network of a workspace's container.
 pub async fn gather(
@@ -56,16 +62,29 @@ pub async fn gather(
         [] => "it has no volume".to_owned(),
         some => format!("volumes: {}", some.join(", ")),
     });
-    match (network, &found) {
-        (Ok(Some(network)), Some(container)) if !container.networks.contains_key(&network.name) => {
-            lines.push(format!(
-                "it does not hang on {}: the platform cannot be reached from inside",
-                network.name
-            ));
+    let on_network = match (&network, &found) {
+        (Ok(Some(network)), Some(container)) if !container.host_network => {
+            Some(container.networks.contains_key(&network.name))
         }
-        (Ok(None), _) => lines.push(format!("the network {} is not there", names::NETWORK)),
-        _ => {}
+        _ => None,
+    };
+    if on_network == Some(false) {
+        lines.push(format!("it does not hang on {}", names::NETWORK));
     }
+    if matches!(network, Ok(None)) {
+        lines.push(format!("the network {} is not there", names::NETWORK));
+    }
+    let from_inside = match &found {
+        Some(container) => ask_from_inside(context, engine, container).await,
+        None => None,
+    };
+    if let Some(asked) = &from_inside {
+        lines.push(match asked {
+            Ok(probed) => format!("asked from {}: {}", probed.from, probed.said),
+            Err(error) => format!("asking from inside: {}", error.what),
+        });
+    }
+    let from_inside = from_inside.and_then(Result::ok);
     let others: Vec<_> = others.unwrap_or_default().into_iter().filter(|c| c.name != name).collect();
     lines.push(format!("{} other containers of workspaces: NOT the target", others.len()));
     lines.extend(log.iter().skip(log.len().saturating_sub(SHOWN)).map(|line| format!("log: {line}")));
@@ -76,9 +95,29 @@ pub async fn gather(
         "log": log,
         "events": events.iter().map(|(at, what)| json!({ "at": at, "what": what })).collect::<Vec<_>>(),
         "volumes": volumes,
+        "on_network": on_network,
+        "platform_from_inside": from_inside
+            .filter(|p| p.from != OUTSIDE)
+            .map(|p| json!({ "answered": p.answered, "said": p.said, "from": p.from })),
         "not_the_target": neighbours,
     });
     Ok((lines, data))
+}
+
+/// Whether the platform answers at the address that the instance was given; `None`: it was given none.
+async fn ask_from_inside(
+    context: &ScenarioContext,
+    engine: &Engine,
+    container: &Container,
+) -> Option<Result<Probed, EngineError>> {
+    let base = container.env.get("PLATFORM_URL").filter(|url| !url.is_empty())?;
+    let url = format!("{}/health", base.trim_end_matches('/'));
+    let asked = engine.probe(container, &url, &context.run.run);
+    Some(
+        tokio::time::timeout(ASK, asked)
+            .await
+            .unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Other, "no answer of the engine in time"))),
+    )
 }
 
 /// For people; also of containers that ended.
@@ -97,8 +136,8 @@ fn state(container: &Container) -> Vec<String> {
     lines
 }
 
-/// Everything but its environment, which has rules of its own.
-fn facts(container: &Container) -> Value {
+/// Everything but its environment, which has rules of its own. `expect: {container_of: …}` tests it as well.
+pub fn facts(container: &Container) -> Value {
     json!({
         "id": container.id,
         "name": container.name,
@@ -109,15 +148,22 @@ fn facts(container: &Container) -> Value {
         "exit_code": container.exit_code,
         "oom_killed": container.oom_killed,
         "restarts": container.restarts,
+        "restart_policy": container.restart_policy,
         "started_at": container.started_at,
         "finished_at": container.finished_at,
         "error": container.error,
         "labels": container.labels,
         "networks": container.networks,
         "mounts": container.mounts,
-        "memory": container.memory,
-        "nano_cpus": container.nano_cpus,
+        "memory_mib": mebibytes(container.memory),
+        "cpus": container.nano_cpus as f64 / 1e9,
         "privileged": container.privileged,
+        "read_only": container.read_only,
         "published": container.published,
     })
+}
+
+/// Whole ones as a whole number, so that a file may say 512.
+fn mebibytes(bytes: i64) -> Value {
+    if bytes % MIB == 0 { json!(bytes / MIB) } else { json!(bytes as f64 / MIB as f64) }
 }

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod cleanup;
+mod container_contract;
 mod container_evidence;
 pub mod context;
 pub mod contradictions;

@@ -6,6 +6,10 @@ use crate::http::excerpt;
 
 /// A quoted value is not longer than this.
 const MAX_VALUE: usize = 220;
+/// A screen shows so much of it.
+const SEEN: usize = 150;
+/// What a long value was chosen for is shown with so much before it.
+const BEFORE: usize = 60;
 /// A list does not become more lines than this.
 const MAX_LINES: usize = 6;
 
@@ -92,7 +96,7 @@ impl Template {
                     let values = folded(values);
                     let values = values.iter().take(MAX_LINES);
                     let each = |line: &String| -> Vec<String> {
-                        values.clone().map(|v| format!("{line}{}", excerpt(v, MAX_VALUE))).collect()
+                        values.clone().map(|v| format!("{line}{}", around(v, part))).collect()
                     };
                     lines = lines.iter().flat_map(each).collect();
                 }
@@ -111,6 +115,19 @@ impl Template {
         };
         self.pieces.iter().map(piece).collect()
     }
+}
+
+/// A value, cut where it is too long; never before what it was chosen for.
+fn around(value: &str, part: &str) -> String {
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let chars: Vec<char> = line.chars().collect();
+    let found = line.to_lowercase().find(part).filter(|_| !part.is_empty());
+    let at = found.and_then(|at| line.get(..at)).map_or(0, |before| before.chars().count());
+    if at + part.chars().count() <= SEEN {
+        return excerpt(&line, MAX_VALUE);
+    }
+    let rest: String = chars.iter().skip(at.saturating_sub(BEFORE)).collect();
+    format!("…{}", excerpt(&rest, MAX_VALUE))
 }
 
 /// Lines that differ only in their time of day become the newest, with how many there were.
@@ -144,6 +161,10 @@ mod tests {
         assert!(lines("{*env_rows|zzz}").is_empty());
         assert!(lines("status {record.status}").is_empty());
         assert_eq!(lines("plain"), ["plain"]);
+        facts.list("server.log", [format!("start of it: {} No such image: x", "y".repeat(400))]);
+        let lines = Template::parse("{*server.log|no such image}").unwrap().lines(&facts);
+        assert!(lines[0].starts_with('…') && lines[0].ends_with("No such image: x"), "{lines:?}");
+        assert!(lines[0].chars().count() <= MAX_VALUE + 2, "{lines:?}");
         facts.list("server.log", ["10:00:01 no", "10:00:02 yes", "10:00:03 no"].map(str::to_owned));
         let lines = Template::parse("{*server.log}").unwrap().lines(&facts);
         assert_eq!(lines, ["10:00:03 no (2 times)", "10:00:02 yes"]);

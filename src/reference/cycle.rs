@@ -68,6 +68,9 @@ impl Platform {
         let Some(mutex) = self.state().get(id).map(|w| Arc::clone(&w.cycle)) else { return };
         let _one_at_a_time = mutex.lock().await;
         if plan.stop {
+            if let Some(seconds) = self.faults.value(Fault::OldLingers) {
+                self.clock.sleep(Duration::from_secs(seconds)).await;
+            }
             if let Err(error) = self.provisioner.stop(id).await {
                 self.say(&format!("stop {id}: {error}"));
             }

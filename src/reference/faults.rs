@@ -41,6 +41,8 @@ pub enum Fault {
     StaleOnlineAfterKill,
     /// Restart is answered 200 and keeps the old instance.
     RestartNoop,
+    /// After a restart the old instance runs and sends heartbeats `value` seconds on, in contract time.
+    OldLingers,
     /// Delete is answered 200 and nothing is removed.
     DeleteLeaks,
     /// The first create of a name is committed and answered 503.
@@ -85,7 +87,7 @@ const fn info(
 }
 
 /// All faults, in the order in which they are listed.
-pub const ALL: [FaultInfo; 25] = [
+pub const ALL: [FaultInfo; 26] = [
     info(Fault::NoProjection, "no-projection", "no ANTHROPIC_* reaches the instance", Some("#2709"), None),
     info(
         Fault::ProjectionLostOnRestart,
@@ -157,6 +159,13 @@ pub const ALL: [FaultInfo; 25] = [
         None,
     ),
     info(Fault::RestartNoop, "restart-noop", "restart answers 200 and keeps the old instance", None, None),
+    info(
+        Fault::OldLingers,
+        "old-lingers",
+        "after a restart the old instance runs and sends heartbeats for VALUE seconds more",
+        None,
+        Some(40),
+    ),
     info(Fault::DeleteLeaks, "delete-leaks", "delete answers 200 and the row stays", None, None),
     info(
         Fault::CreateDuplicatesOnRetry,

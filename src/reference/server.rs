@@ -69,6 +69,12 @@ impl Running {
         self.platform.log()
     }
 
+    /// Reads that log for as long as anybody wants it.
+    pub fn log_reader(&self) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
+        let platform = Arc::clone(&self.platform);
+        move || platform.log()
+    }
+
     /// The server's environment, with what `llm_proxy` added: a provider has to know the usage token.
     pub fn server_env(&self) -> &BTreeMap<String, String> {
         &self.platform.server.vars

@@ -47,6 +47,10 @@ pub struct Entry {
     pub provisioning_since: Option<Instant>,
     /// When something was last asked that makes the platform provision again, now or a little later.
     pub disturbed: Option<Instant>,
+    /// When something was last done whose restart the platform may put off.
+    pub put_off: Option<Instant>,
+    /// When a new instance was proven to be up after the last edge.
+    pub seen_through: Option<Instant>,
     /// How it ended, if it did.
     pub end: Option<End>,
 }
@@ -71,6 +75,15 @@ pub enum End {
     GoneAfterUs,
     /// Still there.
     Left,
+}
+
+impl Entry {
+    /// Whether nothing that was asked for so long ago can bring up another instance.
+    pub fn is_calm(&self, within: std::time::Duration) -> bool {
+        let over = |at: Instant| at.elapsed() > within;
+        let seen = |at: Instant| self.seen_through.is_some_and(|seen| seen >= at);
+        self.disturbed.is_none_or(|at| over(at) || seen(at)) && self.put_off.is_none_or(over)
+    }
 }
 
 impl Ledger {
@@ -138,6 +151,21 @@ impl Ledger {
                 entry.disturbed = Some(Instant::now());
             }
             entry.settled = settled;
+        }
+    }
+
+    /// As [`Ledger::settle`] with `false`; the restart may come later, whatever the row says meanwhile.
+    pub fn disturb(&self, id: &str) {
+        self.settle(id, false);
+        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+            entry.put_off = Some(Instant::now());
+        }
+    }
+
+    /// The new instance that the last edge asked for is up: that edge brings no other.
+    pub fn seen_through(&self, id: &str) {
+        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+            entry.seen_through = Some(Instant::now());
         }
     }
 

@@ -917,6 +917,32 @@ pub enum Expect {
         /// Which.
         workspace: WorkspaceRef,
     },
+    /// The container that bears the workspace's name, and its volumes.
+    Container(ContainerExpect),
+}
+
+/// What must hold of a workspace's container on the engine.
+#[derive(Clone, Debug)]
+pub struct ContainerExpect {
+    /// Whose.
+    pub workspace: WorkspaceRef,
+    /// Any of these states; `absent` when there is none. Empty: any that exists.
+    pub states: Vec<String>,
+    /// It is made as the contract says (§9).
+    pub contract: bool,
+    /// JSON path → what must hold of it as the engine shows it.
+    pub json: Vec<(JsonPath, Vec<Matcher>)>,
+    /// `configs`, `workspace`, `sessions` → whether the volume is there.
+    pub volumes: Vec<(String, bool)>,
+}
+
+impl ContainerExpect {
+    /// Whether a container must be there.
+    pub fn wants_one(&self) -> bool {
+        let absent = self.states.iter().any(|s| s == "absent");
+        let of_it = self.contract || !self.json.is_empty() || !self.states.is_empty();
+        of_it && !absent
+    }
 }
 
 /// What a row of the activity log must be.

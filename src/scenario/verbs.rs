@@ -169,7 +169,7 @@ pub const VERBS: [VerbHelp; 29] = [
         "expect",
         "Assertions",
         "Expect",
-        "Asserts something about the platform: a row, an environment, an activity row, an event, a value.",
+        "Asserts something about the platform: a row, an environment, an activity row, an event, a container, a value.",
         "- expect: { env_of: ws, satisfies: provider, stable: true }",
     ),
     verb(

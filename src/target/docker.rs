@@ -15,7 +15,7 @@ use super::docker_provisioner::{Containers, Setup};
 use super::embedded::proxy_env;
 use crate::docker::agent_image::Recipe;
 use crate::docker::owned::Ending;
-use crate::docker::{self, Engine, EngineError, lock, names};
+use crate::docker::{self, About, Engine, EngineError, lock, names};
 use crate::domain::Secret;
 use crate::reference::faults::Faults;
 use crate::reference::options::{Options, ProvisionerKind, Quirks};
@@ -134,6 +134,19 @@ pub async fn image(engine: &Engine, named: Option<&str>) -> Result<String, OpenE
                 ],
             ));
         }
+        let platform = engine.image_platform(named).await?;
+        if !runs_on(&platform, &about) {
+            return Err(OpenError::new(
+                format!(
+                    "the image {named} is for {platform}, and this engine runs {}/{}",
+                    about.os, about.architecture
+                ),
+                &[
+                    "build it for the engine's architecture",
+                    "without --agent-image, the image is made from this program",
+                ],
+            ));
+        }
         return Ok(named.to_owned());
     }
     if !own(&about.architecture) {
@@ -157,6 +170,25 @@ pub async fn image(engine: &Engine, named: Option<&str>) -> Result<String, OpenE
         engine.make_agent_image(recipe).await?;
     }
     Ok(tag)
+}
+
+/// Whether an engine can run an image: images are named as Go names architectures, engines as kernels do.
+fn runs_on(image: &str, engine: &About) -> bool {
+    let kernel = |architecture: &str| {
+        match architecture {
+            "amd64" => "x86_64",
+            "arm64" => "aarch64",
+            "386" => "i686",
+            other => other,
+        }
+        .to_owned()
+    };
+    let Some((os, architecture)) = image.split_once('/') else { return true };
+    // What does not say what it is for is not refused for that.
+    (os.is_empty() || os == engine.os)
+        && (architecture.is_empty()
+            || engine.architecture.is_empty()
+            || kernel(architecture) == kernel(&engine.architecture))
 }
 
 async fn listen(settings: &Settings, engine: &Engine, image: &str) -> Result<Started, OpenError> {
@@ -222,6 +254,14 @@ async fn listen(settings: &Settings, engine: &Engine, image: &str) -> Result<Sta
                 return Ok(Started { platform, provider, admin_token, engine, containers, run });
             }
             Err(e) if e.kind() == io::ErrorKind::AddrInUse && settings.port == 0 && tried < PORTS => {}
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+                return Err(OpenError::new(
+                    format!(
+                        "cannot start the reference platform on port {port} of 127.0.0.1 and {gateway}: {e}"
+                    ),
+                    &["what listens there? `ss -ltnp` tells", "--listen 127.0.0.1:0 takes a free port"],
+                ));
+            }
             Err(e) => return Err(fail("platform", &e)),
         }
     }
@@ -246,5 +286,30 @@ pub fn declared(quirks: Quirks) -> BTreeMap<crate::scenario::model::Capability, 
     match quirks {
         Quirks::Observed => BTreeMap::new(),
         Quirks::Intended => BTreeMap::from([(crate::scenario::model::Capability::Wakes, true)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_runs_where_its_architecture_is() {
+        let engine = |architecture: &str| About {
+            os: "linux".into(),
+            architecture: architecture.into(),
+            ..About::default()
+        };
+        for (image, on, runs) in [
+            ("linux/amd64", "x86_64", true),
+            ("linux/arm64", "aarch64", true),
+            ("linux/arm64", "x86_64", false),
+            ("windows/amd64", "x86_64", false),
+            ("linux/", "x86_64", true),
+            ("/", "aarch64", true),
+            ("linux/riscv64", "riscv64", true),
+        ] {
+            assert_eq!(runs_on(image, &engine(on)), runs, "{image} on {on}");
+        }
     }
 }

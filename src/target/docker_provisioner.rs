@@ -191,7 +191,13 @@ impl Containers {
             return Err(Failed::Other(StartError::EmptyVolume(spec.workspace)));
         }
         engine.put_files(container, "/configs", &spec.files, FILES_OWNER).await?;
-        Ok(engine.act(container, Action::Start).await?)
+        let started = engine.act(container, Action::Start).await;
+        // People know it by its name.
+        let named = |e: EngineError| EngineError {
+            what: e.what.replace(container, &names::container(&spec.workspace.to_string())),
+            ..e
+        };
+        Ok(started.map_err(named)?)
     }
 
     async fn show(&self, workspace: Uuid, container: &str) -> Result<Instance, StartError> {

@@ -18,6 +18,28 @@ pub enum Answers {
     None,
 }
 
+/// Reads the last lines of a server's log.
+#[derive(Clone)]
+pub struct ServerLog(std::sync::Arc<dyn Fn() -> Vec<String> + Send + Sync>);
+
+impl ServerLog {
+    /// By a function that gives them, oldest first.
+    pub fn new(read: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        ServerLog(std::sync::Arc::new(read))
+    }
+
+    /// The lines, oldest first.
+    pub fn lines(&self) -> Vec<String> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for ServerLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServerLog")
+    }
+}
+
 /// What a target offers.
 #[derive(Clone, Debug, Default)]
 pub struct TargetFacts {
@@ -35,6 +57,8 @@ pub struct TargetFacts {
     pub offered: BTreeMap<String, Vec<OfferedModel>>,
     /// The engine that holds its containers.
     pub engine: Option<crate::docker::Engine>,
+    /// The server's own log, where the server runs here.
+    pub server_log: Option<ServerLog>,
     /// Requests that the server allows in a minute, when it says so.
     pub rate_limit: Option<u32>,
     /// Where the server differs from the catalogue: reported, never a red of the platform.

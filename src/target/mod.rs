@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use facts::{Answers, TargetFacts};
+pub use facts::{Answers, ServerLog, TargetFacts};
 
 use crate::domain::Secret;
 use crate::event::TargetIdentity;
@@ -142,6 +142,7 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             };
             target.identity.kind = Kind::Docker.as_str().into();
             target.sees(started.engine.clone());
+            target.facts.server_log = Some(ServerLog::new(started.platform.log_reader()));
             target.containers = Some(started);
             Ok(target)
         }

@@ -1,8 +1,13 @@
 //! Real containers. Without an engine every test says so and does nothing, unless
 //! `LIFECYCLE_REQUIRE_DOCKER=1`; the engine is afterwards exactly as it was before.
 
+mod bad_input;
+mod containers;
+mod engines;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fs::File;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lifecycle_harness::docker::{ContainerSpec, Engine, Settings, names};
@@ -19,6 +24,7 @@ struct Held {
     engine: Engine,
     before: BTreeSet<String>,
     _alone: MutexGuard<'static, ()>,
+    _among_processes: File,
 }
 
 impl Held {
@@ -40,14 +46,28 @@ fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
+/// What killed tests of earlier left would be neither before nor after.
+static SWEPT: LazyLock<()> = LazyLock::new(|| _ = docker_of(["sweep", "--docker"]).run().exit(0));
+
 /// The engine that docker's own client would find here, if it answers.
 #[track_caller]
 fn engine() -> Option<Held> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Another checkout on this machine may test on the same engine.
+    let among_processes = File::create(std::env::temp_dir().join("lifecycle-docker-tests.lock")).unwrap();
+    among_processes.lock().unwrap();
     let settings = Settings { host: var("DOCKER_HOST"), ..Settings::default() };
     let found = settings.connect().and_then(|engine| block(engine.ping()).map(|()| engine));
     match found {
-        Ok(engine) => Some(Held { before: Held::inventory(&engine), engine, _alone: alone }),
+        Ok(engine) => {
+            LazyLock::force(&SWEPT);
+            Some(Held {
+                before: Held::inventory(&engine),
+                engine,
+                _alone: alone,
+                _among_processes: among_processes,
+            })
+        }
         Err(error) if var("LIFECYCLE_REQUIRE_DOCKER").as_deref() == Some("1") => {
             panic!("LIFECYCLE_REQUIRE_DOCKER=1, but {}: {}", error.what, error.check.join("; "))
         }
@@ -65,7 +85,15 @@ fn moments(usual: u64, soak: u64) -> impl Iterator<Item = Duration> {
 }
 
 fn docker() -> Harness {
-    let harness = Harness::new().args(["run", "--target", "docker"]);
+    docker_of(["run", "--target", "docker"])
+}
+
+fn docker_of<const N: usize>(args: [&str; N]) -> Harness {
+    here(Harness::new().args(args))
+}
+
+/// On the engine of these tests.
+fn here(harness: Harness) -> Harness {
     match var("DOCKER_HOST") {
         Some(host) => harness.env("DOCKER_HOST", &host),
         None => harness,
@@ -125,8 +153,8 @@ fn a_kill_and_a_sweep_leave_nothing() {
         run.signal("KILL");
         let output = run.output();
         assert_eq!(output.code(), None);
-        output.then(["sweep", "--docker", "--dry-run"]).run().exit(0);
-        output.then(["sweep", "--docker"]).run().exit(0);
+        here(output.then(["sweep", "--docker", "--dry-run"])).run().exit(0);
+        here(output.then(["sweep", "--docker"])).run().exit(0);
         held.as_before(&format!("KILL after {after:?} and a sweep"));
     }
 }
@@ -156,7 +184,7 @@ fn two_runs_and_a_stranger_do_not_touch_each_other() {
     let second = docker().args(["local-restart-twice", "local-provision"]).spawn();
     let second = all_passed(second.output());
     all_passed(first.output());
-    second.then(["sweep", "--docker", "--older-than", "0s"]).run().exit(0);
+    here(second.then(["sweep", "--docker", "--older-than", "0s"])).run().exit(0);
     let there = block(held.engine.inspect(&container)).unwrap();
     let volume = block(held.engine.volumes_named(&[names::configs(&id)])).unwrap();
     block(held.engine.remove(&container)).unwrap();
@@ -174,7 +202,7 @@ fn a_sweep_leaves_a_live_run_alone() {
         let found = block(held.engine.labelled(names::RUN, None)).unwrap();
         (!found.is_empty()).then_some(())
     });
-    Harness::new().args(["sweep", "--docker"]).run().exit(0);
+    docker_of(["sweep", "--docker"]).run().exit(0);
     all_passed(run.output());
     held.as_before("after the live run");
 }
@@ -182,8 +210,8 @@ fn a_sweep_leaves_a_live_run_alone() {
 #[test]
 fn a_live_server_on_this_engine_is_looked_at_and_cleaned_up_after() {
     let Some(held) = engine() else { return };
-    let mut server = Harness::new()
-        .args(["serve", "platform", "--docker", "--listen", "127.0.0.1:0", "--admin-token", TOKEN])
+    let mut server = docker_of(["serve", "platform", "--docker", "--listen", "127.0.0.1:0"])
+        .args(["--admin-token", TOKEN])
         .args(["--time-scale", "10"])
         .spawn();
     let said = wait_for("the server", || {
@@ -192,14 +220,22 @@ fn a_live_server_on_this_engine_is_looked_at_and_cleaned_up_after() {
     });
     let base = said.0.lines().next().unwrap().to_owned();
     let provider = said.1.split("provider: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    // Somebody else's workspace, and another run against the same server, are nobody's business.
+    let image = block(held.engine.old_agent_images("")).unwrap().pop().unwrap();
+    let (id, container) = stranger(&held, &image);
     let before = Held::inventory(&held.engine);
-    let output = Harness::new()
-        .args(["run", "local-provision", "local-crash-recovers", "docker-started-again"])
-        .args(["docker-deleted-while-provisioning", "--docker", "--provider-url", &provider])
-        .at(&base)
-        .run();
-    all_passed(output);
-    assert_eq!(Held::inventory(&held.engine), before, "only what the run caused is removed, and all of it");
+    let live = |scenarios: &[&str]| {
+        let harness = Harness::new().args(["run"]).args(scenarios.iter().copied());
+        here(harness).args(["--docker", "--provider-url", &provider]).at(&base).spawn()
+    };
+    let first = live(&["local-provision", "local-crash-recovers", "docker-started-again"]);
+    let second = live(&["docker-deleted-while-provisioning", "docker-as-made", "local-pause-resume"]);
+    all_passed(first.output());
+    all_passed(second.output());
+    let after = Held::inventory(&held.engine);
+    block(held.engine.remove(&container)).unwrap();
+    block(held.engine.remove_volume(&names::configs(&id))).unwrap();
+    assert_eq!(after, before, "only what the runs caused is removed, and all of it");
     server.signal("TERM");
     server.output().exit(0);
     held.as_before("after the server");
@@ -255,7 +291,7 @@ fn an_engine_that_dies_ends_the_run_and_a_sweep_finishes_later() {
     dead.cancel();
     let output = run.output().exit(3);
     assert!(output.stderr.contains("sweep"), "what is left is told:\n{}", output.stderr);
-    output.then(["sweep", "--docker"]).run().exit(0);
+    here(output.then(["sweep", "--docker"])).run().exit(0);
     held.as_before("after an engine that died, and a sweep");
 }
 

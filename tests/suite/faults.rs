@@ -98,6 +98,8 @@ const TABLE: &[Row] = &[
         "dead-instance-stays-online",
     ),
     red("restart-noop", &["local-provision", "local-restart-context"], &[], "restart-keeps-old-instance"),
+    // Its heartbeats turn the row online again, and nobody takes that for the new instance.
+    green("old-lingers", &["local-provision"]),
     red("delete-leaks", ANSWER, &[], "delete-not-removed"),
     // The harness finds the workspace by its name and makes no second one.
     green("create-duplicates-on-retry", &["local-first-answer"]),

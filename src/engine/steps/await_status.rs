@@ -149,6 +149,12 @@ pub async fn reach(
                         continue;
                     }
                 }
+                // Before any edge only the instance that the create asked for can bring the row online.
+                let first = workspace.edge == 0 && status == Status::Online;
+                let own_edge = matches!(workspace.edge_name.as_str(), "restart" | "resume");
+                if first || (own_edge && new_instance && !proof.is_empty()) {
+                    context.run.ledger.seen_through(&workspace.id);
+                }
                 let proof = if proof.is_empty() { String::new() } else { format!(" ({proof})") };
                 let message = format!("{status} after {}{proof}", time::show(began.elapsed()));
                 return Ok(Passed { message, wait: Some(total) });

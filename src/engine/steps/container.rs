@@ -27,7 +27,7 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
     let action = verb.action.as_str();
     if matches!(action, "kill" | "stop" | "remove" | "restart" | "remove_volume") {
         // The platform may be making a new instance from now on.
-        context.run.ledger.settle(&workspace.id, false);
+        context.run.ledger.disturb(&workspace.id);
     }
     let work = act(context, &engine, &workspace, action);
     tokio::select! {
@@ -42,6 +42,7 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
         // The same instance again: nothing new is to be waited for.
         "unpause" | "connect" | "start" if w.baseline.instance == old => {
             w.baseline = Baseline::default();
+            w.replaced = None;
             w.edge = 0;
         }
         "unpause" | "connect" | "start" | "fill_volume" => {}

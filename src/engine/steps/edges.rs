@@ -321,7 +321,7 @@ pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepR
         return Err(Failure::of(FailureKind::Config, text));
     }
     let baseline = baseline(context, &workspace, step).await;
-    context.run.ledger.settle(&workspace.id, false);
+    context.run.ledger.disturb(&workspace.id);
     if let Some(engine) = context.run.target.engine.clone() {
         container::act(context, &engine, &workspace, "remove").await?;
         context.update(alias, |w| w.begin_edge("terminate", baseline));

@@ -21,7 +21,8 @@ use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scena
 const STALE: Duration = Duration::from_secs(8);
 
 /// What a look at something that is expected comes to.
-enum Look {
+pub(super) enum Look {
+    /// It holds.
     Right(Passed),
     /// Not so now; it may become so.
     NotYet(Failure),
@@ -49,6 +50,7 @@ pub async fn run(
             Expect::Event { workspace, event } => event_seen(context, &workspace.name, event)?,
             Expect::Value { left, is } => value(left.render(scope)?, is, scope),
             Expect::Gone { workspace } => gone(context, &workspace.name, step).await?,
+            Expect::Container(wanted) => super::expect_container::look(context, wanted, step, scope).await?,
         };
         let failure = match look {
             Look::Right(passed) => return Ok(passed),

@@ -8,6 +8,7 @@ mod container;
 mod create;
 mod edges;
 mod expect;
+mod expect_container;
 mod flow;
 mod http;
 mod settings;

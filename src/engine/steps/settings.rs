@@ -90,7 +90,7 @@ pub async fn secret(
         stored_keys(context, &workspace, verb, &path, step).await.map_err(|f| f.about(alias))?;
     }
     if let Some(baseline) = edge {
-        context.run.ledger.settle(&workspace.id, false);
+        context.run.ledger.disturb(&workspace.id);
         context.update(alias, |w| w.begin_edge("secret write", baseline));
     }
     Ok(Passed::with(format!("{} written, {} deleted", verb.set.len(), verb.delete.len())))
@@ -277,7 +277,7 @@ pub async fn model(
         .about(alias));
     }
     if let Some(baseline) = edge {
-        context.run.ledger.settle(&workspace.id, false);
+        context.run.ledger.disturb(&workspace.id);
         context.update(alias, |w| w.begin_edge("model change", baseline));
     }
     let names = workspace.secrets.keys().cloned().collect();

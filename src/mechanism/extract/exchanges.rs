@@ -35,10 +35,10 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     secrets(&symptoms.exchanges, facts);
 }
 
-/// Exchanges without those that the end of the step cut off: when the same was answered before, an
-/// impatience of a moment says nothing about the server.
+/// Exchanges without those that the end of the step cut off: beside one that was answered, or waited for in
+/// earnest, an impatience of a moment says nothing about the server.
 fn heard(exchanges: &[Exchange]) -> Vec<&Exchange> {
-    let answered = exchanges.iter().any(|e| e.status.is_some());
+    let answered = exchanges.iter().any(|e| e.status.is_some() || e.took_ms >= PATIENCE);
     let cut = |e: &&Exchange| {
         let out_of_time = e.error.as_deref().is_some_and(|t| t.contains("no whole answer"));
         answered && out_of_time && e.took_ms < PATIENCE

@@ -1,5 +1,6 @@
 //! Facts from symptoms: each is set only where its source was seen.
 
+mod container;
 mod exchanges;
 mod instance;
 
@@ -18,6 +19,7 @@ pub fn facts_of(symptoms: &Symptoms) -> Facts {
     exchanges::add(symptoms, &mut facts);
     record(symptoms, &mut facts);
     instance::add(symptoms, &mut facts);
+    container::add(symptoms, &mut facts);
     events(symptoms, &mut facts);
     activity(symptoms, &mut facts);
     surroundings(symptoms, &mut facts);

@@ -338,6 +338,64 @@ fn a_look_that_the_deadline_cut_off_is_no_hang() {
         .lost("activity", "no whole answer within 0 ms");
     case.0.exchanges.last_mut().unwrap().took_ms = 0;
     assert_eq!(diagnose(&case.0).mechanism, UNCLASSIFIED);
+    // A message that was waited for in earnest, and a look that had no time left.
+    let mut case = self::case("a2a", "no answer").lost("message", "no whole answer within 5.00 s");
+    case = case.lost("read the row", "no whole answer within 0 ms").part("server", json!({}));
+    case.0.exchanges.last_mut().unwrap().took_ms = 0;
+    assert_eq!(diagnose(&case.0).mechanism, "reply-too-slow");
+}
+
+#[test]
+fn what_an_engine_saw_has_the_right_name() {
+    let events =
+        |all: &[&str]| json!(all.iter().map(|what| json!({ "at": 1, "what": what })).collect::<Vec<_>>());
+    let of = |status: &str, restarts: i64, oom: bool| json!({ "status": status, "exit_code": 1, "restarts": restarts, "oom_killed": oom, "error": "" });
+    let shown = |container: Value, all: &[&str], on_network: bool, answered: Option<bool>| {
+        let asked =
+            answered.map(|answered| json!({ "answered": answered, "said": "http://gateway: refused" }));
+        json!({
+            "container": container, "events": events(all), "log": ["x"], "volumes": [],
+            "on_network": on_network, "platform_from_inside": asked,
+        })
+    };
+    let waits = || case("await", "not in time").row("provisioning", "");
+    let engine = |data: Value| waits().part("container", data);
+    let failed = |line: &str| {
+        let log = json!({ "lines": [format!("12:00:00 Provisioner: start w failed: {line}")] });
+        case("await", "failed").row("failed", "workspace start failed").part("server log", log)
+    };
+    let table = [
+        (engine(shown(of("running", 0, false), &["start"], true, Some(true))), UNCLASSIFIED),
+        (
+            engine(shown(of("restarting", 3, false), &["die (exit code 3)"], true, None)),
+            "container-keeps-exiting",
+        ),
+        // Started again, the flag is gone; the engine's events are not.
+        (
+            engine(shown(of("running", 1, false), &["oom", "die (exit code 137)"], true, None)),
+            "container-out-of-memory",
+        ),
+        (engine(shown(of("exited", 0, true), &[], true, None)), "container-out-of-memory"),
+        (engine(shown(of("exited", 0, false), &["die (exit code 1)"], true, None)), "container-ended"),
+        (engine(shown(of("paused", 0, false), &["pause"], true, None)), "container-frozen"),
+        (engine(shown(of("running", 0, false), &[], false, Some(false))), "container-cut-off"),
+        (engine(shown(of("running", 0, false), &[], true, Some(false))), "platform-unreachable-from-inside"),
+        (
+            failed("Conflict. The container name \"/ws-w\" is already in use by container"),
+            "container-name-taken",
+        ),
+        (failed("Bind for 127.0.0.1:1 failed: port is already allocated"), "container-port-taken"),
+        (failed("write /x: no space left on device (500)"), "engine-disk-full"),
+        (failed("exec /agent: exec format error"), "image-cannot-run"),
+        (failed("exec: \"/agent\": stat /agent: no such file or directory: unknown"), "image-without-agent"),
+        (failed("No such image: x:1 (404)"), "image-missing"),
+        (failed("network molecule-core-net not found (404)"), "container-network-missing"),
+        (failed("something else"), "provision-start-failed"),
+    ];
+    for (case, wanted) in table {
+        let got = diagnose(&case.0);
+        assert_eq!(got.mechanism, wanted, "{:?}", case.0.evidence.parts);
+    }
 }
 
 #[test]

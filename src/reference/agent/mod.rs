@@ -4,6 +4,7 @@
 //! exactly as the runtime's own client would. One implementation, embedded as a task or as a process.
 
 mod loops;
+mod memory;
 mod model;
 mod overrides;
 mod rpc;
@@ -28,6 +29,10 @@ use super::wire;
 
 /// Names of faults that an agent shows, in its environment: comma-separated.
 pub const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";
+/// An agent process that ends as soon as it starts.
+const EXIT_AT_ONCE: &str = "exit-at-once";
+/// An agent process that takes all the memory it may have.
+const OUT_OF_MEMORY: &str = "takes-all-memory";
 /// Where requests to a provider go instead: `https://origin=http://origin`, comma-separated; `*` is any origin.
 pub const OVERRIDE_VARIABLE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
 /// The port that an agent listens on inside a container.
@@ -157,6 +162,11 @@ impl Core {
         self.var(FAULTS_VARIABLE).is_some_and(|names| names.split(',').any(|n| n == name))
     }
 
+    /// Whether it is a process of its own: what it does to itself, it does to nobody else.
+    fn is_process(&self) -> bool {
+        matches!(self.config, Config::Directory(_))
+    }
+
     fn workspace(&self) -> &str {
         self.var("WORKSPACE_ID").unwrap_or_default()
     }
@@ -210,6 +220,10 @@ pub async fn start(settings: Settings) -> io::Result<Running> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
     }
+    let told = settings.env.get(FAULTS_VARIABLE).map(String::as_str).unwrap_or_default();
+    if told.split(',').any(|fault| fault == EXIT_AT_ONCE) {
+        return Err(io::Error::other("its environment tells it to end at once"));
+    }
     let listener = TcpListener::bind(settings.listen).await?;
     let addr = listener.local_addr()?;
     let directory = settings.env.get("WORKSPACE_CONFIG_PATH").map_or("/configs", String::as_str);
@@ -237,7 +251,10 @@ fn launch(core: Core, listener: TcpListener) -> Agent {
     tasks.spawn(async move {
         let _ = serving.await;
     });
-    if !core.fault("never-online") {
+    if core.is_process() && core.fault(OUT_OF_MEMORY) {
+        let core = Arc::clone(&core);
+        tasks.spawn(async move { core.say(&memory::take_all(&core).await) });
+    } else if !core.fault("never-online") {
         let (core, closed) = (Arc::clone(&core), closed.clone());
         tasks.spawn(async move {
             let _ = closed.run_until_cancelled(loops::speak(core)).await;

@@ -11,7 +11,7 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{AgentKind, Core, model};
+use super::{AgentKind, Core, memory, model};
 use crate::domain::answers::STUB_REPLY;
 use crate::reference::reply;
 
@@ -67,7 +67,7 @@ fn text_of(message: &Value) -> String {
     parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
-async fn speak(core: &Core, request: &Value) -> String {
+async fn speak(core: &Arc<Core>, request: &Value) -> String {
     let message = &request["params"]["message"];
     let kind = message["metadata"]["kind"].as_str().unwrap_or("message");
     core.say(&format!("received {kind} {}", message["messageId"].as_str().unwrap_or("without an id")));
@@ -79,6 +79,15 @@ async fn speak(core: &Core, request: &Value) -> String {
     }
     if core.fault("error-as-text") {
         return "Agent error: 529 overloaded_error: the model is overloaded".to_owned();
+    }
+    if core.is_process() && text_of(message) == memory::TAKE_ALL {
+        // The answer leaves first: a message without one would be delivered again.
+        let own = Arc::clone(core);
+        tokio::spawn(async move {
+            own.clock.sleep(memory::PAUSE).await;
+            own.say(&memory::take_all(&own).await);
+        });
+        return "taking all memory".to_owned();
     }
     match model::ask(core, &text_of(message)).await {
         Ok(text) => text,

@@ -1,6 +1,6 @@
 //! `expect:`, one subject at a time.
 
-use crate::scenario::model::{ActivityRow, ActivitySource, Expect};
+use crate::scenario::model::{ActivityRow, ActivitySource, ContainerExpect, Expect};
 use crate::scenario::raw::expect::RawExpect;
 use crate::scenario::raw::values::Text;
 use crate::source::{Span, did_you_mean};
@@ -9,14 +9,20 @@ use crate::yaml::{Kind, Node};
 use super::Check;
 
 /// Subjects and the fields that go with each.
-const SUBJECTS: [(&str, &[&str]); 6] = [
+const SUBJECTS: [(&str, &[&str]); 7] = [
     ("row_of", &["json"]),
     ("env_of", &["satisfies", "stable", "vars"]),
     ("activity_of", &["has", "source", "kind", "method", "text", "status"]),
     ("event_of", &["event"]),
+    ("container_of", &["state", "satisfies", "json", "volumes"]),
     ("gone", &[]),
     ("value", &["is"]),
 ];
+
+/// States of a container; `absent` is none of the engine's.
+const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "exited", "dead", "absent"];
+/// Volumes of a workspace.
+const VOLUMES: [&str; 3] = ["configs", "workspace", "sessions"];
 
 impl Check<'_> {
     pub(super) fn expect(&mut self, node: &Node, span: Span) -> Option<Expect> {
@@ -27,8 +33,8 @@ impl Check<'_> {
             [one] => **one,
             [] => {
                 if !matches!(node.kind, Kind::Map(_)) || !self.has_errors() {
-                    let hint = "name one of `row_of`, `env_of`, `activity_of`, `event_of`, `gone`, `value`"
-                        .to_owned();
+                    let subjects = SUBJECTS.map(|(subject, _)| format!("`{subject}`"));
+                    let hint = format!("name one of {}", subjects.join(", "));
                     self.error(
                         "expect-subject",
                         span,
@@ -91,6 +97,7 @@ impl Check<'_> {
                 }
                 Expect::Event { workspace, event: event.value }
             }
+            "container_of" => Expect::Container(self.expect_container(raw, span)?),
             "gone" => Expect::Gone { workspace: self.workspace(raw.gone.as_ref()?) },
             _ => {
                 let left = self.value(node.get("value")?);
@@ -126,6 +133,41 @@ impl Check<'_> {
             self.error("new-instance", span, message, "`stable` compares with the one before", None);
         }
         Some(Expect::Env { workspace, satisfies_provider, stable, vars })
+    }
+
+    fn expect_container(&mut self, raw: &RawExpect, span: Span) -> Option<ContainerExpect> {
+        let workspace = self.workspace(raw.container_of.as_ref()?);
+        let states = self.texts(raw.state.as_ref());
+        for state in &states {
+            self.word(state, &STATES, "a state of a container");
+        }
+        if let Some(what) = &raw.satisfies {
+            self.word(what, &["contract"], "a set of rules for containers");
+        }
+        let mut volumes = Vec::new();
+        for (key, value) in self.entries(raw.volumes.as_ref()) {
+            self.word(&Text { value: key.text.clone(), span: key.span }, &VOLUMES, "a volume of a workspace");
+            let is = self.text_of(&value);
+            self.word(&is, &["present", "absent"], "how a volume can be");
+            volumes.push((key.text, is.value == "present"));
+        }
+        let expect = ContainerExpect {
+            workspace,
+            states: states.iter().map(|s| s.value.clone()).collect(),
+            contract: raw.satisfies.is_some(),
+            json: self.json_tests(raw.json.as_ref()),
+            volumes,
+        };
+        let absent = states.iter().find(|s| s.value == "absent");
+        if let Some(absent) = absent.filter(|_| expect.contract || !expect.json.is_empty()) {
+            let message = "nothing else can hold of a container that is not there";
+            self.error("expect-absent", absent.span, message, "`absent` leaves `volumes` only", None);
+        }
+        if !expect.contract && [expect.states.len(), expect.json.len(), expect.volumes.len()] == [0; 3] {
+            let hint = "for example `state: running`, `satisfies: contract`, `volumes: {configs: absent}`";
+            self.required(None, "container_of", "state`, `satisfies`, `json` or `volumes", span, hint);
+        }
+        Some(expect)
     }
 
     fn expect_activity(&mut self, raw: &RawExpect) -> Option<Expect> {

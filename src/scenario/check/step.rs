@@ -318,6 +318,7 @@ fn default_name(verb: &Verb) -> String {
             Expect::Event { workspace, event } => format!("expect {event} of {}", workspace.name),
             Expect::Value { .. } => "expect value".to_owned(),
             Expect::Gone { workspace } => format!("expect {} gone", workspace.name),
+            Expect::Container(c) => format!("expect container of {}", c.workspace.name),
         },
         Verb::Capture(map) => {
             format!("capture {}", map.keys().map(String::as_str).collect::<Vec<_>>().join(", "))

@@ -1,0 +1,25 @@
+//! `lifecycle probe`: does an address answer HTTP from here? What evidence runs inside containers.
+
+use std::time::{Duration, Instant};
+
+use super::args::ProbeArgs;
+use super::failure::CliError;
+use super::{Shell, runtime};
+use crate::docker::probe::line;
+use crate::domain::ExitCode;
+use crate::http::{Client, Config, Request};
+
+/// Asks once and prints one line of JSON.
+pub(crate) fn run(args: &ProbeArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    // Nothing secret is sent, and who answers is not the question; an image of nothing but this program has no roots.
+    let config = Config { tls: args.url.starts_with("https:"), insecure: true, ..Config::default() };
+    let client = Client::new(&config).map_err(|e| CliError::new(ExitCode::Environment, e))?;
+    let request = Request { method: "GET".into(), url: args.url.clone(), ..Request::default() };
+    let answer = runtime()?.block_on(client.send(&request, Instant::now() + Duration::from_secs(3)));
+    let (answered, said) = match answer {
+        Ok(answer) => (true, format!("{} answered {}", args.url, answer.status)),
+        Err(error) => (false, format!("{}: {}", args.url, error.text)),
+    };
+    shell.printer.data(&line(answered, &said))?;
+    Ok(if answered { ExitCode::Passed } else { ExitCode::Environment })
+}

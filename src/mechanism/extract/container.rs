@@ -1,0 +1,54 @@
+//! The container as the engine showed it, and what the engine did to it.
+
+use serde_json::Value;
+
+use super::{part, plain, short_time, yes};
+use crate::mechanism::Symptoms;
+use crate::mechanism::facts::Facts;
+use crate::platform::record::text;
+
+pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
+    let Some(data) = part(symptoms, "container") else { return };
+    let texts = |field: &str| -> Vec<String> {
+        data.get(field).and_then(Value::as_array).into_iter().flatten().map(plain).collect()
+    };
+    let events: Vec<String> = data
+        .get("events")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|event| text(event, "what").to_owned())
+        .collect();
+    let out_of_memory = events.iter().any(|event| event == "oom");
+    facts.list("container.events", events);
+    facts.list("container.volumes", texts("volumes"));
+    if let Some(on) = data.get("on_network").and_then(Value::as_bool) {
+        facts.set("container.on_network", yes(on));
+    }
+    if let Some(probe) = data.get("platform_from_inside").filter(|p| p.is_object()) {
+        facts.set("container.reaches_platform", yes(probe["answered"] == true));
+        facts.set("container.probe", text(probe, "said"));
+    }
+    let Some(container) = data.get("container").filter(|c| c.is_object()) else {
+        facts.set("container.status", "none");
+        facts.set("container.oom", yes(out_of_memory));
+        facts.set("instance", "none");
+        return;
+    };
+    let status = text(container, "status");
+    facts.set("container.status", status);
+    facts.set("container.oom", yes(out_of_memory || container["oom_killed"] == true));
+    for (fact, field) in [("container.exit_code", "exit_code"), ("container.restarts", "restarts")] {
+        facts.set(fact, plain(&container[field]));
+    }
+    facts.set("container.error", text(container, "error"));
+    let log: Vec<String> = texts("log").iter().map(|line| short_time(line)).collect();
+    facts.list("container.log", log.clone());
+    if facts.get("instance.log").is_none() {
+        facts.list("instance.log", log);
+    }
+    // An environment can be read of a container that ended, too.
+    if matches!(status, "exited" | "dead" | "restarting") {
+        facts.set("instance", "ended");
+    }
+}
