@@ -10,6 +10,7 @@ mod library;
 mod mechanisms;
 pub mod model;
 mod plan;
+mod profile;
 mod report;
 mod run;
 mod serve;
@@ -83,7 +84,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Sweep(args) => sweep::run(&args, shell),
         Command::Serve(args) => serve::run(args, shell),
         Command::Doctor => doctor::run(shell),
-        Command::Schema => info::schema(shell),
+        Command::Schema { of } => info::schema(of, shell),
         Command::Completions { shell: which } => info::completions(which, shell),
         Command::Man => info::man(shell),
     }

@@ -35,6 +35,8 @@ mod pages;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod secrets;
