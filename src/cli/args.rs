@@ -170,6 +170,9 @@ pub(crate) enum QuirksArg {
 /// `run`.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
+    /// Bring a server up as a profile says, and down again: its name or file
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"])]
+    pub profile: Option<String>,
     /// Names, @tags, files or folders
     #[arg(value_name = "PATH|NAME|@TAG")]
     pub selection: Vec<String>,

@@ -13,6 +13,7 @@ mod plan;
 mod profile;
 mod report;
 mod run;
+mod run_profile;
 mod serve;
 pub mod settings;
 mod sweep;

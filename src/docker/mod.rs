@@ -14,6 +14,7 @@ pub mod names;
 pub mod networks;
 pub mod owned;
 pub mod owner;
+pub mod tags;
 pub mod tar;
 pub mod volumes;
 

@@ -15,7 +15,7 @@ use super::state::RunState;
 use super::summary::summary_lines;
 use super::text::{brief, clean, clock, count, fill};
 use crate::event::{
-    EnvObservation, Event, EventKind, RunStarted, StepFinished, StepOutcome, StepWaiting, Verdict,
+    EnvObservation, Event, EventKind, PartState, RunStarted, StepFinished, StepOutcome, StepWaiting, Verdict,
 };
 use crate::output::Printer;
 
@@ -81,6 +81,20 @@ impl Console {
         let at = &event.at;
         match &event.event {
             EventKind::RunStarted(started) => self.run_started(at, started),
+            EventKind::Part(part) => {
+                let text = format!("{}  {}", part.part, part.text);
+                match part.state {
+                    PartState::Failed | PartState::Died => {
+                        self.say(at, part.state.as_str().to_uppercase().as_str(), &text);
+                        let lines: Vec<String> = part.lines.iter().map(|l| format!("    {}", clean(l))).collect();
+                        if !lines.is_empty() {
+                            self.print(&lines.join("\n"));
+                        }
+                    }
+                    PartState::Given | PartState::Ready => self.note(at, "UP", &text),
+                    PartState::Stopped => self.note(at, "DOWN", &text),
+                }
+            }
             EventKind::Planned(planned) => {
                 let skipped = planned.scenarios.iter().filter(|s| s.skip.is_some()).count();
                 let all = count(planned.scenarios.len() as u64, "scenario");

@@ -35,6 +35,8 @@ pub struct TargetFacts {
     pub offered: BTreeMap<String, Vec<OfferedModel>>,
     /// The engine that holds its containers.
     pub engine: Option<crate::docker::Engine>,
+    /// What the server prints, when a profile started it.
+    pub log: Option<super::profile::part_log::PartLog>,
     /// Requests that the server allows in a minute, when it says so.
     pub rate_limit: Option<u32>,
     /// Where the server differs from the catalogue: reported, never a red of the platform.

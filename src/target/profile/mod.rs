@@ -1,9 +1,14 @@
 //! Profiles: which server, how it is brought up and down, and what runs against it.
 
+pub mod books;
 mod check;
 pub mod foresee;
+pub mod lane;
 pub mod model;
+pub mod part_log;
+pub mod process;
 pub mod raw;
+pub mod ready;
 mod saas;
 mod shipped;
 pub mod values;
