@@ -18,6 +18,7 @@ mod serve;
 pub mod settings;
 mod sweep;
 mod sweep_docker;
+mod sweep_profile;
 
 use std::ffi::OsString;
 

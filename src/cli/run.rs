@@ -18,8 +18,7 @@ use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
 use crate::event::{
-    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
-    Verdict,
+    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity, Verdict,
 };
 use crate::http;
 use crate::models::catalogue::Catalogue;
@@ -336,7 +335,8 @@ impl Work<'_> {
         if self.profile.is_some() {
             log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));
         } else {
-            let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
+            let identity =
+                self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
         for drift in &target.facts.drift {

@@ -29,8 +29,10 @@ impl Chosen {
     /// The target's flags, as the profile decides them.
     pub fn target_args(&self, typed: &TargetArgs) -> Result<TargetArgs, CliError> {
         let twice = |flag: &str, field: &str| {
-            let text = format!("{flag} is given, and the profile `{}` has its own `{field}`", self.profile.name);
-            Err(CliError::new(ExitCode::BadInput, text).next(format!("leave one of them out: {flag}, or `{field}` in the file")))
+            let text =
+                format!("{flag} is given, and the profile `{}` has its own `{field}`", self.profile.name);
+            Err(CliError::new(ExitCode::BadInput, text)
+                .next(format!("leave one of them out: {flag}, or `{field}` in the file")))
         };
         if typed.admin_token.is_some() && self.profile.admin_token.is_some() {
             return twice("--admin-token", "admin_token");
@@ -56,8 +58,9 @@ impl Chosen {
         folder: &RunFolder,
         log: &Log,
     ) -> Result<Lane, CliError> {
-        let program = super::settings::program()
-            .map_err(|e| CliError::new(ExitCode::Environment, format!("this program does not know where it is: {e}")))?;
+        let program = super::settings::program().map_err(|e| {
+            CliError::new(ExitCode::Environment, format!("this program does not know where it is: {e}"))
+        })?;
         let setup = Setup {
             profile: Arc::clone(&self.profile),
             env: shell.env.vars().clone(),
@@ -69,10 +72,13 @@ impl Chosen {
             engine: shell.env.docker(),
             http: settings.http.clone(),
         };
-        let lane = Lane::new(setup)
-            .map_err(|e| CliError::new(ExitCode::Environment, format!("no port of loopback can be had: {e}")))?;
+        let lane = Lane::new(setup).map_err(|e| {
+            CliError::new(ExitCode::Environment, format!("no port of loopback can be had: {e}"))
+        })?;
         settings.base_url = Some(lane.base_url());
-        settings.declared.extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
+        settings
+            .declared
+            .extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
         if let Some(token) = lane.admin_token() {
             settings.admin_token = Some(token);
         }
@@ -150,7 +156,12 @@ pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Re
 }
 
 /// Files a verdict for every scenario of a run that did not get to any.
-pub(crate) fn file_unrun(log: &Log, instances: &[Instance], verdict: Verdict, reason: &str) -> BTreeMap<Verdict, usize> {
+pub(crate) fn file_unrun(
+    log: &Log,
+    instances: &[Instance],
+    verdict: Verdict,
+    reason: &str,
+) -> BTreeMap<Verdict, usize> {
     let skip = (verdict == Verdict::Skipped).then(|| reason.to_owned());
     let planned = instances.iter().map(|i| {
         let mut planned = plan::planned(i);
@@ -173,7 +184,13 @@ pub(crate) fn file_unrun(log: &Log, instances: &[Instance], verdict: Verdict, re
 }
 
 /// A run of which nothing is configured: loud, counted, red only when live work was demanded.
-pub(crate) fn all_skipped(log: &Log, instances: &[Instance], why: &str, require_live: bool, began: Instant) -> RunFinished {
+pub(crate) fn all_skipped(
+    log: &Log,
+    instances: &[Instance],
+    why: &str,
+    require_live: bool,
+    began: Instant,
+) -> RunFinished {
     log.emit(EventKind::Warning { scenario: None, text: format!("nothing runs: {why}") });
     let counts = file_unrun(log, instances, Verdict::Skipped, why);
     let exit = if require_live { ExitCode::NotLive } else { ExitCode::Passed };

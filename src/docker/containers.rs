@@ -211,7 +211,8 @@ impl Engine {
             Action::Pause => ("pause", docker.pause_container(container).await),
             Action::Unpause => ("unpause", docker.unpause_container(container).await),
             Action::Remove => {
-                let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
+                let options =
+                    RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
                 ("remove", docker.remove_container(container, Some(options)).await)
             }
         };

@@ -22,6 +22,13 @@ impl Owner {
         Some(Owner { host: host(), pid, started: started(pid)? })
     }
 
+    /// It ran on this machine, which was started again since.
+    pub fn is_of_an_earlier_boot(&self) -> bool {
+        let here = host();
+        let name = |host: &str| host.rsplit_once('/').map(|(name, _)| name.to_owned());
+        self.host != here && name(&self.host) == name(&here)
+    }
+
     /// Every process of a group.
     pub fn group(group: u32) -> Vec<Owner> {
         let member = |pid: &u32| stat(*pid).is_some_and(|(of, _)| of == group);
@@ -108,7 +115,11 @@ mod tests {
         assert_eq!(this.lives(), Some(true));
         let earlier = Owner { started: this.started.wrapping_sub(1), ..this.clone() };
         assert_eq!(earlier.lives(), Some(false), "the same id, another process");
-        assert_eq!(Owner { host: "elsewhere".into(), ..this }.lives(), None);
+        let elsewhere = Owner { host: "elsewhere/0".into(), ..this.clone() };
+        assert_eq!((elsewhere.lives(), elsewhere.is_of_an_earlier_boot()), (None, false));
+        let name = this.host.split('/').next().unwrap_or_default();
+        assert!(Owner { host: format!("{name}/0"), ..this.clone() }.is_of_an_earlier_boot());
+        assert!(!this.is_of_an_earlier_boot());
         assert_eq!(Owner::parse("nonsense"), None);
     }
 }

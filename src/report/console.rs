@@ -86,7 +86,8 @@ impl Console {
                 match part.state {
                     PartState::Failed | PartState::Died => {
                         self.say(at, part.state.as_str().to_uppercase().as_str(), &text);
-                        let lines: Vec<String> = part.lines.iter().map(|l| format!("    {}", clean(l))).collect();
+                        let lines: Vec<String> =
+                            part.lines.iter().map(|l| format!("    {}", clean(l))).collect();
                         if !lines.is_empty() {
                             self.print(&lines.join("\n"));
                         }

@@ -79,7 +79,10 @@ pub fn identity(state: &RunState) -> Vec<(&'static str, String)> {
     }
     for part in state.parts.iter().filter(|p| matches!(p.state, PartState::Failed | PartState::Died)) {
         let text = format!("{} {}: {}", part.part, part.state.as_str(), part.text);
-        all.push(("part", [text].into_iter().chain(part.lines.iter().cloned()).collect::<Vec<_>>().join("\n")));
+        all.push((
+            "part",
+            [text].into_iter().chain(part.lines.iter().cloned()).collect::<Vec<_>>().join("\n"),
+        ));
     }
     if let Some(finished) = &state.finished {
         all.push(("exit_code", finished.code.to_string()));

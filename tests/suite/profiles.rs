@@ -1,6 +1,10 @@
 //! Profiles: the file, and servers that a run brings up and down.
 
-use super::harness::Harness;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::harness::{Harness, of_kind, signal, wait_for, word};
 
 /// A profile with one thing wrong: the lines, the code, and what the error says.
 const WRONG: &[(&str, &str, &str)] = &[
@@ -163,4 +167,269 @@ fn what_a_profile_names_must_be_there() {
     let plan = |name: &str| Harness::new().args(["plan", "--profile", name]).run().exit(2);
     plan("nope").stderr_has("there is no profile `nope`");
     plan("./nope.yaml").stderr_has("cannot read ./nope.yaml");
+}
+
+fn with_profile(text: &str) -> Harness {
+    Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"])
+}
+
+/// Ids of processes that a run started and that still run; a zombie does not.
+fn alive(run: &Path) -> Vec<String> {
+    let mark = format!("LIFECYCLE_STARTED_BY={}", run.file_name().unwrap().display());
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|e| e.path());
+    let marked = processes.filter(|path| {
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        environment.split(|b| *b == 0).any(|pair| pair == mark.as_bytes())
+    });
+    marked.map(|path| path.display().to_string()).collect()
+}
+
+fn states(events: &[serde_json::Value]) -> Vec<String> {
+    of_kind(events, "part").map(|p| format!("{} {}", word(&p["part"]), word(&p["state"]))).collect()
+}
+
+#[test]
+fn a_server_is_brought_up_used_and_brought_down() {
+    let output = with_profile(SERVES).run().exit(0).stderr_has("server  ready after").stderr_has("DOWN");
+    let (run, events) = (output.run_folder(), output.events());
+    assert_eq!(states(&events), ["server ready", "server stopped"]);
+    assert!(events[0]["event"].get("run_started").is_some(), "the identity comes first");
+    assert!(events[events.len() - 1]["event"].get("run_finished").is_some(), "the end comes last");
+    assert_eq!(alive(&run), Vec::<String>::new());
+    let log = fs::read_to_string(run.join("logs/server.log")).unwrap();
+    assert!(log.contains("stop it with Ctrl-C"), "{log}");
+    let asked = of_kind(&events, "intent").filter(|i| i["kind"] == "process").count();
+    assert_eq!(asked, 1, "it is in the ledger before it is started");
+    let report = output.then(["report", "--json", "r.json", "--junit", "r.xml"]).run().exit(0);
+    let json: serde_json::Value = serde_json::from_str(&report.file("r.json")).unwrap();
+    assert_eq!(json["run"]["target"]["capabilities"][0], "managed", "the target as it was found");
+    assert_eq!(json["run"]["profile"]["name"], "p.yaml");
+    assert_eq!(json["parts"].as_array().unwrap().len(), 2);
+}
+
+/// A server that is none: what it does, what is said, the code.
+const NONE: &[(&str, &str)] = &[
+    (r#"["/bin/sh", "-c", "echo first words; echo last words >&2; exit 7"]"#, "exit status 7"),
+    (r#"["/bin/sh", "-c", "echo last words; kill -9 $$"]"#, "signal 9"),
+    (r#"["/bin/sh", "-c", "echo last words; sleep 60"]"#, "not ready within 1.00 s"),
+    (r#"["/bin/sh", "-c", "echo last words; trap '' TERM; sleep 60 & wait; sleep 60"]"#, "not ready within"),
+];
+
+#[test]
+fn a_server_that_is_not_ready_is_the_environments_fault_and_its_last_words_are_shown() {
+    for (command, said) in NONE {
+        let text = format!(
+            "profile: none\nports: [server]\nrun: [local-provision, access-health]\nserver:\n  command: {command}\n  \
+             url: \"http://127.0.0.1:${{ports.server}}\"\n  ready: {{ http: \"${{server.url}}/health\", within: 1s }}\n  \
+             stop: {{ grace: 100ms }}\n"
+        );
+        let output = with_profile(&text).args(["--junit", "r.xml"]).run().exit(3);
+        let output = output.stderr_has(said).stderr_has("last words").stderr_has("logs/server.log");
+        let verdicts = output.verdicts();
+        assert!(verdicts.len() == 2 && verdicts.iter().all(|(_, v)| v == "error"), "{verdicts:?}");
+        assert!(output.file("r.xml").contains("last words"), "JUnit has them");
+        assert_eq!(alive(&output.run_folder()), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn what_cannot_be_started_says_so() {
+    let text = SERVES.replace("\"${program}\"", "/nowhere/server");
+    with_profile(&text).run().exit(3).stderr_has("cannot run `/nowhere/server`: there is no such program");
+    let text = SERVES.replace("server:\n", "server:\n  user: nobody-of-that-name\n");
+    with_profile(&text).run().exit(3).stderr_has("no user `nobody-of-that-name`");
+    let text = SERVES.replace("server:\n", "server:\n  before: [[/bin/sh, -c, \"echo broken; exit 3\"]]\n");
+    with_profile(&text).run().exit(3).stderr_has("exit status 3").stderr_has("broken");
+    let text = SERVES.replace("server:\n", "server:\n  pass: [MOLECULE_ORG_ID]\n");
+    let refused = with_profile(&text).env("MOLECULE_ORG_ID", "org-1").run().exit(2);
+    refused.stderr_has("SaaS mode").stderr_has("CP_PROVISION_URL");
+}
+
+#[test]
+fn services_come_before_the_server_and_go_after_it() {
+    let services = r#"
+folders: [data]
+services:
+  given:
+    given: GIVEN_URL
+  files:
+    before: [[/bin/sh, -c, "echo made > ${folders.data}/file"]]
+    command: [/bin/sh, -c, "cat ${folders.data}/file; echo up on ${ports.server}; exec sleep 60"]
+    url: "file:${folders.data}/file"
+    ready: [{ log: "^made$" }, { log: "^up on [0-9]+$" }]
+    after: [[/bin/sh, -c, "echo after >> ${folders.data}/file"]]
+    stop: { signal: INT, grace: 5s }
+"#;
+    let text = SERVES.replace("run:", &format!("{}\nrun:", services.trim()));
+    let text =
+        text.replace("env: {", "env: { DATA: \"${services.files.url}\", OTHER: \"${services.given.url}\",");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let given = format!("http://{}", listener.local_addr().unwrap());
+    let temp = tempfile::tempdir().unwrap();
+    let output = with_profile(&text)
+        .env("GIVEN_URL", &given)
+        .env("TMPDIR", temp.path().to_str().unwrap())
+        .run()
+        .exit(0);
+    let wanted = ["given given", "files ready", "server ready", "server stopped", "files stopped"];
+    assert_eq!(states(&output.events()), wanted);
+    output.stderr_has("signal 2");
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "the folder is removed");
+    // Nobody answers where it is said to be.
+    drop(listener);
+    with_profile(&text)
+        .env("GIVEN_URL", "http://127.0.0.1:1")
+        .run()
+        .exit(3)
+        .stderr_has("GIVEN_URL says where it is");
+    with_profile(&text).run().exit(2).stderr_has("none of GIVEN_URL is set");
+}
+
+#[test]
+fn a_server_that_dies_ends_the_run_and_is_named() {
+    let text = SERVES.replace(
+        "[\"${program}\", serve",
+        "[/bin/sh, -c, \"\\\"$0\\\" \\\"$@\\\" & echo $! > pid; wait $!; echo it went away; exit 9\", \"${program}\", serve",
+    );
+    let text = text.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
+    let run = with_profile(&text).spawn();
+    wait_for("a workspace", || {
+        let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("\"observed\"").then_some(())
+    });
+    let pid = fs::read_to_string(run.dir().path().join("pid")).unwrap();
+    signal(pid.trim().parse().unwrap(), "KILL");
+    let output = run.output().exit(3).stderr_has("the profile's `server` ended by itself: exit status 9");
+    let output = output.stderr_has("it went away");
+    let events = output.events();
+    assert_eq!(states(&events), ["server ready", "server died", "server stopped"]);
+    let last = &events[events.len() - 1]["event"]["run_finished"];
+    assert_eq!(last["left"], serde_json::json!([]), "what it had went with it");
+    output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+}
+
+#[test]
+fn interrupts_bring_everything_down_at_any_moment() {
+    let slow =
+        SERVES.replace("ready: {", "ready: [{ log: never, within: 60s }, {").replace("20s }", "20s }]");
+    let busy = SERVES.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
+    for (text, name, code, until) in [
+        (&slow, "INT", 130, "\"owned\""),
+        (&slow, "TERM", 143, "\"owned\""),
+        (&busy, "INT", 130, "\"observed\""),
+        (&busy, "TERM", 143, "\"observed\""),
+    ] {
+        let run = with_profile(text).spawn();
+        wait_for("the server", || {
+            let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+            log.contains(until).then_some(())
+        });
+        run.signal(name);
+        let output = run.output().exit(code);
+        assert_eq!(alive(&output.run_folder()), Vec::<String>::new());
+        output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+    }
+}
+
+#[test]
+fn a_sweep_stops_what_a_killed_run_left_and_nothing_else() {
+    let text = SERVES.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
+    let text = text.replace("run:", "folders: [data]\nrun:");
+    let temp = tempfile::tempdir().unwrap();
+    let run = with_profile(&text).env("TMPDIR", temp.path().to_str().unwrap()).spawn();
+    wait_for("a workspace", || {
+        let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("\"observed\"").then_some(())
+    });
+    run.signal("KILL");
+    let output = run.output();
+    assert_eq!(output.code(), None);
+    let folder = output.run_folder();
+    assert_eq!(alive(&folder).len(), 1, "it outlives its run");
+    output.then(["sweep", "--dry-run"]).run().exit(0).stdout_has("would remove process server");
+    assert_eq!(alive(&folder).len(), 1);
+    let swept = output.then(["sweep"]).run().exit(0).stdout_has("process server: stopped");
+    swept.stdout_has("went with their server");
+    assert_eq!(alive(&folder), Vec::<String>::new());
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+}
+
+/// The number in the ledger may belong to somebody else by now.
+#[test]
+fn a_sweep_never_stops_a_process_that_only_has_the_same_number() {
+    let output = with_profile(SERVES).run().exit(0);
+    let log = output.run_folder().join("events.jsonl");
+    let mut bystander = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+    let text = fs::read_to_string(&log).unwrap();
+    let label =
+        of_kind(&output.events(), "owned").find(|o| o["resource"] == "p1").map(|o| word(&o["id"])).unwrap();
+    let (rest, started) = label.rsplit_once(':').unwrap();
+    let (host, _) = rest.rsplit_once(':').unwrap();
+    let text = text.replace(&label, &format!("{host}:{}:{started}", bystander.id()));
+    let kept: Vec<&str> =
+        text.lines().filter(|l| !(l.contains("\"released\"") && l.contains("\"p1\""))).collect();
+    fs::write(&log, kept.join("\n") + "\n").unwrap();
+    output.then(["sweep"]).run().exit(0).stdout_has("process server: had ended");
+    assert!(bystander.try_wait().unwrap().is_none(), "it was none of ours");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
+#[test]
+fn without_its_key_a_profile_is_a_loud_skip() {
+    let text = format!("{SERVES}needs_env: [MINIMAX_API_KEY]\n");
+    let output = with_profile(&text).args(["--junit", "r.xml"]).run().exit(0);
+    let output = output
+        .stderr_has("nothing runs: not configured")
+        .stderr_has("MINIMAX_API_KEY")
+        .stderr_has("1 skipped");
+    assert_eq!(states(&output.events()), Vec::<String>::new(), "nothing is started");
+    assert!(output.file("r.xml").contains("<skipped"));
+    with_profile(&text).args(["--require-live"]).run().exit(5);
+    with_profile(&text).env("MINIMAX_API_KEY", "sk-planted-0123456789").run().exit(0).stderr_has("1 passed");
+}
+
+#[test]
+fn gates_and_answers_of_a_profile_hold() {
+    let text = format!("{SERVES}gates: {{ local-provision: advisory }}\n");
+    let text = text.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, no-projection");
+    let output = with_profile(&text).run().exit(0).stderr_has("(advisory)");
+    assert_eq!(output.verdicts()[0].1, "failed");
+    // The evidence of a red has what the server printed.
+    let evidence = output.events();
+    let names: Vec<String> = of_kind(&evidence, "evidence")
+        .flat_map(|e| e["parts"].as_array().unwrap().iter().map(|p| word(&p["name"])).collect::<Vec<_>>())
+        .collect();
+    assert!(names.contains(&"server output".to_owned()), "{names:?}");
+    assert!(output.stderr.contains("--profile p.yaml"), "how to run it again:\n{}", output.stderr);
+    with_profile(&text.replace("local-provision: advisory", "all: required")).run().exit(1);
+}
+
+#[test]
+fn a_profile_and_an_address_exclude_each_other() {
+    let run = |args: &[&str]| with_profile(SERVES).args(args.iter().copied()).run().exit(2);
+    run(&["--base-url", "http://127.0.0.1:1"]).stderr_has("cannot be used with");
+    run(&["--target", "embedded"]).stderr_has("cannot be used with");
+    run(&["--admin-token", "x"]).stderr_has("has its own `admin_token`");
+    // An address in the environment is not the profile's.
+    with_profile(SERVES).env("BASE", "http://127.0.0.1:1").env("MOLECULE_ORG_ID", "org-1").run().exit(0);
+}
+
+#[test]
+fn no_secret_of_a_profile_reaches_the_disk() {
+    let text = SERVES.replace(
+        "[\"${program}\", serve",
+        "[/bin/sh, -c, \"env; exec \\\"$0\\\" \\\"$@\\\"\", \"${program}\", serve",
+    );
+    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-12345,");
+    let output = with_profile(&text).run().exit(0);
+    let run = output.run_folder();
+    let log = fs::read_to_string(run.join("logs/server.log")).unwrap();
+    assert!(
+        log.contains("ADMIN_TOKEN=<redacted:ADMIN>") && log.contains("VENDOR_API_KEY=<redacted:"),
+        "{log}"
+    );
+    let all = log + &fs::read_to_string(run.join("events.jsonl")).unwrap() + &output.stderr;
+    assert!(!all.contains("written-out-12345"));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::model::SERVER;
 use crate::event::{EventKind, Intent, Left, Log, Owned, Part, PartState, Released};
 
 /// A process: its id is its owner's label.
@@ -17,6 +18,11 @@ pub const IMAGE_TAG: &str = "image-tag";
 pub const NETWORK: &str = "network-share";
 /// What profiles make.
 pub const KINDS: [&str; 5] = [PROCESS, CONTAINER, FOLDER, IMAGE_TAG, NETWORK];
+
+/// Whether a process or container of this name is a profile's server.
+pub fn is_server(name: &str) -> bool {
+    name == SERVER || name.ends_with("-server")
+}
 
 /// Set in the environment of every process that is started: the run, for a sweep that has no process id.
 pub const STARTED_BY: &str = "LIFECYCLE_STARTED_BY";
@@ -83,7 +89,14 @@ impl Books {
     }
 
     /// What became of a part.
-    pub fn part(&self, part: &str, state: PartState, text: String, lines: Vec<String>, took: std::time::Duration) {
+    pub fn part(
+        &self,
+        part: &str,
+        state: PartState,
+        text: String,
+        lines: Vec<String>,
+        took: std::time::Duration,
+    ) {
         let took_ms = crate::domain::time::ms(took);
         self.log.emit(EventKind::Part(Box::new(Part { part: part.to_owned(), state, text, lines, took_ms })));
     }

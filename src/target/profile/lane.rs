@@ -210,7 +210,11 @@ impl Lane {
                     // It goes to the terminal too, not only through the log.
                     let what = self.setup.log.redactor().text(&what).into_owned();
                     self.books.part(&part.name, PartState::Failed, what.clone(), lines, began.elapsed());
-                    let log = self.up.iter().find(|up| up.name == part.name).map(|up| up.log.path().display().to_string());
+                    let log = self
+                        .up
+                        .iter()
+                        .find(|up| up.name == part.name)
+                        .map(|up| up.log.path().display().to_string());
                     let check = log.map(|path| vec![format!("its log: {path}")]).unwrap_or_default();
                     return Err(OpenError { what: format!("the profile's `{}`: {what}", part.name), check });
                 }

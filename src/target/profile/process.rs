@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{self, Pid, WaitId, WaitIdOptions};
 use tokio::sync::watch;
 
+use super::books::STARTED_BY;
 use super::model::{Signal, Stop};
 use super::part_log::PartLog;
 use crate::docker::owner::Owner;
@@ -199,6 +200,15 @@ pub async fn end_left(owner: &Owner, grace: Duration) -> bool {
         signal(left, process::Signal::KILL);
     }
     true
+}
+
+/// Ends every process that carries a run's mark, also one that has left its group; gives their number.
+pub async fn end_marked(run: &str, grace: Duration) -> usize {
+    let mut ended = 0;
+    for owner in Owner::with_variable(STARTED_BY, run) {
+        ended += usize::from(end_left(&owner, grace).await);
+    }
+    ended
 }
 
 /// Sends a signal to exactly this process, if it still runs.

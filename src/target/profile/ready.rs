@@ -36,7 +36,12 @@ impl Look {
         match self {
             Look::Http(request, status, client) => match client.send(request, deadline).await {
                 Ok(answer) if answer.status == *status => Ok(()),
-                Ok(answer) => Err(format!("{} answers {}, not {status}: {}", request.url, answer.status, answer.excerpt())),
+                Ok(answer) => Err(format!(
+                    "{} answers {}, not {status}: {}",
+                    request.url,
+                    answer.status,
+                    answer.excerpt()
+                )),
                 Err(error) => Err(format!("{}: {}", request.url, error.text)),
             },
             Look::Tcp(address, send, expect) => {

@@ -9,6 +9,7 @@ use crate::docker::Engine;
 use crate::event::PartState;
 use crate::run::clock;
 use crate::target::profile::model::Stop;
+use crate::target::profile::process::end_marked;
 
 /// Whoever interrupts does not wait for long graces.
 const HURRIED: Duration = Duration::from_secs(1);
@@ -27,6 +28,7 @@ impl Lane {
     pub async fn down(&mut self, haste: Haste) -> Vec<String> {
         self.stopping.cancel();
         let mut left = Vec::new();
+        let processes = self.up.iter().any(|up| matches!(up.runs, Runs::Process(_)));
         while let Some(mut up) = self.up.pop() {
             let began = Instant::now();
             if haste == Haste::Interrupted {
@@ -39,6 +41,10 @@ impl Lane {
                 }
                 Err(why) => left.push(self.books.leave(&up.entry, &why)),
             }
+        }
+        if processes {
+            // What has left its group to live on is stopped too.
+            end_marked(&self.setup.run, HURRIED).await;
         }
         while let Some((entry, made)) = self.made.pop() {
             match self.unmake(&made).await {
@@ -53,7 +59,9 @@ impl Lane {
         match (made, &self.engine) {
             (Made::Folder(path), _) => remove_folder(path),
             (Made::Tag(tag), Some(engine)) => engine.untag(tag).await.map(|_| ()).map_err(|e| e.what),
-            (Made::Network, Some(engine)) => engine.release_network(&self.setup.run).await.map_err(|e| e.what),
+            (Made::Network, Some(engine)) => {
+                engine.release_network(&self.setup.run).await.map_err(|e| e.what)
+            }
             (_, None) => Err("there is no engine".to_owned()),
         }
     }

@@ -26,7 +26,7 @@ use crate::target::{OpenError, docker};
 /// A command that runs to its end may take so long.
 const COMMAND: Duration = Duration::from_secs(120);
 /// Something that is there already answers within this.
-const GIVEN: Duration = Duration::from_secs(10);
+const GIVEN: Duration = Duration::from_secs(3);
 /// What every process gets of our own environment.
 const MINIMAL: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 /// The image of the agent, made from this program.
@@ -78,7 +78,10 @@ impl Lane {
         let entry = self.books.intend(FOLDER, &path.display().to_string());
         self.made.push((entry, Made::Folder(path.clone())));
         let fail = |path: &PathBuf, e: std::io::Error| {
-            OpenError::new(format!("cannot make the folder {}: {e}", path.display()), &["TMPDIR names another place"])
+            OpenError::new(
+                format!("cannot make the folder {}: {e}", path.display()),
+                &["TMPDIR names another place"],
+            )
         };
         // Another user may have to reach what is theirs in it.
         fs::DirBuilder::new().mode(0o711).create(&path).map_err(|e| fail(&path, e))?;
@@ -150,7 +153,9 @@ impl Lane {
                 let publish = match publish {
                     Some((inside, at)) => {
                         let at = self.text(at)?;
-                        let port = at.parse().map_err(|_| Failed::new(format!("`{at}` is no port to publish at")))?;
+                        let port = at
+                            .parse()
+                            .map_err(|_| Failed::new(format!("`{at}` is no port to publish at")))?;
                         Some((*inside, port))
                     }
                     None => None,
@@ -177,7 +182,8 @@ impl Lane {
     /// The folders that a part speaks of belong to the user that runs it.
     fn hand_over(&self, part: &Part, user: Option<&User>) -> Result<(), Failed> {
         let (Some(user), Starts::Command { argv, .. }) = (user, &part.starts) else { return Ok(()) };
-        let templates = argv.iter().chain(part.before.iter().chain(&part.after).flatten()).chain(part.env.values());
+        let templates =
+            argv.iter().chain(part.before.iter().chain(&part.after).flatten()).chain(part.env.values());
         for path in templates.flat_map(Template::paths) {
             if let [root, name] = path
                 && root == "folders"
@@ -194,7 +200,9 @@ impl Lane {
     fn environment(&self, part: &Part) -> Result<BTreeMap<String, String>, Failed> {
         let mut env = BTreeMap::new();
         if matches!(part.starts, Starts::Command { .. }) {
-            env.extend(MINIMAL.iter().filter_map(|n| Some(((*n).to_owned(), self.values.variable(n)?.to_owned()))));
+            env.extend(
+                MINIMAL.iter().filter_map(|n| Some(((*n).to_owned(), self.values.variable(n)?.to_owned()))),
+            );
             env.insert(STARTED_BY.to_owned(), self.setup.run.clone());
         }
         for name in &part.pass {
@@ -224,7 +232,13 @@ impl Lane {
         if let Some(owner) = process.owner() {
             self.books.own(&mut entry, &owner.label());
         }
-        self.up.push(Up { name: part.name.clone(), stop: part.stop, entry, log, runs: Runs::Process(process) });
+        self.up.push(Up {
+            name: part.name.clone(),
+            stop: part.stop,
+            entry,
+            log,
+            runs: Runs::Process(process),
+        });
         Ok(())
     }
 
@@ -261,10 +275,12 @@ impl Lane {
     /// Tells when a part that is ready ends by itself.
     fn watch(&self, name: &str) {
         let Some(up) = self.up.iter().find(|up| up.name == name) else { return };
-        let (died, books, log, mut ended) = (self.died.clone(), self.books.clone(), up.log.clone(), up.runs.ended());
+        let (died, books, log, mut ended) =
+            (self.died.clone(), self.books.clone(), up.log.clone(), up.runs.ended());
         let (name, began) = (name.to_owned(), Instant::now());
         tokio::spawn(self.stopping.clone().run_until_cancelled_owned(async move {
-            let Ok(how) = ended.wait_for(Option::is_some).await.map(|how| how.clone().unwrap_or_default()) else {
+            let Ok(how) = ended.wait_for(Option::is_some).await.map(|how| how.clone().unwrap_or_default())
+            else {
                 return;
             };
             log.drained().await;
@@ -291,7 +307,8 @@ impl Lane {
             return Ok(());
         }
         log.drained().await;
-        let how = if in_time { process.how() } else { format!("it did not end within {}", time::show(COMMAND)) };
+        let how =
+            if in_time { process.how() } else { format!("it did not end within {}", time::show(COMMAND)) };
         let what = crate::http::excerpt(&spec.argv.join(" "), 200);
         Err(Failed { what: format!("`{what}`: {how}"), lines: log.tail(SHOWN) })
     }
@@ -319,10 +336,18 @@ impl Lane {
         Ok(())
     }
 
-    async fn look(&self, ready: &Ready, log: &PartLog, number: usize, deadline: Instant) -> Result<(), String> {
+    async fn look(
+        &self,
+        ready: &Ready,
+        log: &PartLog,
+        number: usize,
+        deadline: Instant,
+    ) -> Result<(), String> {
         let text = |t: &Template| self.text(t).map_err(|f| f.what);
         match &ready.probe {
-            Probe::Http(url, status) => Look::http(&text(url)?, *status, &self.setup.http)?.until(deadline).await,
+            Probe::Http(url, status) => {
+                Look::http(&text(url)?, *status, &self.setup.http)?.until(deadline).await
+            }
             Probe::Tcp { address, send, expect } => {
                 Look::Tcp(text(address)?, send.clone(), expect.clone()).until(deadline).await
             }
@@ -371,7 +396,9 @@ impl BaseSpec {
 fn cannot_run(spec: &Spec, error: &std::io::Error) -> Failed {
     let program = spec.argv.first().map(String::as_str).unwrap_or_default();
     Failed::new(match error.kind() {
-        std::io::ErrorKind::NotFound => format!("cannot run `{program}`: there is no such program, or no such directory"),
+        std::io::ErrorKind::NotFound => {
+            format!("cannot run `{program}`: there is no such program, or no such directory")
+        }
         std::io::ErrorKind::PermissionDenied => format!("cannot run `{program}`: {error}; `user` needs root"),
         _ => format!("cannot run `{program}`: {error}"),
     })
