@@ -133,6 +133,7 @@ async fn open(
     if let Some(lane) = lane {
         lane.up().await?;
         settings.base_url = Some(lane.base_url());
+        settings.provider = settings.provider.take().or_else(|| lane.provider());
     }
     target::open(settings).await
 }
@@ -203,8 +204,8 @@ impl Work<'_> {
         if self.profile.is_some() {
             // The identity comes first in a log: also before the ledger of what a profile starts.
             let instances = self.instances(scenarios);
-            let planned = run_profile::planned_target(&self.settings);
-            let identity = self.identity(&run, scenarios, &instances, Some(&planned), None, seed);
+            let planned = lane.as_ref().map(|_| run_profile::planned_target(&self.settings));
+            let identity = self.identity(&run, scenarios, &instances, planned.as_ref(), None, seed);
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
         let skip = self.profile.as_ref().and_then(|p| p.skip.clone());

@@ -128,7 +128,8 @@ fn selector(scenario: &ScenarioState) -> String {
     if by_name { scenario.name().to_owned() } else { file.clone() }
 }
 
-fn profile_name(name: &str) -> String {
+/// What `--profile` takes.
+pub fn profile_name(name: &str) -> String {
     match name.strip_prefix("<built-in>/") {
         Some(path) => {
             let file = path.rsplit('/').next().unwrap_or(path);

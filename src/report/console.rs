@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
+use super::commands::profile_name;
 use super::forge::{CiLog, annotation, defuse, left_behind};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
@@ -175,9 +176,11 @@ impl Console {
                 format!("on {} {}{scale}", target.kind, target.base_url)
             }
             (None, Some(error)) => format!("target not reached: {error}"),
-            (None, None) => String::new(),
+            (None, None) => "without a target".to_owned(),
         };
-        let text = format!("{} lifecycle {} {target}", started.run, started.tool_version);
+        let profile = started.profile.as_ref().map(|p| format!(", profile {}", profile_name(&p.name)));
+        let profile = profile.unwrap_or_default();
+        let text = format!("{} lifecycle {} {target}{profile}", started.run, started.tool_version);
         self.note(at, "RUN", &text);
         if started.target.as_ref().is_some_and(|t| t.insecure) {
             self.say(at, "WARN", "--insecure: TLS certificates are not verified");

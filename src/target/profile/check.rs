@@ -135,6 +135,7 @@ impl Check<'_> {
             base_url: self.template_of(raw.base_url.as_ref()),
             admin_token: self.template_of(raw.admin_token.as_ref()),
             org: self.template_of(raw.org.as_ref()),
+            provider: self.template_of(raw.provider.as_ref()),
             containers: raw.containers.unwrap_or_default(),
             answers: self.answers(raw.answers.as_ref()),
             declares: self.declares(raw.declares.as_ref()),

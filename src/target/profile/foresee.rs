@@ -141,7 +141,9 @@ pub fn foresee(profile: &Profile, env: &BTreeMap<String, String>) -> Result<Vec<
     let mut render = Render { profile, values: Values::foreseen(profile, env), problems: Vec::new() };
     render.all(profile.images.iter().flat_map(|tag| [&tag.image, &tag.tag]));
     let parts = profile.parts.iter().map(|part| render.part(part)).collect();
-    render.all([&profile.base_url, &profile.admin_token, &profile.org].into_iter().flatten());
+    render.all(
+        [&profile.base_url, &profile.admin_token, &profile.org, &profile.provider].into_iter().flatten(),
+    );
     render.all(profile.inputs.values());
     if render.problems.is_empty() { Ok(parts) } else { Err(render.problems) }
 }

@@ -176,6 +176,11 @@ impl Lane {
         self.setup.profile.org.as_ref()?.render(&self.values).ok().filter(|org| !org.is_empty())
     }
 
+    /// The provider that the profile says.
+    pub fn provider(&self) -> Option<String> {
+        self.setup.profile.provider.as_ref()?.render(&self.values).ok().filter(|url| !url.is_empty())
+    }
+
     /// What the server prints, when it was started here.
     pub fn server_log(&self) -> Option<PartLog> {
         self.up.iter().find(|up| up.name == SERVER).map(|up| up.log.clone())

@@ -24,6 +24,8 @@ pub struct Profile {
     pub admin_token: Option<Template>,
     /// The organisation's id.
     pub org: Option<Template>,
+    /// A reference provider that its instances can reach.
+    pub provider: Option<Template>,
     /// The server's containers are on the engine of this machine.
     pub containers: bool,
     /// What its agents can answer.

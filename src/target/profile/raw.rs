@@ -23,6 +23,8 @@ pub struct RawProfile {
     pub admin_token: Option<Text>,
     /// `X-Molecule-Org-Id`.
     pub org: Option<Text>,
+    /// A reference provider that the server's instances can reach: any key will do.
+    pub provider: Option<Text>,
     /// The server's containers are on the engine of this machine.
     pub containers: Option<bool>,
     /// What its agents can answer: `known`, `stub`, `none`.
