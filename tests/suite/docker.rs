@@ -15,8 +15,8 @@ use super::platform::{TOKEN, beside, block};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The engine, held by one test, which leaves it as it was.
-struct Held {
-    engine: Engine,
+pub struct Held {
+    pub engine: Engine,
     before: BTreeSet<String>,
     _alone: MutexGuard<'static, ()>,
 }
@@ -27,7 +27,7 @@ impl Held {
     }
 
     #[track_caller]
-    fn as_before(&self, when: &str) {
+    pub fn as_before(&self, when: &str) {
         let after = Self::inventory(&self.engine);
         let new: Vec<_> = after.difference(&self.before).collect();
         let gone: Vec<_> = self.before.difference(&after).collect();
@@ -42,7 +42,7 @@ fn var(name: &str) -> Option<String> {
 
 /// The engine that docker's own client would find here, if it answers.
 #[track_caller]
-fn engine() -> Option<Held> {
+pub fn engine() -> Option<Held> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let settings = Settings { host: var("DOCKER_HOST"), ..Settings::default() };
     let found = settings.connect().and_then(|engine| block(engine.ping()).map(|()| engine));

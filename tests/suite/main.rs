@@ -35,6 +35,8 @@ mod pages;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]
+mod profile_services;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod proxy;

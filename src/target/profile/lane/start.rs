@@ -10,7 +10,7 @@ use regex::Regex;
 use tokio::sync::watch;
 
 use super::{Failed, Lane, Made, Runs, SHOWN, Up, folder_name};
-use crate::docker::{Action, ContainerSpec, names, owned};
+use crate::docker::{Action, ContainerSpec, Engine, names, owned};
 use crate::domain::time;
 use crate::event::PartState;
 use crate::run::clock;
@@ -42,6 +42,7 @@ impl Lane {
             self.engine = Some(docker::engine(&self.setup.engine).await?);
         }
         let Some(engine) = self.engine.clone() else { return Ok(()) };
+        self.images_are_there(profile, &engine).await?;
         if let Some(name) = &profile.network {
             let network = if name == names::NETWORK {
                 let entry = self.books.intend(NETWORK, name);
@@ -71,6 +72,27 @@ impl Lane {
             engine.tag(&image, &further).await?;
         }
         Ok(())
+    }
+
+    /// All that are missing are named before anything is started.
+    async fn images_are_there(&self, profile: &Profile, engine: &Engine) -> Result<(), OpenError> {
+        let mut missing = Vec::new();
+        let needed = profile.parts.iter().filter(|part| self.values.given(part).is_none());
+        let needed = needed.filter_map(|part| match &part.starts {
+            Starts::Image { image, .. } => Some(image),
+            _ => None,
+        });
+        for image in needed.chain(profile.images.iter().map(|tag| &tag.image)) {
+            let name = self.text(image).map_err(|f| OpenError::new(f.what, &[]))?;
+            if name != AGENT && !missing.contains(&name) && !engine.has_image(&name).await? {
+                missing.push(name);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let what = format!("not on this engine, and nothing is pulled: {}", missing.join(", "));
+        Err(OpenError { what, check: missing.iter().map(|image| format!("docker pull {image}")).collect() })
     }
 
     fn make_folders(&mut self, profile: &Profile) -> Result<(), OpenError> {
