@@ -243,6 +243,15 @@ fn what_cannot_be_started_says_so() {
     let text = SERVES.replace("server:\n", "server:\n  pass: [MOLECULE_ORG_ID]\n");
     let refused = with_profile(&text).env("MOLECULE_ORG_ID", "org-1").run().exit(2);
     refused.stderr_has("SaaS mode").stderr_has("CP_PROVISION_URL");
+    // The server would read this file by itself.
+    let text = SERVES.replace("server:\n", "server:\n  directory: workspace-server\n");
+    let checkout = |text: &str, dotenv: &str| {
+        with_profile(text).file("workspace-server/go.mod", "").file(".env", dotenv).run()
+    };
+    checkout(&text, "MOLECULE_ORG_ID=org-1\n")
+        .exit(3)
+        .stderr_has("with .env beside the checkout, it would be in SaaS mode");
+    checkout(&text, "# nothing\n").exit(0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! (#2863): such a server is never started.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Set: the server is a tenant and asks a control plane for everything (contract §10).
 const ORGANISATION: &str = "MOLECULE_ORG_ID";
@@ -37,6 +38,24 @@ pub fn refusal(env: &BTreeMap<String, String>) -> Option<String> {
     Some(format!("it would be in SaaS mode, and {production} is the control plane of production (#2863)"))
 }
 
+/// The server reads a `.env` beside its checkout (contract §11.1): from the nearest folder above it that also
+/// holds `workspace-server`. What is set already wins.
+pub fn beside_checkout(directory: &Path) -> BTreeMap<String, String> {
+    let file = directory
+        .ancestors()
+        .filter(|folder| folder.join("workspace-server").is_dir())
+        .find_map(|folder| std::fs::read_to_string(folder.join(".env")).ok());
+    let mut pairs = BTreeMap::new();
+    for line in file.unwrap_or_default().lines() {
+        let line = line.trim().trim_start_matches("export ").trim_start();
+        if let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+            let value = value.trim().trim_matches(['"', '\'']);
+            pairs.insert(name.trim().to_owned(), value.to_owned());
+        }
+    }
+    pairs
+}
+
 /// The sentence about addresses that are not set.
 pub fn unset(missing: &[&str]) -> String {
     format!(
@@ -57,6 +76,19 @@ pub fn is_production(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_beside_the_checkout_is_read_as_the_server_reads_it() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("workspace-server/cmd");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(inner.join(".env"), "MOLECULE_ORG_ID=not-this-one\n").unwrap();
+        let text = "# MOLECULE_DEPLOY_MODE=saas\nexport MOLECULE_ORG_ID=\"org-1\"\nPORT = 1\n";
+        std::fs::write(root.path().join(".env"), text).unwrap();
+        let found = beside_checkout(&inner);
+        let wanted = [("MOLECULE_ORG_ID", "org-1"), ("PORT", "1")];
+        assert_eq!(found, wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    }
 
     #[test]
     fn a_tenant_is_refused_unless_every_address_is_its_own() {

@@ -157,6 +157,10 @@ impl Lane {
                 let user = user.map(|name| User::find(&name).map_err(Failed::new)).transpose()?;
                 self.hand_over(part, user.as_ref())?;
                 let directory = directory.as_ref().map(|d| self.text(d)).transpose()?.map(PathBuf::from);
+                let here = directory.clone().unwrap_or_else(|| PathBuf::from("."));
+                // A folder that is not there is named when the program is started.
+                let above = saas::beside_checkout(&fs::canonicalize(here).unwrap_or_default());
+                refuse_production(above, &env, ".env beside the checkout")?;
                 let base = BaseSpec { env, user, directory };
                 for command in &part.before {
                     self.run(part, base.spec(self.texts(command)?), &log).await?;
@@ -172,6 +176,10 @@ impl Lane {
             }
             Starts::Image { image, argv, publish } => {
                 let image = self.image(image).await?;
+                if let Some(engine) = &self.engine {
+                    let own = engine.image_env(&image).await.map_err(|e| Failed::new(e.what))?;
+                    refuse_production(own, &env, "the image")?;
+                }
                 let publish = match publish {
                     Some((inside, at)) => {
                         let at = self.text(at)?;
@@ -412,6 +420,20 @@ impl BaseSpec {
         // Our own folder may be closed to another user.
         let elsewhere = self.user.as_ref().map(|_| PathBuf::from("/"));
         Spec { argv, env, directory: self.directory.clone().or(elsewhere), user: self.user.clone() }
+    }
+}
+
+/// What a part finds besides what it is given can put it in SaaS mode too; what it is given wins.
+fn refuse_production(
+    found: BTreeMap<String, String>,
+    given: &BTreeMap<String, String>,
+    whence: &str,
+) -> Result<(), Failed> {
+    let mut all = found;
+    all.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+    match saas::refusal(&all) {
+        Some(why) => Err(Failed::new(format!("with {whence}, {why}"))),
+        None => Ok(()),
     }
 }
 
