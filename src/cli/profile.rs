@@ -132,3 +132,19 @@ fn part_lines(part: &Foreseen) -> Vec<String> {
     lines.push(format!("    stop   {}", part.stop));
     lines
 }
+
+/// Which shipped profiles could be used here, as far as variables decide it.
+pub(crate) fn doctor(shell: &Shell) -> Vec<(bool, String)> {
+    let profiles = crate::target::profile::shipped();
+    let profiles = profiles.iter().filter_map(|file| crate::target::profile::load(file).profile);
+    let line = |profile: Profile| {
+        let unset = profile.needs_env.iter().find(|name| shell.env.get(name).is_none());
+        let problem =
+            foresee(&profile, shell.env.vars()).err().and_then(|p| p.first().map(|p| p.message.clone()));
+        match unset.map(|name| format!("the variable {name} is not set")).or(problem) {
+            Some(why) => (false, format!("{}: {why}", profile.name)),
+            None => (true, format!("{}: {}", profile.name, profile.summary)),
+        }
+    };
+    profiles.map(line).collect()
+}

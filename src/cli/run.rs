@@ -209,7 +209,7 @@ impl Work<'_> {
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
         let skip = self.profile.as_ref().and_then(|p| p.skip.clone());
-        let (ended, mut left) = match skip {
+        let (mut ended, mut left) = match skip {
             Some(why) => {
                 let instances = self.instances(scenarios);
                 let finished = run_profile::all_skipped(&log, &instances, &why, self.require_live, began);
@@ -221,7 +221,8 @@ impl Work<'_> {
             }
         };
         if let Some(lane) = &mut lane {
-            left.extend(lane.down(run_profile::haste(&ended)).await);
+            let haste = run_profile::haste(&ended);
+            left.extend(run_profile::down(lane, haste, &mut signals, &mut ended).await);
         }
         let code = match ended {
             Ok(mut finished) => {

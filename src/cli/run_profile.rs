@@ -14,6 +14,7 @@ use super::profile::Chosen;
 use crate::docker::{Engine, names};
 use crate::domain::{ExitCode, time};
 use crate::engine::context::RunContext;
+use crate::engine::dispatcher::Signals;
 use crate::engine::plan::{self, Instance};
 use crate::event::{
     Class, EventKind, Log, Planned, Released, RunFinished, ScenarioFinished, TargetIdentity, Verdict,
@@ -107,6 +108,24 @@ pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
         ExitCode::Interrupted | ExitCode::Terminated => Haste::Interrupted,
         _ => Haste::None,
     }
+}
+
+/// Takes it down; an interrupt meanwhile shortens the graces.
+pub(crate) async fn down(
+    lane: &mut Lane,
+    haste: Haste,
+    signals: &mut Signals,
+    ended: &mut Result<RunFinished, CliError>,
+) -> Vec<String> {
+    let code = tokio::select! {
+        left = lane.down(haste) => return left,
+        code = signals.interrupted() => code,
+    };
+    if let Ok(finished) = ended {
+        (finished.exit, finished.code) = (code, code.code());
+        finished.reason = "interrupted while the profile was brought down".to_owned();
+    }
+    lane.down(Haste::Interrupted).await
 }
 
 /// A part that ends by itself takes the target with it: the run ends, and nothing is asked of it any more.

@@ -273,7 +273,7 @@ services:
     let text =
         text.replace("env: {", "env: { DATA: \"${services.files.url}\", OTHER: \"${services.given.url}\",");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let given = format!("http://{}", listener.local_addr().unwrap());
+    let given = format!("http://dev:planted-password@{}", listener.local_addr().unwrap());
     let temp = tempfile::tempdir().unwrap();
     let output = with_profile(&text)
         .env("GIVEN_URL", &given)
@@ -282,8 +282,13 @@ services:
         .exit(0);
     let wanted = ["given given", "files ready", "server ready", "server stopped", "files stopped"];
     assert_eq!(states(&output.events()), wanted);
-    output.stderr_has("signal 2");
+    let output = output.stderr_has("signal 2");
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "the folder is removed");
+    let log = fs::read_to_string(output.run_folder().join("events.jsonl")).unwrap();
+    assert!(!(log + &output.stderr).contains("planted-password"));
+    let plan = output.then(["plan", "--profile", "p.yaml"]).env("GIVEN_URL", &given).run().exit(0);
+    let plan = plan.stdout_has("given: there already, says GIVEN_URL at http://127.0.0.1").stdout;
+    assert!(!plan.contains("planted-password"), "{plan}");
     // Nobody answers where it is said to be.
     drop(listener);
     with_profile(&text)

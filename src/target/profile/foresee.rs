@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::model::{Part, Probe, Profile, Starts};
+use super::ready::shown;
 use super::saas;
 use super::values::Values;
 use crate::domain::time;
@@ -68,11 +69,11 @@ impl Render<'_> {
     fn part(&mut self, part: &Part) -> Foreseen {
         let given = self.values.given(part).map(|(name, value)| (name.to_owned(), value.to_owned()));
         if let Some((name, url)) = given {
-            self.values.set_url(&part.name, url.clone());
+            self.values.set_url(&part.name, shown(&url));
             return Foreseen {
                 part: part.name.clone(),
                 given: Some(name),
-                url: Some(url),
+                url: Some(shown(&url)),
                 ..Foreseen::default()
             };
         }
@@ -112,11 +113,12 @@ impl Render<'_> {
                 "set all of them, for example to a stub of the control plane, or take the organisation away";
             self.problems.push(problem.at(&self.profile.source, part.span, "this one").hint(hint));
         }
-        for (name, value) in env.iter_mut().filter(|(name, _)| is_credential_field(name)) {
-            // What is written out in the file is no less secret.
-            if !value.contains('<') {
-                *value = format!("<redacted:{name}>");
-            }
+        // What is written out in the file is no less secret.
+        for (name, value) in env.iter_mut().filter(|(_, value)| !value.contains('<')) {
+            *value = match is_credential_field(name) {
+                true => format!("<redacted:{name}>"),
+                false => shown(value),
+            };
         }
         let ready = part.ready.iter().map(|ready| {
             let what = match &ready.probe {

@@ -1,6 +1,7 @@
 //! Brings up what a profile says, and down again in every ending.
 
 pub mod down;
+mod prepare;
 mod start;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use super::books::{Books, Entry};
 use super::model::{Part, Profile, SERVER, Stop};
 use super::part_log::PartLog;
 use super::process::Process;
+use super::ready::{password, shown};
 use super::values::Values;
 use crate::docker::{self, Engine};
 use crate::domain::{Secret, time};
@@ -141,6 +143,10 @@ impl Lane {
         let profile = Arc::clone(&self.setup.profile);
         for part in &profile.parts {
             if let Some(url) = self.url_of(part) {
+                if let Some(password) = password(&url) {
+                    let name = format!("{}_PASSWORD", part.name.to_uppercase().replace('-', "_"));
+                    self.setup.log.redactor().register(&name, password);
+                }
                 self.values.set_url(&part.name, url);
             }
         }
@@ -202,7 +208,7 @@ impl Lane {
             let began = Instant::now();
             match self.start(part).await {
                 Ok(state) => {
-                    let url = self.url_of(part).map(|url| format!(" at {url}")).unwrap_or_default();
+                    let url = self.url_of(part).map(|url| format!(" at {}", shown(&url))).unwrap_or_default();
                     let took = time::show(began.elapsed());
                     let text = match state {
                         PartState::Given => format!("was there already{url}"),

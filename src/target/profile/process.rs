@@ -224,6 +224,26 @@ fn signal(owner: &Owner, signal: process::Signal) {
 mod tests {
     use super::*;
 
+    /// A panic of ours ends here.
+    #[test]
+    fn a_process_that_is_dropped_takes_its_group_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = PartLog::create(folder.path(), "x", Vec::new(), &crate::redact::Redactor::new()).unwrap();
+        let script = "trap '' TERM INT; /bin/sleep 60 & echo up; wait; /bin/sleep 60";
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned).into();
+        let spec = Spec { argv, env: BTreeMap::new(), directory: None, user: None };
+        let process = Process::spawn(&spec, &log).unwrap();
+        let owner = process.owner().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(log.grown().wait_for(|lines| *lines > 0)).unwrap();
+        assert_eq!(Owner::group(owner.pid()).len(), 2);
+        drop(process);
+        assert_eq!(owner.lives(), Some(false));
+        while !Owner::group(owner.pid()).is_empty() {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn users_are_found_by_their_whole_name() {
         let table = "root:x:0:0:root:/root:/bin/sh\npostgres:x:101:104:PG:/var/lib/postgresql:/bin/sh\nbad\n";

@@ -126,6 +126,24 @@ pub fn host_port(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| format!("{host}:{port}"))
 }
 
+/// The password of an address.
+pub fn password(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (who, _) = authority.rsplit_once('@')?;
+    who.split_once(':').map(|(_, password)| password)
+}
+
+/// An address as it is shown: without who asks and with which password.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +160,19 @@ mod tests {
         ] {
             assert_eq!(host_port(url).as_deref(), found, "{url}");
         }
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, seen) in [
+            ("postgres://dev:p@ss@db:5433/m?x=a@b", "postgres://db:5433/m?x=a@b"),
+            ("http://a/b@c", "http://a/b@c"),
+            ("file:/x", "file:/x"),
+        ] {
+            assert_eq!(shown(url), seen);
+        }
+        assert_eq!(password("postgres://dev:p@ss@db:5433/m"), Some("p@ss"));
+        assert_eq!(password("postgres://dev@db/m:n@o"), None);
     }
 
     #[tokio::test]

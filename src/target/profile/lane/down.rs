@@ -29,12 +29,15 @@ impl Lane {
         self.stopping.cancel();
         let mut left = Vec::new();
         let processes = self.up.iter().any(|up| matches!(up.runs, Runs::Process(_)));
-        while let Some(mut up) = self.up.pop() {
+        // What is being stopped stays in the list until it is: an interrupt comes here again.
+        while let Some(up) = self.up.last_mut() {
             let began = Instant::now();
             if haste == Haste::Interrupted {
                 up.stop.grace = up.stop.grace.min(HURRIED);
             }
-            match stop(self.engine.as_ref(), &mut up).await {
+            let stopped = stop(self.engine.as_ref(), up).await;
+            let Some(up) = self.up.pop() else { break };
+            match stopped {
                 Ok(how) => {
                     self.books.part(&up.name, PartState::Stopped, how, Vec::new(), began.elapsed());
                     self.books.release(&up.entry, "clean-up");
@@ -46,8 +49,10 @@ impl Lane {
             // What has left its group to live on is stopped too.
             end_marked(&self.setup.run, HURRIED).await;
         }
-        while let Some((entry, made)) = self.made.pop() {
-            match self.unmake(&made).await {
+        while let Some((_, made)) = self.made.last() {
+            let done = self.unmake(made).await;
+            let Some((entry, _)) = self.made.pop() else { break };
+            match done {
                 Ok(()) => self.books.release(&entry, "clean-up"),
                 Err(why) => left.push(self.books.leave(&entry, &why)),
             }
