@@ -346,6 +346,34 @@ fn interrupts_bring_everything_down_at_any_moment() {
 }
 
 #[test]
+fn an_interrupt_does_not_wait_for_a_long_grace() {
+    let text = SERVES.replace(
+        "[\"${program}\", serve",
+        "[/bin/sh, -c, \"trap '' TERM; \\\"$0\\\" \\\"$@\\\" & wait; wait; /bin/sleep 600\", \"${program}\", serve",
+    );
+    let text = format!("{text}  stop: {{ grace: 10m }}\n");
+    let run = with_profile(&text).spawn();
+    wait_for("the end of the scenarios", || {
+        let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("cleanup_finished").then_some(())
+    });
+    run.signal("INT");
+    let output = run.output().exit(130).stderr_has("1 passed").stderr_has("signal 9");
+    assert_eq!(alive(&output.run_folder()), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_server_printed_is_evidence() {
+    let fails = "scenario: fails\nsummary: Fails.\nsteps:\n  - http: { path: /health, expect: 418 }\n";
+    let text = SERVES.replace(" --inspect,", "").replace("run: [local-provision]\n", "");
+    let output = with_profile(&text).scenario(fails).run().exit(1).stderr_has("stop it with Ctrl-C");
+    let events = output.events();
+    let evidence = of_kind(&events, "evidence").next().unwrap();
+    let part = evidence["parts"].as_array().unwrap().iter().find(|p| p["name"] == "server log").unwrap();
+    assert!(word(&part["data"]["file"]).ends_with("logs/server.log"), "{part}");
+}
+
+#[test]
 fn a_sweep_stops_what_a_killed_run_left_and_nothing_else() {
     let text = SERVES.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
     let text = text.replace("run:", "folders: [data]\nrun:");

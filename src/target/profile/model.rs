@@ -196,12 +196,6 @@ impl Profile {
         self.gates.get(&scenario.name).or_else(by_tag).or_else(|| self.gates.get("all")).copied()
     }
 
-    /// Whether it needs the engine of containers to be brought up.
-    pub fn needs_engine(&self) -> bool {
-        let container = |part: &Part| matches!(part.starts, Starts::Image { .. });
-        self.network.is_some() || !self.images.is_empty() || self.parts.iter().any(container)
-    }
-
     /// The server, when the profile says how to bring one up.
     pub fn server(&self) -> Option<&Part> {
         self.parts.last().filter(|part| part.name == SERVER)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Lane, Made, Runs, Up};
 use crate::docker::Engine;
+use crate::docker::owned::Ending;
 use crate::event::PartState;
 use crate::run::clock;
 use crate::target::profile::model::Stop;
@@ -44,6 +45,11 @@ impl Lane {
                 }
                 Err(why) => left.push(self.books.leave(&up.entry, &why)),
             }
+        }
+        if let Some(engine) = self.engine.as_ref().filter(|_| haste == Haste::Interrupted) {
+            // What was asked for when the interrupt came may come true a little later.
+            let late = engine.remove_run(&self.setup.run, Ending::Killed).await;
+            left.extend(late.unwrap_or_else(|e| vec![e.what]));
         }
         if processes {
             // What has left its group to live on is stopped too.

@@ -8,7 +8,7 @@ use super::start::AGENT;
 use super::{Lane, Made, folder_name};
 use crate::docker::{Engine, names};
 use crate::target::profile::books::{FOLDER, IMAGE_TAG, NETWORK};
-use crate::target::profile::model::{Profile, Starts};
+use crate::target::profile::model::{Part, Profile, Starts};
 use crate::target::{OpenError, docker};
 
 impl Lane {
@@ -17,7 +17,10 @@ impl Lane {
         if !profile.folders.is_empty() {
             self.make_folders(profile)?;
         }
-        if profile.needs_engine() {
+        let contained =
+            |part: &Part| matches!(part.starts, Starts::Image { .. }) && self.values.given(part).is_none();
+        let containers = profile.parts.iter().any(contained);
+        if containers || profile.network.is_some() || !profile.images.is_empty() {
             self.engine = Some(docker::engine(&self.setup.engine).await?);
         }
         let Some(engine) = self.engine.clone() else { return Ok(()) };

@@ -193,14 +193,24 @@ impl Lane {
 
     async fn contain(&mut self, part: &Part, spec: &ContainerSpec, log: PartLog) -> Result<(), Failed> {
         let Some(engine) = self.engine.clone() else { return Err(Failed::new("there is no engine")) };
-        let mut entry = self.books.intend(CONTAINER, &spec.name);
+        let entry = self.books.intend(CONTAINER, &spec.name);
         let failed = |e: crate::docker::EngineError| Failed::new(e.what);
-        let made = engine.create(spec).await.map_err(failed);
-        let id = made.inspect_err(|_| self.books.release(&entry, "never made"))?;
-        self.books.own(&mut entry, &id);
         let (tell, ended) = watch::channel(None);
-        let runs = Runs::Container(id.clone(), ended);
+        // It is known by its name before it is asked for: an interrupt removes what comes of it.
+        let runs = Runs::Container(spec.name.clone(), ended);
         self.up.push(Up { name: part.name.clone(), stop: part.stop, entry, log: log.clone(), runs });
+        let id = match engine.create(spec).await {
+            Ok(id) => id,
+            Err(error) => {
+                if let Some(up) = self.up.pop() {
+                    self.books.release(&up.entry, "never made");
+                }
+                return Err(failed(error));
+            }
+        };
+        if let Some(up) = self.up.last_mut() {
+            self.books.own(&mut up.entry, &id);
+        }
         engine.act(&id, Action::Start).await.map_err(failed)?;
         let redactor = self.setup.log.redactor().clone();
         let followed = log.clone();
