@@ -83,6 +83,10 @@ impl Library {
         let shipped = scenario::shipped_fragment_files();
         let missing = shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text));
         let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
+        if let Some(profile) = scenario_files.iter().find(|file| profile::is_profile(file)) {
+            let text = format!("{} is a profile, no scenario", profile.name);
+            return Err(CliError::new(ExitCode::BadInput, text).next(format!("--profile {}", profile.name)));
+        }
         let (fragments, mut problems) = Fragments::load(&all_fragments);
         let mut scenarios: Vec<Arc<Scenario>> = Vec::new();
         for file in &scenario_files {

@@ -29,6 +29,8 @@ pub struct Console {
     ci: CiLog,
     run: PathBuf,
     slow: HashSet<(String, String)>,
+    /// Why scenarios did not even begin.
+    unrun: HashSet<String>,
     bars: MultiProgress,
     rows: Vec<ProgressBar>,
     /// Lines to print; together, so that the lines that move are drawn once.
@@ -44,6 +46,7 @@ impl Console {
             ci,
             run: run.to_owned(),
             slow: HashSet::new(),
+            unrun: HashSet::new(),
             bars,
             rows: Vec::new(),
             pending: Vec::new(),
@@ -224,6 +227,16 @@ impl Console {
             let shown = verdict == Verdict::ExpectedFailure && self.printer.is_verbose();
             if shown {
                 self.block(state, scenario);
+            }
+            return;
+        }
+        if scenario.started_ms.is_none() {
+            // What stopped one before it began stopped them all: it is told once, the summary counts.
+            if self.unrun.insert(scenario.reason().to_owned()) {
+                self.say(at, word(verdict), &format!("{text}  {}", scenario.reason()));
+                if self.ci == CiLog::Commands {
+                    self.pending.push(annotation(scenario));
+                }
             }
             return;
         }

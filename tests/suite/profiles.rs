@@ -167,6 +167,8 @@ fn what_a_profile_names_must_be_there() {
     let plan = |name: &str| Harness::new().args(["plan", "--profile", name]).run().exit(2);
     plan("nope").stderr_has("there is no profile `nope`");
     plan("./nope.yaml").stderr_has("cannot read ./nope.yaml");
+    let run = Harness::new().file("p.yaml", SERVES).args(["run", "p.yaml"]).run().exit(2);
+    run.stderr_has("p.yaml is a profile, no scenario").stderr_has("--profile p.yaml");
 }
 
 fn with_profile(text: &str) -> Harness {
@@ -225,6 +227,13 @@ fn a_server_that_is_not_ready_is_the_environments_fault_and_its_last_words_are_s
         );
         let output = with_profile(&text).args(["--junit", "r.xml"]).run().exit(3);
         let output = output.stderr_has(said).stderr_has("last words").stderr_has("logs/server.log");
+        assert_eq!(
+            output.stderr.matches("ERROR  ").count(),
+            1,
+            "one reason is told once:\n{}",
+            output.stderr
+        );
+        let output = output.stderr_has("2 (the profile's `server`: ");
         let verdicts = output.verdicts();
         assert!(verdicts.len() == 2 && verdicts.iter().all(|(_, v)| v == "error"), "{verdicts:?}");
         assert!(output.file("r.xml").contains("last words"), "JUnit has them");
