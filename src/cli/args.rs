@@ -74,8 +74,12 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// Is this machine able to run scenarios?
     Doctor,
-    /// Print the JSON Schema of scenario files
-    Schema,
+    /// Print the JSON Schema of scenario files, or of fragments or profiles
+    Schema {
+        /// Which files
+        #[arg(value_enum, default_value = "scenario")]
+        of: SchemaOf,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -83,6 +87,15 @@ pub(crate) enum Command {
     },
     /// Print the man page
     Man,
+}
+
+/// Files that have a schema.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum SchemaOf {
+    #[default]
+    Scenario,
+    Fragment,
+    Profile,
 }
 
 /// Which files and catalogue are used.
@@ -160,6 +173,9 @@ pub(crate) enum QuirksArg {
 /// `run`.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
+    /// Bring a server up as a profile says, and down again: its name or file
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"])]
+    pub profile: Option<String>,
     /// Names, @tags, files or folders
     #[arg(value_name = "PATH|NAME|@TAG")]
     pub selection: Vec<String>,
@@ -231,6 +247,9 @@ pub(crate) struct ListArgs {
 /// `plan`.
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
+    /// Show what a profile would start: its name or file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: Option<String>,
     /// Names, @tags, files or folders
     #[arg(value_name = "PATH|NAME|@TAG")]
     pub selection: Vec<String>,

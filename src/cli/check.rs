@@ -15,7 +15,7 @@ use crate::models::workflow;
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem, SourceFile};
-use crate::target::TargetFacts;
+use crate::target::{TargetFacts, profile};
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -29,6 +29,9 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             ));
         }
         for file in library::walk(path)? {
+            if profile::is_profile(&file) {
+                continue;
+            }
             if is_workflow(&file) {
                 workflows.push(file);
             } else {
@@ -36,10 +39,11 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             }
         }
     }
-    let only_workflows = !workflows.is_empty() && scenario_paths.is_empty();
+    let profiles = library::profiles(&args.paths, &args.library)?;
+    let only_others = !(workflows.is_empty() && profiles.is_empty()) && scenario_paths.is_empty();
     let mut problems: Vec<Problem> = Vec::new();
     let mut counted = Vec::new();
-    if !only_workflows {
+    if !only_others || args.paths.is_empty() {
         let library = Library::load(&args.library, &scenario_paths)?;
         let own: Vec<Problem> = match args.paths.is_empty() {
             true => library.problems.clone(),
@@ -65,6 +69,13 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
         );
         counted.push(format!("{} scenarios", scenarios.len()));
         problems.extend(of_models(&library, &scenarios, args.paths.is_empty(), shell));
+    }
+    problems.extend(profiles.iter().flat_map(|file| profile::load(file).problems));
+    if !profiles.is_empty() {
+        counted.push(match profiles.len() {
+            1 => "1 profile".to_owned(),
+            n => format!("{n} profiles"),
+        });
     }
     let mut undecidable = 0;
     if !workflows.is_empty() {

@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 use serde_json::json;
 
 use super::Shell;
-use super::args::{Cli, ListArgs};
+use super::args::{Cli, ListArgs, SchemaOf};
 use super::failure::CliError;
 use super::library::Library;
 use crate::domain::{ExitCode, time};
@@ -49,8 +49,12 @@ pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError>
 }
 
 /// `lifecycle schema`.
-pub(crate) fn schema(shell: &Shell) -> Result<ExitCode, CliError> {
-    let schema = crate::scenario::schema();
+pub(crate) fn schema(of: SchemaOf, shell: &Shell) -> Result<ExitCode, CliError> {
+    let schema = match of {
+        SchemaOf::Scenario => crate::scenario::schema(),
+        SchemaOf::Fragment => crate::scenario::fragment_schema(),
+        SchemaOf::Profile => crate::target::profile::schema(),
+    };
     shell.printer.data(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
     Ok(ExitCode::Passed)
 }

@@ -15,6 +15,7 @@ use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::scenario::{self, Fragments, Scenario};
 use crate::source::{Level, Problem, SourceFile};
+use crate::target::profile::{self, Profile};
 
 /// Files larger than this are none of ours.
 const MAX_FILE: u64 = 4 << 20;
@@ -82,6 +83,10 @@ impl Library {
         let shipped = scenario::shipped_fragment_files();
         let missing = shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text));
         let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
+        if let Some(profile) = scenario_files.iter().find(|file| profile::is_profile(file)) {
+            let text = format!("{} is a profile, no scenario", profile.name);
+            return Err(CliError::new(ExitCode::BadInput, text).next(format!("--profile {}", profile.name)));
+        }
         let (fragments, mut problems) = Fragments::load(&all_fragments);
         let mut scenarios: Vec<Arc<Scenario>> = Vec::new();
         for file in &scenario_files {
@@ -131,6 +136,65 @@ impl Library {
             }
         }
     }
+}
+
+/// All profiles of a folder of scenarios, or the shipped ones.
+fn profile_files(args: &LibraryArgs) -> Result<Vec<SourceFile>, CliError> {
+    match &args.scenarios {
+        Some(folder) if folder.join("profiles").is_dir() => walk(&folder.join("profiles")),
+        _ => Ok(profile::shipped()),
+    }
+}
+
+/// The profile that `--profile` means: a file, or the name of one that is known.
+pub(crate) fn profile(wanted: &str, args: &LibraryArgs) -> Result<Profile, CliError> {
+    let path = Path::new(wanted);
+    if wanted.contains('/') || wanted.ends_with(".yaml") || wanted.ends_with(".yml") || path.is_file() {
+        let loaded = profile::load(&read(path)?);
+        return loaded.profile.ok_or_else(|| CliError::problems(loaded.problems));
+    }
+    let mut names = Vec::new();
+    for file in profile_files(args)? {
+        let loaded = profile::load(&file);
+        match loaded.profile {
+            Some(profile) if profile.name == wanted => return Ok(profile),
+            Some(profile) => names.push(profile.name),
+            None if stem(&file) == wanted => return Err(CliError::problems(loaded.problems)),
+            None => names.push(stem(&file).to_owned()),
+        }
+    }
+    let hint = match names.len() {
+        0 => "there is none in this folder of scenarios".to_owned(),
+        _ => crate::source::did_you_mean(wanted, names.iter().map(String::as_str)),
+    };
+    Err(CliError::new(ExitCode::BadInput, format!("there is no profile `{wanted}`"))
+        .next(hint)
+        .next("a file is named with its path: `--profile ./mine.yaml`"))
+}
+
+fn stem(file: &SourceFile) -> &str {
+    let name = file.name.rsplit('/').next().unwrap_or(&file.name);
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Profiles below these paths; without any, the ones that a name finds.
+pub(crate) fn profiles(paths: &[PathBuf], args: &LibraryArgs) -> Result<Vec<SourceFile>, CliError> {
+    if paths.is_empty() {
+        return profile_files(args);
+    }
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_file() {
+            files.push(read(path)?);
+            continue;
+        }
+        let folder = if path.ends_with("profiles") { path.clone() } else { path.join("profiles") };
+        if folder.is_dir() {
+            files.extend(walk(&folder)?);
+        }
+    }
+    files.retain(profile::is_profile);
+    Ok(files)
 }
 
 /// A file and its hash.

@@ -11,12 +11,15 @@ mod mechanisms;
 pub mod model;
 mod plan;
 mod probe;
+mod profile;
 mod report;
 mod run;
+mod run_profile;
 mod serve;
 pub mod settings;
 mod sweep;
 mod sweep_docker;
+mod sweep_profile;
 
 use std::ffi::OsString;
 
@@ -85,7 +88,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Serve(args) => serve::run(args, shell),
         Command::Probe(args) => probe::run(&args, shell),
         Command::Doctor => doctor::run(shell),
-        Command::Schema => info::schema(shell),
+        Command::Schema { of } => info::schema(of, shell),
         Command::Completions { shell: which } => info::completions(which, shell),
         Command::Man => info::man(shell),
     }

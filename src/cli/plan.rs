@@ -1,6 +1,6 @@
 //! `lifecycle plan`: what would run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -8,37 +8,58 @@ use super::Shell;
 use super::args::PlanArgs;
 use super::failure::CliError;
 use super::library::Library;
+use super::profile;
 use crate::domain::{ExitCode, time};
 use crate::engine::plan::{self, InputSources, Instance};
 use crate::engine::{contradictions, credentials};
 use crate::models::inputs::LlmPath;
 use crate::scenario::model::Capability;
 use crate::target::TargetFacts;
+use crate::target::profile::values::Values;
 
 /// Shows the plan; sends nothing, so what a target lacks is not known here.
 pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let library = Library::load(&args.library, &args.selection)?;
-    let chosen = library.chosen()?;
+    let profile =
+        args.profile.as_deref().map(|wanted| profile::choose(wanted, &args.library, shell)).transpose()?;
+    let chosen = match &profile {
+        Some(profile) => profile.scenarios(&library, &args.selection)?,
+        None => library.chosen()?,
+    };
     let sources = InputSources {
         flags: args.inputs.iter().cloned().collect(),
         env: shell.env.vars().clone(),
-        profile: BTreeMap::new(),
+        profile: profile
+            .as_ref()
+            .map(|p| p.inputs(&Values::foreseen(&p.profile, shell.env.vars())))
+            .unwrap_or_default(),
     };
     let able = TargetFacts {
         capabilities: Capability::ALL.into_iter().collect::<BTreeSet<_>>(),
         ..TargetFacts::default()
     };
-    let instances = plan::plan(&chosen, &sources, &able, 1).map_err(CliError::problems)?;
+    let mut instances = plan::plan(&chosen, &sources, &able, 1).map_err(CliError::problems)?;
+    if let Some(skip) = profile.as_ref().and_then(|p| p.skip.as_ref()) {
+        instances.iter_mut().for_each(|i| i.skip = Some(skip.clone()));
+    }
     let worst: std::time::Duration = instances.iter().map(plan::worst_case).max().unwrap_or_default();
     if args.json {
         let rows: Vec<_> = instances
             .iter()
             .map(|i| json!({ "plan": plan::planned(i), "inputs": i.resolved, "worst_case_ms": time::ms(plan::worst_case(i)) }))
             .collect();
-        shell.printer.data(&serde_json::to_string_pretty(&rows).unwrap_or_default())?;
+        let whole = match &profile {
+            Some(p) => json!({ "profile": p.profile.name, "starts": p.foreseen, "scenarios": rows }),
+            None => json!(rows),
+        };
+        shell.printer.data(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
         return Ok(ExitCode::Passed);
     }
     let mut text = String::new();
+    if let Some(profile) = &profile {
+        text.push_str(&profile.lines().join("\n"));
+        text.push_str("\n\n");
+    }
     for instance in &instances {
         let planned = plan::planned(instance);
         text.push_str(&format!(

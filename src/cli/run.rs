@@ -1,23 +1,24 @@
 //! `lifecycle run`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rand::RngExt as _;
+use tokio::sync::watch;
 
 use super::args::{QuirksArg, RunArgs, TargetArgs};
 use super::failure::CliError;
 use super::library::{self, Library};
-use super::{Shell, runtime};
+use super::{Shell, profile, run_profile, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::context::RunContext;
 use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources, Instance};
 use crate::event::{
-    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity,
+    EventKind, Log, ResolvedInput, RunFinished, RunStarted, SCHEMA, ScenarioSource, TargetIdentity, Verdict,
 };
 use crate::http;
 use crate::models::catalogue::Catalogue;
@@ -33,24 +34,37 @@ use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
+use crate::target::profile::lane::Lane;
+use crate::target::profile::values::Values;
 use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let library = Library::load(&args.library, &args.selection)?;
-    let scenarios = library.chosen()?;
+    let profile =
+        args.profile.as_deref().map(|wanted| profile::choose(wanted, &args.library, shell)).transpose()?;
+    let scenarios = match &profile {
+        Some(profile) => profile.scenarios(&library, &args.selection)?,
+        None => library.chosen()?,
+    };
     for warning in library.problems.iter().filter(|p| p.level == Level::Warning) {
         shell.printer.note(&warning.line())?;
     }
     let sources = InputSources {
         flags: args.inputs.iter().cloned().collect(),
         env: shell.env.vars().clone(),
-        profile: BTreeMap::new(),
+        profile: profile
+            .as_ref()
+            .map(|p| p.inputs(&Values::foreseen(&p.profile, shell.env.vars())))
+            .unwrap_or_default(),
     };
     // Everything that can be wrong without a network is wrong now, before anything is sent.
-    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
-    let instances = plan::plan(&scenarios, &sources, &able, 1).map_err(CliError::problems)?;
-    let settings = target_settings(&args.target, shell, args.seed, Arc::clone(&library.catalogue))?;
+    let instances = plan::plan(&scenarios, &sources, &everything(), 1).map_err(CliError::problems)?;
+    let named = match &profile {
+        Some(profile) => profile.target_args(&args.target)?,
+        None => args.target.clone(),
+    };
+    let settings = target_settings(&named, shell, args.seed, Arc::clone(&library.catalogue))?;
     refuse_contradictions(&instances, &library, &settings, args, shell)?;
     let today = jiff::Timestamp::now().to_string();
     let expired: Vec<Problem> = scenarios
@@ -63,7 +77,7 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
     raise_file_limit();
     runtime()?.block_on(async {
-        let work = Work { args, shell, library: &library, settings, sources, require_live };
+        let work = Work { args, shell, library: &library, settings, sources, require_live, profile };
         work.run(&scenarios).await
     })
 }
@@ -102,6 +116,33 @@ fn refuse_contradictions(
     Ok(())
 }
 
+/// The pieces of one run, each made once.
+struct Pieces<'a> {
+    log: &'a Log,
+    folder: &'a RunFolder,
+    tail: &'a str,
+    seed: u64,
+    began: Instant,
+}
+
+/// Opens the target, which a profile may have to bring up first.
+async fn open(
+    settings: &mut target::Settings,
+    lane: Option<&mut Lane>,
+) -> Result<target::Target, target::OpenError> {
+    if let Some(lane) = lane {
+        lane.up().await?;
+        settings.base_url = Some(lane.base_url());
+        settings.provider = settings.provider.take().or_else(|| lane.provider());
+    }
+    target::open(settings).await
+}
+
+/// What is planned before a target is known.
+fn everything() -> TargetFacts {
+    TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() }
+}
+
 struct Work<'a> {
     args: &'a RunArgs,
     shell: &'a Shell,
@@ -109,6 +150,7 @@ struct Work<'a> {
     settings: target::Settings,
     sources: InputSources,
     require_live: bool,
+    profile: Option<profile::Chosen>,
 }
 
 impl Work<'_> {
@@ -158,39 +200,59 @@ impl Work<'_> {
                 files,
             },
         );
-        let opened = tokio::select! {
-            opened = target::open(&self.settings) => opened.map_err(CliError::from),
-            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+        let mut lane = self.lane(&folder, &log)?;
+        if self.profile.is_some() {
+            // The identity comes first in a log: also before the ledger of what a profile starts.
+            let instances = self.instances(scenarios);
+            let planned = lane.as_ref().map(|_| run_profile::planned_target(&self.settings));
+            let identity = self.identity(&run, scenarios, &instances, planned.as_ref(), None, seed);
+            log.emit(EventKind::RunStarted(Box::new(identity)));
+        }
+        let skip = self.profile.as_ref().and_then(|p| p.skip.clone());
+        let (mut ended, mut left) = match skip {
+            Some(why) => {
+                let instances = self.instances(scenarios);
+                let finished = run_profile::all_skipped(&log, &instances, &why, self.require_live, began);
+                (Ok(finished), Vec::new())
+            }
+            None => {
+                let pieces = Pieces { log: &log, folder: &folder, tail: &tail, seed, began };
+                self.at_target(scenarios, lane.as_mut(), &pieces, &mut signals).await
+            }
         };
-        let code = match opened {
-            Ok(target) => {
-                if let Some(admin) = &target.api.admin {
-                    log.redactor().register("ADMIN_TOKEN", admin.expose());
+        if let Some(lane) = &mut lane {
+            let haste = run_profile::haste(&ended);
+            left.extend(run_profile::down(lane, haste, &mut signals, &mut ended).await);
+        }
+        let code = match ended {
+            Ok(mut finished) => {
+                if !left.is_empty() {
+                    finished.exit = ExitCode::worst(&BTreeSet::from([finished.exit, ExitCode::Leak]));
+                    finished.code = finished.exit.code();
+                    finished.left.append(&mut left);
                 }
-                let code = self
-                    .with_target(scenarios, &target, &log, &folder, &tail, seed, &mut signals, began)
-                    .await;
-                let left = target.close().await;
-                for what in &left {
-                    self.shell
-                        .printer
-                        .talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"))?;
-                }
-                match code {
-                    Ok(ExitCode::Passed) if !left.is_empty() => Ok(ExitCode::Leak),
-                    other => other,
-                }
+                let code = finished.exit;
+                log.emit(EventKind::RunFinished(finished));
+                Ok(code)
             }
             Err(error) => {
-                let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
-                log.emit(EventKind::RunStarted(Box::new(identity)));
+                let mut counts = BTreeMap::new();
+                if self.profile.is_none() {
+                    let identity = self.identity(&run, scenarios, &[], None, Some(&error), seed);
+                    log.emit(EventKind::RunStarted(Box::new(identity)));
+                } else {
+                    let instances = self.instances(scenarios);
+                    let interrupted = matches!(error.code, ExitCode::Interrupted | ExitCode::Terminated);
+                    let verdict = if interrupted { Verdict::Cancelled } else { Verdict::Error };
+                    counts = run_profile::file_unrun(&log, &instances, verdict, &error.text());
+                }
                 log.emit(EventKind::RunFinished(RunFinished {
                     exit: error.code,
                     code: error.code.code(),
                     reason: error.text(),
-                    counts: BTreeMap::new(),
+                    counts,
                     advisory_reds: 0,
-                    left: Vec::new(),
+                    left,
                     took_ms: crate::domain::time::ms(began.elapsed()),
                 }));
                 Err(error)
@@ -215,22 +277,70 @@ impl Work<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the pieces of one run, each made once")]
+    /// What a profile brings up, prepared.
+    fn lane(&mut self, folder: &RunFolder, log: &Log) -> Result<Option<Lane>, CliError> {
+        let Some(chosen) = self.profile.as_ref().filter(|p| p.skip.is_none()) else { return Ok(None) };
+        let lane = chosen.lane(self.shell, &mut self.settings, folder, log)?;
+        self.settings.org = self.args.target.org_id.clone().or_else(|| lane.org());
+        self.sources.profile = chosen.inputs(lane.values());
+        Ok(Some(lane))
+    }
+
+    /// The instances of a run whose target is not there.
+    fn instances(&self, scenarios: &[Arc<crate::scenario::Scenario>]) -> Vec<Instance> {
+        let repeat = self.args.repeat as usize;
+        plan::plan(scenarios, &self.sources, &everything(), repeat).unwrap_or_default()
+    }
+
+    /// Brings up, opens, runs, closes; gives what is left beside how it ended.
+    async fn at_target(
+        &mut self,
+        scenarios: &[Arc<crate::scenario::Scenario>],
+        mut lane: Option<&mut Lane>,
+        pieces: &Pieces<'_>,
+        signals: &mut Signals,
+    ) -> (Result<RunFinished, CliError>, Vec<String>) {
+        let opened = tokio::select! {
+            opened = open(&mut self.settings, lane.as_deref_mut()) => opened.map_err(CliError::from),
+            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+        };
+        let mut target = match opened {
+            Ok(target) => target,
+            Err(error) => return (Err(error), Vec::new()),
+        };
+        if let Some(admin) = &target.api.admin {
+            pieces.log.redactor().register("ADMIN_TOKEN", admin.expose());
+        }
+        let died = lane.as_deref().map(Lane::died);
+        target.facts.log = lane.and_then(|lane| lane.server_log());
+        let ended = self.with_target(scenarios, &target, pieces, died, signals).await;
+        let left = target.close().await;
+        for what in &left {
+            // A terminal that is gone cannot be told.
+            let _ =
+                self.shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"));
+        }
+        (ended, left)
+    }
+
     async fn with_target(
         &self,
         scenarios: &[Arc<crate::scenario::Scenario>],
         target: &target::Target,
-        log: &Log,
-        folder: &RunFolder,
-        tail: &str,
-        seed: u64,
+        pieces: &Pieces<'_>,
+        died: Option<watch::Receiver<Option<String>>>,
         signals: &mut Signals,
-        began: Instant,
-    ) -> Result<ExitCode, CliError> {
+    ) -> Result<RunFinished, CliError> {
+        let Pieces { log, folder, tail, seed, began } = *pieces;
         let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
             .map_err(CliError::problems)?;
-        let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
-        log.emit(EventKind::RunStarted(Box::new(identity)));
+        if self.profile.is_some() {
+            log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));
+        } else {
+            let identity =
+                self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
+            log.emit(EventKind::RunStarted(Box::new(identity)));
+        }
         for drift in &target.facts.drift {
             log.emit(EventKind::Warning { scenario: None, text: format!("drift: {drift}") });
         }
@@ -271,12 +381,16 @@ impl Work<'_> {
         if let Some(engine) = target.facts.engine.clone() {
             watch_engine(engine, context.poller.clone(), target.stop.clone());
         }
+        if let Some(died) = died.clone() {
+            run_profile::watch(died, &context, target.stop.clone());
+        }
         let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
-        let finished = ending.conclude(&context, self.require_live, began.elapsed());
-        let code = finished.exit;
-        log.emit(EventKind::RunFinished(finished));
-        Ok(code)
+        let mut finished = ending.conclude(&context, self.require_live, began.elapsed());
+        if died.is_some_and(|died| died.borrow().is_some()) {
+            finished.left = run_profile::went_with_its_server(log, &context.ledger, target).await;
+        }
+        Ok(finished)
     }
 
     /// A server that limits requests is not asked by more scenarios at once than it can answer.
@@ -334,7 +448,7 @@ impl Work<'_> {
             target: target.cloned(),
             target_error: error.map(CliError::text),
             catalogue: self.library.catalogue_hash.clone(),
-            profile: None,
+            profile: self.profile.as_ref().map(|p| library::hash(&p.profile.source)),
             scenarios: scenarios
                 .iter()
                 .map(|s| ScenarioSource {

@@ -61,6 +61,11 @@ impl Env {
         self.get("LIFECYCLE_RUNS_DIR").map_or_else(|| PathBuf::from("runs"), PathBuf::from)
     }
 
+    /// Where temporary folders are made.
+    pub fn temp(&self) -> PathBuf {
+        self.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+
     /// Proxies, in either spelling.
     pub fn proxies(&self) -> Proxies {
         let either = |upper: &str, lower: &str| self.first(&[lower, upper]).map(str::to_owned);
@@ -135,6 +140,14 @@ impl Env {
             .filter(|(name, _)| crate::redact::is_credential_field(name))
             .map(|(n, v)| (n.as_str(), v.as_str()))
     }
+}
+
+/// Where this program is.
+///
+/// # Errors
+/// The system does not say.
+pub fn program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 #[cfg(test)]

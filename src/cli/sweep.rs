@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::args::SweepArgs;
 use super::failure::CliError;
-use super::{Shell, runtime, sweep_docker};
+use super::{Shell, runtime, sweep_docker, sweep_profile};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::{bundle, cleanup};
 use crate::event::{EventKind, Intent, Log, read_events};
@@ -13,6 +13,7 @@ use crate::http;
 use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Entry, Home, Ledger};
+use crate::target::profile::books;
 use crate::target::{self, Kind};
 
 /// One sweep of one run may not take longer.
@@ -26,6 +27,10 @@ struct Owing {
     embedded: bool,
     /// So did this one, but its containers are still there.
     docker: bool,
+    /// What a profile brought up, in the order in which it goes.
+    parts: Vec<Entry>,
+    /// A profile brought the server up: it goes, and everything that it knows with it.
+    own_server: bool,
 }
 
 /// Sweeps all runs that do not live.
@@ -52,12 +57,17 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             }
         };
         if args.dry_run {
-            for entry in &owing.entries {
+            for entry in owing.entries.iter().chain(&owing.parts) {
                 let id = entry.id.as_deref().unwrap_or("(id unknown: found by its name)");
-                shell.printer.data(&format!(
-                    "{name}: would remove {} {} {id} at {}",
-                    entry.kind, entry.name, owing.home.base_url
-                ))?;
+                let at = match owing.home.base_url.as_str() {
+                    url if !url.is_empty() && !books::KINDS.contains(&entry.kind.as_str()) => {
+                        format!(" at {url}")
+                    }
+                    _ => String::new(),
+                };
+                shell
+                    .printer
+                    .data(&format!("{name}: would remove {} {} {id}{at}", entry.kind, entry.name))?;
             }
             continue;
         }
@@ -97,10 +107,12 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
     })
 }
 
-struct Outcome {
-    lines: Vec<String>,
-    removed: usize,
-    left: usize,
+/// What a sweep of one run came to.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub lines: Vec<String>,
+    pub removed: usize,
+    pub left: usize,
 }
 
 async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Result<Outcome, CliError> {
@@ -113,6 +125,17 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
     }
     let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
     let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone());
+    if owing.own_server || !owing.parts.is_empty() {
+        let swept = sweep_profile::parts(shell, path, &log, &owing.parts).await;
+        let entries: &[Entry] = if owing.own_server { &owing.entries } else { &[] };
+        let outcome = sweep_profile::with_its_server(shell, &ledger, entries, swept).await;
+        if owing.own_server || owing.entries.is_empty() {
+            return Ok(outcome);
+        }
+        for line in &outcome.lines {
+            shell.printer.data(line)?;
+        }
+    }
     if owing.docker {
         let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         sweep_docker::went_with_its_platform(shell, &run).await?;
@@ -175,13 +198,14 @@ fn age(path: &Path) -> Duration {
 /// What a run's log says that it still owns; newest first.
 fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
-    let (mut embedded, mut docker) = (false, false);
+    let (mut embedded, mut docker, mut own_server) = (false, false, false);
     read_events(path, |event| match event.event {
         EventKind::RunStarted(started) => {
             let kind = started.target.map(|t| t.kind).unwrap_or_default();
             (embedded, docker) = (kind == "embedded", kind == "docker");
         }
         EventKind::Intent(intent) => {
+            own_server |= books::KINDS.contains(&intent.kind.as_str()) && books::is_server(&intent.name);
             let entry = Entry {
                 resource: intent.resource.clone(),
                 kind: intent.kind.clone(),
@@ -204,14 +228,21 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
         _ => {}
     })
     .map_err(|e| e.to_string())?;
-    let Some((_, (_, intent))) = entries.first() else { return Ok(None) };
-    let home = Home {
+    let (parts, entries): (Vec<_>, Vec<_>) =
+        entries.into_values().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
+    if parts.is_empty() && entries.is_empty() {
+        return Ok(None);
+    }
+    let home = entries.first().map(|(_, intent)| Home {
         base_url: intent.base_url.clone(),
         org: intent.org.clone(),
         credential: intent.credential.clone(),
-    };
+    });
+    // What was started last goes first.
+    let parts: Vec<Entry> = parts.into_iter().rev().map(|(entry, _)| entry).collect();
     // The run's root comes last: what hangs under it goes first.
-    let mut open: Vec<Entry> = entries.values().rev().map(|(entry, _)| entry.clone()).collect();
+    let mut open: Vec<Entry> = entries.into_iter().rev().map(|(entry, _)| entry).collect();
     open.sort_by_key(|entry| entry.scenario.is_none());
-    Ok(Some(Owing { entries: open, home, embedded, docker }))
+    let home = home.unwrap_or_default();
+    Ok(Some(Owing { entries: open, home, embedded, docker, parts, own_server }))
 }

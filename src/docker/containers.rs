@@ -82,7 +82,7 @@ pub enum Action {
     Pause,
     /// Thaws it.
     Unpause,
-    /// Removes it, running or not. Volumes stay.
+    /// Removes it, running or not. Volumes with a name stay.
     Remove,
 }
 
@@ -156,11 +156,22 @@ impl Engine {
             Action::Pause => ("pause", docker.pause_container(container).await),
             Action::Unpause => ("unpause", docker.unpause_container(container).await),
             Action::Remove => {
-                let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+                let options =
+                    RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
                 ("remove", docker.remove_container(container, Some(options)).await)
             }
         };
         done.map_err(|e| self.error(&format!("{verb} {container}"), &e))
+    }
+
+    /// Sends a signal to a container's process: `TERM`.
+    ///
+    /// # Errors
+    /// It does not run, or the engine refuses.
+    pub async fn signal(&self, container: &str, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptions { signal: format!("SIG{signal}") };
+        let done = self.docker.kill_container(container, Some(options)).await;
+        done.map_err(|e| self.error(&format!("send {signal} to {container}"), &e))
     }
 
     /// Removes a container, running or not; says whether there was one.
@@ -282,6 +293,29 @@ impl Engine {
         Ok(kept.into())
     }
 
+    /// Hands on every line that a container prints, redacted, until it ends.
+    ///
+    /// # Errors
+    /// There is none, or the engine goes away.
+    pub async fn follow(
+        &self,
+        container: &str,
+        redactor: &Redactor,
+        mut each: impl FnMut(Vec<String>),
+    ) -> Result<(), EngineError> {
+        let options = LogsOptions { stdout: true, stderr: true, follow: true, ..LogsOptions::default() };
+        let mut stream = self.docker.logs(container, Some(options));
+        let (mut out, mut err) = (Lines::default(), Lines::default());
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|e| self.error(&format!("follow the log of {container}"), &e))?;
+            let text = String::from_utf8_lossy(piece.as_ref()).into_owned();
+            let is_error = matches!(piece, bollard::container::LogOutput::StdErr { .. });
+            each(if is_error { err.push(&text, redactor) } else { out.push(&text, redactor) });
+        }
+        each([out.finish(redactor), err.finish(redactor)].into_iter().flatten().collect());
+        Ok(())
+    }
+
     /// What the engine did to a container from a moment (seconds since 1970) until now.
     ///
     /// # Errors
@@ -337,7 +371,11 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let networking = spec.network.as_ref().map(|network| NetworkingConfig {
         endpoints_config: Some(HashMap::from([(
             network.clone(),
-            EndpointSettings { aliases: Some(vec![spec.name.clone()]), ..EndpointSettings::default() },
+            EndpointSettings {
+                // The engine's own bridge knows no aliases.
+                aliases: (network != names::BRIDGE).then(|| vec![spec.name.clone()]),
+                ..EndpointSettings::default()
+            },
         )])),
     });
     ContainerCreateBody {

@@ -16,6 +16,7 @@ pub mod owned;
 pub mod owner;
 pub mod probe;
 mod shown;
+pub mod tags;
 pub mod tar;
 pub mod volumes;
 

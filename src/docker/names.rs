@@ -2,6 +2,8 @@
 
 /// The network of workspaces.
 pub const NETWORK: &str = "molecule-core-net";
+/// The engine's own network, on which nobody knows anybody's name.
+pub const BRIDGE: &str = "bridge";
 /// The platform's own label.
 pub const MANAGED: &str = "molecule.platform.managed";
 /// Which platform.

@@ -93,6 +93,16 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             Box::pin(server_log(context, id)),
         ));
     }
+    if let Some(log) = &context.run.target.log {
+        // A server that shows its log itself says more there than on its standard streams.
+        let inspect = context.run.target.capabilities.contains(&Capability::Inspect);
+        let (name, title) = match inspect {
+            true => ("server output", "what the server printed, oldest first"),
+            false => ("server log", "the server's log: lines about this workspace or about none"),
+        };
+        let id = target.as_ref().map(|w| w.id.clone());
+        gatherers.push((name, title, Box::pin(async move { Ok(printed(log, id)) })));
+    }
     let parts = gatherers.into_iter().map(|(name, title, work)| async move {
         let began = Instant::now();
         let bounded = tokio::time::timeout(EACH, work).await;
@@ -418,11 +428,19 @@ async fn server_log(context: &ScenarioContext, id: Option<String>) -> Result<Fou
             get(context, "evidence: server log", request).await?
         }
     };
-    let ours = |line: &str| match &id {
-        Some(id) => line.contains(id.as_str()) || !names_a_workspace(line),
-        None => !names_a_workspace(line),
-    };
-    Ok(log_lines(&data, ours))
+    Ok(log_lines(&data, |line| about(line, id.as_deref())))
+}
+
+/// The end of what a server that we started has printed.
+fn printed(log: &crate::target::profile::part_log::PartLog, id: Option<String>) -> Found {
+    let data = json!({ "lines": log.tail(2 * LOG_LINES) });
+    let mut found = log_lines(&data, |line| about(line, id.as_deref()));
+    found.data["file"] = json!(log.path().display().to_string());
+    found
+}
+
+fn about(line: &str, id: Option<&str>) -> bool {
+    id.is_some_and(|id| line.contains(id)) || !names_a_workspace(line)
 }
 
 fn names_a_workspace(line: &str) -> bool {

@@ -29,6 +29,10 @@ pub struct Event {
 pub enum EventKind {
     /// The run's identity; always the first event.
     RunStarted(Box<RunStarted>),
+    /// The target as it was found, when the run's identity had to be written before it was there.
+    TargetFound(Box<TargetIdentity>),
+    /// Something that a profile brings up or down changed.
+    Part(Box<Part>),
     /// What will run and what is skipped; once.
     Planned(Planned),
     /// A scenario's body begins.
@@ -109,8 +113,10 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kinds on disk.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 25] = [
         "run_started",
+        "target_found",
+        "part",
         "planned",
         "scenario_started",
         "step_started",
@@ -224,6 +230,51 @@ pub struct TargetIdentity {
     pub lacks: BTreeMap<String, String>,
     /// TLS certificates are not verified.
     pub insecure: bool,
+}
+
+/// A service or the server of a profile.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// The service's name, or `server`.
+    pub part: String,
+    /// What became of it.
+    pub state: PartState,
+    /// One line: where it answers, how it ended.
+    pub text: String,
+    /// The end of its log, when it went wrong.
+    pub lines: Vec<String>,
+    /// How long that took.
+    pub took_ms: u64,
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    /// It was there already.
+    Given,
+    /// It can be used.
+    #[default]
+    Ready,
+    /// It could not be started, or was not ready in time.
+    Failed,
+    /// It ended while it was needed.
+    Died,
+    /// It was stopped.
+    Stopped,
+}
+
+impl PartState {
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PartState::Given => "given",
+            PartState::Ready => "ready",
+            PartState::Failed => "failed",
+            PartState::Died => "died",
+            PartState::Stopped => "stopped",
+        }
+    }
 }
 
 /// An input's value and where it came from.

@@ -97,7 +97,7 @@ pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
     let identity = &state.identity;
     let mut command = Command::new(&["lifecycle", "run"]);
     let mut args = vec![selector(scenario)];
-    if let Some(target) = &identity.target {
+    if let Some(target) = identity.target.as_ref().filter(|_| identity.profile.is_none()) {
         args.extend(["--target".to_owned(), target.kind.clone()]);
         if target.kind == "live" {
             args.extend(["--base-url".to_owned(), target.base_url.clone()]);
@@ -128,7 +128,8 @@ fn selector(scenario: &ScenarioState) -> String {
     if by_name { scenario.name().to_owned() } else { file.clone() }
 }
 
-fn profile_name(name: &str) -> String {
+/// What `--profile` takes.
+pub fn profile_name(name: &str) -> String {
     match name.strip_prefix("<built-in>/") {
         Some(path) => {
             let file = path.rsplit('/').next().unwrap_or(path);

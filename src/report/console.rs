@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
+use super::commands::profile_name;
 use super::forge::{CiLog, annotation, defuse, left_behind};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
@@ -15,7 +16,7 @@ use super::state::RunState;
 use super::summary::summary_lines;
 use super::text::{brief, clean, clock, count, fill};
 use crate::event::{
-    EnvObservation, Event, EventKind, RunStarted, StepFinished, StepOutcome, StepWaiting, Verdict,
+    EnvObservation, Event, EventKind, PartState, RunStarted, StepFinished, StepOutcome, StepWaiting, Verdict,
 };
 use crate::output::Printer;
 
@@ -28,6 +29,8 @@ pub struct Console {
     ci: CiLog,
     run: PathBuf,
     slow: HashSet<(String, String)>,
+    /// Why scenarios did not even begin.
+    unrun: HashSet<String>,
     bars: MultiProgress,
     rows: Vec<ProgressBar>,
     /// Lines to print; together, so that the lines that move are drawn once.
@@ -43,6 +46,7 @@ impl Console {
             ci,
             run: run.to_owned(),
             slow: HashSet::new(),
+            unrun: HashSet::new(),
             bars,
             rows: Vec::new(),
             pending: Vec::new(),
@@ -81,6 +85,21 @@ impl Console {
         let at = &event.at;
         match &event.event {
             EventKind::RunStarted(started) => self.run_started(at, started),
+            EventKind::Part(part) => {
+                let text = format!("{}  {}", part.part, part.text);
+                match part.state {
+                    PartState::Failed | PartState::Died => {
+                        self.say(at, part.state.as_str().to_uppercase().as_str(), &text);
+                        let lines: Vec<String> =
+                            part.lines.iter().map(|l| format!("    {}", clean(l))).collect();
+                        if !lines.is_empty() {
+                            self.print(&lines.join("\n"));
+                        }
+                    }
+                    PartState::Given | PartState::Ready => self.note(at, "UP", &text),
+                    PartState::Stopped => self.note(at, "DOWN", &text),
+                }
+            }
             EventKind::Planned(planned) => {
                 let skipped = planned.scenarios.iter().filter(|s| s.skip.is_some()).count();
                 let all = count(planned.scenarios.len() as u64, "scenario");
@@ -160,9 +179,11 @@ impl Console {
                 format!("on {} {}{scale}", target.kind, target.base_url)
             }
             (None, Some(error)) => format!("target not reached: {error}"),
-            (None, None) => String::new(),
+            (None, None) => "without a target".to_owned(),
         };
-        let text = format!("{} lifecycle {} {target}", started.run, started.tool_version);
+        let profile = started.profile.as_ref().map(|p| format!(", profile {}", profile_name(&p.name)));
+        let profile = profile.unwrap_or_default();
+        let text = format!("{} lifecycle {} {target}{profile}", started.run, started.tool_version);
         self.note(at, "RUN", &text);
         if started.target.as_ref().is_some_and(|t| t.insecure) {
             self.say(at, "WARN", "--insecure: TLS certificates are not verified");
@@ -206,6 +227,16 @@ impl Console {
             let shown = verdict == Verdict::ExpectedFailure && self.printer.is_verbose();
             if shown {
                 self.block(state, scenario);
+            }
+            return;
+        }
+        if scenario.started_ms.is_none() {
+            // What stopped one before it began stopped them all: it is told once, the summary counts.
+            if self.unrun.insert(scenario.reason().to_owned()) {
+                self.say(at, word(verdict), &format!("{text}  {}", scenario.reason()));
+                if self.ci == CiLog::Commands {
+                    self.pending.push(annotation(scenario));
+                }
             }
             return;
         }

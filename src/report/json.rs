@@ -31,6 +31,8 @@ struct Report<'a> {
     skips: Vec<Skip<'a>>,
     warnings: Vec<Warning<'a>>,
     resources: Resources<'a>,
+    #[serde(skip_serializing_if = "<[crate::event::Part]>::is_empty")]
+    parts: &'a [crate::event::Part],
 }
 
 #[derive(Serialize)]
@@ -238,6 +240,7 @@ pub fn render(state: &RunState) -> serde_json::Result<String> {
             leaks: &state.resources.left,
             left: state.left(),
         },
+        parts: &state.parts,
     };
     serde_json::to_string_pretty(&report).map(|text| text + "\n")
 }

@@ -12,7 +12,7 @@ use quick_junit::{
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::whole::{failure_text, steps_text};
-use crate::event::Verdict;
+use crate::event::{PartState, Verdict};
 
 /// The file, whole.
 ///
@@ -76,6 +76,13 @@ pub fn identity(state: &RunState) -> Vec<(&'static str, String)> {
         if let Some(value) = identity.ci.get(key) {
             all.push((name, value.clone()));
         }
+    }
+    for part in state.parts.iter().filter(|p| matches!(p.state, PartState::Failed | PartState::Died)) {
+        let text = format!("{} {}: {}", part.part, part.state.as_str(), part.text);
+        all.push((
+            "part",
+            [text].into_iter().chain(part.lines.iter().cloned()).collect::<Vec<_>>().join("\n"),
+        ));
     }
     if let Some(finished) = &state.finished {
         all.push(("exit_code", finished.code.to_string()));

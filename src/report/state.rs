@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::scenario_state::ScenarioState;
 use super::timeline::Seen;
 use crate::event::{
-    CancelReason, Event, EventKind, Left, LogError, LogReader, RunFinished, RunStarted, Verdict,
+    CancelReason, Event, EventKind, Left, LogError, LogReader, Part, RunFinished, RunStarted, Verdict,
 };
 
 /// Whole evidence that is kept of one gatherer, in bytes of JSON.
@@ -25,6 +25,8 @@ const MAX_WARNINGS: usize = 500;
 pub struct RunState {
     /// Who ran what against what.
     pub identity: RunStarted,
+    /// What a profile brought up and down, in the order of time.
+    pub parts: Vec<Part>,
     /// Wall clock of the first event, RFC 3339.
     pub started_at: String,
     /// Scenario instances in the order of the plan.
@@ -149,6 +151,8 @@ impl RunState {
         self.last_ms = self.last_ms.max(ms);
         match &event.event {
             EventKind::RunStarted(started) => self.identity = started.as_ref().clone(),
+            EventKind::TargetFound(found) => self.identity.target = Some(found.as_ref().clone()),
+            EventKind::Part(part) => self.parts.push(part.as_ref().clone()),
             EventKind::Planned(planned) => {
                 for plan in &planned.scenarios {
                     let state = ScenarioState::planned(plan.clone());

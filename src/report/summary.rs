@@ -1,5 +1,7 @@
 //! The end of a run for people: who is red and why, what is skipped, what is left, why this code.
 
+use indexmap::IndexMap;
+
 use super::block::{BlockLine, Tone};
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
@@ -24,8 +26,8 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
     out.lines.push(BlockLine { label: String::new(), text: title, tone });
 
     let required = |s: &&ScenarioState| !s.is_advisory();
-    out.list("red", state.reds().filter(required).map(red_line).collect());
-    out.list("advisory", state.reds().filter(|s| s.is_advisory()).map(red_line).collect());
+    out.list("red", red_lines(state.reds().filter(required)));
+    out.list("advisory", red_lines(state.reds().filter(|s| s.is_advisory())));
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
     out.list("skipped", skip_lines(state));
@@ -83,6 +85,22 @@ impl Out {
 
 fn of(state: &RunState, verdict: Verdict) -> impl Iterator<Item = &ScenarioState> {
     state.scenarios.values().filter(move |s| s.verdict() == Some(verdict))
+}
+
+/// Each that ran, then those that did not even begin by their reason.
+fn red_lines<'a>(reds: impl Iterator<Item = &'a ScenarioState>) -> Vec<String> {
+    let (ran, unrun): (Vec<_>, Vec<_>) = reds.partition(|s| s.started_ms.is_some());
+    let mut lines: Vec<String> = ran.into_iter().map(red_line).collect();
+    let mut by_reason: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for scenario in unrun {
+        by_reason.entry(scenario.reason()).or_default().push(scenario.name());
+    }
+    lines.extend(
+        by_reason
+            .into_iter()
+            .map(|(reason, names)| format!("{} ({reason}): {}", names.len(), names.join(", "))),
+    );
+    lines
 }
 
 fn red_line(scenario: &ScenarioState) -> String {

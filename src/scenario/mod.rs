@@ -1,7 +1,7 @@
 //! From text to a checked scenario. No IO: callers hand texts over.
 
 mod check;
-mod decode;
+pub mod decode;
 pub mod fragment;
 pub mod matcher;
 mod matrix;
@@ -19,7 +19,7 @@ pub use check::WORKSPACE_FIELDS;
 pub use fragment::Fragments;
 pub use matrix::{Instance, expand_matrix};
 pub use model::Scenario;
-pub use schema::{fragment_schema, schema};
+pub use schema::{fragment_schema, schema, schema_of};
 pub use shipped::{shipped, shipped_fragment_files, shipped_fragments};
 
 use crate::source::{Level, Problem, SourceFile};

@@ -16,8 +16,13 @@ pub fn fragment_schema() -> Value {
     of::<RawFragment>()
 }
 
+/// The schema of a file that is read by this type.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+}
+
 fn of<T: JsonSchema>() -> Value {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = schema_of::<T>();
     if let Some(step) = schema.pointer_mut("/$defs/Step").and_then(Value::as_object_mut) {
         // Exactly one verb; the keys of every step do not count.
         let verbs: Vec<Value> =

@@ -57,8 +57,10 @@ pub struct TargetFacts {
     pub offered: BTreeMap<String, Vec<OfferedModel>>,
     /// The engine that holds its containers.
     pub engine: Option<crate::docker::Engine>,
-    /// The server's own log, where the server runs here.
+    /// The log of a reference platform that runs in this process.
     pub server_log: Option<ServerLog>,
+    /// What the server prints, when a profile started it.
+    pub log: Option<super::profile::part_log::PartLog>,
     /// Requests that the server allows in a minute, when it says so.
     pub rate_limit: Option<u32>,
     /// Where the server differs from the catalogue: reported, never a red of the platform.

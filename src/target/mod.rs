@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod facts;
 mod offered;
 pub mod probe;
+pub mod profile;
 
 use std::time::Duration;
 

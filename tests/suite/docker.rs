@@ -20,8 +20,8 @@ use super::platform::{TOKEN, beside, block};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The engine, held by one test, which leaves it as it was.
-struct Held {
-    engine: Engine,
+pub struct Held {
+    pub engine: Engine,
     before: BTreeSet<String>,
     _alone: MutexGuard<'static, ()>,
     _among_processes: File,
@@ -33,7 +33,7 @@ impl Held {
     }
 
     #[track_caller]
-    fn as_before(&self, when: &str) {
+    pub fn as_before(&self, when: &str) {
         let after = Self::inventory(&self.engine);
         let new: Vec<_> = after.difference(&self.before).collect();
         let gone: Vec<_> = self.before.difference(&after).collect();
@@ -51,7 +51,7 @@ static SWEPT: LazyLock<()> = LazyLock::new(|| _ = docker_of(["sweep", "--docker"
 
 /// The engine that docker's own client would find here, if it answers.
 #[track_caller]
-fn engine() -> Option<Held> {
+pub fn engine() -> Option<Held> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Another checkout on this machine may test on the same engine.
     let among_processes = File::create(std::env::temp_dir().join("lifecycle-docker-tests.lock")).unwrap();

@@ -35,6 +35,10 @@ mod pages;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]
+mod profile_services;
+#[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod secrets;

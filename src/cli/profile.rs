@@ -1,0 +1,150 @@
+//! What `--profile` means to `run` and `plan`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Shell;
+use super::args::LibraryArgs;
+use super::failure::CliError;
+use super::library::{self, Library};
+use crate::engine::plan::select;
+use crate::scenario::Scenario;
+use crate::scenario::model::Gate;
+use crate::source::{Problem, did_you_mean};
+use crate::target::profile::foresee::Foreseen;
+use crate::target::profile::values::Values;
+use crate::target::profile::{Profile, foresee};
+
+/// A profile that can be used here.
+pub(crate) struct Chosen {
+    /// The profile.
+    pub profile: Arc<Profile>,
+    /// What it would start.
+    pub foreseen: Vec<Foreseen>,
+    /// Why nothing of it runs: variables that it needs are not set.
+    pub skip: Option<String>,
+}
+
+/// The profile of the command line, with everything that can be wrong before anything is started.
+pub(crate) fn choose(wanted: &str, args: &LibraryArgs, shell: &Shell) -> Result<Chosen, CliError> {
+    let profile = library::profile(wanted, args)?;
+    let unset: Vec<&str> =
+        profile.needs_env.iter().map(String::as_str).filter(|name| shell.env.get(name).is_none()).collect();
+    let skip = (!unset.is_empty()).then(|| {
+        let are = if unset.len() == 1 { "is" } else { "are" };
+        format!(
+            "not configured: the profile `{}` needs {}, which {are} not set",
+            profile.name,
+            unset.join(", ")
+        )
+    });
+    let foreseen = match foresee(&profile, shell.env.vars()) {
+        Ok(foreseen) => foreseen,
+        // What is not configured is skipped, whatever else its templates would say about it.
+        Err(_) if skip.is_some() => Vec::new(),
+        Err(problems) => return Err(CliError::problems(problems)),
+    };
+    Ok(Chosen { profile: Arc::new(profile), foreseen, skip })
+}
+
+impl Chosen {
+    /// The scenarios that run: those of the command line, else the profile's; with its gates.
+    pub fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Vec<Arc<Scenario>>, CliError> {
+        let mut chosen = library.chosen()?;
+        let mut problems = Vec::new();
+        if typed.is_empty() && !self.profile.run.is_empty() {
+            match select(&library.scenarios, &self.profile.run) {
+                Ok(own) => chosen = own,
+                Err(unknown) => problems.extend(unknown),
+            }
+        }
+        for gated in self.profile.gates.keys().filter(|name| *name != "all") {
+            problems
+                .extend(select(&library.scenarios, std::slice::from_ref(gated)).err().unwrap_or_default());
+        }
+        for input in self.profile.inputs.keys() {
+            if !library.scenarios.iter().any(|s| s.inputs.contains_key(input)) {
+                let names = library.scenarios.iter().flat_map(|s| s.inputs.keys().map(String::as_str));
+                let names: std::collections::BTreeSet<&str> = names.collect();
+                let problem =
+                    Problem::error("run::unknown-input", format!("no scenario has an input `{input}`"));
+                problems.push(problem.hint(did_you_mean(input, names)));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(CliError::problems(problems));
+        }
+        for scenario in &mut chosen {
+            if let Some(gate) = self.profile.gate_of(scenario) {
+                Arc::make_mut(scenario).gate = gate;
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Values of inputs, with what is known of it.
+    pub fn inputs(&self, values: &Values) -> BTreeMap<String, String> {
+        let rendered = self.profile.inputs.iter();
+        rendered.filter_map(|(name, value)| Some((name.clone(), value.render(values).ok()?))).collect()
+    }
+
+    /// For people: what would be started, what would run otherwise than scenarios say.
+    pub fn lines(&self) -> Vec<String> {
+        let profile = &self.profile;
+        let mut lines = vec![format!("profile {}  ({})", profile.name, profile.source.name)];
+        if !profile.summary.is_empty() {
+            lines.push(format!("  {}", profile.summary));
+        }
+        if let Some(skip) = &self.skip {
+            lines.push(format!("  skipped: {skip}"));
+        }
+        for (what, names) in
+            [("port", &profile.ports), ("secret", &profile.secrets), ("folder", &profile.folders)]
+        {
+            if !names.is_empty() {
+                lines.push(format!("  {what:<8}{}", names.join(", ")));
+            }
+        }
+        if let Some(network) = &profile.network {
+            lines.push(format!("  network {network}"));
+        }
+        for image in &profile.images {
+            lines.push(format!("  image   {} as {}", image.image.raw, image.tag.raw));
+        }
+        self.foreseen.iter().for_each(|part| lines.extend(part_lines(part)));
+        for (name, gate) in &profile.gates {
+            let gate = if *gate == Gate::Advisory { "advisory" } else { "required" };
+            lines.push(format!("  gate    {name}: {gate}"));
+        }
+        lines
+    }
+}
+
+fn part_lines(part: &Foreseen) -> Vec<String> {
+    let at = part.url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default();
+    if let Some(variable) = &part.given {
+        return vec![format!("  {}: there already, says {variable}{at}", part.part)];
+    }
+    let mut lines = vec![format!("  {}: {} {}{at}", part.part, part.kind, part.argv.join(" "))];
+    lines.extend(part.env.iter().map(|(name, value)| format!("    {name}={value}")));
+    lines.extend(part.commands.iter().map(|argv| format!("    runs   {}", argv.join(" "))));
+    lines.extend(part.ready.iter().map(|ready| format!("    ready  {ready}")));
+    lines.push(format!("    stop   {}", part.stop));
+    lines
+}
+
+/// Which shipped profiles could be used here, as far as variables decide it.
+pub(crate) fn doctor(shell: &Shell) -> Vec<(bool, String)> {
+    let profiles = crate::target::profile::shipped();
+    let profiles = profiles.iter().filter_map(|file| crate::target::profile::load(file).profile);
+    let line = |profile: Profile| {
+        let unset = profile.needs_env.iter().find(|name| shell.env.get(name).is_none());
+        let problem =
+            foresee(&profile, shell.env.vars()).err().and_then(|p| p.first().map(|p| p.message.clone()));
+        match unset.map(|name| format!("the variable {name} is not set")).or(problem) {
+            Some(why) => (false, format!("{}: {why}", profile.name)),
+            None => (true, format!("{}: {}", profile.name, profile.summary)),
+        }
+    };
+    profiles.map(line).collect()
+}

@@ -1,0 +1,225 @@
+//! `lifecycle run --profile`: what a run does for a server that it brings up itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Shell;
+use super::args::TargetArgs;
+use super::failure::CliError;
+use super::profile::Chosen;
+use crate::docker::{Engine, names};
+use crate::domain::{ExitCode, time};
+use crate::engine::context::RunContext;
+use crate::engine::dispatcher::Signals;
+use crate::engine::plan::{self, Instance};
+use crate::event::{
+    Class, EventKind, Log, Planned, Released, RunFinished, ScenarioFinished, TargetIdentity, Verdict,
+};
+use crate::run::folder::RunFolder;
+use crate::run::ledger::{Entry, Ledger};
+use crate::scenario::model::Gate;
+use crate::target::profile::lane::down::Haste;
+use crate::target::profile::lane::{Lane, Setup};
+use crate::target::{self, Kind};
+
+impl Chosen {
+    /// The target's flags, as the profile decides them.
+    pub fn target_args(&self, typed: &TargetArgs) -> Result<TargetArgs, CliError> {
+        let twice = |flag: &str, field: &str| {
+            let text =
+                format!("{flag} is given, and the profile `{}` has its own `{field}`", self.profile.name);
+            Err(CliError::new(ExitCode::BadInput, text)
+                .next(format!("leave one of them out: {flag}, or `{field}` in the file")))
+        };
+        if typed.admin_token.is_some() && self.profile.admin_token.is_some() {
+            return twice("--admin-token", "admin_token");
+        }
+        if typed.org_id.is_some() && self.profile.org.is_some() {
+            return twice("--org-id", "org");
+        }
+        Ok(TargetArgs {
+            target: Some(Kind::Live),
+            // Its address is known when it is up.
+            base_url: Some("http://127.0.0.1".to_owned()),
+            docker: typed.docker || self.profile.containers,
+            answers: typed.answers.or(self.profile.answers),
+            ..typed.clone()
+        })
+    }
+
+    /// Prepares what is brought up, and tells the target's settings what is known of it.
+    pub fn lane(
+        &self,
+        shell: &Shell,
+        settings: &mut target::Settings,
+        folder: &RunFolder,
+        log: &Log,
+    ) -> Result<Lane, CliError> {
+        let program = super::settings::program().map_err(|e| {
+            CliError::new(ExitCode::Environment, format!("this program does not know where it is: {e}"))
+        })?;
+        let setup = Setup {
+            profile: Arc::clone(&self.profile),
+            env: shell.env.vars().clone(),
+            program,
+            run: folder.run.clone(),
+            logs: folder.path.join("logs"),
+            temp: shell.env.temp(),
+            log: log.clone(),
+            engine: shell.env.docker(),
+            http: settings.http.clone(),
+        };
+        let lane = Lane::new(setup).map_err(|e| {
+            CliError::new(ExitCode::Environment, format!("no port of loopback can be had: {e}"))
+        })?;
+        settings.base_url = Some(lane.base_url());
+        settings
+            .declared
+            .extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
+        if let Some(token) = lane.admin_token() {
+            settings.admin_token = Some(token);
+        }
+        Ok(lane)
+    }
+}
+
+/// The target as it is known before it is there.
+pub(crate) fn planned_target(settings: &target::Settings) -> TargetIdentity {
+    TargetIdentity {
+        kind: Kind::Live.as_str().to_owned(),
+        base_url: settings.base_url.clone().unwrap_or_default(),
+        time_scale: 1.0,
+        insecure: settings.http.insecure,
+        ..TargetIdentity::default()
+    }
+}
+
+/// How much time there is to take it down.
+pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
+    let code = match ended {
+        Ok(finished) => finished.exit,
+        Err(error) => error.code,
+    };
+    match code {
+        ExitCode::Interrupted | ExitCode::Terminated => Haste::Interrupted,
+        _ => Haste::None,
+    }
+}
+
+/// Takes it down; an interrupt meanwhile shortens the graces.
+pub(crate) async fn down(
+    lane: &mut Lane,
+    haste: Haste,
+    signals: &mut Signals,
+    ended: &mut Result<RunFinished, CliError>,
+) -> Vec<String> {
+    let code = tokio::select! {
+        left = lane.down(haste) => return left,
+        code = signals.interrupted() => code,
+    };
+    if let Ok(finished) = ended {
+        (finished.exit, finished.code) = (code, code.code());
+        finished.reason = "interrupted while the profile was brought down".to_owned();
+    }
+    lane.down(Haste::Interrupted).await
+}
+
+/// A part that ends by itself takes the target with it: the run ends, and nothing is asked of it any more.
+pub(crate) fn watch(
+    mut died: watch::Receiver<Option<String>>,
+    context: &Arc<RunContext>,
+    stop: CancellationToken,
+) {
+    let (poller, cancel) = (context.poller.clone(), context.cancel.clone());
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let Ok(why) = died.wait_for(Option::is_some).await.map(|why| why.clone().unwrap_or_default()) else {
+            return;
+        };
+        poller.give_up(&why);
+        cancel.cleanup().cancel();
+    }));
+}
+
+/// What a server had goes with it; what it had on the engine is removed, by the ids of the ledger.
+pub(crate) async fn went_with_its_server(log: &Log, ledger: &Ledger, target: &target::Target) -> Vec<String> {
+    let mut left = Vec::new();
+    let entries = ledger.left().into_iter().chain(ledger.all_open());
+    for entry in entries {
+        match off_the_engine(target.facts.engine.as_ref(), &entry).await {
+            Ok(()) => log.emit(EventKind::Released(Released {
+                resource: entry.resource,
+                by: "went with its server".to_owned(),
+                left_by_platform: None,
+            })),
+            Err(why) => left.push(format!("{} {}: {why}", entry.kind, entry.name)),
+        }
+    }
+    left
+}
+
+/// Removes the container and the volumes that bear a workspace's id.
+pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Result<(), String> {
+    let (Some(engine), Some(id)) = (engine, &entry.id) else { return Ok(()) };
+    if entry.kind != "workspace" {
+        return Ok(());
+    }
+    engine.remove(&names::container(id)).await.map_err(|e| e.what)?;
+    for volume in names::volumes(id) {
+        engine.remove_volume(&volume).await.map_err(|e| e.what)?;
+    }
+    Ok(())
+}
+
+/// Files a verdict for every scenario of a run that did not get to any.
+pub(crate) fn file_unrun(
+    log: &Log,
+    instances: &[Instance],
+    verdict: Verdict,
+    reason: &str,
+) -> BTreeMap<Verdict, usize> {
+    let skip = (verdict == Verdict::Skipped).then(|| reason.to_owned());
+    let planned = instances.iter().map(|i| {
+        let mut planned = plan::planned(i);
+        planned.skip = planned.skip.or_else(|| skip.clone());
+        planned
+    });
+    log.emit(EventKind::Planned(Planned { scenarios: planned.collect() }));
+    for instance in instances {
+        log.emit(EventKind::ScenarioFinished(Box::new(ScenarioFinished {
+            scenario: instance.name.clone(),
+            verdict,
+            advisory: instance.scenario.gate == Gate::Advisory,
+            class: (verdict == Verdict::Error).then_some(Class::Infra),
+            reason: reason.to_owned(),
+            missing_milestones: instance.scenario.milestones.clone(),
+            ..ScenarioFinished::default()
+        })));
+    }
+    BTreeMap::from([(verdict, instances.len())])
+}
+
+/// A run of which nothing is configured: loud, counted, red only when live work was demanded.
+pub(crate) fn all_skipped(
+    log: &Log,
+    instances: &[Instance],
+    why: &str,
+    require_live: bool,
+    began: Instant,
+) -> RunFinished {
+    log.emit(EventKind::Warning { scenario: None, text: format!("nothing runs: {why}") });
+    let counts = file_unrun(log, instances, Verdict::Skipped, why);
+    let exit = if require_live { ExitCode::NotLive } else { ExitCode::Passed };
+    RunFinished {
+        exit,
+        code: exit.code(),
+        reason: why.to_owned(),
+        counts,
+        advisory_reds: 0,
+        left: Vec::new(),
+        took_ms: time::ms(began.elapsed()),
+    }
+}

@@ -1,0 +1,138 @@
+//! `lifecycle sweep`: what a profile brought up and a killed run left.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Shell;
+use super::run_profile::off_the_engine;
+use super::sweep::Outcome;
+use crate::docker::Engine;
+use crate::docker::owned::Ending;
+use crate::docker::owner::Owner;
+use crate::event::{EventKind, Left, Log, Released};
+use crate::run::ledger::{Entry, Ledger};
+use crate::target::profile::books;
+use crate::target::profile::lane::down::remove_folder;
+use crate::target::profile::lane::folder_name;
+use crate::target::profile::process::{end_left, end_marked};
+
+/// A process has so long between being asked and being killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Ends processes, then removes containers, names, shares and folders.
+pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]) -> Outcome {
+    let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let engine = engine(shell).await;
+    let mut outcome = Outcome::default();
+    for entry in parts {
+        let done = match entry.kind.as_str() {
+            books::PROCESS => process(entry, &run).await,
+            books::FOLDER => folder(entry, &run),
+            _ => match &engine {
+                Ok(engine) => on_the_engine(engine, entry, &run).await,
+                Err(why) => Err(why.clone()),
+            },
+        };
+        let what = format!("{} {}", entry.kind, entry.name);
+        match done {
+            Ok(how) => {
+                outcome.removed += 1;
+                outcome.lines.push(format!("{what}: {how}"));
+                log.emit(EventKind::Released(Released {
+                    resource: entry.resource.clone(),
+                    by: "sweep".to_owned(),
+                    left_by_platform: None,
+                }));
+            }
+            Err(why) => {
+                outcome.left += 1;
+                outcome.lines.push(format!("{what} is left: {why}"));
+                log.emit(EventKind::Left(Left {
+                    resource: entry.resource.clone(),
+                    kind: entry.kind.clone(),
+                    id: entry.id.clone(),
+                    name: entry.name.clone(),
+                    reason: why,
+                }));
+            }
+        }
+    }
+    // Whoever left its group still carries the mark.
+    end_marked(&run, GRACE).await;
+    outcome
+}
+
+/// What the platform had goes with a server that a profile brought up: nobody has its token, and its database
+/// goes too. What it had on the engine is removed by its id.
+pub(crate) async fn with_its_server(
+    shell: &Shell,
+    ledger: &Ledger,
+    entries: &[Entry],
+    mut outcome: Outcome,
+) -> Outcome {
+    if entries.is_empty() {
+        return outcome;
+    }
+    let engine = engine(shell).await.ok();
+    let mut gone = 0;
+    for entry in entries {
+        match off_the_engine(engine.as_ref(), entry).await {
+            Ok(()) => {
+                gone += 1;
+                ledger.release(&entry.resource, "sweep", None);
+            }
+            Err(why) => {
+                outcome.left += 1;
+                outcome.lines.push(format!("{} {} is left: {why}", entry.kind, entry.name));
+                ledger.leave(&entry.resource, &why);
+            }
+        }
+    }
+    outcome.removed += gone;
+    outcome.lines.push(format!("{gone} resources went with their server"));
+    outcome
+}
+
+async fn engine(shell: &Shell) -> Result<Engine, String> {
+    let engine = shell.env.docker().connect().map_err(|e| e.what)?;
+    engine.ping().await.map_err(|e| e.what)?;
+    Ok(engine)
+}
+
+/// The process of the ledger, and whatever else of the run carries its mark.
+async fn process(entry: &Entry, run: &str) -> Result<String, String> {
+    let known = entry.id.as_deref().and_then(Owner::parse);
+    match &known {
+        Some(owner) if owner.is_of_an_earlier_boot() => return Ok("had ended".to_owned()),
+        Some(owner) if owner.lives().is_none() => return Err("it ran on another machine".to_owned()),
+        _ => {}
+    }
+    let mut ended = 0;
+    if let Some(owner) = &known {
+        ended += usize::from(end_left(owner, GRACE).await);
+    }
+    // Killed between its start and the ledger's line about it, only the mark tells.
+    if known.is_none() {
+        ended += end_marked(run, GRACE).await;
+    }
+    Ok(if ended > 0 { "stopped".to_owned() } else { "had ended".to_owned() })
+}
+
+fn folder(entry: &Entry, run: &str) -> Result<String, String> {
+    let path = Path::new(&entry.name);
+    if path.file_name().is_none_or(|name| *name != *folder_name(run)) {
+        return Err("it is not called as this run calls its folders".to_owned());
+    }
+    remove_folder(path)?;
+    Ok("removed".to_owned())
+}
+
+async fn on_the_engine(engine: &Engine, entry: &Entry, run: &str) -> Result<String, String> {
+    if entry.kind == books::IMAGE_TAG {
+        let there = engine.untag(&entry.name).await.map_err(|e| e.what)?;
+        return Ok(if there { "removed" } else { "was gone" }.to_owned());
+    }
+    // Containers and the share in the network bear the run's label.
+    let left = engine.remove_run(run, Ending::Killed).await.map_err(|e| e.what)?;
+    if left.is_empty() { Ok("removed".to_owned()) } else { Err(left.join("; ")) }
+}

@@ -1,0 +1,103 @@
+//! The ledger of what is brought up: in the log before it is asked for, so that a sweep finds it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::model::SERVER;
+use crate::event::{EventKind, Intent, Left, Log, Owned, Part, PartState, Released};
+
+/// A process: its id is its owner's label.
+pub const PROCESS: &str = "process";
+/// A container, by our label.
+pub const CONTAINER: &str = "container";
+/// A folder of this machine, by its path.
+pub const FOLDER: &str = "folder";
+/// A further name of an image.
+pub const IMAGE_TAG: &str = "image-tag";
+/// A share in the network of workspaces.
+pub const NETWORK: &str = "network-share";
+/// What profiles make.
+pub const KINDS: [&str; 5] = [PROCESS, CONTAINER, FOLDER, IMAGE_TAG, NETWORK];
+
+/// Whether a process or container of this name is a profile's server.
+pub fn is_server(name: &str) -> bool {
+    name == SERVER || name.ends_with("-server")
+}
+
+/// Set in the environment of every process that is started: the run, for a sweep that has no process id.
+pub const STARTED_BY: &str = "LIFECYCLE_STARTED_BY";
+
+/// Writes the ledger's lines.
+#[derive(Clone)]
+pub struct Books {
+    log: Log,
+    count: Arc<AtomicUsize>,
+}
+
+/// One line of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Unique in the run.
+    pub resource: String,
+    kind: &'static str,
+    name: String,
+    id: Option<String>,
+}
+
+impl Books {
+    /// Over a run's log.
+    pub fn new(log: Log) -> Books {
+        Books { log, count: Arc::default() }
+    }
+
+    /// Written before it is asked for.
+    pub fn intend(&self, kind: &'static str, name: &str) -> Entry {
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let entry = Entry { resource: format!("p{number}"), kind, name: name.to_owned(), id: None };
+        self.log.emit(EventKind::Intent(Intent {
+            resource: entry.resource.clone(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            ..Intent::default()
+        }));
+        entry
+    }
+
+    /// It is there.
+    pub fn own(&self, entry: &mut Entry, id: &str) {
+        entry.id = Some(id.to_owned());
+        let (resource, name) = (entry.resource.clone(), entry.name.clone());
+        self.log.emit(EventKind::Owned(Owned { resource, id: id.to_owned(), name }));
+    }
+
+    /// It is gone.
+    pub fn release(&self, entry: &Entry, by: &str) {
+        let (resource, by) = (entry.resource.clone(), by.to_owned());
+        self.log.emit(EventKind::Released(Released { resource, by, left_by_platform: None }));
+    }
+
+    /// It could not be removed; gives the line for people.
+    pub fn leave(&self, entry: &Entry, reason: &str) -> String {
+        self.log.emit(EventKind::Left(Left {
+            resource: entry.resource.clone(),
+            kind: entry.kind.to_owned(),
+            id: entry.id.clone(),
+            name: entry.name.clone(),
+            reason: reason.to_owned(),
+        }));
+        format!("{} {}: {reason}", entry.kind, entry.name)
+    }
+
+    /// What became of a part.
+    pub fn part(
+        &self,
+        part: &str,
+        state: PartState,
+        text: String,
+        lines: Vec<String>,
+        took: std::time::Duration,
+    ) {
+        let took_ms = crate::domain::time::ms(took);
+        self.log.emit(EventKind::Part(Box::new(Part { part: part.to_owned(), state, text, lines, took_ms })));
+    }
+}

@@ -1,0 +1,253 @@
+//! Brings up what a profile says, and down again in every ending.
+
+pub mod down;
+mod prepare;
+mod start;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::RngExt as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::books::{Books, Entry};
+use super::model::{Part, Profile, SERVER, Stop};
+use super::part_log::PartLog;
+use super::process::Process;
+use super::ready::{password, shown};
+use super::values::Values;
+use crate::docker::{self, Engine};
+use crate::domain::{Secret, time};
+use crate::event::{Log, PartState};
+use crate::http;
+use crate::target::OpenError;
+
+/// Lines of a log that are shown when something goes wrong.
+const SHOWN: usize = 25;
+
+/// What a profile is brought up with.
+pub struct Setup {
+    /// The profile.
+    pub profile: Arc<Profile>,
+    /// Our own environment.
+    pub env: BTreeMap<String, String>,
+    /// This program, as `${program}`.
+    pub program: PathBuf,
+    /// The run's id.
+    pub run: String,
+    /// Where logs are kept.
+    pub logs: PathBuf,
+    /// Where folders are made.
+    pub temp: PathBuf,
+    /// The run's log.
+    pub log: Log,
+    /// Which engine.
+    pub engine: docker::Settings,
+    /// How readiness is looked at.
+    pub http: http::Config,
+}
+
+/// Everything that was brought up.
+pub struct Lane {
+    setup: Setup,
+    values: Values,
+    books: Books,
+    engine: Option<Engine>,
+    /// In the order of their start.
+    up: Vec<Up>,
+    /// Of our image tags, shares and folders, in the order of their making.
+    made: Vec<(Entry, Made)>,
+    /// The first part that ended by itself.
+    died: watch::Sender<Option<String>>,
+    /// What ends from now on was stopped.
+    stopping: CancellationToken,
+}
+
+/// A part that runs.
+struct Up {
+    name: String,
+    stop: Stop,
+    entry: Entry,
+    log: PartLog,
+    runs: Runs,
+}
+
+enum Runs {
+    Process(Process),
+    Container(String, watch::Receiver<Option<String>>),
+}
+
+impl Runs {
+    fn ended(&self) -> watch::Receiver<Option<String>> {
+        match self {
+            Runs::Process(process) => process.ended(),
+            Runs::Container(_, ended) => ended.clone(),
+        }
+    }
+}
+
+/// What is taken away when everything is down.
+enum Made {
+    Folder(PathBuf),
+    Tag(String),
+    Network,
+}
+
+impl Lane {
+    /// Picks ports and secrets; nothing is started. Generated secrets are known to the log's redactor from here.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub fn new(setup: Setup) -> io::Result<Lane> {
+        let mut values = Values::new(&setup.env);
+        values.set("program", setup.program.display().to_string());
+        values.set("run.id", setup.run.clone());
+        // All are held until all are picked, so that no two are the same.
+        let mut held = Vec::new();
+        for name in &setup.profile.ports {
+            let listener = TcpListener::bind(("127.0.0.1", 0))?;
+            values.set(&format!("ports.{name}"), listener.local_addr()?.port().to_string());
+            held.push(listener);
+        }
+        for name in &setup.profile.secrets {
+            let secret = Secret::new(format!("{:032x}", rand::rng().random::<u128>()));
+            setup.log.redactor().register(&name.to_uppercase().replace('-', "_"), secret.expose());
+            values.set(&format!("secrets.{name}"), secret.expose());
+        }
+        for name in &setup.profile.folders {
+            let path = setup.temp.join(folder_name(&setup.run)).join(name);
+            values.set(&format!("folders.{name}"), path.display().to_string());
+        }
+        let books = Books::new(setup.log.clone());
+        let mut lane = Lane {
+            setup,
+            values,
+            books,
+            engine: None,
+            up: Vec::new(),
+            made: Vec::new(),
+            died: watch::channel(None).0,
+            stopping: CancellationToken::new(),
+        };
+        lane.foresee_urls();
+        Ok(lane)
+    }
+
+    /// Addresses that do not depend on the engine are known before anything is started.
+    fn foresee_urls(&mut self) {
+        let profile = Arc::clone(&self.setup.profile);
+        for part in &profile.parts {
+            if let Some(url) = self.url_of(part) {
+                if let Some(password) = password(&url) {
+                    let name = format!("{}_PASSWORD", part.name.to_uppercase().replace('-', "_"));
+                    self.setup.log.redactor().register(&name, password);
+                }
+                self.values.set_url(&part.name, url);
+            }
+        }
+    }
+
+    fn url_of(&self, part: &Part) -> Option<String> {
+        match self.values.given(part) {
+            Some((_, url)) => Some(url.to_owned()),
+            None => part.url.as_ref()?.render(&self.values).ok(),
+        }
+    }
+
+    /// What templates look up.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Where the target answers; empty while that depends on the engine.
+    pub fn base_url(&self) -> String {
+        let own = self.setup.profile.base_url.as_ref().and_then(|url| url.render(&self.values).ok());
+        own.or_else(|| self.values.get("server.url").map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// The admin token that the profile says.
+    pub fn admin_token(&self) -> Option<Secret> {
+        let token = self.setup.profile.admin_token.as_ref()?.render(&self.values).ok()?;
+        self.setup.log.redactor().register("ADMIN_TOKEN", &token);
+        Some(Secret::new(token)).filter(|t| !t.is_empty())
+    }
+
+    /// The organisation that the profile says.
+    pub fn org(&self) -> Option<String> {
+        self.setup.profile.org.as_ref()?.render(&self.values).ok().filter(|org| !org.is_empty())
+    }
+
+    /// The provider that the profile says.
+    pub fn provider(&self) -> Option<String> {
+        self.setup.profile.provider.as_ref()?.render(&self.values).ok().filter(|url| !url.is_empty())
+    }
+
+    /// What the server prints, when it was started here.
+    pub fn server_log(&self) -> Option<PartLog> {
+        self.up.iter().find(|up| up.name == SERVER).map(|up| up.log.clone())
+    }
+
+    /// Becomes the reason once a part ended by itself.
+    pub fn died(&self) -> watch::Receiver<Option<String>> {
+        self.died.subscribe()
+    }
+
+    /// Brings everything up, in the file's order; what was started stays until [`Lane::down`].
+    ///
+    /// # Errors
+    /// What could not be started or was not ready in time, with the end of its log.
+    pub async fn up(&mut self) -> Result<(), OpenError> {
+        let profile = Arc::clone(&self.setup.profile);
+        self.prepare(&profile).await?;
+        for part in &profile.parts {
+            let began = Instant::now();
+            match self.start(part).await {
+                Ok(state) => {
+                    let url = self.url_of(part).map(|url| format!(" at {}", shown(&url))).unwrap_or_default();
+                    let took = time::show(began.elapsed());
+                    let text = match state {
+                        PartState::Given => format!("was there already{url}"),
+                        _ => format!("ready after {took}{url}"),
+                    };
+                    self.books.part(&part.name, state, text, Vec::new(), began.elapsed());
+                }
+                Err(failed) => {
+                    let Failed { what, lines } = failed;
+                    // It goes to the terminal too, not only through the log.
+                    let what = self.setup.log.redactor().text(&what).into_owned();
+                    self.books.part(&part.name, PartState::Failed, what.clone(), lines, began.elapsed());
+                    let log = self
+                        .up
+                        .iter()
+                        .find(|up| up.name == part.name)
+                        .map(|up| up.log.path().display().to_string());
+                    let check = log.map(|path| vec![format!("its log: {path}")]).unwrap_or_default();
+                    return Err(OpenError { what: format!("the profile's `{}`: {what}", part.name), check });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A part that could not be brought up.
+struct Failed {
+    what: String,
+    lines: Vec<String>,
+}
+
+impl Failed {
+    fn new(what: impl Into<String>) -> Failed {
+        Failed { what: what.into(), lines: Vec::new() }
+    }
+}
+
+/// The folder that holds a run's folders; a sweep removes nothing that is called otherwise.
+pub fn folder_name(run: &str) -> String {
+    format!("lifecycle-{run}")
+}
