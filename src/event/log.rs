@@ -71,6 +71,7 @@ struct Inner {
     seq: u64,
     error: Option<LogError>,
     listeners: Vec<mpsc::UnboundedSender<Arc<Event>>>,
+    ended: bool,
 }
 
 impl Log {
@@ -109,7 +110,7 @@ impl Log {
                 path,
                 redactor,
                 broken: CancellationToken::new(),
-                inner: Mutex::new(Inner { file, seq, error: None, listeners: Vec::new() }),
+                inner: Mutex::new(Inner { file, seq, error: None, listeners: Vec::new(), ended: false }),
             }),
         }
     }
@@ -148,8 +149,14 @@ impl Log {
 
     /// Appends one event. The line is handed to the system before this returns, so an intent is on
     /// disk (not necessarily fsynced) before its request leaves.
+    ///
+    /// The end of the run is the last line: what a request that was never dropped brings home later is not filed.
     pub fn emit(&self, event: EventKind) {
         let mut inner = self.lock();
+        if inner.ended {
+            return;
+        }
+        inner.ended = matches!(event, EventKind::RunFinished(_));
         let event = Event {
             seq: inner.seq,
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
@@ -201,8 +208,11 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{EventKind, LogReader};
+    use std::collections::BTreeMap;
+
+    use super::super::{EventKind, LogReader, RunFinished};
     use super::*;
+    use crate::domain::ExitCode;
 
     #[test]
     fn a_secret_never_reaches_the_file_or_a_listener() {
@@ -219,6 +229,26 @@ mod tests {
             event.event,
             EventKind::Warning { scenario: None, text: "the key is <redacted:MINIMAX_API_KEY>!".into() }
         );
+    }
+
+    #[test]
+    fn nothing_is_filed_after_the_end_but_by_who_opens_the_log_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::create(folder.path(), Redactor::new()).unwrap();
+        log.emit(EventKind::RunFinished(RunFinished {
+            exit: ExitCode::Passed,
+            code: 0,
+            reason: String::new(),
+            counts: BTreeMap::new(),
+            advisory_reds: 0,
+            left: Vec::new(),
+            took_ms: 1,
+        }));
+        log.emit(EventKind::DumpRequested);
+        Log::reopen(folder.path(), Redactor::new()).unwrap().emit(EventKind::DumpRequested);
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        let kinds: Vec<bool> = text.lines().map(|line| line.contains("run_finished")).collect();
+        assert_eq!(kinds, [true, false]);
     }
 
     #[test]
