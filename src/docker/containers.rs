@@ -321,23 +321,29 @@ impl Engine {
     /// # Errors
     /// The engine refuses.
     pub async fn events(&self, container: &str, since: i64) -> Result<Vec<(i64, String)>, EngineError> {
+        // With nanoseconds: whole seconds would leave out the one that runs, and with it what just happened.
+        let now = jiff::Timestamp::now();
         let options = EventsOptions {
             since: Some(since.to_string()),
-            until: Some(jiff::Timestamp::now().as_second().to_string()),
+            until: Some(format!("{}.{:09}", now.as_second(), now.subsec_nanosecond())),
             filters: Some(filters(&[("type", "container"), ("container", container)])),
         };
         let mut stream = self.docker.events(Some(options));
-        let mut events = Vec::new();
+        let mut events = std::collections::VecDeque::new();
         while let Some(event) = stream.next().await {
             let event = event.map_err(|e| self.error("read the engine's events", &e))?;
+            // Health checks would push out the end, which is what matters.
+            if event.action.as_deref().is_some_and(|action| action.starts_with("exec_")) {
+                continue;
+            }
             let code = event.actor.and_then(|a| a.attributes).and_then(|a| a.get("exitCode").cloned());
             let code = code.map(|c| format!(" (exit code {c})")).unwrap_or_default();
-            events.push((event.time.unwrap_or_default(), event.action.unwrap_or_default() + &code));
-            if events.len() >= EVENTS {
-                break;
+            events.push_back((event.time.unwrap_or_default(), event.action.unwrap_or_default() + &code));
+            if events.len() > EVENTS {
+                events.pop_front();
             }
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 

@@ -1,9 +1,11 @@
 //! What is gathered about a failure: before clean-up, once, each gatherer with its own time-out.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, join_all};
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::context::{Recorder, ScenarioContext, StepRun, again};
@@ -444,5 +446,30 @@ fn about(line: &str, id: Option<&str>) -> bool {
 }
 
 fn names_a_workspace(line: &str) -> bool {
-    line.split(|c: char| !(c.is_ascii_hexdigit() || c == '-')).any(|word| uuid::Uuid::try_parse(word).is_ok())
+    static ID: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new("(?i)(^|[^0-9a-f])[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}($|[^0-9a-f])").ok()
+    });
+    ID.as_ref().is_some_and(|id| id.is_match(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_about_another_workspace_is_known_by_any_name_of_it() {
+        let own = Some("11111111-2222-3333-4444-555555555555");
+        let other = "550e8400-e29b-41d4-a716-446655440000";
+        for (line, ours) in [
+            (format!("container ws-{other} died, OOM"), false),
+            (format!("volume ws-{other}-configs is empty"), false),
+            (format!("{other}: register 401"), false),
+            ("container ws-11111111-2222-3333-4444-555555555555 died".to_owned(), true),
+            ("trace 550e8400e29b41d4a716446655440000 took 3 s".to_owned(), true),
+            ("listening on :8080".to_owned(), true),
+        ] {
+            assert_eq!(about(&line, own), ours, "{line}");
+        }
+        assert!(!about(&format!("ws-{other}"), None));
+    }
 }

@@ -31,6 +31,8 @@ pub struct Clock {
 struct Stalls {
     ends: VecDeque<(Instant, Duration)>,
     forgotten: Duration,
+    /// When the last look began, while somebody looks: a stall may be under way that no look has seen.
+    looking: Option<Instant>,
 }
 
 impl Stalls {
@@ -41,6 +43,13 @@ impl Stalls {
     fn up_to(&self, then: Instant) -> Duration {
         let before = self.ends.partition_point(|(end, _)| *end <= then);
         before.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(self.forgotten, |(_, total)| *total)
+    }
+
+    /// The part after `then` of a stall that has not ended for the one who looks.
+    fn under_way(&self, then: Instant) -> Duration {
+        let Some(due) = self.looking.map(|began| began + LOOK) else { return Duration::ZERO };
+        let late = due.elapsed();
+        if late > GRAIN { late.min(then.elapsed()) } else { Duration::ZERO }
     }
 
     fn add(&mut self, end: Instant, length: Duration) {
@@ -87,7 +96,7 @@ impl Clock {
     pub fn since(&self, then: Instant) -> Duration {
         let stood = {
             let stalls = self.stalls();
-            stalls.total().saturating_sub(stalls.up_to(then))
+            stalls.total().saturating_sub(stalls.up_to(then)) + stalls.under_way(then)
         };
         let ran = then.elapsed().saturating_sub(stood);
         Duration::try_from_secs_f64(ran.as_secs_f64() * self.scale).unwrap_or(Duration::MAX)
@@ -124,10 +133,14 @@ impl Clock {
         }
         loop {
             let before = Instant::now();
+            self.stalls().looking = Some(before);
             nap(LOOK).await;
-            let late = before.elapsed().saturating_sub(LOOK);
+            let now = Instant::now();
+            let late = now.duration_since(before).saturating_sub(LOOK);
+            let mut stalls = self.stalls();
+            stalls.looking = None;
             if late > GRAIN {
-                self.stalls().add(Instant::now(), late);
+                stalls.add(now, late);
             }
         }
     }
@@ -198,6 +211,19 @@ mod tests {
             let since = clock.since(then).as_secs_f64();
             assert!((since - ran).abs() < 4.0, "{stood}: {since} and not {ran}");
         }
+    }
+
+    #[test]
+    fn a_stall_that_nobody_has_seen_end_counts_too() {
+        let clock = Clock::new(40.0);
+        let ago = |ms: u64| Instant::now().checked_sub(Duration::from_millis(ms)).unwrap();
+        clock.stalls().looking = Some(ago(3_000));
+        for (then, ran_ms) in [(ago(3_500), 510.0), (ago(1_000), 0.0)] {
+            let since = clock.since(then).as_secs_f64();
+            assert!((since - ran_ms / 1e3 * 40.0).abs() < 4.0, "{since}");
+        }
+        clock.stalls().looking = Some(ago(20));
+        assert!(clock.since(ago(1_000)).as_secs_f64() > 39.0, "a late look is no stall yet");
     }
 
     #[test]

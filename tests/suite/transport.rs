@@ -76,6 +76,26 @@ fn a_lost_token_is_no_red_of_the_platform() {
     }
 }
 
+const TWINS: &str = "scenario: twins
+summary: Gives one name twice.
+steps:
+  - create: { as: one, name: twin, external: true, delivery_mode: poll }
+  - create: { as: two, name: twin, external: true, delivery_mode: poll }
+    within: 8s
+  - expect: { row_of: two, json: { $.name: twin (2) } }
+";
+
+/// The answer to the second one is lost, and the first one has its name.
+#[test]
+fn a_twin_is_not_taken_for_the_one_whose_answer_was_lost() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    let lost = Rule { mischief: Mischief::Garbage, begins: "POST /workspaces HTTP", every: 3, reaches: true };
+    let proxy = Proxy::before(&platform, Some(lost));
+    let output = Harness::new().args(["run", "-q"]).scenario(TWINS).at(&proxy.base).run();
+    assert_eq!(proxy.spoilt(), 1);
+    assert_eq!(output.code(), Some(3), "{}", output.stderr);
+}
+
 #[test]
 fn a_lost_answer_to_a_delete_or_a_restart_is_no_red() {
     let platform = Platform::start(["--time-scale", "20"]);

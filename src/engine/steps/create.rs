@@ -212,7 +212,10 @@ async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bo
             && let Some(rows) =
                 answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
         {
-            let hit = rows.iter().find(|row| record::text(row, "name") == name);
+            // A name that the scenario gives twice is not unique: what we have already is not the new one.
+            let known: Vec<String> = context.state().workspaces.values().map(|w| w.id.clone()).collect();
+            let fresh = |row: &&Value| !known.iter().any(|id| id == record::text(row, "id"));
+            let hit = rows.iter().filter(fresh).find(|row| record::text(row, "name") == name);
             if let Some(row) = hit {
                 return Some(record::text(row, "id").to_owned());
             }
