@@ -316,3 +316,6 @@ impl Platform {
         holds(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,12 @@ impl Running {
         url_of(self.addr)
     }
 
+    /// What the tests set up and look at behind the routes.
+    #[cfg(test)]
+    pub fn platform(&self) -> &Arc<Platform> {
+        &self.platform
+    }
+
     /// The server's own log, oldest line first.
     pub fn log(&self) -> Vec<String> {
         self.platform.log()

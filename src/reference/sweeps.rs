@@ -185,3 +185,6 @@ async fn stale_tokens(platform: Arc<Platform>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,87 @@ fn expectations_never_hold_a_secret() {
         Some("MISSING_BYOK_CREDENTIAL")
     );
 }
+
+/// Contract §8.4, steps 2, 8, 12 and 13, for each of their names.
+#[test]
+fn the_other_steps_of_the_assembly() {
+    let run = |global: &str, own: &str, required: &[String], seeded: Option<&str>, parent: Option<&str>| {
+        assemble(
+            Catalogue::built_in(),
+            &Assembly {
+                workspace_id: "w-1",
+                name: "My Agent",
+                runtime: "claude-code",
+                tier: 2,
+                role: Some("agent"),
+                parent_id: parent,
+                payload_model: Some("sonnet"),
+                billing_override: None,
+                global_secrets: &map(global),
+                workspace_secrets: &map(&format!("CLAUDE_CODE_OAUTH_TOKEN=k {own}")),
+                server: &ServerEnv::new(map("")),
+                concierge: None,
+                required_env: required,
+                seeded_runtime: seeded,
+            },
+        )
+    };
+    for name in [
+        "GITEA_TOKEN",
+        "GITEA_PAT",
+        "GITHUB_TOKEN",
+        "GITHUB_PAT",
+        "GH_TOKEN",
+        "GITLAB_TOKEN",
+        "GL_TOKEN",
+        "BITBUCKET_TOKEN",
+        "CP_ADMIN_API_TOKEN",
+        "CP_ADMIN_TOKEN",
+        "INFISICAL_OPERATOR_TOKEN",
+        "INFISICAL_BOOTSTRAP_TOKEN",
+        "RAILWAY_TOKEN",
+        "RAILWAY_PERSONAL_API_TOKEN",
+        "HETZNER_TOKEN",
+        "HETZNER_API_TOKEN",
+        "MOLECULE_OPERATOR_X",
+    ] {
+        let set = format!("{name}=x");
+        assert_eq!(run(&set, "", &[], None, None).unwrap_err().step, 2, "{name} of everybody");
+        assert!(run("", &set, &[], None, None).is_ok(), "{name} of its own");
+    }
+    let env = run("", "", &[], None, Some("p-1")).unwrap().env;
+    assert_eq!((env["MOLECULE_AGENT_ROLE"].as_str(), env["PARENT_ID"].as_str()), ("agent", "p-1"));
+    assert!(!run("", "", &[], None, None).unwrap().env.contains_key("PARENT_ID"));
+    let required = ["A".to_owned(), "B".to_owned(), "CLAUDE_CODE_OAUTH_TOKEN".to_owned()];
+    let abort = run("", "A=1", &required, None, None).unwrap_err();
+    assert_eq!((abort.step, &abort.payload()["missing"]), (12, &serde_json::json!(["B"])));
+    assert!(run("B=1", "A=1", &required, None, None).is_ok());
+    let abort = run("", "", &[], Some("codex"), None).unwrap_err();
+    let payload = abort.payload();
+    assert_eq!(
+        (abort.step, payload["requested_runtime"].as_str(), payload["seeded_runtime"].as_str()),
+        (13, Some("claude-code"), Some("codex"))
+    );
+    assert!(run("", "", &[], Some("claude-code"), None).is_ok());
+}
+
+/// Contract §8.6.
+#[test]
+fn what_every_container_has_and_none_gets() {
+    let facts = ContainerFacts {
+        workspace_id: "w",
+        platform_url: "http://p",
+        tier: 2,
+        admin_token: Some("t"),
+        workspace_url: None,
+    };
+    let env = container_env(
+        &map("GITEA_TOKEN=x GITLAB_TOKEN=x GL_TOKEN=x BITBUCKET_TOKEN=x GH_TOKEN=own GH_PAT=p"),
+        &facts,
+    );
+    let want = map(
+        "WORKSPACE_ID=w WORKSPACE_CONFIG_PATH=/configs PLATFORM_URL=http://p MOLECULE_URL=http://p \
+                    TIER=2 PLUGINS_DIR=/plugins PYTHONPATH=/app ADMIN_TOKEN=t GH_TOKEN=own GITHUB_TOKEN=p GH_PAT=p",
+    );
+    assert_eq!(env, want);
+}

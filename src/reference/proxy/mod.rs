@@ -361,3 +361,6 @@ async fn unreachable(platform: &Arc<Platform>, delivery: &Message, error: &CallE
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

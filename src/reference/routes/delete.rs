@@ -61,6 +61,7 @@ pub async fn delete(call: Call) -> Response {
         all
     };
     let cascade = all.len() - 1;
+    let mut failures: Vec<Value> = Vec::new();
     for one in &all {
         if platform.mended() {
             // A provision on its way ends first, so that nothing comes up after the delete.
@@ -71,6 +72,7 @@ pub async fn delete(call: Call) -> Response {
         }
         if let Err(error) = platform.provisioner.stop(*one).await {
             platform.say(&format!("delete {one}: {error}"));
+            failures.push(json!({ "workspace_id": one, "error": error }));
         }
         let _ = platform.provisioner.remove_volumes(*one, platform.mended()).await;
     }
@@ -78,6 +80,17 @@ pub async fn delete(call: Call) -> Response {
     for one in &all {
         let cascade = if *one == id { cascade } else { 0 };
         state.emit("WORKSPACE_REMOVED", *one, json!({ "cascade_deleted": cascade }), Keep::Stored);
+    }
+    // The rows are removed by now; what still runs is for the caller to know, and keeps its rows.
+    if !failures.is_empty() {
+        return reply::json_body(
+            500,
+            &json!({
+                "error": "workspaces were removed, but not all of them could be stopped",
+                "removed_count": all.len(),
+                "stop_failures": failures,
+            }),
+        );
     }
     let purge = call.flag("purge");
     if purge {

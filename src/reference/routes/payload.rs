@@ -184,6 +184,70 @@ mod tests {
         }
     }
 
+    /// Contract §2.1, the bounds of each field.
+    #[test]
+    fn every_bound_is_met_and_not_passed() {
+        let create = |key: &str, value: &str| -> Create {
+            serde_json::from_value(json!({ "name": "w", key: value })).unwrap()
+        };
+        for (key, most) in [("name", 255), ("role", 1_000), ("model", 100), ("runtime", 100)] {
+            for (length, good) in [(most, true), (most + 1, false)] {
+                assert_eq!(create(key, &"x".repeat(length)).fields_ok(), good, "{key} {length}");
+            }
+        }
+        for banned in BANNED.into_iter().chain(['\n', '\r']) {
+            for (key, good) in [("name", false), ("role", false), ("model", true)] {
+                assert_eq!(create(key, &format!("a{banned}b")).fields_ok(), good, "{key} {banned:?}");
+            }
+        }
+        for dir in
+            ["/etc", "/var", "/proc", "/sys", "/dev", "/boot", "/sbin", "/bin", "/lib", "/usr", "/srv/a/../b"]
+        {
+            assert!(!dir_ok(dir) && !dir_ok(&format!("{dir}/x")), "{dir}");
+        }
+        for (access, dir, good) in [
+            ("", "", true),
+            ("none", "", true),
+            ("read_only", "/srv", true),
+            ("read_write", "/srv", true),
+            ("read_only", "", false),
+            ("read_write", "", false),
+            ("write", "/srv", false),
+        ] {
+            let body = json!({ "workspace_access": access, "workspace_dir": dir });
+            let create: Create = serde_json::from_value(body.clone()).unwrap();
+            assert_eq!(create.placement_error().is_none(), good, "{body}");
+        }
+        let volume = |gb: i64| json!({ "volume": { "root_gb": gb } });
+        let display = |key: &str, value: i64| json!({ "display": { key: value } });
+        let mode = |mode: &str| json!({ "display": { "mode": mode } });
+        let protocol = |protocol: &str| json!({ "display": { "protocol": protocol } });
+        for (compute, good) in [
+            (volume(29), false),
+            (volume(30), true),
+            (volume(500), true),
+            (volume(501), false),
+            (display("width", 799), false),
+            (display("width", 800), true),
+            (display("width", 3_840), true),
+            (display("width", 3_841), false),
+            (display("height", 599), false),
+            (display("height", 600), true),
+            (display("height", 2_160), true),
+            (display("height", 2_161), false),
+            (mode(""), true),
+            (mode("none"), true),
+            (mode("desktop-control"), true),
+            (mode("gpu-desktop-control"), true),
+            (protocol("dcv"), true),
+            (protocol("novnc"), true),
+            (json!({ "provider": "hetzner", "data_persistence": "persist" }), true),
+            (json!({ "provider": "gcp", "data_persistence": "ephemeral" }), true),
+        ] {
+            assert_eq!(compute_error(&compute).is_none(), good, "{compute}");
+        }
+    }
+
     #[test]
     fn templates_stay_in_their_directory() {
         for (template, escapes) in

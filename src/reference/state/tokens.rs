@@ -130,6 +130,14 @@ impl Tokens {
         before - rows.len()
     }
 
+    /// As if all of a workspace's tokens were last used then.
+    #[cfg(test)]
+    pub fn age(&mut self, workspace: Uuid, then: Instant) {
+        for row in self.rows.get_mut(&workspace).into_iter().flatten() {
+            row.last_used = then;
+        }
+    }
+
     /// Everything of a workspace is gone.
     pub fn forget(&mut self, workspace: Uuid) {
         self.revoke(workspace, |_| true);

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::play::{ADMIN, Play, quick};
-use crate::reference::options::{BootTiming, Options};
+use crate::reference::options::{BootTiming, Options, ProvisionerKind};
+use crate::reference::provision::{Instance, InstanceSpec, NoBackend, Pending, Provisioner, StartError};
 
 async fn instance(play: &Play, id: &str) -> Option<String> {
     play.environment(id).await.body["instance"].as_str().map(str::to_owned)
@@ -128,6 +129,68 @@ async fn delete_takes_the_subtree_and_its_tokens() {
         play.admin("DELETE", &format!("/workspaces/{}", uuid::Uuid::new_v4()), None).await.status,
         404
     );
+}
+
+/// A backend that stops nothing.
+struct Stuck;
+
+impl Provisioner for Stuck {
+    fn start(&self, spec: InstanceSpec) -> Pending<'_, Result<Instance, StartError>> {
+        NoBackend.start(spec)
+    }
+
+    fn stop(&self, _: uuid::Uuid) -> Pending<'_, Result<(), String>> {
+        Box::pin(async { Err("the engine does not answer".to_owned()) })
+    }
+
+    fn is_running(&self, _: uuid::Uuid) -> Pending<'_, Result<bool, String>> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn instance(&self, _: uuid::Uuid) -> Pending<'_, Option<Instance>> {
+        Box::pin(async { None })
+    }
+
+    fn instances(&self) -> Pending<'_, Vec<Instance>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn volumes(&self) -> Pending<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn remove_volumes(&self, _: uuid::Uuid, _: bool) -> Pending<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn empty_config(&self, _: uuid::Uuid) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn logs(&self, _: uuid::Uuid, _: usize) -> Pending<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+/// Contract §5.2 and §5.5, row 7: a pause only logs what a delete answers with 500.
+#[tokio::test]
+async fn an_instance_that_cannot_be_stopped() {
+    let provisioner = ProvisionerKind::Custom(std::sync::Arc::new(Stuck));
+    let play = Play::new(Options { provisioner, ..quick() }).await;
+    let (id, _) = play.managed("w").await;
+    let got = play.admin("POST", &format!("/workspaces/{id}/pause"), None).await;
+    assert_eq!((got.status, &got.body["status"]), (200, &json!("paused")));
+    let delete = async || {
+        let headers = vec![("x-confirm-name", "w".to_owned())];
+        play.send_with("DELETE", &format!("/workspaces/{id}?purge=true"), Some(ADMIN), headers, None).await
+    };
+    let got = delete().await;
+    assert_eq!((got.status, &got.body["removed_count"]), (500, &json!(1)), "{}", got.body);
+    assert!(got.body["error"].is_string());
+    assert_eq!(got.body["stop_failures"].as_array().map(Vec::len), Some(1), "{}", got.body);
+    let read = play.send("GET", &format!("/workspaces/{id}"), None, None).await;
+    assert_eq!(read.status, 410, "removed all the same, and not purged");
+    assert_eq!(delete().await.status, 410, "a second one cannot help");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

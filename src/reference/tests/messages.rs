@@ -22,6 +22,7 @@ enum Acts {
     Says(u16),
     Resets,
     ResetsOnce,
+    Floods,
 }
 
 /// An external push agent that does as it is told.
@@ -43,6 +44,7 @@ async fn act(
         Acts::Answers => reply::raw(200, good.to_string()),
         Acts::Empty => reply::raw(200, ""),
         Acts::Says(status) => reply::raw(status, json!({ "error": "so it is" }).to_string()),
+        Acts::Floods => reply::raw(200, vec![b'x'; (64 << 20) + 1]),
         Acts::ResetsOnce if call > 0 => reply::raw(200, good.to_string()),
         Acts::Resets | Acts::ResetsOnce => {
             peer.reset();
@@ -88,6 +90,11 @@ async fn what_the_agent_does_decides_the_answer() {
         (Acts::Says(500), 500, "error", json!("so it is")),
         (Acts::Says(503), 503, "error", json!("so it is")),
         (Acts::Says(302), 302, "error", json!("so it is")),
+        (Acts::Says(404), 404, "error", json!("so it is")),
+        // An external agent is nobody's instance: its gateway's answers stay what they are.
+        (Acts::Says(502), 502, "error", json!("so it is")),
+        (Acts::Says(524), 524, "error", json!("so it is")),
+        (Acts::Floods, 502, "max_bytes", json!(64 << 20)),
         (Acts::Resets, 202, "queued", json!(true)),
     ]
     .into_iter()
@@ -282,4 +289,60 @@ async fn a_slow_answer_comes_later_to_the_canvas() {
         got.body,
         json!({ "status": "queued", "delivery_mode": "push-async", "method": "message/send" })
     );
+}
+
+/// A gateway that answers for an instance that is dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateways_answer_for_a_dead_instance_restarts_it() {
+    let play = Play::new(crate::reference::options::Options { time_scale: 1.0, ..quick() }).await;
+    for (status, dead) in [
+        (502, true),
+        (503, true),
+        (504, true),
+        (521, true),
+        (522, true),
+        (523, true),
+        (524, true),
+        (500, false),
+        (501, false),
+        (505, false),
+        (520, false),
+        (525, false),
+        (429, false),
+    ] {
+        let puppet = Puppet::new(Acts::Says(status)).await;
+        // A managed row by its runtime, of which no instance runs.
+        let id = uuid::Uuid::new_v4().to_string();
+        let body = json!({ "id": id, "agent_card": {}, "url": puppet.url });
+        assert_eq!(play.send("POST", "/registry/register", None, Some(&body)).await.status, 200);
+        let got = send(&play, &id, &message("m")).await;
+        let after = got.headers.get("retry-after").map(|v| v.to_str().unwrap());
+        if dead {
+            assert_eq!((got.status, after), (503, Some("15")), "{status}: {}", got.body);
+            assert_eq!((&got.body["restarting"], &got.body["retry_after"]), (&json!(true), &json!(15)));
+            let events = play.admin("GET", &format!("/events/{id}"), None).await.body;
+            assert!(
+                events.as_array().unwrap().iter().any(|e| e["event_type"] == "WORKSPACE_OFFLINE"),
+                "{events}"
+            );
+        } else {
+            assert_eq!((got.status, after), (status, None), "{}", got.body);
+            assert_eq!(got.body["error"], "so it is");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_says_busy() {
+    let play = Play::new(quick()).await;
+    let puppet = Puppet::new(Acts::Resets).await;
+    let id = puppet.join(&play, "p").await;
+    {
+        let mut state = play.running.platform().state();
+        let item = || crate::reference::state::queue::Item::new(None, None, Bytes::from_static(b"{}"));
+        while state.queue.enqueue(id.parse().unwrap(), item()).is_some() {}
+    }
+    let got = send(&play, &id, &message("m")).await;
+    assert_eq!((got.status, got.headers["retry-after"].to_str().unwrap()), (503, "30"));
+    assert_eq!((&got.body["busy"], &got.body["retry_after"]), (&json!(true), &json!(30)));
 }

@@ -164,3 +164,103 @@ fn a_removed_row_that_fails_is_listed_again() {
     state.provision_failed(id, "no", json!({}), Quirks::Observed);
     assert_eq!(state.live().count(), 1);
 }
+
+#[test]
+fn each_move_says_what_the_contract_says() {
+    let clock = Clock::new(1.0);
+    let beat = |rate: f64, state: &str| Heartbeat {
+        error_rate: rate,
+        sample_error: "s".to_owned(),
+        runtime_state: state.to_owned(),
+        ..Heartbeat::default()
+    };
+    let heard = |from: Status, beat: &Heartbeat, failed: bool| {
+        let (mut state, id) = with(from);
+        if failed {
+            state.register_failed(id);
+        }
+        state.heartbeat(id, beat, &clock);
+        last_event(&state, id).unwrap_or_default()
+    };
+    for (from, beat, failed, kind, payload) in [
+        (Status::Offline, beat(0.0, ""), false, "WORKSPACE_ONLINE", json!({})),
+        (Status::Degraded, beat(0.0, ""), false, "WORKSPACE_ONLINE", json!({})),
+        (
+            Status::AwaitingAgent,
+            beat(0.0, ""),
+            false,
+            "WORKSPACE_ONLINE",
+            json!({ "recovered_from": "awaiting_agent" }),
+        ),
+        (Status::Failed, beat(0.0, ""), false, "WORKSPACE_ONLINE", json!({ "recovered_from": "failed" })),
+        (
+            Status::Online,
+            beat(0.0, "wedged"),
+            false,
+            "WORKSPACE_DEGRADED",
+            json!({ "runtime_state": "wedged", "sample_error": "s" }),
+        ),
+        (
+            Status::Online,
+            beat(0.5, ""),
+            false,
+            "WORKSPACE_DEGRADED",
+            json!({ "error_rate": 0.5, "sample_error": "s" }),
+        ),
+        (
+            Status::Online,
+            beat(0.0, ""),
+            true,
+            "WORKSPACE_DEGRADED",
+            json!({ "register_failure": true, "sample_error": "s" }),
+        ),
+    ] {
+        assert_eq!(heard(from.clone(), &beat, failed), (kind.to_owned(), payload), "from {from}");
+    }
+    let (mut state, id) = with(Status::Paused);
+    state.get_mut(id).unwrap().url = "http://localhost:1".to_owned();
+    state.begin_provisioning(id, Quirks::Observed);
+    assert_eq!(state.get(id).unwrap().url, "");
+    let told = json!({ "name": "w", "tier": 3, "runtime": "claude-code" });
+    assert_eq!(last_event(&state, id), Some(("WORKSPACE_PROVISIONING".to_owned(), told)));
+    state.register(
+        Register {
+            id,
+            url: "http://a:1".to_owned(),
+            agent_card: json!({ "name": "a", "description": "d" }),
+            delivery: Delivery::Push,
+        },
+        Quirks::Observed,
+    );
+    let told = json!({
+        "url": "http://a:1",
+        "agent_card": { "name": "a", "description": "d" },
+        "delivery_mode": "push",
+    });
+    assert_eq!(last_event(&state, id), Some(("WORKSPACE_ONLINE".to_owned(), told)));
+}
+
+#[test]
+fn the_thresholds_of_degraded() {
+    let clock = Clock::new(1.0);
+    for (from, rate, runtime_state, to) in [
+        (Status::Online, 0.49, "", Status::Online),
+        (Status::Online, 0.5, "", Status::Degraded),
+        (Status::Degraded, 0.1, "", Status::Degraded),
+        (Status::Degraded, 0.09, "", Status::Online),
+        (Status::Degraded, 0.0, "other", Status::Degraded),
+    ] {
+        let (mut state, id) = with(from.clone());
+        let beat =
+            Heartbeat { error_rate: rate, runtime_state: runtime_state.to_owned(), ..Heartbeat::default() };
+        state.heartbeat(id, &beat, &clock);
+        assert_eq!(state.get(id).unwrap().status, to, "{from} {rate} {runtime_state}");
+    }
+    for (age, to) in [(295, Status::Degraded), (301, Status::Online)] {
+        let (mut state, id) = with(Status::Degraded);
+        state.get_mut(id).unwrap().last_register_failure =
+            Instant::now().checked_sub(Duration::from_secs(age));
+        state.heartbeat(id, &Heartbeat::default(), &clock);
+        assert_eq!(state.get(id).unwrap().status, to, "{age}");
+    }
+}
