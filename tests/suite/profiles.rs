@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::harness::{Harness, of_kind, signal, wait_for, word};
+use super::platform::{self, Platform};
 
 /// A profile with one thing wrong: the lines, the code, and what the error says.
 const WRONG: &[(&str, &str, &str)] = &[
@@ -329,6 +330,34 @@ fn a_server_that_dies_ends_the_run_and_is_named() {
     let last = &events[events.len() - 1]["event"]["run_finished"];
     assert_eq!(last["left"], serde_json::json!([]), "what it had went with it");
     output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+}
+
+/// A server that somebody else runs still has its workspaces when a helper of ours is gone.
+#[test]
+fn a_helper_that_dies_does_not_take_a_server_with_it() {
+    for given in [false, true] {
+        let platform = Platform::start(["--time-scale", "20", "--fault", "never-online"]);
+        let server = match given {
+            false => format!("base_url: \"{}\"", platform.base),
+            true => "server: { given: THERE, url: x, command: [x], ready: { tcp: x } }".to_owned(),
+        };
+        let text = format!(
+            "profile: helped\n{server}\nrun: [local-provision]\nservices:\n  mock-server:\n    \
+             command: [/bin/sh, -c, \"echo $$ > pid; echo up; exec sleep 600\"]\n    ready: {{ log: up }}\n"
+        );
+        let run =
+            with_profile(&text).args(["--admin-token", platform::TOKEN]).env("THERE", &platform.base).spawn();
+        wait_for("a workspace", || {
+            let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+            log.contains("\"observed\"").then_some(())
+        });
+        let pid = fs::read_to_string(run.dir().path().join("pid")).unwrap();
+        signal(pid.trim().parse().unwrap(), "KILL");
+        let output = run.output().exit(3).stderr_has("`mock-server` ended by itself");
+        let by: Vec<String> = of_kind(&output.events(), "released").map(|r| word(&r["by"])).collect();
+        assert!(!by.is_empty() && !by.iter().any(|by| by.contains("server")), "{by:?}");
+        platform.is_empty();
+    }
 }
 
 #[test]

@@ -62,10 +62,19 @@ pub struct Lane {
     up: Vec<Up>,
     /// Of our image tags, shares and folders, in the order of their making.
     made: Vec<(Entry, Made)>,
-    /// The first part that ended by itself.
-    died: watch::Sender<Option<String>>,
+    /// What ended by itself.
+    died: watch::Sender<Died>,
     /// What ends from now on was stopped.
     stopping: CancellationToken,
+}
+
+/// What ended by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Died {
+    /// The first part that did, and how.
+    pub why: Option<String>,
+    /// The target itself, started here, is among them: what it had went with it.
+    pub server: bool,
 }
 
 /// A part that runs.
@@ -131,7 +140,7 @@ impl Lane {
             engine: None,
             up: Vec::new(),
             made: Vec::new(),
-            died: watch::channel(None).0,
+            died: watch::channel(Died::default()).0,
             stopping: CancellationToken::new(),
         };
         lane.foresee_urls();
@@ -192,9 +201,14 @@ impl Lane {
         self.up.iter().find(|up| up.name == SERVER).map(|up| up.log.clone())
     }
 
-    /// Becomes the reason once a part ended by itself.
-    pub fn died(&self) -> watch::Receiver<Option<String>> {
+    /// Changes once a part ended by itself.
+    pub fn died(&self) -> watch::Receiver<Died> {
         self.died.subscribe()
+    }
+
+    /// Whether the target itself was started here and has ended by itself.
+    pub fn server_died(&self) -> bool {
+        self.died.borrow().server
     }
 
     /// Brings everything up, in the file's order; what was started stays until [`Lane::down`].

@@ -16,8 +16,8 @@ use crate::event::PartState;
 use crate::run::clock;
 use crate::scenario::template::Template;
 use crate::target::docker;
-use crate::target::profile::books::{CONTAINER, PROCESS, STARTED_BY};
-use crate::target::profile::model::{Part, Probe, Ready, Starts};
+use crate::target::profile::books::{CONTAINER, PROCESS, STARTED_BY, container_name};
+use crate::target::profile::model::{Part, Probe, Ready, SERVER, Starts};
 use crate::target::profile::part_log::PartLog;
 use crate::target::profile::process::{Process, Spec, User};
 use crate::target::profile::ready::{Look, host_port};
@@ -111,7 +111,7 @@ impl Lane {
                 };
                 let network = self.setup.profile.network.clone().unwrap_or_else(|| names::BRIDGE.to_owned());
                 let spec = ContainerSpec {
-                    name: format!("lifecycle-{}-{}", self.setup.run, part.name),
+                    name: container_name(&self.setup.run, &part.name),
                     image,
                     command: self.texts(argv)?,
                     env,
@@ -245,10 +245,9 @@ impl Lane {
             log.drained().await;
             let text = format!("ended by itself: {how}");
             books.part(&name, PartState::Died, text, log.tail(SHOWN), began.elapsed());
-            died.send_if_modified(|reason| {
-                let first = reason.is_none();
-                reason.get_or_insert_with(|| format!("the profile's `{name}` ended by itself: {how}"));
-                first
+            died.send_modify(|died| {
+                died.why.get_or_insert_with(|| format!("the profile's `{name}` ended by itself: {how}"));
+                died.server |= name == SERVER;
             });
         }));
     }
