@@ -133,7 +133,7 @@ server:
 #[test]
 fn a_plan_shows_what_would_be_started_and_no_secret() {
     let text = format!("{SERVES}gates: {{ \"@local\": advisory }}\ninputs: {{ online_within: 100s }}\n");
-    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-1, GIVEN: \"${env.MINE_TOKEN}\",");
+    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-1, DB: \"postgres://u:hunter2@<h>\", GIVEN: \"${env.MINE_TOKEN}\",");
     Harness::new()
         .file("p.yaml", text)
         .env("MINE_TOKEN", "from-outside-12345")
@@ -144,6 +144,7 @@ fn a_plan_shows_what_would_be_started_and_no_secret() {
         .stdout_has("ADMIN_TOKEN=<secret admin>")
         .stdout_has("VENDOR_API_KEY=<redacted:VENDOR_API_KEY>")
         .stdout_has("GIVEN=<redacted:MINE_TOKEN>")
+        .stdout_has("DB=postgres://<h>")
         .stdout_has("/health answers 200 within")
         .stdout_has("gate    @local: advisory")
         .stdout_has("online_within = 100s (profile)")
@@ -502,7 +503,8 @@ fn no_secret_of_a_profile_reaches_the_disk() {
         "[\"${program}\", serve",
         "[/bin/sh, -c, \"env; exec \\\"$0\\\" \\\"$@\\\"\", \"${program}\", serve",
     );
-    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-12345,");
+    let text = text
+        .replace("env: {", "env: { VENDOR_API_KEY: written-out-12345, DB: \"postgres://u:hunter2@host\",");
     let output = with_profile(&text).run().exit(0);
     let run = output.run_folder();
     let log = fs::read_to_string(run.join("logs/server.log")).unwrap();
@@ -511,5 +513,5 @@ fn no_secret_of_a_profile_reaches_the_disk() {
         "{log}"
     );
     let all = log + &fs::read_to_string(run.join("events.jsonl")).unwrap() + &output.stderr;
-    assert!(!all.contains("written-out-12345"));
+    assert!(!all.contains("written-out-12345") && !all.contains("hunter2"));
 }

@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::books::{Books, Entry};
-use super::model::{Part, Profile, SERVER, Stop};
+use super::model::{Part, Profile, SERVER, Starts, Stop};
 use super::part_log::PartLog;
 use super::process::Process;
-use super::ready::{password, shown};
+use super::ready::{learn, shown};
 use super::values::Values;
 use crate::docker::{self, Engine};
 use crate::domain::{Secret, time};
@@ -150,13 +150,25 @@ impl Lane {
     /// Addresses that do not depend on the engine are known before anything is started.
     fn foresee_urls(&mut self) {
         let profile = Arc::clone(&self.setup.profile);
+        self.setup.env.values().for_each(|value| learn(self.setup.log.redactor(), value));
         for part in &profile.parts {
             if let Some(url) = self.url_of(part) {
-                if let Some(password) = password(&url) {
-                    let name = format!("{}_PASSWORD", part.name.to_uppercase().replace('-', "_"));
-                    self.setup.log.redactor().register(&name, password);
-                }
+                learn(self.setup.log.redactor(), &url);
                 self.values.set_url(&part.name, url);
+            }
+        }
+        // One part may print what another is given.
+        for part in &profile.parts {
+            let argv = match &part.starts {
+                Starts::Command { argv, .. } | Starts::Image { argv, .. } => argv.as_slice(),
+                Starts::Nothing => &[],
+            };
+            let commands = part.before.iter().chain(&part.after).flatten();
+            for template in part.env.values().chain(argv).chain(commands) {
+                // What is not known yet is learned when it is rendered.
+                if let Ok(text) = template.render(&self.values) {
+                    learn(self.setup.log.redactor(), &text);
+                }
             }
         }
     }

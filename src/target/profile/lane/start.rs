@@ -20,7 +20,7 @@ use crate::target::profile::books::{CONTAINER, PROCESS, STARTED_BY, container_na
 use crate::target::profile::model::{Part, Probe, Ready, SERVER, Starts};
 use crate::target::profile::part_log::PartLog;
 use crate::target::profile::process::{Process, Spec, User};
-use crate::target::profile::ready::{Look, host_port};
+use crate::target::profile::ready::{Look, host_port, learn};
 use crate::target::profile::saas;
 
 /// A command that runs to its end may take so long.
@@ -34,7 +34,9 @@ pub(super) const AGENT: &str = "agent";
 
 impl Lane {
     pub(super) fn text(&self, template: &Template) -> Result<String, Failed> {
-        template.render(&self.values).map_err(|e| Failed::new(e.to_string()))
+        let text = template.render(&self.values).map_err(|e| Failed::new(e.to_string()))?;
+        learn(self.setup.log.redactor(), &text);
+        Ok(text)
     }
 
     fn texts(&self, templates: &[Template]) -> Result<Vec<String>, Failed> {
@@ -267,7 +269,9 @@ impl Lane {
         log.drained().await;
         let how =
             if in_time { process.how() } else { format!("it did not end within {}", time::show(COMMAND)) };
-        let what = crate::http::excerpt(&spec.argv.join(" "), 200);
+        // A secret that is cut in two is not known any more.
+        let argv = spec.argv.join(" ");
+        let what = crate::http::excerpt(&self.setup.log.redactor().text(&argv), 200);
         Err(Failed { what: format!("`{what}`: {how}"), lines: log.tail(SHOWN) })
     }
 
