@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::args::{QuirksArg, RunArgs, TargetArgs};
 use super::failure::CliError;
 use super::library::{self, Library};
+use super::run_profile::Had;
 use super::{Shell, profile, run_profile, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::context::RunContext;
@@ -34,7 +35,7 @@ use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
-use crate::target::profile::lane::Lane;
+use crate::target::profile::lane::{Died, Lane};
 use crate::target::profile::values::Values;
 use crate::target::{self, Kind, TargetFacts};
 
@@ -209,11 +210,11 @@ impl Work<'_> {
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
         let skip = self.profile.as_ref().and_then(|p| p.skip.clone());
-        let (mut ended, mut left) = match skip {
+        let (mut ended, mut left, had) = match skip {
             Some(why) => {
                 let instances = self.instances(scenarios);
                 let finished = run_profile::all_skipped(&log, &instances, &why, self.require_live, began);
-                (Ok(finished), Vec::new())
+                (Ok(finished), Vec::new(), None)
             }
             None => {
                 let pieces = Pieces { log: &log, folder: &folder, tail: &tail, seed, began };
@@ -223,6 +224,10 @@ impl Work<'_> {
         if let Some(lane) = &mut lane {
             let haste = run_profile::haste(&ended);
             left.extend(run_profile::down(lane, haste, &mut signals, &mut ended).await);
+            // Not before it is down: until then it may still make what is looked for.
+            if let (true, Ok(finished), Some(had)) = (lane.server_died(), &mut ended, &had) {
+                finished.left = run_profile::went_with_its_server(&log, had).await;
+            }
         }
         let code = match ended {
             Ok(mut finished) => {
@@ -299,14 +304,14 @@ impl Work<'_> {
         mut lane: Option<&mut Lane>,
         pieces: &Pieces<'_>,
         signals: &mut Signals,
-    ) -> (Result<RunFinished, CliError>, Vec<String>) {
+    ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
         let opened = tokio::select! {
             opened = open(&mut self.settings, lane.as_deref_mut()) => opened.map_err(CliError::from),
             code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
         };
         let mut target = match opened {
             Ok(target) => target,
-            Err(error) => return (Err(error), Vec::new()),
+            Err(error) => return (Err(error), Vec::new(), None),
         };
         if let Some(admin) = &target.api.admin {
             pieces.log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -320,7 +325,10 @@ impl Work<'_> {
             let _ =
                 self.shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"));
         }
-        (ended, left)
+        match ended {
+            Ok((finished, had)) => (Ok(finished), left, Some(had)),
+            Err(error) => (Err(error), left, None),
+        }
     }
 
     async fn with_target(
@@ -328,9 +336,9 @@ impl Work<'_> {
         scenarios: &[Arc<crate::scenario::Scenario>],
         target: &target::Target,
         pieces: &Pieces<'_>,
-        died: Option<watch::Receiver<Option<String>>>,
+        died: Option<watch::Receiver<Died>>,
         signals: &mut Signals,
-    ) -> Result<RunFinished, CliError> {
+    ) -> Result<(RunFinished, Had), CliError> {
         let Pieces { log, folder, tail, seed, began } = *pieces;
         let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
             .map_err(CliError::problems)?;
@@ -381,16 +389,13 @@ impl Work<'_> {
         if let Some(engine) = target.facts.engine.clone() {
             watch_engine(engine, context.poller.clone(), target.stop.clone());
         }
-        if let Some(died) = died.clone() {
+        if let Some(died) = died {
             run_profile::watch(died, &context, target.stop.clone());
         }
         let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
-        let mut finished = ending.conclude(&context, self.require_live, began.elapsed());
-        if died.is_some_and(|died| died.borrow().is_some()) {
-            finished.left = run_profile::went_with_its_server(log, &context.ledger, target).await;
-        }
-        Ok(finished)
+        let finished = ending.conclude(&context, self.require_live, began.elapsed());
+        Ok((finished, Had { ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
     }
 
     /// A server that limits requests is not asked by more scenarios at once than it can answer.

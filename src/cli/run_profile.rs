@@ -23,7 +23,7 @@ use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
 use crate::scenario::model::Gate;
 use crate::target::profile::lane::down::Haste;
-use crate::target::profile::lane::{Lane, Setup};
+use crate::target::profile::lane::{Died, Lane, Setup};
 use crate::target::{self, Kind};
 
 impl Chosen {
@@ -128,28 +128,34 @@ pub(crate) async fn down(
     lane.down(Haste::Interrupted).await
 }
 
-/// A part that ends by itself takes the target with it: the run ends, and nothing is asked of it any more.
-pub(crate) fn watch(
-    mut died: watch::Receiver<Option<String>>,
-    context: &Arc<RunContext>,
-    stop: CancellationToken,
-) {
+/// A part that ends by itself ends the run. Only the target's own end means that nothing can be asked of it.
+pub(crate) fn watch(mut died: watch::Receiver<Died>, context: &Arc<RunContext>, stop: CancellationToken) {
     let (poller, cancel) = (context.poller.clone(), context.cancel.clone());
     tokio::spawn(stop.run_until_cancelled_owned(async move {
-        let Ok(why) = died.wait_for(Option::is_some).await.map(|why| why.clone().unwrap_or_default()) else {
-            return;
-        };
+        let first = died.wait_for(|died| died.why.is_some()).await.map(|died| died.why.clone());
+        let Ok(Some(why)) = first else { return };
         poller.give_up(&why);
-        cancel.cleanup().cancel();
+        if died.wait_for(|died| died.server).await.is_ok() {
+            cancel.cleanup().cancel();
+        }
     }));
 }
 
+/// What a target had, and where else it may be.
+pub(crate) struct Had {
+    /// What was made.
+    pub ledger: Ledger,
+    /// The engine of its workspaces.
+    pub engine: Option<Engine>,
+}
+
 /// What a server had goes with it; what it had on the engine is removed, by the ids of the ledger.
-pub(crate) async fn went_with_its_server(log: &Log, ledger: &Ledger, target: &target::Target) -> Vec<String> {
+pub(crate) async fn went_with_its_server(log: &Log, had: &Had) -> Vec<String> {
+    let Had { ledger, engine } = had;
     let mut left = Vec::new();
     let entries = ledger.left().into_iter().chain(ledger.all_open());
     for entry in entries {
-        match off_the_engine(target.facts.engine.as_ref(), &entry).await {
+        match off_the_engine(engine.as_ref(), &entry).await {
             Ok(()) => log.emit(EventKind::Released(Released {
                 resource: entry.resource,
                 by: "went with its server".to_owned(),

@@ -199,13 +199,14 @@ fn age(path: &Path) -> Duration {
 fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
     let (mut embedded, mut docker, mut own_server) = (false, false, false);
+    let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     read_events(path, |event| match event.event {
         EventKind::RunStarted(started) => {
             let kind = started.target.map(|t| t.kind).unwrap_or_default();
             (embedded, docker) = (kind == "embedded", kind == "docker");
         }
         EventKind::Intent(intent) => {
-            own_server |= books::KINDS.contains(&intent.kind.as_str()) && books::is_server(&intent.name);
+            own_server |= books::is_server(&run, &intent.kind, &intent.name);
             let entry = Entry {
                 resource: intent.resource.clone(),
                 kind: intent.kind.clone(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::harness::{Harness, of_kind, signal, wait_for, word};
+use super::platform::{self, Platform};
 
 /// A profile with one thing wrong: the lines, the code, and what the error says.
 const WRONG: &[(&str, &str, &str)] = &[
@@ -132,7 +133,7 @@ server:
 #[test]
 fn a_plan_shows_what_would_be_started_and_no_secret() {
     let text = format!("{SERVES}gates: {{ \"@local\": advisory }}\ninputs: {{ online_within: 100s }}\n");
-    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-1, GIVEN: \"${env.MINE_TOKEN}\",");
+    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-1, DB: \"postgres://u:hunter2@<h>\", GIVEN: \"${env.MINE_TOKEN}\",");
     Harness::new()
         .file("p.yaml", text)
         .env("MINE_TOKEN", "from-outside-12345")
@@ -143,6 +144,7 @@ fn a_plan_shows_what_would_be_started_and_no_secret() {
         .stdout_has("ADMIN_TOKEN=<secret admin>")
         .stdout_has("VENDOR_API_KEY=<redacted:VENDOR_API_KEY>")
         .stdout_has("GIVEN=<redacted:MINE_TOKEN>")
+        .stdout_has("DB=postgres://<h>")
         .stdout_has("/health answers 200 within")
         .stdout_has("gate    @local: advisory")
         .stdout_has("online_within = 100s (profile)")
@@ -331,6 +333,34 @@ fn a_server_that_dies_ends_the_run_and_is_named() {
     output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
 }
 
+/// A server that somebody else runs still has its workspaces when a helper of ours is gone.
+#[test]
+fn a_helper_that_dies_does_not_take_a_server_with_it() {
+    for given in [false, true] {
+        let platform = Platform::start(["--time-scale", "20", "--fault", "never-online"]);
+        let server = match given {
+            false => format!("base_url: \"{}\"", platform.base),
+            true => "server: { given: THERE, url: x, command: [x], ready: { tcp: x } }".to_owned(),
+        };
+        let text = format!(
+            "profile: helped\n{server}\nrun: [local-provision]\nservices:\n  mock-server:\n    \
+             command: [/bin/sh, -c, \"echo $$ > pid; echo up; exec sleep 600\"]\n    ready: {{ log: up }}\n"
+        );
+        let run =
+            with_profile(&text).args(["--admin-token", platform::TOKEN]).env("THERE", &platform.base).spawn();
+        wait_for("a workspace", || {
+            let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+            log.contains("\"observed\"").then_some(())
+        });
+        let pid = fs::read_to_string(run.dir().path().join("pid")).unwrap();
+        signal(pid.trim().parse().unwrap(), "KILL");
+        let output = run.output().exit(3).stderr_has("`mock-server` ended by itself");
+        let by: Vec<String> = of_kind(&output.events(), "released").map(|r| word(&r["by"])).collect();
+        assert!(!by.is_empty() && !by.iter().any(|by| by.contains("server")), "{by:?}");
+        platform.is_empty();
+    }
+}
+
 #[test]
 fn interrupts_bring_everything_down_at_any_moment() {
     let slow =
@@ -473,7 +503,8 @@ fn no_secret_of_a_profile_reaches_the_disk() {
         "[\"${program}\", serve",
         "[/bin/sh, -c, \"env; exec \\\"$0\\\" \\\"$@\\\"\", \"${program}\", serve",
     );
-    let text = text.replace("env: {", "env: { VENDOR_API_KEY: written-out-12345,");
+    let text = text
+        .replace("env: {", "env: { VENDOR_API_KEY: written-out-12345, DB: \"postgres://u:hunter2@host\",");
     let output = with_profile(&text).run().exit(0);
     let run = output.run_folder();
     let log = fs::read_to_string(run.join("logs/server.log")).unwrap();
@@ -482,5 +513,5 @@ fn no_secret_of_a_profile_reaches_the_disk() {
         "{log}"
     );
     let all = log + &fs::read_to_string(run.join("events.jsonl")).unwrap() + &output.stderr;
-    assert!(!all.contains("written-out-12345"));
+    assert!(!all.contains("written-out-12345") && !all.contains("hunter2"));
 }

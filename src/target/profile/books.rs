@@ -19,9 +19,18 @@ pub const NETWORK: &str = "network-share";
 /// What profiles make.
 pub const KINDS: [&str; 5] = [PROCESS, CONTAINER, FOLDER, IMAGE_TAG, NETWORK];
 
-/// Whether a process or container of this name is a profile's server.
-pub fn is_server(name: &str) -> bool {
-    name == SERVER || name.ends_with("-server")
+/// Whether what a run's ledger calls so is its profile's server: a service may be called `mock-server`.
+pub fn is_server(run: &str, kind: &str, name: &str) -> bool {
+    match kind {
+        PROCESS => name == SERVER,
+        CONTAINER => name == container_name(run, SERVER),
+        _ => false,
+    }
+}
+
+/// What the container of a part is called.
+pub fn container_name(run: &str, part: &str) -> String {
+    format!("lifecycle-{run}-{part}")
 }
 
 /// Set in the environment of every process that is started: the run, for a sweep that has no process id.
@@ -99,5 +108,25 @@ impl Books {
     ) {
         let took_ms = crate::domain::time::ms(took);
         self.log.emit(EventKind::Part(Box::new(Part { part: part.to_owned(), state, text, lines, took_ms })));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_server_is_the_server() {
+        let run = "20260101-000000-0badcafe";
+        for (kind, name, is) in [
+            (PROCESS, "server", true),
+            (PROCESS, "mock-server", false),
+            (CONTAINER, "lifecycle-20260101-000000-0badcafe-server", true),
+            (CONTAINER, "lifecycle-20260101-000000-0badcafe-mock-server", false),
+            (CONTAINER, "lifecycle-20260102-000000-0badcafe-server", false),
+            (FOLDER, "server", false),
+        ] {
+            assert_eq!(is_server(run, kind, name), is, "{kind} {name}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::model::{Part, Probe, Profile, Starts};
-use super::ready::shown;
+use super::ready::{masked, shown};
 use super::saas;
 use super::values::Values;
 use crate::domain::time;
@@ -114,10 +114,10 @@ impl Render<'_> {
             self.problems.push(problem.at(&self.profile.source, part.span, "this one").hint(hint));
         }
         // What is written out in the file is no less secret.
-        for (name, value) in env.iter_mut().filter(|(_, value)| !value.contains('<')) {
-            *value = match is_credential_field(name) {
+        for (name, value) in &mut env {
+            *value = match is_credential_field(name) && !is_word(value) {
                 true => format!("<redacted:{name}>"),
-                false => shown(value),
+                false => masked(value),
             };
         }
         let ready = part.ready.iter().map(|ready| {
@@ -126,13 +126,23 @@ impl Render<'_> {
                 Probe::Tcp { address, .. } => format!("{} takes a connection", self.text(address)),
                 Probe::Log(expression) => format!("its log matches `{expression}`"),
             };
-            format!("{what} within {}", time::show(ready.within))
+            format!("{} within {}", masked(&what), time::show(ready.within))
         });
         let ready = ready.collect();
-        let commands = part.before.iter().chain(&part.after).map(|argv| self.all(argv)).collect();
+        let commands = part.before.iter().chain(&part.after).map(|argv| all_masked(self.all(argv))).collect();
         let stop = format!("{}, then KILL after {}", part.stop.signal.as_str(), time::show(part.stop.grace));
+        let (url, argv) = (url.map(|url| masked(&url)), all_masked(argv));
         Foreseen { part: part.name.clone(), given: None, kind, argv, url, env, commands, ready, stop }
     }
+}
+
+fn all_masked(texts: Vec<String>) -> Vec<String> {
+    texts.iter().map(|text| masked(text)).collect()
+}
+
+/// Whether a text is one word that stands for a value.
+fn is_word(text: &str) -> bool {
+    text.starts_with('<') && text.ends_with('>') && text.matches('<').count() == 1
 }
 
 /// What would be started, in its order.

@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::books::{Books, Entry};
-use super::model::{Part, Profile, SERVER, Stop};
+use super::model::{Part, Profile, SERVER, Starts, Stop};
 use super::part_log::PartLog;
 use super::process::Process;
-use super::ready::{password, shown};
+use super::ready::{learn, shown};
 use super::values::Values;
 use crate::docker::{self, Engine};
 use crate::domain::{Secret, time};
@@ -62,10 +62,19 @@ pub struct Lane {
     up: Vec<Up>,
     /// Of our image tags, shares and folders, in the order of their making.
     made: Vec<(Entry, Made)>,
-    /// The first part that ended by itself.
-    died: watch::Sender<Option<String>>,
+    /// What ended by itself.
+    died: watch::Sender<Died>,
     /// What ends from now on was stopped.
     stopping: CancellationToken,
+}
+
+/// What ended by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Died {
+    /// The first part that did, and how.
+    pub why: Option<String>,
+    /// The target itself, started here, is among them: what it had went with it.
+    pub server: bool,
 }
 
 /// A part that runs.
@@ -131,7 +140,7 @@ impl Lane {
             engine: None,
             up: Vec::new(),
             made: Vec::new(),
-            died: watch::channel(None).0,
+            died: watch::channel(Died::default()).0,
             stopping: CancellationToken::new(),
         };
         lane.foresee_urls();
@@ -141,13 +150,25 @@ impl Lane {
     /// Addresses that do not depend on the engine are known before anything is started.
     fn foresee_urls(&mut self) {
         let profile = Arc::clone(&self.setup.profile);
+        self.setup.env.values().for_each(|value| learn(self.setup.log.redactor(), value));
         for part in &profile.parts {
             if let Some(url) = self.url_of(part) {
-                if let Some(password) = password(&url) {
-                    let name = format!("{}_PASSWORD", part.name.to_uppercase().replace('-', "_"));
-                    self.setup.log.redactor().register(&name, password);
-                }
+                learn(self.setup.log.redactor(), &url);
                 self.values.set_url(&part.name, url);
+            }
+        }
+        // One part may print what another is given.
+        for part in &profile.parts {
+            let argv = match &part.starts {
+                Starts::Command { argv, .. } | Starts::Image { argv, .. } => argv.as_slice(),
+                Starts::Nothing => &[],
+            };
+            let commands = part.before.iter().chain(&part.after).flatten();
+            for template in part.env.values().chain(argv).chain(commands) {
+                // What is not known yet is learned when it is rendered.
+                if let Ok(text) = template.render(&self.values) {
+                    learn(self.setup.log.redactor(), &text);
+                }
             }
         }
     }
@@ -192,9 +213,14 @@ impl Lane {
         self.up.iter().find(|up| up.name == SERVER).map(|up| up.log.clone())
     }
 
-    /// Becomes the reason once a part ended by itself.
-    pub fn died(&self) -> watch::Receiver<Option<String>> {
+    /// Changes once a part ended by itself.
+    pub fn died(&self) -> watch::Receiver<Died> {
         self.died.subscribe()
+    }
+
+    /// Whether the target itself was started here and has ended by itself.
+    pub fn server_died(&self) -> bool {
+        self.died.borrow().server
     }
 
     /// Brings everything up, in the file's order; what was started stays until [`Lane::down`].

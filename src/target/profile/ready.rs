@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::http::{Client, Config, Request};
+use crate::redact::{MIN_LEN, Redactor};
 use crate::run::{clock, wait};
 
 /// One look may not take longer.
@@ -126,12 +127,40 @@ pub fn host_port(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| format!("{host}:{port}"))
 }
 
-/// The password of an address.
-pub fn password(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (who, _) = authority.rsplit_once('@')?;
-    who.split_once(':').map(|(_, password)| password)
+/// Who asks and with which password, in every address of a text: where it stands, and both.
+fn asking(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, &str, &str)> {
+    text.match_indices("://").filter_map(|(at, sign)| {
+        let from = at + sign.len();
+        let ends = |c: char| c.is_whitespace() || "/?#\"'".contains(c);
+        let authority = text[from..].split(ends).next()?;
+        let (who, _) = authority.rsplit_once('@')?;
+        let (user, password) = who.split_once(':').unwrap_or((who, ""));
+        Some((from..from + who.len() + 1, user, password))
+    })
+}
+
+/// The passwords of a text's addresses are known from here on. A word that is no secret by itself (short, or
+/// the user's own name) is only one where it stands.
+pub fn learn(redactor: &Redactor, text: &str) {
+    for (at, user, password) in asking(text).filter(|(.., password)| !password.is_empty()) {
+        if password.len() < MIN_LEN || password == user {
+            redactor.register("URL_PASSWORD", &text[at]);
+        } else {
+            redactor.register("URL_PASSWORD", password);
+        }
+    }
+}
+
+/// A text without who asks in its addresses; a word that stands for a secret stays.
+pub fn masked(text: &str) -> String {
+    let (mut out, mut end) = (String::new(), 0);
+    for (at, _, password) in asking(text) {
+        if !(password.starts_with('<') && password.ends_with('>')) {
+            out.push_str(&text[end..at.start]);
+            end = at.end;
+        }
+    }
+    out + &text[end..]
 }
 
 /// An address as it is shown: without who asks and with which password.
@@ -147,6 +176,25 @@ pub fn shown(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_of_addresses_are_neither_shown_nor_logged() {
+        for (text, left) in [
+            ("--dsn=postgres://u:hunter2@host/db", "--dsn=postgres://host/db"),
+            ("psql 'redis://:long-planted@a' http://b:planted-2@c", "psql 'redis://a' http://c"),
+            ("postgres://dev:dev@db", "postgres://db"),
+            ("postgres://dev:<redacted:X>@db", "postgres://dev:<redacted:X>@db"),
+            ("http://a/b@c:d no@where", "http://a/b@c:d no@where"),
+        ] {
+            assert_eq!(masked(text), left);
+            let redactor = Redactor::new();
+            learn(&redactor, text);
+            let logged = redactor.text(text);
+            for secret in ["hunter2", "planted", "dev:dev"] {
+                assert!(!logged.contains(secret), "{logged}");
+            }
+        }
+    }
 
     #[test]
     fn the_host_of_an_address_is_found() {
@@ -171,8 +219,6 @@ mod tests {
         ] {
             assert_eq!(shown(url), seen);
         }
-        assert_eq!(password("postgres://dev:p@ss@db:5433/m"), Some("p@ss"));
-        assert_eq!(password("postgres://dev@db/m:n@o"), None);
     }
 
     #[tokio::test]

@@ -16,11 +16,11 @@ use crate::event::PartState;
 use crate::run::clock;
 use crate::scenario::template::Template;
 use crate::target::docker;
-use crate::target::profile::books::{CONTAINER, PROCESS, STARTED_BY};
-use crate::target::profile::model::{Part, Probe, Ready, Starts};
+use crate::target::profile::books::{CONTAINER, PROCESS, STARTED_BY, container_name};
+use crate::target::profile::model::{Part, Probe, Ready, SERVER, Starts};
 use crate::target::profile::part_log::PartLog;
 use crate::target::profile::process::{Process, Spec, User};
-use crate::target::profile::ready::{Look, host_port};
+use crate::target::profile::ready::{Look, host_port, learn};
 use crate::target::profile::saas;
 
 /// A command that runs to its end may take so long.
@@ -34,7 +34,9 @@ pub(super) const AGENT: &str = "agent";
 
 impl Lane {
     pub(super) fn text(&self, template: &Template) -> Result<String, Failed> {
-        template.render(&self.values).map_err(|e| Failed::new(e.to_string()))
+        let text = template.render(&self.values).map_err(|e| Failed::new(e.to_string()))?;
+        learn(self.setup.log.redactor(), &text);
+        Ok(text)
     }
 
     fn texts(&self, templates: &[Template]) -> Result<Vec<String>, Failed> {
@@ -111,7 +113,7 @@ impl Lane {
                 };
                 let network = self.setup.profile.network.clone().unwrap_or_else(|| names::BRIDGE.to_owned());
                 let spec = ContainerSpec {
-                    name: format!("lifecycle-{}-{}", self.setup.run, part.name),
+                    name: container_name(&self.setup.run, &part.name),
                     image,
                     command: self.texts(argv)?,
                     env,
@@ -245,10 +247,9 @@ impl Lane {
             log.drained().await;
             let text = format!("ended by itself: {how}");
             books.part(&name, PartState::Died, text, log.tail(SHOWN), began.elapsed());
-            died.send_if_modified(|reason| {
-                let first = reason.is_none();
-                reason.get_or_insert_with(|| format!("the profile's `{name}` ended by itself: {how}"));
-                first
+            died.send_modify(|died| {
+                died.why.get_or_insert_with(|| format!("the profile's `{name}` ended by itself: {how}"));
+                died.server |= name == SERVER;
             });
         }));
     }
@@ -268,7 +269,9 @@ impl Lane {
         log.drained().await;
         let how =
             if in_time { process.how() } else { format!("it did not end within {}", time::show(COMMAND)) };
-        let what = crate::http::excerpt(&spec.argv.join(" "), 200);
+        // A secret that is cut in two is not known any more.
+        let argv = spec.argv.join(" ");
+        let what = crate::http::excerpt(&self.setup.log.redactor().text(&argv), 200);
         Err(Failed { what: format!("`{what}`: {how}"), lines: log.tail(SHOWN) })
     }
 
