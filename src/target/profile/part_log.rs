@@ -79,6 +79,13 @@ impl PartLog {
         state.tail.iter().skip(skip).cloned().collect()
     }
 
+    /// Forgets which lines were seen: what a command before the start printed says nothing about the start.
+    pub fn forget(&self) {
+        for (_, seen) in &mut self.state().wanted {
+            *seen = false;
+        }
+    }
+
     /// Whether a line matched the expression of this number.
     pub fn matched(&self, number: usize) -> bool {
         self.state().wanted.get(number).is_some_and(|(_, seen)| *seen)

@@ -154,8 +154,11 @@ impl Process {
     pub fn end(&mut self) {
         if self.status.is_none() {
             // Nothing may be left of it.
-            let _ = process::kill_process_group(self.group, process::Signal::KILL);
-            self.status = self.child.wait().ok();
+            let killed = process::kill_process_group(self.group, process::Signal::KILL);
+            // What belongs to another user (sudo) refuses the signal: waiting for it would never end.
+            if killed != Err(rustix::io::Errno::PERM) {
+                self.status = self.child.wait().ok();
+            }
         }
     }
 }

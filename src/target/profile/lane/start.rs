@@ -87,6 +87,7 @@ impl Lane {
                     self.run(part, base.spec(self.texts(command)?), &log).await?;
                 }
                 let spec = base.spec(self.texts(argv)?);
+                log.forget();
                 self.spawn(part, &spec, log.clone())?;
                 self.await_ready(part, &log).await?;
                 for command in &part.after {
