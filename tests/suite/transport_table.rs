@@ -92,7 +92,8 @@ fn table(scenarios: &[&str]) -> Vec<Row> {
             let run = run.at(&proxy.base).spawn();
             if all {
                 // All scenarios at once are enough for two cores.
-                rows.push(judge(mischief, phase, proxy.spoilt(), &run.output()));
+                let output = run.output();
+                rows.push(judge(mischief, phase, proxy.spoilt(), &output));
                 println!("{mischief:?} {phase}: {:?}", rows.last().map(|r| (&r.counts, &r.wrong)));
             } else {
                 runs.push((mischief, phase, run, proxy, platform));
