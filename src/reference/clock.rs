@@ -131,6 +131,9 @@ impl Clock {
         if self.scale <= 1.0 {
             return;
         }
+        // Without one who looks there is no stall under way: a clock that stood still for ever would hold whoever
+        // sleeps on it after the watcher was stopped.
+        let _unwatched = Watching(self);
         loop {
             let before = Instant::now();
             self.stalls().looking = Some(before);
@@ -147,6 +150,15 @@ impl Clock {
 
     fn stalls(&self) -> MutexGuard<'_, Stalls> {
         self.stalls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says at its end that nobody looks any more.
+struct Watching<'a>(&'a Clock);
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.stalls().looking = None;
     }
 }
 
@@ -224,6 +236,16 @@ mod tests {
         }
         clock.stalls().looking = Some(ago(20));
         assert!(clock.since(ago(1_000)).as_secs_f64() > 39.0, "a late look is no stall yet");
+    }
+
+    #[tokio::test]
+    async fn a_clock_whose_watcher_was_stopped_goes_on() {
+        let clock = Clock::new(40.0);
+        let mut watching = Box::pin(clock.watch());
+        assert!(futures_util::poll!(&mut watching).is_pending());
+        assert!(clock.stalls().looking.is_some());
+        drop(watching);
+        assert_eq!(clock.stalls().looking, None, "a stall that nobody will ever see the end of");
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::http;
 use crate::platform::Api;
 use crate::reference;
 
+/// An embedded platform stops in so much real time; what does not is left to the end of the process.
+const STOP: Duration = Duration::from_secs(10);
+
 /// What a target is opened from.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -178,8 +181,12 @@ impl Target {
     pub async fn close(self) -> Vec<String> {
         self.stop.cancel();
         if let Some((platform, provider)) = self.parts {
-            platform.stop().await;
-            provider.stop().await;
+            // Whatever still works in there goes with the process: no run waits for it longer.
+            let stopped = async {
+                platform.stop().await;
+                provider.stop().await;
+            };
+            let _ = tokio::time::timeout(STOP, stopped).await;
         }
         match self.containers {
             Some(started) => started.stop().await,
