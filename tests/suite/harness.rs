@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -303,6 +303,29 @@ pub fn switch(name: &str) -> Option<String> {
 /// `LIFECYCLE_SOAK=1`: the long forms are wanted.
 pub fn soak() -> bool {
     switch("LIFECYCLE_SOAK").as_deref() == Some("1")
+}
+
+/// Works on the rows of a table, a few at a time: a table is no load test. Their results are in its order.
+pub fn few_at_once<T: Send, R: Send>(
+    rows: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    const AT_ONCE: usize = 12;
+    let rows: Vec<T> = rows.into_iter().collect();
+    let mut results: Vec<Option<R>> = rows.iter().map(|_| None).collect();
+    let todo = Mutex::new(rows.into_iter().zip(&mut results));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = todo.lock().unwrap().next();
+                    let Some((row, result)) = next else { break };
+                    *result = Some(work(row));
+                }
+            });
+        }
+    });
+    results.into_iter().map(Option::unwrap).collect()
 }
 
 /// Sends a signal to a process of ours.

@@ -1,6 +1,6 @@
 //! Faults of the wire: waits bear them, and a create never makes two.
 
-use super::harness::Harness;
+use super::harness::{Harness, few_at_once};
 use super::platform::Platform;
 use super::proxy::{ALL, Mischief, Proxy, Rule};
 
@@ -17,40 +17,37 @@ steps:
 #[test]
 fn every_fault_of_reads_is_borne() {
     let platform = Platform::start(["--time-scale", "10"]);
-    let mut runs = Vec::new();
-    for mischief in ALL {
+    few_at_once(ALL, |mischief| {
         let rule = Rule { mischief, begins: "GET ", every: 4, reaches: false };
         let proxy = Proxy::before(&platform, Some(rule));
         // An expected failure is one only with its mechanism, so the evidence must be had too.
         let run =
             Harness::new().args(["run", "-q", "local-provision", "external-poll-mode", "external-resume"]);
-        runs.push((mischief, run.at(&proxy.base).spawn(), proxy));
-    }
-    for (mischief, run, proxy) in runs {
-        let output = run.output();
+        let output = run.at(&proxy.base).run();
         assert_eq!(output.code(), Some(0), "{mischief:?}\n{}", output.stderr);
         assert!(proxy.spoilt() > 0, "{mischief:?} was never met");
-    }
+    });
     platform.is_empty();
 }
 
 #[test]
 fn a_create_never_makes_two_whatever_happens_to_its_answer() {
     let platform = Platform::start(["--time-scale", "10"]);
-    let mut runs = Vec::new();
+    let mut rules = Vec::new();
     for mischief in ALL {
         for (reaches, every) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
             if reaches && mischief == Mischief::Status429 {
                 // Whoever limits rates has done nothing: there is no such answer to a create that was made.
                 continue;
             }
-            let rule = Rule { mischief, begins: "POST /workspaces HTTP", every, reaches };
-            let proxy = Proxy::before(&platform, Some(rule));
-            let run = Harness::new().args(["run", "-q", "--destroy", "never"]).scenario(CREATES);
-            runs.push((rule, run.at(&proxy.base).spawn(), proxy));
+            rules.push(Rule { mischief, begins: "POST /workspaces HTTP", every, reaches });
         }
     }
-    let outputs: Vec<_> = runs.into_iter().map(|(rule, run, proxy)| (rule, run.output(), proxy)).collect();
+    let outputs = few_at_once(rules, |rule| {
+        let proxy = Proxy::before(&platform, Some(rule));
+        let run = Harness::new().args(["run", "-q", "--destroy", "never"]).scenario(CREATES);
+        (rule, run.at(&proxy.base).run(), proxy)
+    });
     // The platform marks a second one of a name: `name (2)`.
     let twice: Vec<String> = platform.names().into_iter().filter(|name| name.contains(" (")).collect();
     assert!(twice.is_empty(), "made twice: {twice:?}");

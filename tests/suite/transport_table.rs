@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lifecycle_harness::scenario::{load, shipped, shipped_fragments};
 
-use super::harness::{Harness, Output, of_kind, word};
+use super::harness::{Harness, Output, few_at_once, of_kind, word};
 use super::platform::Platform;
 use super::proxy::{ALL, Mischief, Proxy, Rule};
 
@@ -71,40 +71,35 @@ fn judge(mischief: Mischief, phase: &'static str, spoilt: usize, output: &Output
 }
 
 fn table(scenarios: &[&str]) -> Vec<Row> {
-    let all = scenarios.is_empty();
-    let (mut rows, mut runs) = (Vec::new(), Vec::new());
-    for (phase, begins, every) in PHASES {
-        for mischief in ALL {
-            // A platform for each: what one run leaves is not another one's.
-            // A read that hangs for 5 s is a hundred on a fast clock: more than an agent may be silent.
-            let scale = if mischief == Mischief::Hang { "5" } else { "20" };
-            let platform = Platform::start(["--time-scale", if all { scale } else { "10" }]);
-            // A mutation is done and its answer lost: the harder half. Whoever limits rates has done nothing.
-            let reaches = phase != "reads" && mischief != Mischief::Status429;
-            let proxy = Proxy::before(&platform, None);
-            proxy.set(Rule { mischief, begins, every, reaches });
-            let mut run =
-                Harness::new().args(["run", "-q", "--patience", "20s"]).args(scenarios.iter().copied());
-            for name in ["ONLINE_TIMEOUT", "RESTART_TIMEOUT", "A2A_TIMEOUT"] {
-                // What hangs is waited for as long as the step may take.
-                run = run.env(name, if all { "60" } else { "12" });
-            }
-            let run = run.at(&proxy.base).spawn();
-            if all {
-                // All scenarios at once are enough for two cores.
-                let output = run.output();
-                rows.push(judge(mischief, phase, proxy.spoilt(), &output));
-                println!("{mischief:?} {phase}: {:?}", rows.last().map(|r| (&r.counts, &r.wrong)));
-            } else {
-                runs.push((mischief, phase, run, proxy, platform));
-            }
-        }
+    let phases = PHASES.iter().flat_map(|phase| ALL.map(|mischief| (*phase, mischief)));
+    if scenarios.is_empty() {
+        // All scenarios at once are enough for two cores.
+        return phases.map(|row| measured(row, scenarios)).collect();
     }
-    rows.extend(runs.into_iter().map(|(mischief, phase, run, proxy, _platform)| {
-        let output = run.output();
-        judge(mischief, phase, proxy.spoilt(), &output)
-    }));
-    rows
+    few_at_once(phases, |row| measured(row, scenarios))
+}
+
+fn measured(
+    ((phase, begins, every), mischief): ((&'static str, &'static str, usize), Mischief),
+    scenarios: &[&str],
+) -> Row {
+    let all = scenarios.is_empty();
+    // A platform for each: what one run leaves is not another one's.
+    // A read that hangs for 5 s is a hundred on a fast clock: more than an agent may be silent.
+    let scale = if mischief == Mischief::Hang { "5" } else { "20" };
+    let platform = Platform::start(["--time-scale", if all { scale } else { "10" }]);
+    // A mutation is done and its answer lost: the harder half. Whoever limits rates has done nothing.
+    let reaches = phase != "reads" && mischief != Mischief::Status429;
+    let proxy = Proxy::before(&platform, Some(Rule { mischief, begins, every, reaches }));
+    let mut run = Harness::new().args(["run", "-q", "--patience", "20s"]).args(scenarios.iter().copied());
+    for name in ["ONLINE_TIMEOUT", "RESTART_TIMEOUT", "A2A_TIMEOUT"] {
+        // What hangs is waited for as long as the step may take.
+        run = run.env(name, if all { "60" } else { "12" });
+    }
+    let output = run.at(&proxy.base).run();
+    let row = judge(mischief, phase, proxy.spoilt(), &output);
+    println!("{mischief:?} {phase}: {:?} {:?}", row.counts, row.wrong);
+    row
 }
 
 #[test]
