@@ -9,6 +9,29 @@ pub struct KnownAnswer {
     pub prompt: &'static str,
 }
 
+impl KnownAnswer {
+    /// Whether a reply holds the token as a word of its own. The question holds it too: an agent that only says the
+    /// question again has not answered it.
+    pub fn is_in(&self, reply: &str) -> bool {
+        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
+        let question = plain(self.prompt);
+        let mut said = plain(reply).replace(&question, " ");
+        for sentence in question.split(". ") {
+            said = said.replace(sentence, " ");
+        }
+        said.match_indices(self.token).any(|(at, token)| {
+            let (before, after) = (&said[..at], &said[at + token.len()..]);
+            // `_PONG_` is emphasis, CHILD_PONG is another word.
+            let joins = |next: Option<char>, beyond: Option<char>| match next {
+                Some('_') => beyond.is_some_and(char::is_alphanumeric),
+                next => next.is_some_and(char::is_alphanumeric),
+            };
+            let (mut left, mut right) = (before.chars().rev(), after.chars());
+            !joins(left.next(), left.next()) && !joins(right.next(), right.next())
+        })
+    }
+}
+
 /// The questions that every known-answer agent can answer (scenarios §6).
 pub const KNOWN: [KnownAnswer; 4] = [
     KnownAnswer {
@@ -36,4 +59,47 @@ pub const STUB_REPLY: &str = "STUB OK";
 pub fn answer(prompt: &str) -> Option<&str> {
     let (_, rest) = prompt.rsplit_once("exactly the word:")?;
     rest.split_whitespace().next().map(|word| word.trim_end_matches(['.', '!']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_the_word_and_not_the_question() {
+        let [pong, _, child, _] = &KNOWN;
+        for (known, reply, holds) in [
+            (pong, "PONG", true),
+            (pong, "pong.", true),
+            (pong, "Sure: **PONG**!", true),
+            (pong, "_PONG_", true),
+            (pong, "SPONGE", false),
+            (pong, "CHILD_PONG", false),
+            (pong, "PONG_2", false),
+            (child, "child_pong", true),
+            (child, "PONG", false),
+            (pong, "", false),
+            (pong, pong.prompt, false),
+            (
+                pong,
+                "Echo: THIS is an automated connectivity check of a\n test suite. To confirm that you received it, reply with exactly the word: PONG",
+                false,
+            ),
+            (pong, "> To confirm that you received it, reply with exactly the word: PONG", false),
+            (
+                pong,
+                "This is an automated connectivity check of a test suite. To confirm that you received it, reply with exactly the word: PONG\n\nPONG",
+                true,
+            ),
+        ] {
+            assert_eq!(known.is_in(reply), holds, "{}: {reply}", known.token);
+        }
+    }
+
+    #[test]
+    fn our_provider_answers_every_question() {
+        for known in &KNOWN {
+            assert!(known.is_in(answer(known.prompt).unwrap_or_default()), "{}", known.token);
+        }
+    }
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::context::{RunContext, send_filed};
+use super::cleanup_look::{Row, look, said, send};
+use super::context::RunContext;
 use crate::docker::{Container, Engine, names};
-use crate::domain::{Status, time};
+use crate::domain::Status;
 use crate::event::EventKind;
-use crate::http::{Request, Response};
 use crate::platform::{Auth, record, segment};
 use crate::run::clock;
 use crate::run::ledger::Entry;
@@ -117,16 +117,14 @@ async fn remove_workspace(
     // A row that survives its delete for so long will not go.
     let give_up = (Instant::now() + SETTLE).min(deadline);
     let mut pause = Duration::from_millis(20);
+    let mut deleted = 0;
     loop {
-        let read = send(run, "read before removal", run.api.read(id), deadline).await?;
-        match read.status {
-            404 | 410 if record::error(read.json.as_ref()).is_some() => {
-                return verify_instance(run, entry, id, settled, left, deadline).await;
-            }
-            200 => {}
-            _ => return Err(format!("cannot read it: {}", said(&read))),
-        }
-        let row = read.json.unwrap_or_default();
+        let row = match look(run, id, "read before removal", deadline).await {
+            Row::Gone => return verify_instance(run, entry, id, settled, left, deadline).await,
+            Row::There(row) => row,
+            // It is ours, and the server compares the name before it removes anything.
+            Row::Unlisted | Row::Hidden(_) => Value::Null,
+        };
         let stored = record::text(&row, "name");
         if !stored.is_empty() {
             stored.clone_into(&mut name);
@@ -140,8 +138,9 @@ async fn remove_workspace(
             pause = (pause * 2).min(Duration::from_millis(250));
             continue;
         }
-        settled |= record::status(&row) != Some(Status::Provisioning);
+        settled |= record::status(&row).is_some_and(|status| status != Status::Provisioning);
         let answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
+        deleted += 1;
         match answer.status {
             200 | 404 | 410 => {}
             409 => {
@@ -169,17 +168,30 @@ async fn remove_workspace(
             }
             _ => return Err(said(&answer)),
         }
-        let after = send(run, "look again", run.api.read(id), deadline).await?;
-        if after.status == 200 {
-            if Instant::now() >= give_up {
+        match look(run, id, "look again", deadline).await {
+            Row::Gone | Row::Unlisted => {
+                return verify_instance(run, entry, id, settled, left, deadline).await;
+            }
+            Row::There(_) if Instant::now() >= give_up => {
                 return Err(format!("the delete was answered {}, but the row is still there", answer.status));
             }
-            left = Some(format!("the delete was answered {}, and the row came back", answer.status));
-            clock::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
-            continue;
+            Row::There(_) => {
+                left = Some(format!("the delete was answered {}, and the row came back", answer.status));
+                clock::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            // What was deleted and cannot be deleted again is gone.
+            Row::Hidden(_) if deleted > 1 && matches!(answer.status, 404 | 410) => {
+                return verify_instance(run, entry, id, settled, left, deadline).await;
+            }
+            Row::Hidden(why) if deleted > 1 => {
+                return Err(format!(
+                    "the delete was answered {}, and nothing shows whether it is gone: {why}",
+                    answer.status
+                ));
+            }
+            Row::Hidden(_) => {}
         }
-        return verify_instance(run, entry, id, settled, left, deadline).await;
     }
 }
 
@@ -339,43 +351,4 @@ async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<
         }
     }
     Ok(strangers)
-}
-
-/// Sends until a whole answer that is no 5xx, 429 or garbage comes; filed under `cleanup`.
-async fn send(
-    run: &RunContext,
-    purpose: &str,
-    request: Request,
-    deadline: Instant,
-) -> Result<Response, String> {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        let now = Instant::now();
-        if now >= deadline {
-            return Err(format!("{purpose}: out of time"));
-        }
-        let result = send_filed(run, "cleanup", purpose, &request, deadline).await;
-        let (why, wait) = match result {
-            Ok(answer) if answer.status == 429 => {
-                let wait = run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1)));
-                (said(&answer), wait.max(pause))
-            }
-            Ok(answer) if answer.status >= 500 && record::error(answer.json.as_ref()).is_none() => {
-                (said(&answer), pause)
-            }
-            Ok(answer) if matches!(answer.status, 300..=399 | 502..=504) => (said(&answer), pause),
-            Ok(answer) if answer.status == 200 && answer.json.is_none() => (said(&answer), pause),
-            Ok(answer) => return Ok(answer),
-            Err(error) => (error.text, pause),
-        };
-        if Instant::now() + wait >= deadline {
-            return Err(format!("{purpose}: {why} (out of time after {})", time::show(now.elapsed())));
-        }
-        clock::sleep(wait).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
-    }
-}
-
-fn said(answer: &Response) -> String {
-    format!("{}: {}", answer.status, record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()))
 }

@@ -181,6 +181,14 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("secrets.unstored", Shape::List, "secrets whose write was answered 2xx and that are not listed"),
     deep("secrets.undeleted", Shape::List, "secrets whose delete was answered 2xx and that are still listed"),
     deep("server.health", Shape::Text, "`ok`, or why /health did not answer"),
+    one_of(
+        deep(
+            "server.admin",
+            Shape::Text,
+            "whether the admin's list was given when the evidence was gathered",
+        ),
+        &["given", "not given"],
+    ),
     deep("server.log", Shape::List, "lines of the server's log about this workspace or about none"),
     deep("neighbours.count", Shape::Number, "other workspaces on the server"),
     deep("neighbours.failed", Shape::Number, "how many of them failed"),

@@ -1013,6 +1013,8 @@ pub enum StubAct {
     Answer,
     /// Answers, but not what was asked.
     Other,
+    /// Says the question again.
+    Echo,
     /// An error text in a good answer.
     ErrorText,
     /// A JSON-RPC result without any text.

@@ -40,6 +40,12 @@ fn another_text() {
     red(run().scenario(&agent("other", ASK)), "wanted the known answer PONG");
 }
 
+/// The word is in the question: whoever says the question again has not answered it.
+#[test]
+fn the_question_again() {
+    red(run().scenario(&agent("echo", ASK)), "wanted the known answer PONG, only the question again");
+}
+
 #[test]
 fn restart_noop() {
     red(shipped("local-provision", "restart-noop"), "restart answered 200, but the row is still online");

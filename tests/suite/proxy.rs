@@ -25,8 +25,13 @@ pub enum Mischief {
     Redirect,
     /// The real answer, called plain text.
     WrongType,
+    /// The platform's own refusal of a route that it grants to others.
+    Forbidden,
+    /// The real answer without its token.
+    NoToken,
 }
 
+/// What the wire alone can do.
 pub const ALL: [Mischief; 10] = [
     Mischief::Status503,
     Mischief::Status429,
@@ -120,8 +125,10 @@ impl Inner {
             return client.shutdown().await;
         };
         let real = match rule.reaches
-            || matches!(rule.mischief, Mischief::Slow | Mischief::Truncated | Mischief::WrongType)
-        {
+            || matches!(
+                rule.mischief,
+                Mischief::Slow | Mischief::Truncated | Mischief::WrongType | Mischief::NoToken
+            ) {
             true => self.forward(&head, &body).await?,
             false => Vec::new(),
         };
@@ -185,6 +192,13 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
         }
         Mischief::WrongType => {
             String::from_utf8_lossy(real).replacen("application/json", "text/plain", 1).into_bytes()
+        }
+        Mischief::Forbidden => {
+            whole("403 Forbidden", "content-type: application/json\r\n", "{\"error\":\"forbidden\"}")
+        }
+        // Of the same length, so that the head still holds.
+        Mischief::NoToken => {
+            String::from_utf8_lossy(real).replacen("\"auth_token\"", "\"lost_token\"", 1).into_bytes()
         }
         Mischief::Redirect => whole("302 Found", "location: http://127.0.0.1:1/login\r\n", ""),
     };

@@ -73,6 +73,32 @@ fn a_lost_token_is_no_red_of_the_platform() {
     }
 }
 
+/// The contract lets a create go without its token (§2.3), and later requests need one.
+#[test]
+fn a_create_without_its_token_gets_another() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let rule = Rule { mischief: Mischief::NoToken, begins: "POST /workspaces HTTP", every: 1, reaches: true };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let output = Harness::new().args(["run", "local-pause-resume"]).at(&proxy.base).run();
+    output.exit(0).stderr_has("was answered without an auth_token");
+    assert!(proxy.spoilt() > 0);
+}
+
+/// A server that refuses to show a workspace, or shows another one, still removes it by id and name.
+#[test]
+fn what_cannot_be_read_is_removed_all_the_same() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    few_at_once([Mischief::Forbidden, Mischief::Garbage], |mischief| {
+        let rule = Rule { mischief, begins: "GET /workspaces/", every: 1, reaches: false };
+        let proxy = Proxy::before(&platform, Some(rule));
+        let run = Harness::new().args(["run", "-q", "local-first-answer", "-i", "online_within=2s"]);
+        let output = run.at(&proxy.base).run();
+        assert!(matches!(output.code(), Some(1 | 3)), "{mischief:?}\n{}", output.stderr);
+        assert!(proxy.spoilt() > 0, "{mischief:?} was never met");
+    });
+    platform.is_empty();
+}
+
 const TWINS: &str = "scenario: twins
 summary: Gives one name twice.
 steps:

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::answer;
 use super::await_status::known;
 use super::edges::auth_of;
-use crate::domain::answers::{KNOWN, STUB_REPLY};
+use crate::domain::answers::{KNOWN, KnownAnswer, STUB_REPLY};
 use crate::engine::context::{Answers, ScenarioContext, StepRun};
 use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::engine::scope::StepScope;
@@ -23,11 +23,11 @@ use crate::scenario::model::{A2a, Envelope, Part, Reply, Say};
 pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
     let alias = &verb.to.name;
     let workspace = known(context, alias)?;
-    let (text, token) = match &verb.say {
+    let (text, question) = match &verb.say {
         Say::Text(text) => (text.render(scope)?, None),
         Say::KnownAnswer(token) => {
             let known = KNOWN.iter().find(|k| k.token.eq_ignore_ascii_case(token)).unwrap_or(&KNOWN[0]);
-            (known.prompt.to_owned(), Some(known.token))
+            (known.prompt.to_owned(), Some(known))
         }
     };
     let id = match &verb.message_id {
@@ -60,7 +60,7 @@ pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &
     for (name, value) in &verb.headers {
         request.headers.push((name.clone(), value.render(scope)?));
     }
-    let judged = Judged { context, verb, token, id: &id, scope };
+    let judged = Judged { context, verb, question, id: &id, scope };
     let passed = converse(&judged, request, step).await.map_err(|f| f.about(alias))?;
     Ok(passed)
 }
@@ -68,7 +68,7 @@ pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &
 struct Judged<'a> {
     context: &'a ScenarioContext,
     verb: &'a A2a,
-    token: Option<&'static str>,
+    question: Option<&'static KnownAnswer>,
     id: &'a str,
     scope: &'a StepScope<'a>,
 }
@@ -257,10 +257,10 @@ fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
         )));
     }
     keep(judged, text);
-    let Some(token) = judged.token else { return Ok(Passed::with(excerpt(text, 80))) };
-    let wanted = match judged.context.run.target.answers {
-        Answers::Stub => STUB_REPLY,
-        Answers::Known => token,
+    let Some(question) = judged.question else { return Ok(Passed::with(excerpt(text, 80))) };
+    let (wanted, there) = match judged.context.run.target.answers {
+        Answers::Stub => (STUB_REPLY, text.to_uppercase().contains(STUB_REPLY)),
+        Answers::Known => (question.token, question.is_in(text)),
         Answers::None => {
             let text = excerpt(text, 80);
             return Ok(Passed::with(format!(
@@ -268,10 +268,11 @@ fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
             )));
         }
     };
-    if text.to_uppercase().contains(wanted) {
+    if there {
         return Ok(Passed::with(excerpt(text, 80)));
     }
-    Err(Failure::product(format!("wanted the known answer {wanted}, got: {}", excerpt(text, 300))))
+    let only = if text.contains(question.prompt) { "only the question again" } else { "got" };
+    Err(Failure::product(format!("wanted the known answer {wanted}, {only}: {}", excerpt(text, 300))))
 }
 
 fn keep(judged: &Judged<'_>, text: &str) {

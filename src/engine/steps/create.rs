@@ -112,6 +112,17 @@ pub async fn run(
             if wants_refusal {
                 return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&response))));
             }
+            // An external one with a URL gets its first token from its register.
+            let promised = managed || response.json.as_ref().is_some_and(|b| b.get("connection").is_some());
+            if promised && context.workspace(&verb.alias).is_some_and(|w| w.token.is_none()) {
+                let why =
+                    "it was answered without an auth_token (contract §2.3: the server could not mint one)";
+                mint(context, &verb.alias, step, why, FailureKind::Product).await?;
+                context.run.log.emit(EventKind::Warning {
+                    scenario: Some(context.name.to_string()),
+                    text: format!("create of {}: {why}; one was minted", verb.alias),
+                });
+            }
             let model = credentials.model.map(|m| format!(" with {m}")).unwrap_or_default();
             Ok(Passed::with(format!("{id}{model}")))
         }
@@ -125,7 +136,7 @@ pub async fn run(
                 return Err(Failure::product("create: wanted a refusal, but the workspace was made")
                     .about(&verb.alias));
             }
-            mint(context, &verb.alias, step).await?;
+            mint(context, &verb.alias, step, "its answer was lost", FailureKind::Environment).await?;
             Ok(Passed::with(format!("{id}, found by its name after the answer was lost")))
         }
         Err(failure) => Err(failure),
@@ -248,17 +259,23 @@ fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Op
     }
 }
 
-/// Mints an API token where the create's own was lost. Without one every later 401 would look like the platform's.
-async fn mint(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<(), Failure> {
+/// Mints an API token where the create gave none. Without one every later 401 would look like the platform's.
+async fn mint(
+    context: &ScenarioContext,
+    alias: &str,
+    step: &StepRun,
+    why: &str,
+    kind: FailureKind,
+) -> Result<(), Failure> {
     let Some(workspace) = context.workspace(alias) else { return Ok(()) };
     let answer =
         context.mutate(step, "mint a token", context.run.api.mint(&workspace.id)).await.map_err(|e| {
-            Failure::transport("create: its answer was lost, and so was a new token", &e).about(alias)
+            Failure::transport(&format!("create: {why}, and no answer came to a new token"), &e).about(alias)
         })?;
     let Some(token) = answer.json.as_ref().and_then(record::auth_token) else {
-        let why = answer::describe(&answer);
-        let message = format!("create: its answer was lost, and no token could be minted instead: {why}");
-        return Err(Failure::of(FailureKind::Environment, message).about(alias));
+        let said = answer::describe(&answer);
+        let message = format!("create: {why}, and no token could be minted instead: {said}");
+        return Err(Failure::of(kind, message).about(alias));
     };
     let token = context.secret("auth_token", token);
     context.update(alias, |w| w.token = Some(token));

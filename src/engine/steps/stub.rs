@@ -69,12 +69,13 @@ impl Agent {
             let message = json!({ "kind": "message", "role": "agent", "messageId": uuid::Uuid::new_v4(), "parts": parts });
             json!({ "jsonrpc": "2.0", "id": request["id"], "result": message }).to_string()
         };
+        let asked = request["params"]["message"]["parts"][0]["text"].as_str().unwrap_or_default();
         match act {
             StubAct::Answer => {
-                let asked = request["params"]["message"]["parts"][0]["text"].as_str().unwrap_or_default();
                 write(&mut stream, 200, &result(answers::answer(asked).unwrap_or(asked))).await
             }
             StubAct::Other => write(&mut stream, 200, &result("Good morning. How can I help you?")).await,
+            StubAct::Echo => write(&mut stream, 200, &result(asked)).await,
             StubAct::ErrorText => write(&mut stream, 200, &result("Agent error (_ResultError)")).await,
             StubAct::Empty => write(&mut stream, 200, &result("")).await,
             StubAct::Nothing => write(&mut stream, 200, "").await,

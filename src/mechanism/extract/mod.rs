@@ -184,7 +184,9 @@ fn surroundings(symptoms: &Symptoms, facts: &mut Facts) {
         facts.set("billing.mode", text(billing, "resolved_mode"));
         facts.set("billing.source", text(billing, "source"));
     }
-    if let Some(rows) = part(symptoms, "neighbours").and_then(Value::as_array) {
+    let list = part(symptoms, "neighbours").and_then(Value::as_array);
+    facts.set("server.admin", if list.is_some() { "given" } else { "not given" });
+    if let Some(rows) = list {
         facts.set("neighbours.count", rows.len().to_string());
         let failed = rows.iter().filter(|row| text(row, "status") == "failed").count();
         facts.set("neighbours.failed", failed.to_string());

@@ -288,6 +288,13 @@ fn what_was_seen_has_the_right_name() {
         (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: <html>")), "proxy-page-instead-of-server"),
         (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: zzz")), "answer-is-no-json"),
         (case("http", "x").exchange("x", "GET", "/workspaces", 401, json!({ "error": "invalid admin auth token" })), "admin-token-refused"),
+        (
+            // The list was given to the same bearer afterwards.
+            case("http", "x")
+                .exchange("x", "GET", "/workspaces/x/state", 401, json!({ "error": "invalid workspace auth token" }))
+                .part("neighbours", json!([])),
+            "unclassified",
+        ),
         (case("http", "x").exchange("x", "GET", "/workspaces", 400, json!({ "error": "no", "code": "TENANT_ORG_HEADER_REQUIRED" })), "organisation-header-missing"),
         // Replies.
         (case("a2a", "x").answers(""), "empty-completion"),

@@ -27,9 +27,10 @@ const ACTIONS: [&str; 11] = [
     "fill_volume",
 ];
 
-const ACTS: [(&str, StubAct); 8] = [
+const ACTS: [(&str, StubAct); 9] = [
     ("answer", StubAct::Answer),
     ("other", StubAct::Other),
+    ("echo", StubAct::Echo),
     ("error-text", StubAct::ErrorText),
     ("empty", StubAct::Empty),
     ("nothing", StubAct::Nothing),

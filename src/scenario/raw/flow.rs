@@ -54,8 +54,8 @@ pub struct RawStub {
     /// Its address for later steps: `${peer}`.
     #[schemars(required)]
     pub r#as: Option<Text>,
-    /// What it does with each message, the last one for all that follow: `answer`, `other`, `error-text`, `empty`,
-    /// `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
+    /// What it does with each message, the last one for all that follow: `answer`, `other`, `echo`, `error-text`,
+    /// `empty`, `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
     #[schemars(with = "Option<Vec<Text>>")]
     pub script: Option<Node>,
 }
