@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::harness::Harness;
 use super::platform::Platform;
+use super::proxy::{Mischief, Proxy, Rule};
 
 #[test]
 fn the_whole_suite_has_the_same_verdicts_embedded_and_live() {
@@ -22,6 +23,19 @@ fn the_whole_suite_has_the_same_verdicts_embedded_and_live() {
     );
     embedded.exit(0);
     live.exit(0);
+    platform.is_empty();
+}
+
+/// Events only wake waits: a server without a stream gives the same verdicts.
+#[test]
+fn the_whole_suite_is_right_without_a_stream() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    let proxy = Proxy::before(
+        &platform,
+        Some(Rule { mischief: Mischief::Forbidden, begins: "GET /ws", every: 1, reaches: false }),
+    );
+    Harness::new().args(["run", "-q"]).at(&proxy.base).run().exit(0);
+    assert!(proxy.spoilt() > 0);
     platform.is_empty();
 }
 

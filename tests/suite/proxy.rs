@@ -102,8 +102,9 @@ impl Inner {
     /// The mischief of this request, if it is its turn.
     fn turn(&self, line: &str) -> Option<Rule> {
         let rule = (*self.rule.lock().unwrap())?;
-        let turn = line.starts_with(rule.begins)
-            && self.met.fetch_add(1, Ordering::SeqCst) % rule.every == rule.every - 1;
+        // A stream is no read: only a rule of its own spoils it.
+        let meant = line.starts_with(rule.begins) && (rule.begins != "GET " || !line.starts_with("GET /ws "));
+        let turn = meant && self.met.fetch_add(1, Ordering::SeqCst) % rule.every == rule.every - 1;
         if turn {
             self.spoilt.fetch_add(1, Ordering::SeqCst);
         }
@@ -113,13 +114,13 @@ impl Inner {
     async fn exchange(&self, mut client: TcpStream) -> std::io::Result<()> {
         let (head, body) = request(&mut client).await?;
         let line = head.lines().next().unwrap_or_default().to_owned();
-        if head.to_ascii_lowercase().contains("\r\nupgrade:") {
-            let mut upstream = TcpStream::connect(self.upstream).await?;
-            upstream.write_all(head.as_bytes()).await?;
-            tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
-            return Ok(());
-        }
         let Some(rule) = self.turn(&line) else {
+            if head.to_ascii_lowercase().contains("\r\nupgrade:") {
+                let mut upstream = TcpStream::connect(self.upstream).await?;
+                upstream.write_all(head.as_bytes()).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
+                return Ok(());
+            }
             let answer = self.forward(&head, &body).await?;
             client.write_all(&answer).await?;
             return client.shutdown().await;

@@ -99,6 +99,27 @@ fn what_cannot_be_read_is_removed_all_the_same() {
     platform.is_empty();
 }
 
+const BACK: &str = "scenario: back
+summary: Looks for the absence when it is over.
+needs: [managed, env]
+steps:
+  - create:    { as: ws, runtime: claude-code, model: auto }
+  - await:     { workspace: ws, status: online, within: 60s }
+  - terminate: ws
+  - await:     { workspace: ws, status: online, new_instance: true, within: 120s }
+  - await:     { workspace: ws, status: online, leaves: true, within: 20s }
+";
+
+/// A platform that heals between two looks, and a server without a stream that would show it.
+#[test]
+fn who_left_and_came_back_has_left_without_a_stream_too() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let rule = Rule { mischief: Mischief::Forbidden, begins: "GET /ws", every: 1, reaches: false };
+    let proxy = Proxy::before(&platform, Some(rule));
+    Harness::new().args(["run", "-q"]).scenario(BACK).at(&proxy.base).run().exit(0);
+    assert!(proxy.spoilt() > 0);
+}
+
 const TWINS: &str = "scenario: twins
 summary: Gives one name twice.
 steps:

@@ -98,8 +98,15 @@ pub async fn reach(
                     context.observe(alias, row, if view.woken { "event" } else { "poll" });
                 }
                 only_evidence_lacks = false;
-                if let Some(event) = leaves.then(|| left(context, &workspace)).flatten() {
-                    return Verdict::Ready(event);
+                if leaves {
+                    if let Some(event) = left(context, &workspace) {
+                        return Verdict::Ready(event);
+                    }
+                    if let Some((status, new)) = view.record().and_then(|row| back(context, &workspace, row))
+                    {
+                        proof = new;
+                        return Verdict::Ready(status);
+                    }
                 }
                 judge.judge(view, |row| {
                     if !new_instance || inspectable {
@@ -185,6 +192,13 @@ fn left(context: &ScenarioContext, workspace: &Workspace) -> Option<Status> {
         "WORKSPACE_PROVISION_FAILED" => Some(Status::Failed),
         _ => None,
     })
+}
+
+/// The same without a stream: whoever is online by a new instance was not in between.
+fn back(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Option<(Status, String)> {
+    let replaced = workspace.managed && workspace.edge > 0 && !record::text(row, "url").is_empty();
+    let proof = replaced.then(|| evidence(context, workspace, row).ok()).flatten()?;
+    Some((record::status(row)?, format!("left and back: {proof}")))
 }
 
 /// An uptime that went on growing over the edge is the old instance's own.

@@ -17,6 +17,8 @@ use crate::run::clock;
 use crate::run::wait::pause;
 use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Step, Verb};
 
+/// A look with less time than this was cut off by the step's own end.
+const IN_EARNEST: Duration = Duration::from_secs(1);
 /// What was seen longer ago says nothing about now.
 const STALE: Duration = Duration::from_secs(8);
 
@@ -38,6 +40,7 @@ pub async fn run(
     let began = Instant::now();
     let mut last: Option<(Failure, Instant)> = None;
     loop {
+        let looked = Instant::now();
         let look = match verb {
             Expect::Row { workspace, json } => row(context, &workspace.name, json, step, scope).await?,
             Expect::Env { workspace, satisfies_provider, stable, vars } => {
@@ -64,7 +67,9 @@ pub async fn run(
                     && before.kind != FailureKind::Environment
                     && now - seen < STALE =>
             {
-                (before.details([format!("the last look failed: {}", failure.message)]), seen)
+                let cut_off = step.deadline.saturating_duration_since(looked) < IN_EARNEST;
+                let said = (!cut_off).then(|| format!("the last look failed: {}", failure.message));
+                (before.details(said), seen)
             }
             _ => (failure, now),
         };

@@ -207,6 +207,13 @@ fn what_was_seen_has_the_right_name() {
             "token-lost-over-edge",
         ),
         (
+            case("expect", "the row of agent: expected $.uptime_seconds to be 42, got nothing there")
+                .row("awaiting_agent", "")
+                .event("WORKSPACE_OFFLINE", json!({}))
+                .timeline(&[(Status::Online, 0), (Status::AwaitingAgent, 0)]),
+            UNCLASSIFIED,
+        ),
+        (
             case("await", "not in time")
                 .row("online", "")
                 .part("environment", json!({ "instance": null, "status": "online" })),
