@@ -207,6 +207,9 @@ pub(crate) struct RunArgs {
     /// Seed of everything random that scenarios and the embedded platform see
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Reds that somebody knows about, a YAML list of {red: FINGERPRINT, issue, until}: only those is exit 7
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
     /// Remove the oldest runs beyond so many
     #[arg(long, value_name = "N")]
     pub keep_runs: Option<usize>,

@@ -20,6 +20,11 @@ use crate::target::profile::{self, Profile};
 /// Files larger than this are none of ours.
 const MAX_FILE: u64 = 4 << 20;
 
+/// `--known FILE`.
+pub(crate) fn known(path: &Path) -> Result<scenario::known::KnownReds, CliError> {
+    scenario::known::KnownReds::parse(&read(path)?).map_err(CliError::problems)
+}
+
 /// What was loaded.
 pub(crate) struct Library {
     /// Checked scenarios, by name.

@@ -33,6 +33,7 @@ use crate::run::cancel::Cancel;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
+use crate::scenario::known::KnownReds;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
 use crate::target::profile::lane::{Died, Lane};
@@ -75,10 +76,11 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     if !expired.is_empty() {
         return Err(CliError::problems(expired));
     }
+    let known = args.known.as_deref().map(library::known).transpose()?.unwrap_or_default();
     let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
     raise_file_limit();
     runtime()?.block_on(async {
-        let work = Work { args, shell, library: &library, settings, sources, require_live, profile };
+        let work = Work { known, args, shell, library: &library, settings, sources, require_live, profile };
         work.run(&scenarios).await
     })
 }
@@ -145,6 +147,7 @@ fn everything() -> TargetFacts {
 }
 
 struct Work<'a> {
+    known: KnownReds,
     args: &'a RunArgs,
     shell: &'a Shell,
     library: &'a Library,
@@ -382,6 +385,7 @@ impl Work<'_> {
             root: Mutex::new(None),
             hmac_key: rand::rng().random(),
             seed,
+            known: self.known.clone(),
             exclusive: self.args.exclusive,
             destroy: self.args.destroy,
         });
@@ -394,6 +398,9 @@ impl Work<'_> {
         }
         let options = dispatcher::Options { jobs, require_live: self.require_live };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
+        for text in ending.unseen(&context.known) {
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
         Ok((finished, Had { ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
     }

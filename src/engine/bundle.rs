@@ -37,6 +37,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         root: Mutex::new(None),
         hmac_key: rand::rng().random(),
         seed: 0,
+        known: crate::scenario::known::KnownReds::default(),
         exclusive: false,
         destroy: Destroy::Always,
     }

@@ -20,6 +20,7 @@ use crate::run::cancel::Cancel;
 use crate::run::ledger::Ledger;
 use crate::run::mutation::Mutations;
 use crate::run::poller::Poller;
+use crate::scenario::known::KnownReds;
 use crate::scenario::model::Scenario;
 pub use crate::target::{Answers, TargetFacts};
 
@@ -53,6 +54,8 @@ pub struct RunContext {
     pub hmac_key: [u8; 32],
     /// Seed of everything random that scenarios see.
     pub seed: u64,
+    /// Reds that somebody knows about.
+    pub known: KnownReds,
     /// Global things may be touched.
     pub exclusive: bool,
     /// Keep what a scenario made.

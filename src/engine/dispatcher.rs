@@ -14,6 +14,7 @@ use super::{cleanup, root, scenario_run};
 use crate::domain::{ExitCode, time};
 use crate::event::{CancelReason, Class, EventKind, Planned, RunFinished, ScenarioFinished, Verdict};
 use crate::run::clock;
+use crate::scenario::known::KnownReds;
 use crate::scenario::model::Gate;
 
 /// After a TERM that follows an INT, clean-up has so much more.
@@ -309,6 +310,20 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// Known reds whose scenario passed, in words.
+    pub fn unseen(&self, known: &KnownReds) -> Vec<String> {
+        let passed = |name: &str| {
+            self.finished.iter().any(|one| one.verdict == Verdict::Passed && one.scenario == name)
+        };
+        known
+            .iter()
+            .filter(|(fingerprint, _)| passed(fingerprint.split('/').next().unwrap_or_default()))
+            .map(|(fingerprint, red)| {
+                format!("the known red {fingerprint} ({}) did not show: take it out", red.issue)
+            })
+            .collect()
+    }
+
     /// The run's last event: counts, exit code and why.
     pub fn conclude(&self, context: &RunContext, require_live: bool, took: Duration) -> RunFinished {
         let mut codes: BTreeMap<ExitCode, String> = BTreeMap::new();
@@ -340,6 +355,7 @@ impl Ending {
                 continue;
             }
             match one.verdict {
+                _ if one.known.is_some() => add(ExitCode::KnownRed, line),
                 Verdict::Failed | Verdict::Inconclusive => add(one.class.unwrap_or_default().exit(), line),
                 Verdict::Error => add(ExitCode::Environment, line),
                 Verdict::UnexpectedPass | Verdict::Flaky => add(ExitCode::Flaky, line),

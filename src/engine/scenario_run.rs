@@ -161,5 +161,12 @@ fn verdict(
             }
         }
     }
+    if finished.verdict.is_red()
+        && let Some(diagnosis) = diagnosis
+    {
+        let today = jiff::Timestamp::now().to_string();
+        let known = context.run.known.find(&diagnosis.fingerprint, today.get(..10).unwrap_or_default());
+        finished.known = known.map(|known| format!("{} until {}", known.issue, known.until));
+    }
     finished
 }

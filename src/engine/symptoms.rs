@@ -46,7 +46,7 @@ pub fn of(
         }
         .to_owned(),
         wait: failure.waited.as_deref().cloned().map(|wait| Wait { within, ..wait }),
-        workspace: workspace.map(subject),
+        workspace: workspace.map(|w| subject(context, w)),
         exchanges,
         exchanges_whole,
         evidence,
@@ -55,8 +55,13 @@ pub fn of(
     }
 }
 
-fn subject(workspace: Workspace) -> Subject {
+fn subject(context: &ScenarioContext, workspace: Workspace) -> Subject {
+    let parent_gone = {
+        let state = context.state();
+        state.workspaces.values().any(|w| w.gone && workspace.parent_id.as_deref() == Some(w.id.as_str()))
+    };
     Subject {
+        deleted: workspace.gone || parent_gone,
         id: workspace.id,
         managed: workspace.managed,
         runtime: workspace.runtime,

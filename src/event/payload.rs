@@ -768,6 +768,9 @@ pub struct ScenarioFinished {
     pub reason: String,
     /// The step that decided.
     pub step: Option<String>,
+    /// A red that `--known` names: its issue, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
     /// Milestones that were reached.
     pub milestones: Vec<String>,
     /// Milestones that were declared and not reached.

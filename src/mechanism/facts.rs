@@ -84,6 +84,7 @@ pub const VOCABULARY: &[FactInfo] = &[
         ],
     ),
     symptom("edge.count", Shape::Number, "how many such requests came after the create"),
+    one_of(symptom("workspace.deleted", Shape::Text, "the scenario itself deleted it"), YES_NO),
     one_of(symptom("workspace.managed", Shape::Text, "the platform makes its instances"), YES_NO),
     symptom("workspace.runtime", Shape::Text, "its runtime"),
     symptom("workspace.model", Shape::Text, "its model"),

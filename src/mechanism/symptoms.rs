@@ -64,6 +64,8 @@ pub struct Subject {
     pub model: String,
     /// What the model derives to.
     pub provider: String,
+    /// The scenario itself deleted it, or what it hung under.
+    pub deleted: bool,
     /// The last edge.
     pub edge: String,
     /// How many edges there were after the create.

@@ -305,6 +305,10 @@ impl Builder {
         if !who.is_empty() {
             self.text("", &who.join("; "), if roomy { 2 } else { 1 }, Tone::Plain);
         }
+        // What a `--known` file calls it.
+        if !unclassified && roomy {
+            self.text("fingerprint", &diagnosis.fingerprint, 1, Tone::Dim);
+        }
     }
 
     /// The parts' short lines in at most `room` lines: every part gets one before any gets more.

@@ -116,6 +116,9 @@ fn case(state: &RunState, scenario: &ScenarioState) -> TestCase {
         case.add_property(Property::new("class", super::class_name(diagnosis.class)));
         case.add_property(Property::new("fingerprint", xml(&diagnosis.fingerprint)));
     }
+    if let Some(known) = scenario.known() {
+        case.add_property(Property::new("known_red", xml(known)));
+    }
     if let Some(finish) = &scenario.finish {
         for milestone in &finish.milestones {
             case.add_property(Property::new("milestone", xml(milestone)));

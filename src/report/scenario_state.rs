@@ -227,6 +227,11 @@ impl ScenarioState {
         self.finish.as_ref().map_or(self.plan.advisory, |f| f.advisory)
     }
 
+    /// Of a red that somebody knows about: the issue, and until when.
+    pub fn known(&self) -> Option<&str> {
+        self.finish.as_ref()?.known.as_deref()
+    }
+
     /// Why it ended so, in one line.
     pub fn reason(&self) -> &str {
         match &self.finish {

@@ -26,7 +26,9 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
     out.lines.push(BlockLine { label: String::new(), text: title, tone });
 
     let required = |s: &&ScenarioState| !s.is_advisory();
-    out.list("red", red_lines(state.reds().filter(required)));
+    let is_known = |s: &&ScenarioState| s.known().is_some();
+    out.list("red", red_lines(state.reds().filter(required).filter(|s| !is_known(s))));
+    out.list("known", state.reds().filter(required).filter(is_known).map(known_line).collect());
     out.list("advisory", red_lines(state.reds().filter(|s| s.is_advisory())));
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
@@ -101,6 +103,10 @@ fn red_lines<'a>(reds: impl Iterator<Item = &'a ScenarioState>) -> Vec<String> {
             .map(|(reason, names)| format!("{} ({reason}): {}", names.len(), names.join(", "))),
     );
     lines
+}
+
+fn known_line(scenario: &ScenarioState) -> String {
+    format!("{}: {}", scenario.known().unwrap_or_default(), red_line(scenario))
 }
 
 fn red_line(scenario: &ScenarioState) -> String {

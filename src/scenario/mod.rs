@@ -3,6 +3,7 @@
 mod check;
 pub mod decode;
 pub mod fragment;
+pub mod known;
 pub mod matcher;
 mod matrix;
 pub mod model;

@@ -1,6 +1,6 @@
 //! What the old scripts passed and should not have: each is red here (`docs/old-scripts.md`).
 
-use super::harness::{Harness, of_kind, word};
+use super::harness::{Harness, few_at_once, of_kind, word};
 
 /// A scenario with an external agent that does as `script` says.
 fn agent(script: &str, steps: &str) -> String {
@@ -144,4 +144,38 @@ fn require_live_is_the_real_one() {
         run().args(["--require-live", "-i", &go]).scenario(&text).run().exit(code);
         run().args(["-i", &go]).scenario(&text).run().exit(0);
     }
+}
+
+/// What never comes is the platform's failure, by whatever verb it was waited for: the look that the step's end cut
+/// off is no trouble of the wire.
+#[test]
+fn what_never_comes_is_no_trouble_of_the_wire() {
+    const WAITS: [(&str, &str); 8] = [
+        ("await: { workspace: ws, status: degraded }", "wanted ws degraded"),
+        (
+            "await: { workspace: ws, status: awaiting_agent, leaves: true }",
+            "wanted ws to leave awaiting_agent",
+        ),
+        ("expect: { row_of: ws, json: { $.name: nobody } }", "the row of ws"),
+        ("expect: { activity_of: ws, status: error }", "no such a row"),
+        ("expect: { gone: ws }", "ws"),
+        ("inbox: { workspace: ws, at_least: 2 }", "wanted 2 messages, got 0"),
+        (
+            "http: { path: \"/workspaces/${ws.id}\", until: true, expect: { json: { $.name: nobody } } }",
+            "expected $.name to be \"nobody\"",
+        ),
+        (
+            "http: { path: \"/workspaces/${ws.id}/activity\", until: true, expect: { status: 418 } }",
+            "expected status 418, got 200",
+        ),
+    ];
+    few_at_once(WAITS, |(verb, why)| {
+        let steps = format!(
+            "scenario: never\nsteps:\n  - create: {{ as: ws, external: true, delivery_mode: poll }}\n  - {verb}\n    within: 2s\n"
+        );
+        let output = run().scenario(&steps).run();
+        assert_eq!(output.code(), Some(1), "{verb}\n{}", output.stderr);
+        assert!(output.stderr.contains(why), "{verb}: no `{why}` in\n{}", output.stderr);
+        assert!(!output.stderr.contains("within 0 ms"), "{verb}\n{}", output.stderr);
+    });
 }

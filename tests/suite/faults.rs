@@ -238,3 +238,28 @@ Notes:
   are over before the usual deadlines, so the line slows the clock down.
 - `config-volume-lost` empties the volume where a restart stops the instance; a resume does not stop one.
 ";
+
+/// A red that somebody knows about is told from a new one.
+#[test]
+fn known_reds_are_told_from_new_ones() {
+    const KNOWN: &str = "- { red: local-provision/3/base-url-keeps-v1/ANTHROPIC_BASE_URL, issue: \"#2754\", until: 2099-12-31 }\n";
+    const OTHER: &str = "- { red: local-provision/9/base-url-keeps-v1/ANTHROPIC_BASE_URL, issue: \"#2754\", until: 2099-12-31 }\n";
+    const OVER: &str = "- { red: local-provision/3/base-url-keeps-v1/ANTHROPIC_BASE_URL, issue: \"#2754\", until: 2001-12-31 }\n";
+    let run = |file: &str, more: &[&str]| {
+        let harness = Harness::new().file("known.yaml", file);
+        harness.args(["run", "--known", "known.yaml", "local-provision"]).args(more.iter().copied()).run()
+    };
+    let broken = ["--fault", "base-url-double-v1"];
+    let known = run(KNOWN, &broken).exit(7).stderr_has("known       #2754 until 2099-12-31: local-provision");
+    assert!(
+        known.stderr.contains("fingerprint local-provision/3/base-url-keeps-v1/ANTHROPIC_BASE_URL"),
+        "{}",
+        known.stderr
+    );
+    run(OTHER, &broken).exit(1);
+    run(OVER, &broken).exit(1);
+    run(KNOWN, &["local-first-answer", "--fault", "base-url-double-v1"]).exit(1);
+    run(KNOWN, &[]).exit(0).stderr_has("did not show: take it out");
+    let bad = run("- { red: x }\n", &[]).exit(2);
+    assert!(bad.stderr.contains("known::missing"), "{}", bad.stderr);
+}

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::answer;
 use super::await_status::known;
 use super::edges::auth_of;
+use super::last_look::LastLook;
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::engine::scope::StepScope;
@@ -176,12 +177,14 @@ pub async fn inbox(
         .transpose()?;
     let at_least = wanted.as_ref().map_or(verb.at_least, Vec::len);
     let began = Instant::now();
+    let mut last = LastLook::default();
     loop {
         let request = context.run.api.activity(&workspace.id, &query, &context.own_auth(alias));
+        let looked = Instant::now();
         let answer = context
             .fetch(step, "inbox", request)
             .await
-            .map_err(|e| Failure::transport("inbox", &e).about(alias))?;
+            .map_err(|e| last.of(Failure::transport("inbox", &e), looked, step.deadline).about(alias))?;
         if !verb.answer.is_default() {
             answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
             return Ok(Passed::with(answer::describe(&answer)));
@@ -214,11 +217,11 @@ pub async fn inbox(
             return Ok(Passed::with(format!("{} messages", texts.len())));
         }
         let out_of_time = Instant::now() >= step.deadline;
+        let kind = if context.stop.is_cancelled() { FailureKind::Cancelled } else { FailureKind::Product };
+        let few = Failure::of(kind, format!("wanted {at_least} messages, got {}", messages.len()));
+        let few = last.of(few, looked, step.deadline);
         if out_of_time || context.stop.is_cancelled() {
-            let kind = if out_of_time { FailureKind::Product } else { FailureKind::Cancelled };
-            return Err(
-                Failure::of(kind, format!("wanted {at_least} messages, got {}", messages.len())).about(alias)
-            );
+            return Err(few.about(alias));
         }
         clock::sleep(pause(began.elapsed())).await;
     }

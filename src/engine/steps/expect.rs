@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::await_status::known;
+use super::last_look::LastLook;
 use crate::domain::Status;
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::environment;
@@ -16,11 +17,6 @@ use crate::platform::record;
 use crate::run::clock;
 use crate::run::wait::pause;
 use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Step, Verb};
-
-/// A look with less time than this was cut off by the step's own end.
-const IN_EARNEST: Duration = Duration::from_secs(1);
-/// What was seen longer ago says nothing about now.
-const STALE: Duration = Duration::from_secs(8);
 
 /// What a look at something that is expected comes to.
 pub(super) enum Look {
@@ -38,7 +34,7 @@ pub async fn run(
     scope: &StepScope<'_>,
 ) -> StepResult {
     let began = Instant::now();
-    let mut last: Option<(Failure, Instant)> = None;
+    let mut last = LastLook::default();
     loop {
         let looked = Instant::now();
         let look = match verb {
@@ -59,26 +55,12 @@ pub async fn run(
             Look::Right(passed) => return Ok(passed),
             Look::NotYet(failure) => failure,
         };
-        // A look that the deadline cut off says less than the one before it, unless that is long ago.
-        let now = Instant::now();
-        let (failure, seen) = match last.take() {
-            Some((before, seen))
-                if failure.kind == FailureKind::Environment
-                    && before.kind != FailureKind::Environment
-                    && now - seen < STALE =>
-            {
-                let cut_off = step.deadline.saturating_duration_since(looked) < IN_EARNEST;
-                let said = (!cut_off).then(|| format!("the last look failed: {}", failure.message));
-                (before.details(said), seen)
-            }
-            _ => (failure, now),
-        };
+        let failure = last.of(failure, looked, step.deadline);
         let once =
             matches!(verb, Expect::Value { .. }) || matches!(verb, Expect::Activity { has: false, .. });
         if once || Instant::now() >= step.deadline || context.stop.is_cancelled() {
             return Err(failure);
         }
-        last = Some((failure, seen));
         let pause = pause(began.elapsed()).max(Duration::from_millis(20));
         tokio::select! {
             () = context.stop.cancelled() => {}

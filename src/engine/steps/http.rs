@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::edges::auth_of;
+use super::last_look::LastLook;
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::engine::scope::StepScope;
@@ -24,8 +25,13 @@ pub async fn run(
     scope: &StepScope<'_>,
 ) -> StepResult {
     let began = Instant::now();
+    let mut last = LastLook::default();
     loop {
-        let result = once(context, verb, step, scope).await;
+        let looked = Instant::now();
+        let mut result = once(context, verb, step, scope).await;
+        if verb.until {
+            result = result.map_err(|failure| last.of(failure, looked, step.deadline));
+        }
         let again = verb.until
             && matches!(&result, Err(f) if matches!(f.kind, FailureKind::Product | FailureKind::Environment))
             && !context.stop.is_cancelled()

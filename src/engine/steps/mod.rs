@@ -11,6 +11,7 @@ mod expect;
 mod expect_container;
 mod flow;
 mod http;
+mod last_look;
 mod settings;
 mod stub;
 

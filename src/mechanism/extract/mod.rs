@@ -87,6 +87,7 @@ fn subject(symptoms: &Symptoms, facts: &mut Facts) {
     facts.set("edge", subject.edge.clone());
     facts.set("edge.count", subject.edges.to_string());
     facts.set("workspace.managed", yes(subject.managed));
+    facts.set("workspace.deleted", yes(subject.deleted));
     if !subject.runtime.is_empty() {
         facts.set("workspace.runtime", subject.runtime.clone());
     }

@@ -66,6 +66,11 @@ impl Case {
         )
     }
 
+    fn deleted(mut self) -> Case {
+        subject(&mut self).deleted = true;
+        self
+    }
+
     fn edge(mut self, name: &str) -> Case {
         subject(&mut self).edge = name.into();
         subject(&mut self).edges = 1;
@@ -295,6 +300,19 @@ fn what_was_seen_has_the_right_name() {
         (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: <html>")), "proxy-page-instead-of-server"),
         (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: zzz")), "answer-is-no-json"),
         (case("http", "x").exchange("x", "GET", "/workspaces", 401, json!({ "error": "invalid admin auth token" })), "admin-token-refused"),
+        (
+            case("http", "x")
+                .row("removed", "")
+                .exchange("x", "GET", "/workspaces/x/activity", 410, json!({ "error": "workspace removed" })),
+            "removed-under-us",
+        ),
+        (
+            case("http", "x")
+                .row("removed", "")
+                .deleted()
+                .exchange("x", "GET", "/workspaces/x/activity", 410, json!({ "error": "workspace removed" })),
+            UNCLASSIFIED,
+        ),
         (
             // The list was given to the same bearer afterwards.
             case("http", "x")

@@ -1,0 +1,153 @@
+//! `--known FILE`: reds that somebody knows about, by the fingerprint of their diagnosis.
+
+use std::collections::BTreeMap;
+
+use crate::source::{Problem, SourceFile, Span};
+use crate::yaml::{self, Aliases, Kind, Node, Reading};
+
+/// Known reds by fingerprint: `scenario/step/mechanism[/key]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownReds {
+    by_fingerprint: BTreeMap<String, KnownRed>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRed {
+    /// Where it is worked on.
+    pub issue: String,
+    /// The last day on which it is known, `YYYY-MM-DD`.
+    pub until: String,
+}
+
+const READING: Reading =
+    Reading { code: "known", max_nodes: 20_000, max_aliases: 0, max_bytes: 1 << 20, aliases: Aliases::Used };
+const KEYS: [&str; 3] = ["red", "issue", "until"];
+const HINT: &str = "for example `- {red: local-provision/3/base-url-keeps-v1/ANTHROPIC_BASE_URL, issue: \"#2754\", until: 2026-12-31}`";
+
+impl KnownReds {
+    /// Reads a list of `{red, issue, until}`.
+    ///
+    /// # Errors
+    /// All problems of the file at once.
+    pub fn parse(source: &SourceFile) -> Result<KnownReds, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut known = KnownReds::default();
+        if let Some(root) = yaml::parse(source, &READING, &mut problems) {
+            let mut reader = Reader { source, problems: &mut problems };
+            match &root.kind {
+                Kind::List(items) => items.iter().for_each(|item| reader.one(item, &mut known)),
+                Kind::Null => {}
+                _ => reader.say("shape", "known reds are a list".into(), root.span, root.what()),
+            }
+        }
+        if problems.is_empty() { Ok(known) } else { Err(problems) }
+    }
+
+    /// What is known of a red on a day, `YYYY-MM-DD`; one whose time ran out is new again.
+    pub fn find(&self, fingerprint: &str, today: &str) -> Option<&KnownRed> {
+        self.by_fingerprint.get(fingerprint).filter(|known| known.until.as_str() >= today)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &KnownRed)> {
+        self.by_fingerprint.iter().map(|(fingerprint, known)| (fingerprint.as_str(), known))
+    }
+}
+
+struct Reader<'a> {
+    source: &'a SourceFile,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn say(&mut self, code: &str, text: String, span: Span, label: &str) {
+        self.problems
+            .push(Problem::error(format!("known::{code}"), text).at(self.source, span, label).hint(HINT));
+    }
+
+    fn one(&mut self, item: &Node, known: &mut KnownReds) {
+        for (key, _) in item.entries() {
+            if !KEYS.contains(&key.text.as_str()) {
+                self.say("unknown-key", format!("no key is called `{}`", key.text), key.span, "here");
+            }
+        }
+        let [red, issue, until] = KEYS.map(|key| self.text(item, key));
+        let (Some((red, at)), Some((issue, _)), Some((until, day))) = (red, issue, until) else { return };
+        if until.len() != 10 || until.parse::<jiff::civil::Date>().is_err() {
+            self.say("date", format!("`{until}` is no date: write YYYY-MM-DD"), day, "here");
+        }
+        let mechanism = red.split('/').nth(2).unwrap_or_default();
+        if mechanism.is_empty() {
+            self.say(
+                "fingerprint",
+                format!("`{red}` is no fingerprint: scenario/step/mechanism"),
+                at,
+                "here",
+            );
+        } else if mechanism == "unclassified" {
+            self.say("fingerprint", "what nobody has explained is always new".into(), at, "not a mechanism");
+        }
+        if known.by_fingerprint.insert(red.clone(), KnownRed { issue, until }).is_some() {
+            self.say("twice", format!("`{red}` stands twice"), at, "the second time");
+        }
+    }
+
+    fn text(&mut self, item: &Node, key: &str) -> Option<(String, Span)> {
+        let node = item.get(key);
+        let text = node.and_then(Node::as_text).filter(|text| !text.trim().is_empty());
+        if text.is_none() {
+            let span = node.map_or(item.span, |node| node.span);
+            self.say("missing", format!("`{key}` is missing"), span, "of this red");
+        }
+        Some((text?.trim().to_owned(), node?.span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<KnownReds, Vec<String>> {
+        KnownReds::parse(&SourceFile::new("known.yaml", text))
+            .map_err(|problems| problems.iter().map(|p| p.code.clone()).collect())
+    }
+
+    #[test]
+    fn a_red_is_known_until_its_day_is_over() {
+        let known = parse(
+            "- {red: a/3/m, issue: '#1', until: 2026-12-31}\n- {red: a/3/m/KEY, issue: '#2', until: 2026-12-31}\n",
+        );
+        let known = known.unwrap();
+        for (fingerprint, today, issue) in [
+            ("a/3/m", "2026-12-31", Some("#1")),
+            ("a/3/m", "2027-01-01", None),
+            ("a/3/m/KEY", "2026-01-01", Some("#2")),
+            ("a/3/other", "2026-01-01", None),
+            ("a/4/m", "2026-01-01", None),
+        ] {
+            let found = known.find(fingerprint, today).map(|k| k.issue.as_str());
+            assert_eq!(found, issue, "{fingerprint} on {today}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        for (text, codes) in [
+            ("", vec![]),
+            ("reds: []", vec!["known::shape"]),
+            ("- a/3/m", vec!["known::missing"; 3]),
+            ("- {red: a/3/m, issue: '#1', until: soon}", vec!["known::date"]),
+            ("- {red: a, issue: '#1', until: 2026-12-31}", vec!["known::fingerprint"]),
+            ("- {red: a/3/unclassified, issue: '#1', until: 2026-12-31}", vec!["known::fingerprint"]),
+            ("- {red: a/3/m, issue: '#1', until: 2026-12-31, why: x}", vec!["known::unknown-key"]),
+            (
+                "- {red: a/3/m, issue: '#1', until: 2026-12-31}\n- {red: a/3/m, issue: '#1', until: 2026-12-31}",
+                vec!["known::twice"],
+            ),
+        ] {
+            assert_eq!(parse(text).err().unwrap_or_default(), codes, "{text}");
+        }
+        assert!(!parse("- [").err().unwrap_or_default().is_empty());
+    }
+}
