@@ -183,3 +183,30 @@ async fn without_a_backend_resume_and_restart_say_so_and_pause_works() {
     }
     assert_eq!(play.running.platform().state().get(id).unwrap().status, Status::Paused);
 }
+
+/// Contract §5.6: a server with an engine pulls its images and makes what runs anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_images_make_every_running_instance_anew() {
+    let play = Play::new(quick()).await;
+    let path = "/admin/workspace-images/refresh";
+    let ((a, _), (b, _), (paused, _), (external, _)) =
+        (play.managed("a").await, play.managed("b").await, play.managed("p").await, play.external("e").await);
+    let mut before = Vec::new();
+    for id in [&a, &b, &paused] {
+        before.push(play.online(id).await["url"].clone());
+    }
+    assert_eq!(play.admin("POST", &format!("/workspaces/{paused}/pause"), None).await.status, 200);
+    assert_eq!(play.send("POST", path, None, None).await.status, 401);
+    let got = play.admin("POST", path, None).await;
+    assert_eq!((got.status, &got.body["recreated"]), (200, &json!(["a", "b"])));
+    assert_eq!(got.body["pulled"], json!(["claude-code"]));
+    for (id, old) in [&a, &b].into_iter().zip(&before) {
+        play.until(id, "a new instance", |w| w["status"] == "online" && w["url"] != "" && w["url"] != *old)
+            .await;
+    }
+    for (id, status) in [(&paused, "paused"), (&external, "awaiting_agent")] {
+        assert_eq!(play.status(id, status).await["url"], "");
+    }
+    let bare = Play::new(Options { provisioner: ProvisionerKind::None, ..quick() }).await;
+    assert_eq!(bare.admin("POST", path, None).await.body, "404 page not found");
+}
