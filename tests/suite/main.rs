@@ -7,6 +7,8 @@ mod bad_server;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod contract_rows;
+#[cfg(test)]
 mod contradictions;
 #[cfg(test)]
 mod disk;
