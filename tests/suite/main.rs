@@ -43,7 +43,11 @@ mod profiles;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod quirks;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod slow_clock;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]

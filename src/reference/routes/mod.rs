@@ -88,6 +88,9 @@ async fn serve(
         && let Ok(value) = HeaderValue::from_str(&scale.to_string())
     {
         headers.insert("x-lifecycle-time-scale", value);
+        // A fast clock stands still while the machine has no time for it: who waits by it has to see it.
+        let passed = u64::try_from(platform.clock.passed().as_millis()).unwrap_or(u64::MAX);
+        headers.insert("x-lifecycle-clock", HeaderValue::from(passed));
     }
     if let Some(origin) = origin.filter(|o| allowed_origin(&platform, o)) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

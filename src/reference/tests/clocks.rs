@@ -153,6 +153,13 @@ async fn liveness_of_the_loops_is_shown() {
     assert!(body["subsystems"]["scheduler"]["seconds_ago"].is_number());
     let health = play.send("GET", "/health", None, None).await;
     assert_eq!(health.headers["x-lifecycle-time-scale"], "50");
+    let passed =
+        |got: &super::play::Got| got.headers["x-lifecycle-clock"].to_str().unwrap().parse::<u64>().unwrap();
+    let later = play.send("GET", "/health", None, None).await;
+    assert!(passed(&health) <= passed(&later));
+    let real =
+        Play::new(Options { time_scale: 1.0, ..quick() }).await.send("GET", "/health", None, None).await;
+    assert!(!real.headers.contains_key("x-lifecycle-clock"), "a real server says nothing of it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
