@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::cleanup_look::{Row, look, said, send};
 use super::context::RunContext;
+use super::root::PREFIX;
 use crate::docker::{Container, Engine, names};
 use crate::domain::Status;
 use crate::event::EventKind;
@@ -20,6 +21,8 @@ use crate::scenario::model::Capability;
 const SETTLE: Duration = Duration::from_secs(4);
 /// The same for a container on a busy machine.
 const CONTAINER: Duration = Duration::from_secs(20);
+/// A run that begins needs so long at most to take its root out from under another one, with a read that hangs.
+const MOVES: Duration = Duration::from_secs(12);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
 /// A restart that was asked for may begin so much later, in platform time (contract §8.1).
@@ -116,6 +119,7 @@ async fn remove_workspace(
     let settle_until = (since + settle).min(deadline);
     // A row that survives its delete for so long will not go.
     let give_up = (Instant::now() + SETTLE).min(deadline);
+    let moves_until = (Instant::now() + MOVES).min(deadline);
     let mut pause = Duration::from_millis(20);
     let mut deleted = 0;
     loop {
@@ -140,11 +144,16 @@ async fn remove_workspace(
         }
         settled |= record::status(&row).is_some_and(|status| status != Status::Provisioning);
         let answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
-        deleted += 1;
         match answer.status {
-            200 | 404 | 410 => {}
+            200 | 404 | 410 => deleted += 1,
             409 => {
                 let strangers = strangers(run, id, deadline).await?;
+                // Another run's root stands under ours only until that run has taken it out.
+                if strangers.iter().any(|s| s.starts_with(PREFIX)) && Instant::now() < moves_until {
+                    clock::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(250));
+                    continue;
+                }
                 if !strangers.is_empty() {
                     return Err(format!(
                         "{} workspaces of somebody else hang under it ({}): remove or move them, then `lifecycle sweep`",

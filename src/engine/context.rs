@@ -185,7 +185,7 @@ const MUTATION: Duration = Duration::from_secs(60);
 /// Faults of the wire are borne by a read for so long.
 const BEAR: Duration = Duration::from_secs(30);
 /// The first attempts of a read take no longer.
-const READ: Duration = Duration::from_secs(4);
+pub(super) const READ: Duration = Duration::from_secs(4);
 /// Later ones may: perhaps the server is slow.
 const SLOW_READ: Duration = Duration::from_secs(10);
 /// Between two attempts of a read.

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::context::{RunContext, again, send_filed};
+use super::context::{READ, RunContext, again, send_filed};
 use crate::domain::time;
 use crate::http::{Request, Response};
 use crate::platform::{Auth, record, segment};
 use crate::run::clock;
 
 /// How the roots of this tool's runs are called.
-const PREFIX: &str = "lc-root-";
+pub(super) const PREFIX: &str = "lc-root-";
 /// The root is asked for within this.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -103,8 +103,13 @@ async fn send(
     request: Request,
     deadline: Instant,
 ) -> Result<Response, String> {
+    let mut attempts = 0;
     loop {
-        let result = send_filed(run, "root", purpose, &request, deadline).await;
+        attempts += 1;
+        // A read that hangs is asked again soon: until ours has moved, another run's root cannot be removed.
+        let soon = request.method == "GET" && attempts <= 3;
+        let bound = if soon { deadline.min(Instant::now() + READ) } else { deadline };
+        let result = send_filed(run, "root", purpose, &request, bound).await;
         // A create is settled by its name; everything else may be asked twice.
         let may = request.method != "POST" && run.cancel.reason().is_none();
         match again(run, &result).filter(|pause| may && Instant::now() + *pause < deadline) {

@@ -285,6 +285,14 @@ fn project_vendor(provider: &Provider, draft: &mut Draft) {
     }
 }
 
+/// What a vendor makes of an environment on claude-code, whatever leads to it.
+#[cfg(test)]
+pub(crate) fn vendor_env(provider: &Provider, env: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut draft = Draft { env, notes: Vec::new() };
+    project_vendor(provider, &mut draft);
+    draft.env
+}
+
 fn project_platform(catalogue: &Catalogue, from: &Assembly<'_>, billing: &Billing, draft: &mut Draft) {
     let server = from.server;
     let (Some(base), Some(token)) = (server.base(), server.token()) else { return };

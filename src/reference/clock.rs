@@ -23,6 +23,7 @@ const KEPT: usize = 4_096;
 pub struct Clock {
     scale: f64,
     floor: Duration,
+    born: Instant,
     stalls: Arc<Mutex<Stalls>>,
 }
 
@@ -67,7 +68,7 @@ impl Clock {
     /// A clock that runs `scale` times as fast as a real one; nonsense counts as 1.
     pub fn new(scale: f64) -> Clock {
         let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
-        Clock { scale, floor: Duration::ZERO, stalls: Arc::default() }
+        Clock { scale, floor: Duration::ZERO, born: Instant::now(), stalls: Arc::default() }
     }
 
     /// The same clock, on which waits for real work last at least this long in real time: a machine
@@ -80,6 +81,11 @@ impl Clock {
     /// The factor.
     pub fn scale(&self) -> f64 {
         self.scale
+    }
+
+    /// Contract time that passed since this clock was made.
+    pub fn passed(&self) -> Duration {
+        self.since(self.born)
     }
 
     /// How long a contract duration takes on this clock.

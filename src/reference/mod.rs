@@ -20,6 +20,7 @@ mod ratelimit;
 mod reply;
 mod routes;
 mod rules;
+mod stall;
 mod state;
 mod sweeps;
 mod vendors;

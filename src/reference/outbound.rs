@@ -13,7 +13,7 @@ use bytes::Bytes;
 use reqwest::{Client, redirect};
 
 /// How long a connection may take to open (contract §4.2).
-const CONNECT: Duration = Duration::from_secs(10);
+pub const CONNECT: Duration = Duration::from_secs(10);
 /// Connections kept open and unused to each of many addresses.
 const IDLE_OF_MANY: usize = 1;
 /// Connections kept open and unused to the one address that many share.
@@ -23,6 +23,7 @@ const IDLE_OF_ONE: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Outbound {
     plain: Client,
+    connect: Duration,
     tls: Arc<OnceLock<Result<Client, String>>>,
 }
 
@@ -70,6 +71,8 @@ pub struct Call {
     pub body: Bytes,
     /// How long all of it may take, in real time.
     pub within: Duration,
+    /// How long its headers may take, in real time.
+    pub headers_within: Duration,
     /// How large the answer may be.
     pub max_bytes: usize,
 }
@@ -83,8 +86,16 @@ impl Call {
             headers: vec![("content-type", "application/json".to_owned())],
             body: body.into(),
             within: Duration::from_secs(30),
+            headers_within: Duration::MAX,
             max_bytes: 64 << 20,
         }
+    }
+
+    /// Bounds the wait for the answer's headers, in real time.
+    #[must_use]
+    pub fn headers_within(mut self, limit: Duration) -> Call {
+        self.headers_within = limit;
+        self
     }
 
     /// Adds a header.
@@ -102,11 +113,11 @@ impl Call {
     }
 }
 
-fn builder(idle: usize) -> reqwest::ClientBuilder {
+fn builder(idle: usize, connect: Duration) -> reqwest::ClientBuilder {
     Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
-        .connect_timeout(CONNECT)
+        .connect_timeout(connect)
         .pool_max_idle_per_host(idle)
         .pool_idle_timeout(Duration::from_secs(20))
         // Needs no resolver, and agents listen on the IPv4 loopback first.
@@ -133,7 +144,15 @@ impl Outbound {
     /// # Errors
     /// When the HTTP library cannot be set up.
     pub fn new() -> std::io::Result<Outbound> {
-        Outbound::with_idle(IDLE_OF_MANY)
+        Outbound::connecting_within(CONNECT)
+    }
+
+    /// A client that waits for a connection as long as this, in real time.
+    ///
+    /// # Errors
+    /// When the HTTP library cannot be set up.
+    pub fn connecting_within(connect: Duration) -> std::io::Result<Outbound> {
+        Outbound::build(IDLE_OF_MANY, connect)
     }
 
     /// A client that many agents share to talk to one platform.
@@ -141,12 +160,12 @@ impl Outbound {
     /// # Errors
     /// When the HTTP library cannot be set up.
     pub fn to_one_server() -> std::io::Result<Outbound> {
-        Outbound::with_idle(IDLE_OF_ONE)
+        Outbound::build(IDLE_OF_ONE, CONNECT)
     }
 
-    fn with_idle(idle: usize) -> std::io::Result<Outbound> {
-        let plain = builder(idle).tls_certs_only([]).build().map_err(std::io::Error::other)?;
-        Ok(Outbound { plain, tls: Arc::default() })
+    fn build(idle: usize, connect: Duration) -> std::io::Result<Outbound> {
+        let plain = builder(idle, connect).tls_certs_only([]).build().map_err(std::io::Error::other)?;
+        Ok(Outbound { plain, connect, tls: Arc::default() })
     }
 
     fn client(&self, url: &str) -> Result<&Client, CallError> {
@@ -154,7 +173,7 @@ impl Outbound {
             return Ok(&self.plain);
         }
         self.tls
-            .get_or_init(|| builder(IDLE_OF_MANY).build().map_err(|e| chain(&e)))
+            .get_or_init(|| builder(IDLE_OF_MANY, self.connect).build().map_err(|e| chain(&e)))
             .as_ref()
             .map_err(|e| CallError::Unsendable(e.clone()))
     }
@@ -176,7 +195,8 @@ impl Outbound {
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
-        let mut response = request.send().await.map_err(|e| classify(&e))?;
+        let sent = tokio::time::timeout(call.headers_within, request.send()).await;
+        let mut response = sent.map_err(|_| CallError::Timeout)?.map_err(|e| classify(&e))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| classify(&e))? {
@@ -207,10 +227,11 @@ impl Outbound {
 fn classify(error: &reqwest::Error) -> CallError {
     if error.is_builder() {
         CallError::Unsendable(chain(error))
+    } else if error.is_timeout() {
+        // A connection that never opens is a time-out too (contract §7.1).
+        CallError::Timeout
     } else if error.is_connect() {
         CallError::Connect(chain(error))
-    } else if error.is_timeout() {
-        CallError::Timeout
     } else {
         CallError::Broken(chain(error))
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::clock::{Clock, wall};
 use super::faults::{Fault, Faults};
 use super::options::{Mode, Options, ProvisionerKind, Quirks};
-use super::outbound::Outbound;
+use super::outbound::{CONNECT, Outbound};
 use super::provision::embedded::{self, Setup};
 use super::provision::{NoBackend, Provisioner};
 use super::ratelimit::RateLimit;
@@ -48,6 +48,7 @@ pub struct Platform {
     /// Where instances reach the platform.
     pub platform_url: String,
     pub limits: RateLimit,
+    pub mint_limits: RateLimit,
     pub stopping: CancellationToken,
     tasks: TaskTracker,
     state: Mutex<State>,
@@ -63,7 +64,7 @@ impl Platform {
     /// A platform that does not serve yet.
     pub fn new(options: Options, platform_url: String) -> std::io::Result<Platform> {
         let clock = Clock::new(options.time_scale).with_floor(options.patience);
-        let outbound = Outbound::new()?;
+        let outbound = Outbound::connecting_within(clock.patience(CONNECT))?;
         let agents = Outbound::to_one_server()?;
         let slower = Duration::from_secs(options.faults.value(Fault::SlowOnline).unwrap_or(0));
         let (provisioner, has_backend): (Arc<dyn Provisioner>, bool) = match options.provisioner {
@@ -102,7 +103,8 @@ impl Platform {
             provider: options.provider,
             catalogue: Catalogue::built_in(),
             allowlist: allowlist(&server_env),
-            limits: RateLimit::new(&server_env, clock),
+            limits: RateLimit::new(&server_env, clock.clone()),
+            mint_limits: RateLimit::of_mints(clock),
             server: ServerEnv::new(server_env),
             outbound,
             provisioner,

@@ -13,12 +13,17 @@ use super::clock::Clock;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Requests in a window unless the server's `RATE_LIMIT` says otherwise.
 const USUAL: u64 = 600;
+/// One window of the limit on new organisation tokens (contract §1.6).
+const MINT_WINDOW: Duration = Duration::from_secs(3_600);
+/// New organisation tokens that one address may ask for in it.
+const MINTS: u64 = 10;
 /// How many keys are remembered.
 const KEYS: usize = 10_000;
 
 /// Counts requests by key in fixed windows.
 pub struct RateLimit {
     limit: u64,
+    window: Duration,
     clock: Clock,
     buckets: Mutex<HashMap<String, (Instant, u64)>>,
 }
@@ -37,22 +42,27 @@ impl RateLimit {
     pub fn new(server_env: &BTreeMap<String, String>, clock: Clock) -> RateLimit {
         let limit =
             server_env.get("RATE_LIMIT").and_then(|v| v.parse().ok()).filter(|n| *n > 0).unwrap_or(USUAL);
-        RateLimit { limit, clock, buckets: Mutex::default() }
+        RateLimit { limit, window: WINDOW, clock, buckets: Mutex::default() }
+    }
+
+    /// The limit on new organisation tokens, which no variable changes.
+    pub fn of_mints(clock: Clock) -> RateLimit {
+        RateLimit { limit: MINTS, window: MINT_WINDOW, clock, buckets: Mutex::default() }
     }
 
     /// Counts a request.
     pub fn take(&self, key: &str) -> Allowance {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= KEYS && !buckets.contains_key(key) {
-            buckets.retain(|_, (start, _)| self.clock.since(*start) < WINDOW);
+            buckets.retain(|_, (start, _)| self.clock.since(*start) < self.window);
         }
         let (start, used) = buckets.entry(key.to_owned()).or_insert_with(|| (Instant::now(), 0));
-        if self.clock.since(*start) >= WINDOW {
+        if self.clock.since(*start) >= self.window {
             (*start, *used) = (Instant::now(), 0);
         }
         let allowed = *used < self.limit;
         *used += u64::from(allowed);
-        let left = WINDOW.saturating_sub(self.clock.since(*start));
+        let left = self.window.saturating_sub(self.clock.since(*start));
         Allowance { limit: self.limit, remaining: self.limit - *used, reset: left.as_secs().max(1), allowed }
     }
 }

@@ -54,6 +54,12 @@ pub fn empty(status: u16) -> Response {
     response
 }
 
+/// 429, and when to come again.
+pub fn too_many(seconds: u64) -> Response {
+    let body = json!({ "error": "rate limit exceeded", "retry_after": seconds });
+    retry_after(json_body(429, &body), seconds)
+}
+
 /// Adds Retry-After.
 pub fn retry_after(mut response: Response, seconds: u64) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::clock::wall;
 use super::faults::Fault;
 use super::platform::Platform;
+use super::stall;
 use super::state::workspace::Workspace;
 use crate::domain::Status;
 
@@ -24,6 +25,8 @@ const PROVISION_TIMEOUT_HERMES: Duration = Duration::from_secs(30 * 60);
 const HIBERNATION: Duration = Duration::from_secs(120);
 const ORPHANS: Duration = Duration::from_secs(60);
 const STALE_TOKEN: Duration = Duration::from_secs(300);
+const RETENTION_DAYS: u64 = 7;
+const RETENTION_LOOK_HOURS: u64 = 6;
 const SCHEDULER: Duration = Duration::from_secs(30);
 /// However fast the clock runs, a loop does not look more often than this in real time.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -35,6 +38,10 @@ pub fn start(platform: &Arc<Platform>) {
     each(platform, "provision-timeout", PROVISION_TIMEOUT_LOOK, |p| async move { provision_timeout(&p) });
     each(platform, "hibernation-monitor", HIBERNATION, hibernation);
     each(platform, "orphan-sweep", ORPHANS, stale_tokens);
+    each(platform, "activity-retention", retention_look(platform), |p| async move { retention(&p) });
+    if let Some(times) = stall::times(platform) {
+        each(platform, "stall-watchdog", times.interval, move |p| async move { stall::watch(&p, &times) });
+    }
     let clock = platform.clock.clone();
     platform.spawn(async move { clock.watch().await });
     each(platform, "scheduler", SCHEDULER, |_| async {});
@@ -61,12 +68,32 @@ where
     });
 }
 
+/// A whole number above zero of the server's environment, else the usual one.
+pub fn number(platform: &Platform, name: &str, usual: u64) -> u64 {
+    let own = platform.server_var(name).and_then(|v| v.parse().ok());
+    own.filter(|n| (1..=u64::from(u32::MAX)).contains(n)).unwrap_or(usual)
+}
+
+/// How often old activity is looked for.
+fn retention_look(platform: &Platform) -> Duration {
+    Duration::from_secs(number(platform, "ACTIVITY_CLEANUP_INTERVAL_HOURS", RETENTION_LOOK_HOURS) * 3_600)
+}
+
+/// Activity rows that are older than the server keeps them.
+fn retention(platform: &Platform) {
+    let days = number(platform, "ACTIVITY_RETENTION_DAYS", RETENTION_DAYS);
+    let limit = Duration::from_secs(days * 86_400);
+    for activities in platform.state().activity.values_mut() {
+        activities.forget(|at| platform.clock.since(at) > limit);
+    }
+}
+
 /// Ids of live rows for which something holds.
-fn which(platform: &Platform, holds: impl Fn(&Workspace) -> bool) -> Vec<Uuid> {
+pub fn which(platform: &Platform, holds: impl Fn(&Workspace) -> bool) -> Vec<Uuid> {
     platform.state().live().filter(|w| holds(w)).map(|w| w.id).collect()
 }
 
-fn up(workspace: &Workspace) -> bool {
+pub fn up(workspace: &Workspace) -> bool {
     matches!(workspace.status, Status::Online | Status::Degraded)
 }
 

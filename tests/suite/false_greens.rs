@@ -69,6 +69,19 @@ fn another_length() {
     red(run().scenario(&agent("answer", &format!("{talk}{look}"))), "expected $ to be a length of 2");
 }
 
+/// `[]` is part of the text, and the list is not empty.
+#[test]
+fn an_empty_list_inside() {
+    let made = "scenario: inside\nsteps:\n  - create: { as: ws, external: true, delivery_mode: poll }\n";
+    let log = "{ activity_type: agent_log, summary: x, request_body: { parts: [] } }";
+    let path = "path: \"/workspaces/${ws.id}/activity\"";
+    let write = format!("  - http: {{ method: POST, {path}, json: {log}, expect: 200 }}\n");
+    let read = format!(
+        "  - http: {{ {path}, expect: {{ text: {{ contains: \"[]\" }}, json: {{ $: {{ length: 0 }} }} }} }}\n"
+    );
+    red(run().scenario(&format!("{made}{write}{read}")), "expected $ to be a length of 0");
+}
+
 #[test]
 fn status_ok_of_another_row() {
     let send = "  - a2a: { to: ws, say: { text: hello }, expect: 500 }\n";
@@ -90,6 +103,50 @@ fn no_json() {
 fn role_is_no_answer() {
     red(run().scenario(&agent("empty", ASK)), "an empty completion");
     red(run().scenario(&agent("error-text", ASK)), "an error wrapped in a 200");
+}
+
+/// The child's answer is not empty, and none.
+#[test]
+fn a_child_that_says_something() {
+    red(shipped("a2a-delegation", "error-as-text"), "an error wrapped in a 200");
+}
+
+/// Every row of a matrix of models asks the same workspace.
+#[test]
+fn the_model_that_was_never_sent() {
+    let rows =
+        "scenario: rows\nneeds: [managed, env]\nmatrix:\n  model: [MiniMax-M2.7, MiniMax-M3]\nsteps:\n";
+    let secret = "secrets: { MINIMAX_API_KEY: \"lifecycle-${random(24)}\" }";
+    let made = format!(
+        "  - create: {{ as: ws, runtime: claude-code, model: MiniMax-M2.7, credentials: none, {secret} }}\n"
+    );
+    let online = "  - await: { workspace: ws, status: online, within: 60s }\n";
+    let look = "  - expect: { env_of: ws, vars: { MODEL: \"${matrix.model}\" } }\n";
+    red(
+        run().scenario(&format!("{rows}{made}{online}{look}")),
+        "expected \"MiniMax-M3\", got \"MiniMax-M2.7\"",
+    );
+}
+
+/// A failure that is only written down is shown and counted, and nobody calls it passed.
+#[test]
+fn a_failure_that_is_only_noted() {
+    let noted = "scenario: noted\ngate: advisory\nsteps:\n  - http: { path: /nope, expect: 200 }\n";
+    let output = run().scenario(noted).run().exit(0).stderr_has("(advisory)").stderr_lacks("1 passed");
+    assert_eq!(output.verdicts(), [("noted".to_owned(), "failed".to_owned())]);
+}
+
+/// A known failure runs its body, and turns red once it passes; one whose date is over is none.
+#[test]
+fn a_known_failure_that_passes() {
+    let known = |until: &str| {
+        format!(
+            "scenario: known\nexpect_failure: {{ issue: i, reason: it was broken once, until: {until} }}\nsteps:\n  \
+             - create: {{ as: ws, external: true, delivery_mode: poll }}\n"
+        )
+    };
+    run().scenario(&known("2099-01-01")).run().exit(6).stderr_has("1 passed unexpectedly");
+    assert_ne!(run().scenario(&known("2020-01-01")).run().code(), Some(0));
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod bad_server;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod contract_rows;
+#[cfg(test)]
 mod contradictions;
 #[cfg(test)]
 mod disk;
@@ -41,7 +43,11 @@ mod profiles;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod quirks;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod slow_clock;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]

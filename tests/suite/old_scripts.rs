@@ -7,6 +7,8 @@ use lifecycle_harness::scenario::model::{Step, Verb};
 use lifecycle_harness::scenario::{load, shipped, shipped_fragments};
 use regex::Regex;
 
+use super::contract_rows::{meant, tests_below};
+
 fn ids(steps: &[Step], found: &mut BTreeSet<String>) {
     for step in steps {
         // A fragment's steps stand below the place that uses it: `2.1` is there, and `2` with it.
@@ -45,9 +47,21 @@ fn every_step_that_the_page_names_exists() {
         named += 1;
     }
     assert!(named > 100, "only {named}");
+    let mut all = BTreeSet::new();
+    for folder in ["src", "tests"] {
+        tests_below(&root.join(folder), "", &mut all);
+    }
+    let test = Regex::new(r"`([a-z0-9_]+(?:::[a-z0-9_]+)+)`").unwrap();
+    for found in test.captures_iter(&page) {
+        assert_eq!(meant(&all, &found[1]).len(), 1, "{} is not one test", &found[1]);
+    }
     let shown = Regex::new(r"`false_greens: ([a-z_]+)`").unwrap();
     for found in shown.captures_iter(&page) {
-        assert!(tests.contains(&found[1]), "tests/suite/false_greens.rs does not have {}", &found[1]);
+        assert!(
+            tests.contains(&format!("fn {}()", &found[1])),
+            "tests/suite/false_greens.rs does not have {}",
+            &found[1]
+        );
     }
     for line in page.lines().filter(|l| l.starts_with('|') && !l.starts_with("|---")) {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();

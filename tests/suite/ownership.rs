@@ -1,6 +1,8 @@
 //! A run removes what it made, all of it, and nothing of anybody else.
 
-use super::harness::{Harness, wait_for};
+use serde_json::json;
+
+use super::harness::{Harness, wait_for, word};
 use super::platform::{Platform, TOKEN};
 
 const CHILDREN: &str = "scenario: children
@@ -55,6 +57,31 @@ fn strangers_are_left_alone_a_root_of_theirs_and_late_ones_too() {
             ])
         .then_some(())
     });
+}
+
+/// A run that begins stands under another one's root until it has moved; ending just then is no leak.
+#[test]
+fn a_root_of_another_run_under_ours_is_waited_for() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let mut run = Harness::new().args(["run"]).scenario(HOLDS).against(&platform).spawn();
+    let root = wait_for("our root, and what is below it", || {
+        let rows = platform.rows();
+        let root = rows.iter().find(|row| row["name"].as_str().is_some_and(|n| n.starts_with("lc-root-")))?;
+        (rows.len() == 2).then(|| word(&root["id"]))
+    });
+    let theirs = platform.stranger("lc-root-of-another", Some(&root));
+    run.signal("INT");
+    // The delete of our root was refused for its sake, and the clean-up still runs.
+    let log = run.run_folder().unwrap();
+    wait_for("a refused delete", || {
+        let text = std::fs::read_to_string(log.join("events.jsonl")).unwrap();
+        text.contains("who hangs under it").then_some(())
+    });
+    assert!(!run.ended());
+    let path = format!("/workspaces/{theirs}");
+    assert_eq!(platform.ask("PATCH", &path, Some(json!({ "parent_id": null }))).0, 200);
+    run.output().exit(130).stderr_lacks("lc-root-of-another");
+    assert_eq!(platform.names(), ["lc-root-of-another"]);
 }
 
 #[test]

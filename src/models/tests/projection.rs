@@ -366,3 +366,40 @@ fn what_every_container_has_and_none_gets() {
     );
     assert_eq!(env, want);
 }
+
+/// Contract §8.4, step 3: who commits, unless a secret says otherwise.
+#[test]
+fn commits_have_the_workspaces_name() {
+    let key = "CLAUDE_CODE_OAUTH_TOKEN=k";
+    let env = case("sonnet", key).env();
+    for who in ["AUTHOR", "COMMITTER"] {
+        assert_eq!(env[&format!("GIT_{who}_NAME")], "My Agent");
+        assert!(env[&format!("GIT_{who}_EMAIL")].starts_with("my-agent@"));
+    }
+    let own = format!("{key} GIT_AUTHOR_NAME=Somebody GIT_COMMITTER_EMAIL=a@b");
+    let env = case("sonnet", &own).env();
+    assert_eq!((env["GIT_AUTHOR_NAME"].as_str(), env["GIT_COMMITTER_EMAIL"].as_str()), ("Somebody", "a@b"));
+    assert_eq!(env["GIT_COMMITTER_NAME"], "My Agent");
+}
+
+/// Contract §8.5, the row of a vendor that no runtime of the catalogue has: its data, and what they would give.
+#[test]
+fn moonshot_would_be_projected_if_a_runtime_had_it() {
+    let catalogue = Catalogue::built_in();
+    let moonshot = catalogue.provider("moonshot").unwrap();
+    assert_eq!(moonshot.auth_env, ["MOONSHOT_API_KEY", "KIMI_API_KEY"]);
+    for runtime in catalogue.runtimes() {
+        for model in ["moonshot:kimi-k2.6", "moonshot-v1", "moonshot/x"] {
+            let names = names("MOONSHOT_API_KEY");
+            let found = crate::models::derive::derive(catalogue, &runtime.name, model, &names);
+            assert!(!found.is_ok_and(|p| p.name == "moonshot"), "{} {model}", runtime.name);
+        }
+    }
+    for (own, copied) in
+        [("MOONSHOT_API_KEY=m", "m"), ("KIMI_API_KEY=k", "k"), ("MOONSHOT_API_KEY=m KIMI_API_KEY=k", "m")]
+    {
+        let env = vendor_env(moonshot, map(own));
+        assert_eq!(env["ANTHROPIC_API_KEY"], copied, "{own}");
+        assert_eq!(env["ANTHROPIC_BASE_URL"], "https://api.moonshot.ai/anthropic");
+    }
+}

@@ -56,6 +56,7 @@ pub async fn ask(core: &Core, prompt: &str) -> Result<String, String> {
         headers,
         body: body.to_string().into(),
         within: MODEL,
+        headers_within: Duration::MAX,
         max_bytes: 4 << 20,
     };
     let answer = core.outbound.send(call).await.map_err(|e| format!("Agent error: {e}"))?;

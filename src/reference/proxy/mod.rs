@@ -31,6 +31,8 @@ const CANVAS_BUDGET: Duration = Duration::from_secs(90);
 const AGENT_CEILING: Duration = Duration::from_secs(30 * 60);
 /// An agent that says nothing for this long is given up.
 const IDLE: Duration = Duration::from_secs(30 * 60);
+/// An agent has this long for the headers of its answer.
+const HEADERS: Duration = Duration::from_secs(30 * 60);
 /// A cached URL is used this long.
 const URL_CACHE: Duration = Duration::from_secs(300);
 /// How long a mock agent thinks.
@@ -243,7 +245,15 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
 }
 
 async fn call(platform: &Platform, url: &str, body: Bytes, limit: Duration) -> Result<Answer, CallError> {
-    platform.outbound.send(Call::post_json(url, body).within(platform.clock.patience(limit))).await
+    let headers = platform.clock.patience(header_limit(platform));
+    let call = Call::post_json(url, body).within(platform.clock.patience(limit)).headers_within(headers);
+    platform.outbound.send(call).await
+}
+
+/// How long the headers of an answer may take, as the server's environment may set it.
+fn header_limit(platform: &Platform) -> Duration {
+    let own = platform.server_var("A2A_PROXY_RESPONSE_HEADER_TIMEOUT");
+    own.and_then(|v| time::parse(v).ok()).unwrap_or(HEADERS)
 }
 
 async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit: Duration) -> Response {

@@ -1,6 +1,6 @@
 //! The rest of what only admins may do (contract §1.1, §3.2, §5.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::response::Response;
@@ -101,6 +101,29 @@ pub async fn platform_agent(call: Call) -> Response {
         platform.launch(id, Plan { first: true, ..Plan::default() }).await;
     }
     reply::ok(&json!({ "status": "installed", "platform_agent_id": id, "kind": "platform" }))
+}
+
+/// Pulls the images and makes every instance that runs anew. The contract names the route and not its answer; a
+/// server without an engine does not have it.
+pub async fn refresh_images(call: Call) -> Response {
+    let platform = &call.platform;
+    if !platform.has_backend || platform.saas() {
+        return reply::no_route();
+    }
+    let running: Vec<(Uuid, String, String)> = {
+        let state = platform.state();
+        let up = |w: &&Workspace| matches!(w.status, Status::Online | Status::Degraded);
+        let managed = |w: &&Workspace| !w.external_like() && w.runtime != "mock";
+        let rows = state.live().filter(up).filter(managed);
+        rows.map(|w| (w.id, w.name.clone(), w.runtime.clone())).collect()
+    };
+    for (id, _, _) in &running {
+        platform.state().begin_provisioning(*id, platform.quirks);
+        platform.launch(*id, Plan { stop: true, context: true, ..Plan::default() }).await;
+    }
+    let pulled: BTreeSet<&str> = running.iter().map(|(_, _, runtime)| runtime.as_str()).collect();
+    let recreated: Vec<&str> = running.iter().map(|(_, name, _)| name.as_str()).collect();
+    reply::ok(&json!({ "pulled": pulled, "recreated": recreated }))
 }
 
 pub fn drop_stale(call: &Call) -> Response {

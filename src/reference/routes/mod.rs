@@ -65,10 +65,7 @@ async fn serve(
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match allowance {
-        Some(a) if !a.allowed => {
-            let body = json!({ "error": "rate limit exceeded", "retry_after": a.reset });
-            reply::retry_after(reply::json_body(429, &body), a.reset)
-        }
+        Some(a) if !a.allowed => reply::too_many(a.reset),
         _ => disturbed(&platform, &peer, request).await,
     };
     let headers = response.headers_mut();
@@ -91,6 +88,9 @@ async fn serve(
         && let Ok(value) = HeaderValue::from_str(&scale.to_string())
     {
         headers.insert("x-lifecycle-time-scale", value);
+        // A fast clock stands still while the machine has no time for it: who waits by it has to see it.
+        let passed = u64::try_from(platform.clock.passed().as_millis()).unwrap_or(u64::MAX);
+        headers.insert("x-lifecycle-clock", HeaderValue::from(passed));
     }
     if let Some(origin) = origin.filter(|o| allowed_origin(&platform, o)) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -110,14 +110,13 @@ fn allowed_origin(platform: &Platform, origin: &HeaderValue) -> bool {
 async fn disturbed(platform: &Arc<Platform>, peer: &Peer, request: Request<Body>) -> Response {
     let path = request.uri().path();
     if path.starts_with("/registry/") || path.starts_with("/__lifecycle") || platform.faults.is_empty() {
-        return route(platform, request).await;
+        return route(platform, peer, request).await;
     }
     if platform.fault_turn(Fault::Http503EveryN).is_some() {
         return reply::error(503, "service unavailable");
     }
     if platform.fault_turn(Fault::Http429EveryN).is_some() {
-        let body = json!({ "error": "rate limit exceeded", "retry_after": 1 });
-        return reply::retry_after(reply::json_body(429, &body), 1);
+        return reply::too_many(1);
     }
     if platform.fault_turn(Fault::HangEveryN).is_some() {
         return hang(platform).await;
@@ -128,15 +127,15 @@ async fn disturbed(platform: &Arc<Platform>, peer: &Peer, request: Request<Body>
     if let Some(turn) = platform.fault_turn(Fault::ResetEveryN) {
         // By turns before and after the request took effect: its sender cannot know.
         let response =
-            if turn.is_multiple_of(2) { route(platform, request).await } else { reply::empty(200) };
+            if turn.is_multiple_of(2) { route(platform, peer, request).await } else { reply::empty(200) };
         peer.reset();
         return response;
     }
     if platform.fault_turn(Fault::GarbageEveryN).is_some() {
-        let status = route(platform, request).await.status().as_u16();
+        let status = route(platform, peer, request).await.status().as_u16();
         return reply::raw(status, Bytes::from_static(b"\x00\xffnot json {"));
     }
-    route(platform, request).await
+    route(platform, peer, request).await
 }
 
 async fn hang(platform: &Platform) -> Response {
@@ -144,7 +143,7 @@ async fn hang(platform: &Platform) -> Response {
     reply::empty(503)
 }
 
-async fn route(platform: &Arc<Platform>, request: Request<Body>) -> Response {
+async fn route(platform: &Arc<Platform>, peer: &Peer, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Some(refusal) = guard::tenant(platform, &parts) {
         return refusal;
@@ -179,6 +178,7 @@ async fn route(platform: &Arc<Platform>, request: Request<Body>) -> Response {
         params,
         body,
         caller,
+        address: peer.addr.ip(),
         socket,
     };
     match route.run {

@@ -26,6 +26,18 @@ pub struct Create {
     pub max_concurrent_tasks: Option<i64>,
     pub compute: Option<Value>,
     pub canvas: Option<Canvas>,
+    /// Read so that a wrong kind is refused, and ignored.
+    pub llm_provider: Option<String>,
+    /// For a memory plugin, which is not here.
+    pub initial_memories: Option<Vec<Memory>>,
+}
+
+/// What a new workspace would remember.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    pub content: Option<String>,
+    pub scope: Option<String>,
 }
 
 /// Where it is drawn.

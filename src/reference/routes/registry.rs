@@ -89,11 +89,12 @@ async fn try_register(call: &Call) -> Response {
         return refusal;
     }
     let Ok(id) = Uuid::try_parse(&id_text) else { return reply::error(500, "registration failed") };
-    let (removed, is_platform, stored) = {
+    let (removed, is_platform, below, stored) = {
         let state = platform.state();
         let row = state.get(id);
         let removed = row.is_some() && state.present(id).is_none();
-        (removed, row.is_some_and(|w| w.platform), row.map(|w| w.delivery))
+        let below = row.is_some_and(|w| w.parent.is_some());
+        (removed, row.is_some_and(|w| w.platform), below, row.map(|w| w.delivery))
     };
     if removed && platform.mended() {
         return reply::json_body(410, &json!({ "error": "workspace removed", "id": id }));
@@ -129,6 +130,9 @@ async fn try_register(call: &Call) -> Response {
         if let Err(why) = check_agent_url(&url, platform.saas()).await {
             return failed(refused(call, "url_validate_failed", why));
         }
+    }
+    if kind == "platform" && below {
+        return failed(reply::error(409, "a platform agent must be the org root"));
     }
     let mut state = platform.state();
     let url = if delivery == Delivery::Push { url } else { String::new() };

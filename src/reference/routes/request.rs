@@ -1,5 +1,6 @@
 //! One request, past its guard.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
@@ -23,6 +24,8 @@ pub struct Call {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub caller: Caller,
+    /// Whoever opened the connection; no header changes that (contract §1.5).
+    pub address: IpAddr,
     pub socket: Option<WebSocketUpgrade>,
 }
 

@@ -118,6 +118,7 @@ pub static ROUTES: &[Route] = &[
     now("POST", "/admin/workspaces/:id/bootstrap-failed", Admin, admin::bootstrap_failed),
     now("POST", "/admin/workspaces/:id/set-compute-instance", Admin, admin::set_compute_instance),
     later!("POST", "/admin/org/platform-agent", Admin, admin::platform_agent),
+    later!("POST", "/admin/workspace-images/refresh", Admin, admin::refresh_images),
     now("POST", "/admin/a2a-queue/drop-stale", Admin, admin::drop_stale),
     now("POST", "/workspaces/:id/external/rotate", Workspace, external::rotate),
     now("GET", "/workspaces/:id/external/connection", Workspace, external::connection),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Call, Caller};
+use crate::reference::options::Mode;
 use crate::reference::reply;
 use crate::reference::state::Approval;
 use crate::reference::state::tokens::{Kind, MAX_LIVE, OrgToken};
@@ -118,6 +119,13 @@ pub fn pending_approval(call: &Call, action: &'static str) -> Response {
 }
 
 pub fn mint_org(call: &Call) -> Response {
+    // A limit of its own, behind the guard; development has none, as everywhere (contract §1.5, §1.6).
+    if call.platform.mode == Mode::Production {
+        let allowance = call.platform.mint_limits.take(&call.address.to_string());
+        if !allowance.allowed {
+            return reply::too_many(allowance.reset);
+        }
+    }
     let name = if call.body.is_empty() {
         None
     } else {

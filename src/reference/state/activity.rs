@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::reference::clock::wall;
@@ -41,6 +42,8 @@ pub struct Row {
     pub status: String,
     pub error_detail: Option<String>,
     pub created_at: String,
+    /// When it was written; clocks reckon with it.
+    pub at: Option<Instant>,
     pub request_body: Option<Body>,
     pub response_body: Option<Body>,
     pub message_id: Option<String>,
@@ -55,6 +58,7 @@ impl Row {
             kind: kind.to_owned(),
             status: "ok".to_owned(),
             created_at: wall(),
+            at: Some(Instant::now()),
             ..Row::default()
         }
     }
@@ -109,6 +113,20 @@ impl Activities {
         self.bytes += row.size;
         self.rows.push_back(row);
         self.shrink(MAX_ROWS, MAX_BYTES);
+    }
+
+    /// Forgets rows that are too old.
+    pub fn forget(&mut self, old: impl Fn(Instant) -> bool) {
+        while self.rows.front().is_some_and(|row| row.at.is_some_and(&old)) {
+            if let Some(row) = self.rows.pop_front() {
+                self.bytes -= row.size;
+            }
+        }
+    }
+
+    /// When the newest row was written.
+    pub fn newest(&self) -> Option<Instant> {
+        self.rows.back().and_then(|row| row.at)
     }
 
     /// Keeps only a few rows, for a workspace that is gone.

@@ -141,6 +141,9 @@ impl State {
             return;
         }
         let task_changed = workspace.current_task != beat.current_task;
+        if task_changed || workspace.active_tasks != beat.active_tasks {
+            workspace.progress = Instant::now();
+        }
         workspace.last_heartbeat = Some(Instant::now());
         workspace.last_error_rate = beat.error_rate;
         workspace.last_sample_error.clone_from(&beat.sample_error);

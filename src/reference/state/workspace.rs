@@ -63,6 +63,15 @@ pub struct RestartDebounce {
     pub pending: bool,
 }
 
+/// What the watchdog of stalled agents knows of one workspace (contract §4.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StallWatch {
+    /// The probe that waits for an answer, and since when.
+    pub probe: Option<(Uuid, Instant)>,
+    /// When the watchdog last came to an end with it.
+    pub settled: Option<Instant>,
+}
+
 /// One row.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -111,6 +120,9 @@ pub struct Workspace {
     pub liveness: Option<Instant>,
     pub hibernation_idle_minutes: u64,
     pub restarts: RestartDebounce,
+    pub stall: StallWatch,
+    /// When its tasks last changed.
+    pub progress: Instant,
     /// How many requests are stopping its instance right now.
     pub stopping: u32,
     /// One provision at a time.
@@ -166,6 +178,8 @@ impl Workspace {
             liveness: None,
             hibernation_idle_minutes: 0,
             restarts: RestartDebounce::default(),
+            stall: StallWatch::default(),
+            progress: now,
             stopping: 0,
             cycle: Arc::default(),
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::reference::options::{Options, ProvisionerKind, Quirks};
+use crate::reference::state::activity::Row;
 use crate::reference::state::machine::{Heartbeat, Register};
 use crate::reference::state::tokens::Kind;
 use crate::reference::state::workspace::Delivery;
@@ -178,5 +179,33 @@ async fn whose_tokens_are_swept() {
         }
         stale_tokens(Arc::clone(&platform)).await;
         assert_eq!(platform.state().tokens.list(id).count(), left, "{runtime} {from} {unused}");
+    }
+}
+
+/// Seven days, unless the server's environment says otherwise.
+#[test]
+fn which_activity_is_kept() {
+    const DAY: u64 = 86_400;
+    let usual: &[(&str, &str)] = &[];
+    let own: &[(&str, &str)] = &[("ACTIVITY_RETENTION_DAYS", "1")];
+    let wrong: &[(&str, &str)] = &[("ACTIVITY_RETENTION_DAYS", "0")];
+    for (env, age, left) in [
+        (usual, 7 * DAY - 60, 2),
+        (usual, 7 * DAY + 60, 1),
+        (own, DAY - 60, 2),
+        (own, DAY + 60, 1),
+        (wrong, 7 * DAY - 60, 2),
+    ] {
+        let platform = platform(env);
+        let id = row(&platform, "external", Status::Online, |_| ());
+        let old = Row { at: Some(ago(age)), ..Row::new("agent_log") };
+        for row in [old, Row::new("agent_log")] {
+            platform.state().log_activity(id, row);
+        }
+        retention(&platform);
+        assert_eq!(platform.state().activity[&id].rows().count(), left, "{env:?} {age}");
+    }
+    for (env, hours) in [(vec![], 6), (vec![("ACTIVITY_CLEANUP_INTERVAL_HOURS", "2")], 2)] {
+        assert_eq!(retention_look(&platform(&env)), Duration::from_secs(hours * 3_600));
     }
 }

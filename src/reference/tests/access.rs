@@ -164,3 +164,26 @@ async fn organisation_tokens_wait_for_an_anchor_and_an_approval() {
     assert_eq!(play.send("GET", "/org/tokens", Some(&token), None).await.status, 401);
     assert_eq!(play.admin("DELETE", &path, None).await.status, 404);
 }
+
+/// Contract §1.3 to §1.5: a browser's own page, a session of nobody known, a front of one's own: none is a token.
+#[tokio::test]
+async fn where_a_request_says_it_comes_from_lets_nobody_in() {
+    let play = Play::new(quick()).await;
+    let (id, _) = play.external("e").await;
+    let own = play.base.clone();
+    for (name, value) in [
+        ("origin", own.clone()),
+        ("origin", "http://localhost:3000".to_owned()),
+        ("referer", format!("{own}/canvas")),
+        ("cookie", "session=somebody".to_owned()),
+        ("x-forwarded-host", "localhost".to_owned()),
+    ] {
+        for (path, error) in [
+            ("/workspaces".to_owned(), "admin auth required"),
+            (format!("/workspaces/{id}/activity"), "missing workspace auth token"),
+        ] {
+            let got = play.send_with("GET", &path, None, vec![(name, value.clone())], None).await;
+            assert_eq!((got.status, &got.body["error"]), (401, &json!(error)), "{name}: {value} {path}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::play::{ADMIN, Play, quick};
+use crate::reference::state::activity::Row;
 
 async fn send(play: &Play, id: &str, text: &str, headers: Vec<(&'static str, String)>) {
     let body = json!({ "method": "message/send", "params": { "message": { "content": text } } });
@@ -139,5 +140,21 @@ async fn notify_reaches_the_history_and_is_not_a_message() {
             status,
             "{query}"
         );
+    }
+}
+
+/// Contract §7.3: how many rows a list has.
+#[tokio::test]
+async fn a_list_has_a_hundred_rows_unless_told_and_never_more_than_five_hundred() {
+    let play = Play::new(quick()).await;
+    let (id, token) = play.external("e").await;
+    for _ in 0..510 {
+        play.running.platform().state().log_activity(id.parse().unwrap(), Row::new("agent_log"));
+    }
+    for (query, rows) in
+        [("", 100), ("?limit=0", 100), ("?limit=-1", 100), ("?limit=7", 7), ("?limit=1000", 500)]
+    {
+        let got = play.send("GET", &format!("/workspaces/{id}/activity{query}"), Some(&token), None).await;
+        assert_eq!(got.body.as_array().map(Vec::len), Some(rows), "{query}");
     }
 }

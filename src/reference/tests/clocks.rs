@@ -153,6 +153,13 @@ async fn liveness_of_the_loops_is_shown() {
     assert!(body["subsystems"]["scheduler"]["seconds_ago"].is_number());
     let health = play.send("GET", "/health", None, None).await;
     assert_eq!(health.headers["x-lifecycle-time-scale"], "50");
+    let passed =
+        |got: &super::play::Got| got.headers["x-lifecycle-clock"].to_str().unwrap().parse::<u64>().unwrap();
+    let later = play.send("GET", "/health", None, None).await;
+    assert!(passed(&health) <= passed(&later));
+    let real =
+        Play::new(Options { time_scale: 1.0, ..quick() }).await.send("GET", "/health", None, None).await;
+    assert!(!real.headers.contains_key("x-lifecycle-clock"), "a real server says nothing of it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,4 +193,43 @@ async fn what_is_stopped_or_started_on_request_is_not_found_dead() {
         }
     }
     assert!(!kinds(&play, &id).await.iter().any(|k| k == "WORKSPACE_OFFLINE"));
+}
+
+/// A listener that accepts nobody and has no room for another connection, with what fills it.
+async fn full() -> (String, tokio::net::TcpListener, Vec<tokio::net::TcpStream>) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    // Where there is no room the kernel says nothing, for a second at least.
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(at)).await
+    {
+        held.push(stream);
+    }
+    (format!("http://localhost:{}", at.port()), listener, held)
+}
+
+/// Ten seconds for a connection, half an hour for the headers unless the server's environment says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_and_the_headers_of_an_answer_have_their_time() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_url = format!("http://localhost:{}", silent.local_addr().unwrap().port());
+    let (full_url, _listener, _held) = full().await;
+    let own: &[(&str, &str)] = &[("A2A_PROXY_RESPONSE_HEADER_TIMEOUT", "5s")];
+    // A canvas waits 90 s: what is given up before is queued, what is not comes later.
+    for (env, url, queued) in
+        [(&[] as &[_], &full_url, true), (&[], &silent_url, false), (own, &silent_url, true)]
+    {
+        let server_env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let options = Options { time_scale: 100.0, patience: Duration::ZERO, server_env, ..quick() };
+        let play = Play::new(options).await;
+        let body = json!({ "name": "e", "external": true, "url": url });
+        let id = play.admin("POST", "/workspaces", Some(body)).await.body["id"].as_str().unwrap().to_owned();
+        let body = json!({ "method": "message/send", "params": { "message": { "content": "hi" } } });
+        let got = play.admin("POST", &format!("/workspaces/{id}/a2a"), Some(body)).await;
+        let said = (got.status, got.body["queued"] == true, got.body["delivery_mode"] == "push-async");
+        assert_eq!(said, (if queued { 202 } else { 200 }, queued, !queued), "{env:?} {url}: {}", got.body);
+    }
 }

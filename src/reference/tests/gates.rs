@@ -187,3 +187,25 @@ async fn a_start_error_is_masked_and_an_abort_is_not() {
     let got = play.admin("POST", "/workspaces", Some(body)).await;
     play.status(got.body["id"].as_str().unwrap(), "failed").await;
 }
+
+/// Contract §2.1: fields that are read and change nothing; of a wrong kind they are refused like every other.
+#[tokio::test]
+async fn what_is_read_and_ignored() {
+    let play = Play::new(quick()).await;
+    let ignored = json!({
+        "llm_provider": "openai-api", "initial_memories": [{ "content": "c", "scope": "s" }], "unknown": 5,
+    });
+    let got = play.admin("POST", "/workspaces", Some(good(&ignored))).await;
+    assert_eq!(got.status, 201, "{}", got.body);
+    let id = got.body["id"].as_str().unwrap();
+    play.online(id).await;
+    let env = play.environment(id).await.body["env"].clone();
+    assert_eq!(env["ANTHROPIC_BASE_URL"], "https://api.minimax.io/anthropic", "the model decides");
+    assert!(!env.as_object().unwrap().contains_key("LLM_PROVIDER"));
+    for wrong in
+        [json!({ "llm_provider": 5 }), json!({ "initial_memories": "x" }), json!({ "initial_memories": [5] })]
+    {
+        let got = play.admin("POST", "/workspaces", Some(good(&wrong))).await;
+        assert_eq!((got.status, &got.body["error"]), (400, &json!("invalid workspace payload")), "{wrong}");
+    }
+}

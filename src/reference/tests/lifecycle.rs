@@ -15,6 +15,10 @@ async fn restart_gives_a_new_instance_and_new_instance_tokens() {
     let play = Play::new(quick()).await;
     let (id, token) = play.managed("w").await;
     let first = play.online(&id).await;
+    assert!(
+        first["url"].as_str().unwrap().starts_with("http://localhost:"),
+        "not 127.0.0.1 (contract §13, 7)"
+    );
     let before = instance(&play, &id).await.unwrap();
     let got = play.send("POST", &format!("/workspaces/{id}/restart?reset=true"), Some(&token), None).await;
     assert_eq!(
@@ -115,6 +119,9 @@ async fn delete_takes_the_subtree_and_its_tokens() {
     assert_eq!(delete("", "root").await.status, 409);
     let got = delete("?confirm=true", "root").await;
     assert_eq!(got.body, json!({ "status": "removed", "cascade_deleted": 1 }));
+    let told = play.admin("GET", &format!("/events/{root}"), None).await.body;
+    assert_eq!(told[0]["event_type"], "WORKSPACE_REMOVED", "{told}");
+    assert_eq!(told[0]["payload"], json!({ "cascade_deleted": 1 }));
     for id in [&root, &child] {
         assert_eq!(play.send("GET", &format!("/workspaces/{id}"), None, None).await.status, 410);
     }

@@ -52,3 +52,40 @@ async fn browsers_may_come_from_where_they_are_allowed() {
         assert_eq!(got.status, 204);
     }
 }
+
+/// Contract §1.5: no proxy is trusted, so nobody gets a limit of his own by naming another address.
+#[tokio::test]
+async fn an_address_that_a_header_names_is_not_believed() {
+    let play = Play::new(production("3")).await;
+    for (n, status) in [200, 200, 200, 429, 429].into_iter().enumerate() {
+        let named = format!("203.0.113.{n}");
+        let headers =
+            ["x-forwarded-for", "x-real-ip", "forwarded"].map(|name| (name, named.clone())).to_vec();
+        assert_eq!(play.send_with("GET", "/health", None, headers, None).await.status, status, "{n}");
+    }
+}
+
+/// Contract §1.6: ten new ones an hour from one address, asked for behind the guard.
+#[tokio::test]
+async fn new_organisation_tokens_have_a_limit_of_their_own() {
+    let play = Play::new(production("600")).await;
+    let mint = async |play: &Play, token: Option<&str>| {
+        play.send("POST", "/org/tokens", token, Some(&json!({}))).await
+    };
+    for _ in 0..12 {
+        assert_eq!(mint(&play, Some("wrong")).await.status, 401, "who may not mint does not count");
+    }
+    for _ in 0..10 {
+        assert_eq!(mint(&play, Some(ADMIN)).await.status, 400, "no anchor");
+    }
+    let got = mint(&play, Some(ADMIN)).await;
+    let after = got.body["retry_after"].as_u64().unwrap();
+    assert_eq!((got.status, &got.body["error"]), (429, &json!("rate limit exceeded")));
+    assert_eq!(got.headers["retry-after"], after.to_string().as_str());
+    assert!((3_500..=3_600).contains(&after), "{after}");
+    assert_eq!(play.admin("GET", "/org/tokens", None).await.status, 200, "only that route");
+    let free = Play::new(Options { mode: Mode::Development, ..production("600") }).await;
+    for _ in 0..12 {
+        assert_eq!(mint(&free, Some(ADMIN)).await.status, 400);
+    }
+}

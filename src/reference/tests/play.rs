@@ -71,6 +71,7 @@ impl Play {
             headers,
             body: body.unwrap_or_default().into(),
             within: Duration::from_secs(20),
+            headers_within: Duration::MAX,
             max_bytes: 64 << 20,
         };
         let answer = self.outbound.send(call).await.unwrap();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::play::{ADMIN, Play, quick};
+use crate::reference::options::{BootTiming, Options};
 
 async fn register(play: &Play, token: Option<&str>, body: &Value) -> super::play::Got {
     play.send("POST", "/registry/register", token, Some(body)).await
@@ -176,4 +177,34 @@ async fn cards_peers_and_discovery() {
         assert_eq!(access(caller, target).await, allowed);
     }
     assert_eq!(access(&a, &Uuid::new_v4().to_string()).await, false);
+}
+
+/// Contract §6.1, row 8.
+#[tokio::test]
+async fn a_platform_agent_that_is_not_the_root_is_refused() {
+    let boot = BootTiming { provision: std::time::Duration::from_secs(100), ..BootTiming::default() };
+    let play = Play::new(Options { time_scale: 1.0, boot, ..quick() }).await;
+    let (other, _) = play.external("other").await;
+    let id = Uuid::new_v4().to_string();
+    play.admin("POST", "/admin/org/platform-agent", Some(json!({ "id": id }))).await;
+    let minted = play.admin("POST", &format!("/admin/workspaces/{id}/tokens"), None).await;
+    let token = minted.body["auth_token"].as_str().unwrap().to_owned();
+    let patch = async |path: String, parent: Value| {
+        assert_eq!(play.admin("PATCH", &path, Some(json!({ "parent_id": parent }))).await.status, 200);
+    };
+    patch(format!("/workspaces/{other}"), Value::Null).await;
+    let mut body = json!({ "id": id, "agent_card": {}, "url": "http://localhost:9/", "kind": "platform" });
+    for (parent, status) in [(Value::Null, 200), (json!(other), 409), (Value::Null, 200)] {
+        patch(format!("/workspaces/{id}"), parent).await;
+        let got = register(&play, Some(&token), &body).await;
+        assert_eq!(got.status, status, "{}", got.body);
+        let marked = play.running.platform().state().get(id.parse().unwrap()).unwrap().last_register_failure;
+        assert_eq!(marked.is_some(), status == 409);
+        if status == 409 {
+            assert!(got.body["error"].as_str().unwrap().starts_with("a platform agent must be the org root"));
+            let url = std::mem::replace(&mut body["url"], json!("http://127.0.0.1/"));
+            assert_eq!(register(&play, Some(&token), &body).await.status, 400, "the address comes first");
+            body["url"] = url;
+        }
+    }
 }

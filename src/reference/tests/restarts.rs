@@ -1,6 +1,11 @@
 //! Which writes restart whom (contract §8.1), and what each edge answers from each status (§5).
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use super::play::{ADMIN, Play, quick};
@@ -182,4 +187,66 @@ async fn without_a_backend_resume_and_restart_say_so_and_pause_works() {
         }
     }
     assert_eq!(play.running.platform().state().get(id).unwrap().status, Status::Paused);
+}
+
+/// Contract §5.6: a server with an engine pulls its images and makes what runs anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_images_make_every_running_instance_anew() {
+    let play = Play::new(quick()).await;
+    let path = "/admin/workspace-images/refresh";
+    let ((a, _), (b, _), (paused, _), (external, _)) =
+        (play.managed("a").await, play.managed("b").await, play.managed("p").await, play.external("e").await);
+    let mut before = Vec::new();
+    for id in [&a, &b, &paused] {
+        before.push(play.online(id).await["url"].clone());
+    }
+    assert_eq!(play.admin("POST", &format!("/workspaces/{paused}/pause"), None).await.status, 200);
+    assert_eq!(play.send("POST", path, None, None).await.status, 401);
+    let got = play.admin("POST", path, None).await;
+    assert_eq!((got.status, &got.body["recreated"]), (200, &json!(["a", "b"])));
+    assert_eq!(got.body["pulled"], json!(["claude-code"]));
+    for (id, old) in [&a, &b].into_iter().zip(&before) {
+        play.until(id, "a new instance", |w| w["status"] == "online" && w["url"] != "" && w["url"] != *old)
+            .await;
+    }
+    for (id, status) in [(&paused, "paused"), (&external, "awaiting_agent")] {
+        assert_eq!(play.status(id, status).await["url"], "");
+    }
+    let bare = Play::new(Options { provisioner: ProvisionerKind::None, ..quick() }).await;
+    assert_eq!(bare.admin("POST", path, None).await.body, "404 page not found");
+}
+
+/// Contract §4.2 and §5.1: the agent hears of a restart that the platform decides, and not of one that is asked for.
+#[tokio::test]
+async fn an_agent_is_told_before_the_platform_restarts_it() {
+    let (heard, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let listen = async |heard| {
+        let note =
+            async |State(heard): State<UnboundedSender<_>>, uri: Uri, headers: HeaderMap, body: Bytes| {
+                let _ = heard.send((uri.path().to_owned(), headers, body));
+            };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(axum::serve(listener, Router::new().fallback(note).with_state(heard)).into_future());
+        url
+    };
+    let url = listen(heard).await;
+    let play = Play::new(Options { provisioner: ProvisionerKind::None, time_scale: 1.0, ..quick() }).await;
+    let asked = row(&play, "claude-code", Status::Online).0;
+    let decided = row(&play, "claude-code", Status::Online).0;
+    for id in [asked, decided] {
+        play.running.platform().state().get_mut(id).unwrap().url.clone_from(&url);
+    }
+    play.admin("POST", &format!("/workspaces/{asked}/restart"), None).await;
+    let secret = json!({ "key": "A", "value": "v" });
+    assert_eq!(play.admin("PUT", &format!("/workspaces/{decided}/secrets"), Some(secret)).await.status, 200);
+    let (path, headers, body) = told.recv().await.unwrap();
+    assert_eq!(
+        (path.as_str(), headers["x-restart-signal"].to_str().unwrap()),
+        ("/signals/restart_pending", "true")
+    );
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let params = json!({ "drain_seconds": 20, "workspace_id": decided });
+    let want = json!({ "jsonrpc": "2.0", "method": "signals/restart_pending", "params": params, "id": null });
+    assert_eq!(body, want, "the first that anybody heard");
 }
