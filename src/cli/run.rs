@@ -36,7 +36,6 @@ use crate::run::poller::Poller;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
 use crate::target::profile::lane::{Died, Lane};
-use crate::target::profile::values::Values;
 use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
@@ -51,14 +50,7 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     for warning in library.problems.iter().filter(|p| p.level == Level::Warning) {
         shell.printer.note(&warning.line())?;
     }
-    let sources = InputSources {
-        flags: args.inputs.iter().cloned().collect(),
-        env: shell.env.vars().clone(),
-        profile: profile
-            .as_ref()
-            .map(|p| p.inputs(&Values::foreseen(&p.profile, shell.env.vars())))
-            .unwrap_or_default(),
-    };
+    let sources = profile::sources(&args.inputs, profile.as_ref(), shell);
     // Everything that can be wrong without a network is wrong now, before anything is sent.
     let instances = plan::plan(&scenarios, &sources, &everything(), 1).map_err(CliError::problems)?;
     let named = match &profile {
@@ -129,12 +121,11 @@ struct Pieces<'a> {
 /// Opens the target, which a profile may have to bring up first.
 async fn open(
     settings: &mut target::Settings,
+    sources: &mut InputSources,
     lane: Option<&mut Lane>,
 ) -> Result<target::Target, target::OpenError> {
     if let Some(lane) = lane {
-        lane.up().await?;
-        settings.base_url = Some(lane.base_url());
-        settings.provider = settings.provider.take().or_else(|| lane.provider());
+        run_profile::up(lane, settings, sources).await?;
     }
     target::open(settings).await
 }
@@ -285,9 +276,8 @@ impl Work<'_> {
     /// What a profile brings up, prepared.
     fn lane(&mut self, folder: &RunFolder, log: &Log) -> Result<Option<Lane>, CliError> {
         let Some(chosen) = self.profile.as_ref().filter(|p| p.skip.is_none()) else { return Ok(None) };
-        let lane = chosen.lane(self.shell, &mut self.settings, folder, log)?;
-        self.settings.org = self.args.target.org_id.clone().or_else(|| lane.org());
-        self.sources.profile = chosen.inputs(lane.values());
+        let typed = &self.args.target;
+        let lane = chosen.lane(self.shell, typed, &mut self.settings, &mut self.sources, folder, log)?;
         Ok(Some(lane))
     }
 
@@ -306,7 +296,7 @@ impl Work<'_> {
         signals: &mut Signals,
     ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
         let opened = tokio::select! {
-            opened = open(&mut self.settings, lane.as_deref_mut()) => opened.map_err(CliError::from),
+            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut()) => opened.map_err(CliError::from),
             code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
         };
         let mut target = match opened {

@@ -63,6 +63,11 @@ impl Harness {
         self
     }
 
+    /// Its folder, shared.
+    pub fn dir(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
+    }
+
     /// Its folder.
     pub fn path(&self) -> &Path {
         self.dir.path()

@@ -149,6 +149,41 @@ fn a_service_in_a_container_comes_up_and_goes_down() {
     held.as_before("after a run");
 }
 
+/// What hangs on the engine is known when it is there, and not before.
+#[test]
+fn what_is_known_only_once_everything_is_up_is_told_then() {
+    let Some(held) = engine() else { return };
+    let asks = "scenario: asks
+summary: Asks as it is told.
+inputs:
+  gateway: { default: nobody-said }
+  port: { type: number, default: 0 }
+steps:
+  - http: { path: \"/health?gateway=${inputs.gateway}&port=${inputs.port}\", expect: { status: 200 } }
+  - http: { path: /workspaces, expect: { status: 200 } }
+";
+    let more =
+        "network: molecule-core-net\ninputs: { gateway: \"${network.gateway}\", port: \"${ports.one}\" }";
+    let text = profile("  none: { given: THERE }", more).replace("run: [local-provision]\n", "");
+    let text = text.replace("\"${secrets.admin}\"", "\"at-${network.gateway}-admin\"");
+    let text = text.replace("admin_token:", "org: \"of-${network.gateway}\"\nadmin_token:");
+    let harness = with_engine(text, &[]).env("THERE", "file:nowhere").scenario(asks);
+    let plan = Harness::within(&harness.dir()).args(["plan", "--profile", "p.yaml", "scenario-1.yaml"]);
+    let plan = plan.env("THERE", "file:nowhere").run().exit(0);
+    plan.stdout_has("gateway = <gateway of molecule-core-net> (profile)")
+        .stdout_has("port = <port one> (profile)");
+    let events = harness.run().exit(0).events();
+    let asked: Vec<String> = of_kind(&events, "exchange").map(|e| word(&e["url"])).collect();
+    let told = |url: &String| url.contains("?gateway=172.") && !url.contains("port=0");
+    assert!(asked.iter().any(told), "{asked:#?}");
+    let as_whom = |e: &serde_json::Value| e.to_string().contains("of-172.");
+    assert!(
+        of_kind(&events, "exchange").any(as_whom) || of_kind(&events, "intent").any(as_whom),
+        "{events:#?}"
+    );
+    held.as_before("after it");
+}
+
 #[test]
 fn a_container_that_ends_or_is_missing_is_named() {
     let Some(held) = engine() else { return };

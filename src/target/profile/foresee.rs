@@ -1,6 +1,6 @@
 //! What a profile would do, known before it does anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -34,6 +34,17 @@ pub struct Foreseen {
     pub ready: Vec<String>,
     /// How it is stopped.
     pub stop: String,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct Outlook {
+    /// What would be started, in its order.
+    pub parts: Vec<Foreseen>,
+    /// Values of inputs.
+    pub inputs: BTreeMap<String, String>,
+    /// Inputs whose value depends on what is picked or made.
+    pub not_yet: BTreeSet<String>,
 }
 
 /// What is wrong with templates, each once.
@@ -145,17 +156,20 @@ fn is_word(text: &str) -> bool {
     text.starts_with('<') && text.ends_with('>') && text.matches('<').count() == 1
 }
 
-/// What would be started, in its order.
+/// What would be started, and what scenarios would be told.
 ///
 /// # Errors
 /// Variables that are not set, and servers that would call production.
-pub fn foresee(profile: &Profile, env: &BTreeMap<String, String>) -> Result<Vec<Foreseen>, Vec<Problem>> {
+pub fn foresee(profile: &Profile, env: &BTreeMap<String, String>) -> Result<Outlook, Vec<Problem>> {
     let mut render = Render { profile, values: Values::foreseen(profile, env), problems: Vec::new() };
     render.all(profile.images.iter().flat_map(|tag| [&tag.image, &tag.tag]));
     let parts = profile.parts.iter().map(|part| render.part(part)).collect();
     render.all(
         [&profile.base_url, &profile.admin_token, &profile.org, &profile.provider].into_iter().flatten(),
     );
-    render.all(profile.inputs.values());
-    if render.problems.is_empty() { Ok(parts) } else { Err(render.problems) }
+    let inputs = profile.inputs.iter().map(|(name, value)| (name.clone(), render.text(value))).collect();
+    let fixed = Values::new(env);
+    let not_yet = profile.inputs.iter().filter(|(_, value)| !fixed.settles(value));
+    let not_yet = not_yet.map(|(name, _)| name.clone()).collect();
+    if render.problems.is_empty() { Ok(Outlook { parts, inputs, not_yet }) } else { Err(render.problems) }
 }

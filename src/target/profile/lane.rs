@@ -3,6 +3,7 @@
 pub mod down;
 mod prepare;
 mod start;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -178,34 +179,6 @@ impl Lane {
             Some((_, url)) => Some(url.to_owned()),
             None => part.url.as_ref()?.render(&self.values).ok(),
         }
-    }
-
-    /// What templates look up.
-    pub fn values(&self) -> &Values {
-        &self.values
-    }
-
-    /// Where the target answers; empty while that depends on the engine.
-    pub fn base_url(&self) -> String {
-        let own = self.setup.profile.base_url.as_ref().and_then(|url| url.render(&self.values).ok());
-        own.or_else(|| self.values.get("server.url").map(str::to_owned)).unwrap_or_default()
-    }
-
-    /// The admin token that the profile says.
-    pub fn admin_token(&self) -> Option<Secret> {
-        let token = self.setup.profile.admin_token.as_ref()?.render(&self.values).ok()?;
-        self.setup.log.redactor().register("ADMIN_TOKEN", &token);
-        Some(Secret::new(token)).filter(|t| !t.is_empty())
-    }
-
-    /// The organisation that the profile says.
-    pub fn org(&self) -> Option<String> {
-        self.setup.profile.org.as_ref()?.render(&self.values).ok().filter(|org| !org.is_empty())
-    }
-
-    /// The provider that the profile says.
-    pub fn provider(&self) -> Option<String> {
-        self.setup.profile.provider.as_ref()?.render(&self.values).ok().filter(|url| !url.is_empty())
     }
 
     /// What the server prints, when it was started here.
