@@ -133,27 +133,33 @@ pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
         Err(error) => error.code,
     };
     match code {
-        ExitCode::Interrupted | ExitCode::Terminated => Haste::Interrupted,
+        ExitCode::Interrupted | ExitCode::Terminated => Haste::None.more(),
         _ => Haste::None,
     }
 }
 
-/// Takes it down; an interrupt meanwhile shortens the graces.
+/// Takes it down; every interrupt meanwhile leaves less time.
 pub(crate) async fn down(
     lane: &mut Lane,
     haste: Haste,
     signals: &mut Signals,
     ended: &mut Result<RunFinished, CliError>,
 ) -> Vec<String> {
-    let code = tokio::select! {
-        left = lane.down(haste) => return left,
-        code = signals.interrupted() => code,
-    };
-    if let Ok(finished) = ended {
-        (finished.exit, finished.code) = (code, code.code());
-        finished.reason = "interrupted while the profile was brought down".to_owned();
+    let (hurry, hurried) = watch::channel(haste);
+    let mut taken = std::pin::pin!(lane.down(&hurried));
+    loop {
+        let code = tokio::select! {
+            left = &mut taken => return left,
+            code = signals.interrupted() => code,
+        };
+        hurry.send_modify(|haste| *haste = haste.more());
+        if let Ok(finished) = ended
+            && !matches!(finished.exit, ExitCode::Interrupted | ExitCode::Terminated)
+        {
+            (finished.exit, finished.code) = (code, code.code());
+            finished.reason = "interrupted while the profile was brought down".to_owned();
+        }
     }
-    lane.down(Haste::Interrupted).await
 }
 
 /// A part that ends by itself ends the run. Only the target's own end means that nothing can be asked of it.

@@ -10,6 +10,7 @@ use crate::docker::Engine;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
 use crate::event::{EventKind, Left, Log, Released};
+use crate::run::clock;
 use crate::run::ledger::{Entry, Ledger};
 use crate::target::profile::books;
 use crate::target::profile::lane::down::remove_folder;
@@ -58,7 +59,11 @@ pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]
         }
     }
     // Whoever left its group still carries the mark.
-    end_marked(&run, GRACE).await;
+    let marked = end_marked(&run, clock::sleep(GRACE)).await;
+    outcome.removed += marked.ended;
+    outcome.left += marked.left.len();
+    let refuse = |owner: &Owner| format!("process {} is left: it refuses to be killed", owner.pid());
+    outcome.lines.extend(marked.left.iter().map(refuse));
     outcome
 }
 
@@ -109,11 +114,15 @@ async fn process(entry: &Entry, run: &str) -> Result<String, String> {
     }
     let mut ended = 0;
     if let Some(owner) = &known {
-        ended += usize::from(end_left(owner, GRACE).await);
+        ended += usize::from(end_left(owner, GRACE).await?);
     }
     // Killed between its start and the ledger's line about it, only the mark tells.
     if known.is_none() {
-        ended += end_marked(run, GRACE).await;
+        let marked = end_marked(run, clock::sleep(GRACE)).await;
+        if !marked.left.is_empty() {
+            return Err("it refuses to be killed".to_owned());
+        }
+        ended += marked.ended;
     }
     Ok(if ended > 0 { "stopped".to_owned() } else { "had ended".to_owned() })
 }

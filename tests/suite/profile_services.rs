@@ -3,13 +3,12 @@
 //! `LIFECYCLE_REQUIRE_DOCKER=1`.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use lifecycle_harness::docker::names;
 
 use super::docker::{Held, engine};
-use super::harness::{Harness, Output, events, of_kind, switch, wait_for, word};
+use super::harness::{Harness, Output, events, is_root, of_kind, switch, wait_for, word};
 use super::platform::block;
 
 /// The reference platform with services above it.
@@ -74,8 +73,7 @@ const DATABASES: &str = r#"
 #[test]
 fn a_real_postgresql_and_redis_come_up_and_go_down() {
     let Some(path) = databases() else { return };
-    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let services = DATABASES.replace("USER", if root { "user: postgres" } else { "given: NEVER_SET" });
+    let services = DATABASES.replace("USER", if is_root() { "user: postgres" } else { "given: NEVER_SET" });
     let output = Harness::new()
         .file("p.yaml", profile(&services, "folders: [postgres]"))
         .args(["run", "--profile", "p.yaml"])

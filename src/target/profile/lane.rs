@@ -63,6 +63,8 @@ pub struct Lane {
     up: Vec<Up>,
     /// Of our image tags, shares and folders, in the order of their making.
     made: Vec<(Entry, Made)>,
+    /// A command was run: something of it may live on.
+    ran: bool,
     /// What ended by itself.
     died: watch::Sender<Died>,
     /// What ends from now on was stopped.
@@ -141,6 +143,7 @@ impl Lane {
             engine: None,
             up: Vec::new(),
             made: Vec::new(),
+            ran: false,
             died: watch::channel(Died::default()).0,
             stopping: CancellationToken::new(),
         };

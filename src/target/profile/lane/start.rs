@@ -174,6 +174,7 @@ impl Lane {
 
     fn spawn(&mut self, part: &Part, spec: &Spec, log: PartLog) -> Result<(), Failed> {
         let mut entry = self.books.intend(PROCESS, &part.name);
+        self.ran = true;
         let process = match Process::spawn(spec, &log) {
             Ok(process) => process,
             Err(error) => {
@@ -260,9 +261,11 @@ impl Lane {
         self.spawn(part, &spec, log.clone())?;
         let Some(mut ended) = self.up.last().map(|up| up.runs.ended()) else { return Ok(()) };
         let in_time = tokio::time::timeout(COMMAND, ended.wait_for(Option::is_some)).await.is_ok();
-        let Some(mut up) = self.up.pop() else { return Ok(()) };
-        let Runs::Process(process) = &mut up.runs else { return Ok(()) };
-        process.end();
+        let Some(Runs::Process(process)) = self.up.last_mut().map(|up| &mut up.runs) else { return Ok(()) };
+        // What refuses stays among what is up: it is tried again when everything goes.
+        process.finish().await.map_err(Failed::new)?;
+        let Some(up) = self.up.pop() else { return Ok(()) };
+        let Runs::Process(process) = &up.runs else { return Ok(()) };
         self.books.release(&up.entry, "clean-up");
         if in_time && process.exit_code() == Some(0) {
             return Ok(());
