@@ -9,6 +9,7 @@ use super::sweep::Outcome;
 use crate::docker::Engine;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
+use crate::docker::tags::Untagged;
 use crate::event::{EventKind, Left, Log, Released};
 use crate::run::clock;
 use crate::run::ledger::{Entry, Ledger};
@@ -138,8 +139,14 @@ fn folder(entry: &Entry, run: &str) -> Result<String, String> {
 
 async fn on_the_engine(engine: &Engine, entry: &Entry, run: &str) -> Result<String, String> {
     if entry.kind == books::IMAGE_TAG {
-        let there = engine.untag(&entry.name).await.map_err(|e| e.what)?;
-        return Ok(if there { "removed" } else { "was gone" }.to_owned());
+        let hint = || format!("nobody knows which image it was given to: docker rmi {}", entry.name);
+        let image = entry.id.as_deref().ok_or_else(hint)?;
+        let how = match engine.untag(&entry.name, image).await.map_err(|e| e.what)? {
+            Untagged::Removed => "removed",
+            Untagged::WasGone => "was gone",
+            Untagged::SomebodyElses => "is somebody else's by now, left alone",
+        };
+        return Ok(how.to_owned());
     }
     // Containers and the share in the network bear the run's label.
     let left = engine.remove_run(run, Ending::Killed).await.map_err(|e| e.what)?;

@@ -99,8 +99,13 @@ fn a_real_postgresql_and_redis_come_up_and_go_down() {
 }
 
 fn with_engine(text: String, args: &[&str]) -> Harness {
-    let harness =
-        Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"]).args(args.iter().copied());
+    with_host(
+        Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"]).args(args.iter().copied()),
+    )
+}
+
+/// On the engine of these tests.
+fn with_host(harness: Harness) -> Harness {
     match switch("DOCKER_HOST") {
         Some(host) => harness.env("DOCKER_HOST", &host),
         None => harness,
@@ -171,14 +176,12 @@ steps:
     plan.stdout_has("gateway = <gateway of molecule-core-net> (profile)")
         .stdout_has("port = <port one> (profile)");
     let events = harness.run().exit(0).events();
-    let asked: Vec<String> = of_kind(&events, "exchange").map(|e| word(&e["url"])).collect();
-    let told = |url: &String| url.contains("?gateway=172.") && !url.contains("port=0");
-    assert!(asked.iter().any(told), "{asked:#?}");
-    let as_whom = |e: &serde_json::Value| e.to_string().contains("of-172.");
-    assert!(
-        of_kind(&events, "exchange").any(as_whom) || of_kind(&events, "intent").any(as_whom),
-        "{events:#?}"
-    );
+    let query = of_kind(&events, "exchange").map(|e| word(&e["url"])).find(|url| url.contains('?')).unwrap();
+    let (gateway, port) = query.split_once("?gateway=").unwrap().1.split_once("&port=").unwrap();
+    let gateway: std::net::Ipv4Addr = gateway.parse().unwrap();
+    assert_ne!(port, "0");
+    let org = of_kind(&events, "intent").map(|i| word(&i["org"])).find(|org| !org.is_empty());
+    assert_eq!(org, Some(format!("of-{gateway}")));
     held.as_before("after it");
 }
 
@@ -222,4 +225,35 @@ fn a_sweep_removes_the_containers_of_a_killed_run() {
     let left = events(&output.run_folder());
     assert!(of_kind(&left, "left").next().is_none());
     held.as_before("after a sweep");
+}
+
+/// Between our tag and its removal somebody gives the name to another image.
+#[test]
+fn a_name_of_an_image_that_became_somebody_elses_stays() {
+    let Some(held) = engine() else { return };
+    let tagged =
+        "network: molecule-core-net\nimages: { image: agent, tag: \"lifecycle.invalid-${run.id}/x:latest\" }";
+    let text = profile("  none: { given: THERE }", tagged);
+    let text = text.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
+    for killed in [false, true] {
+        let run = with_engine(text.clone(), &[]).env("THERE", "file:nowhere").spawn();
+        let folder = wait_for("a workspace", || {
+            let folder = run.run_folder()?;
+            fs::read_to_string(folder.join("events.jsonl")).ok()?.contains("\"observed\"").then_some(folder)
+        });
+        let name = format!("lifecycle.invalid-{}/x", folder.file_name().unwrap().display());
+        let empty = futures_util::stream::iter([Ok(vec![0; 1_024].into())]);
+        block(held.engine.import_image(&format!("{name}:latest"), Vec::new(), empty)).unwrap();
+        let theirs = block(held.engine.image_id(&name)).unwrap().unwrap();
+        run.signal(if killed { "KILL" } else { "INT" });
+        let output = run.output();
+        if killed {
+            let sweep = with_host(output.then(["sweep"])).run().exit(0);
+            sweep.stdout_has("x:latest: is somebody else's by now, left alone");
+        }
+        let left = block(held.engine.image_id(&name)).unwrap();
+        assert!(block(held.engine.remove_image(&name)), "ours to remove again");
+        assert_eq!(left, Some(theirs), "killed: {killed}");
+        held.as_before("after it");
+    }
 }

@@ -106,7 +106,8 @@ impl Runs {
 /// What is taken away when everything is down.
 enum Made {
     Folder(PathBuf),
-    Tag(String),
+    /// A name, and the image that it was given to.
+    Tag(String, String),
     Network,
 }
 

@@ -138,7 +138,9 @@ impl Lane {
     async fn unmake(&self, made: &Made) -> Result<(), String> {
         match (made, &self.engine) {
             (Made::Folder(path), _) => remove_folder(path),
-            (Made::Tag(tag), Some(engine)) => engine.untag(tag).await.map(|_| ()).map_err(|e| e.what),
+            (Made::Tag(tag, image), Some(engine)) => {
+                engine.untag(tag, image).await.map(|_| ()).map_err(|e| e.what)
+            }
             (Made::Network, Some(engine)) => {
                 engine.release_network(&self.setup.run).await.map_err(|e| e.what)
             }
