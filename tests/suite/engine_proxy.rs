@@ -18,6 +18,8 @@ pub struct Silence {
     pub about: &'static str,
     /// The engine does what was asked for all the same.
     pub reaches: bool,
+    /// The connection is closed: nobody waits for an answer.
+    pub closes: bool,
 }
 
 /// The socket; it ends with the tests.
@@ -63,7 +65,7 @@ impl Inner {
     async fn connection(&self, near: UnixStream) -> std::io::Result<()> {
         let (mut from_near, mut to_near) = near.into_split();
         let (mut from_far, mut to_far) = UnixStream::connect(&self.real).await?.into_split();
-        let mut silent = false;
+        let (mut silent, mut closes) = (false, false);
         let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
         loop {
             tokio::select! {
@@ -77,6 +79,10 @@ impl Inner {
                     if silence.is_none_or(|silence| silence.reaches) {
                         to_far.write_all(piece).await?;
                     }
+                    closes |= silence.is_some_and(|silence| silence.closes);
+                    if silence.is_some_and(|silence| silence.closes && !silence.reaches) {
+                        return Ok(());
+                    }
                 }
                 read = from_far.read(&mut answered) => {
                     let piece = &answered[..read?];
@@ -85,6 +91,9 @@ impl Inner {
                     }
                     if !silent {
                         to_near.write_all(piece).await?;
+                    } else if closes {
+                        // The engine has done it, and nobody hears of it.
+                        return Ok(());
                     }
                 }
             }

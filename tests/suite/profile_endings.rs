@@ -68,19 +68,45 @@ fn a_sweep_ends_what_only_a_command_before_left() {
     output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
 }
 
-#[test]
-fn a_second_interrupt_waits_for_nothing() {
-    let Some(held) = engine() else { return };
-    let silence = Silence { method: "DELETE", about: "/containers/", reaches: false };
-    let Some(proxy) = EngineProxy::before(&held.engine, silence) else { return };
+/// With a service in a container.
+fn contained() -> String {
     let service = r#"services:
   provider:
     image: agent
     command: [serve, provider, --listen, "0.0.0.0:8090"]
     ready: { log: "^http://", within: 60s }
 "#;
-    let text = SERVES.replace("server:\n  command", &format!("{service}server:\n  command"));
-    let mut run = with_profile(&text).env("DOCKER_HOST", &proxy.host).spawn();
+    SERVES.replace("server:\n  command", &format!("{service}server:\n  command"))
+}
+
+/// Nobody hears whether a container was made.
+#[test]
+fn a_container_that_nobody_says_was_made_is_found_or_left() {
+    let Some(held) = engine() else { return };
+    for reaches in [true, false] {
+        let silence = Silence { method: "POST", about: "/containers/create", reaches, closes: true };
+        let Some(proxy) = EngineProxy::before(&held.engine, silence) else { return };
+        let output = with_profile(&contained()).env("DOCKER_HOST", &proxy.host).run().exit(3);
+        assert_eq!(proxy.met(), 1);
+        let output = output.stderr_has("cannot make the container lifecycle-");
+        match reaches {
+            true => assert_eq!(left(&output), Vec::<String>::new(), "it was found"),
+            false => {
+                assert_eq!(left(&output).len(), 1, "it may come yet");
+                let output = output.stderr_has("the engine did not say whether it made it");
+                output.then(["sweep"]).run().exit(0).stdout_has("container lifecycle-");
+            }
+        }
+        held.as_before("after an answer that was lost");
+    }
+}
+
+#[test]
+fn a_second_interrupt_waits_for_nothing() {
+    let Some(held) = engine() else { return };
+    let silence = Silence { method: "DELETE", about: "/containers/", reaches: false, closes: false };
+    let Some(proxy) = EngineProxy::before(&held.engine, silence) else { return };
+    let mut run = with_profile(&contained()).env("DOCKER_HOST", &proxy.host).spawn();
     wait_for("the engine to be silent", || (proxy.met() > 0).then_some(()));
     // Somebody is impatient.
     wait_for("its end", || {

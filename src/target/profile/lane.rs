@@ -1,5 +1,6 @@
 //! Brings up what a profile says, and down again in every ending.
 
+mod contain;
 pub mod down;
 mod prepare;
 mod start;
@@ -87,6 +88,8 @@ struct Up {
     entry: Entry,
     log: PartLog,
     runs: Runs,
+    /// The engine did not say whether it made it.
+    unsure: bool,
 }
 
 enum Runs {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::contain::shows;
 use super::{Lane, Made, Runs, Up};
 use crate::docker::Engine;
 use crate::docker::owned::Ending;
@@ -21,6 +22,9 @@ const HURRIED: Duration = Duration::from_secs(1);
 
 /// Whoever interrupts twice waits for nothing longer than this, whatever does not answer.
 const LAST: Duration = Duration::from_secs(3);
+
+/// Said of what a sweep looks for later.
+const UNSURE: &str = "the engine did not say whether it made it, and may do so yet";
 
 /// How much time there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +97,7 @@ impl Lane {
         // What is being stopped stays in the list until it is.
         while let Some(up) = self.up.last_mut() {
             let began = Instant::now();
-            let stopped = stop(self.engine.as_ref(), up, haste).await;
+            let stopped = stop(self.engine.as_ref(), up, &self.setup.run, haste).await;
             let Some(up) = self.up.pop() else { break };
             match stopped {
                 Ok(how) => {
@@ -152,6 +156,7 @@ impl Lane {
 async fn stop(
     engine: Option<&Engine>,
     up: &mut Up,
+    run: &str,
     haste: &watch::Receiver<Haste>,
 ) -> Result<String, String> {
     let patience = patience(haste.clone(), up.stop.grace);
@@ -160,6 +165,10 @@ async fn stop(
         Runs::Container(id, ended) => {
             let Some(engine) = engine else { return Err("there is no engine".to_owned()) };
             bounded(haste.clone(), async {
+                if up.unsure {
+                    let id = shows(engine, id, run).await.ok_or(UNSURE)?;
+                    return engine.remove(&id).await.map(|_| "it came late".to_owned()).map_err(|e| e.what);
+                }
                 let how = stop_container(engine, id, ended, up.stop, patience).await;
                 engine.remove(id).await.map_err(|e| e.what)?;
                 Ok(how)
