@@ -25,6 +25,10 @@ pub enum Mischief {
     Redirect,
     /// The real answer, called plain text.
     WrongType,
+    /// The connection is reset, and the platform gets the request before the next one that begins so; once.
+    Late {
+        until: &'static str,
+    },
 }
 
 pub const ALL: [Mischief; 10] = [
@@ -56,6 +60,8 @@ struct Inner {
     rule: Mutex<Option<Rule>>,
     met: AtomicUsize,
     spoilt: AtomicUsize,
+    /// What the platform gets late.
+    held: Mutex<Option<(String, Vec<u8>)>>,
 }
 
 /// The proxy; it ends with the tests.
@@ -68,7 +74,13 @@ impl Proxy {
     /// In front of a platform.
     pub fn before(platform: &Platform, rule: Option<Rule>) -> Proxy {
         let upstream = platform.base.trim_start_matches("http://").parse().unwrap();
-        let inner = Arc::new(Inner { upstream, rule: Mutex::new(rule), met: 0.into(), spoilt: 0.into() });
+        let inner = Arc::new(Inner {
+            upstream,
+            rule: Mutex::new(rule),
+            met: 0.into(),
+            spoilt: 0.into(),
+            held: Mutex::default(),
+        });
         let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::clone(&inner);
@@ -97,6 +109,9 @@ impl Inner {
     /// The mischief of this request, if it is its turn.
     fn turn(&self, line: &str) -> Option<Rule> {
         let rule = (*self.rule.lock().unwrap())?;
+        if matches!(rule.mischief, Mischief::Late { .. }) && self.spoilt.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
         let turn = line.starts_with(rule.begins)
             && self.met.fetch_add(1, Ordering::SeqCst) % rule.every == rule.every - 1;
         if turn {
@@ -115,10 +130,17 @@ impl Inner {
             return Ok(());
         }
         let Some(rule) = self.turn(&line) else {
+            if let Some((head, body)) = self.due(&line) {
+                self.forward(&head, &body).await?;
+            }
             let answer = self.forward(&head, &body).await?;
             client.write_all(&answer).await?;
             return client.shutdown().await;
         };
+        if matches!(rule.mischief, Mischief::Late { .. }) {
+            *self.held.lock().unwrap() = Some((head, body));
+            return client.set_zero_linger();
+        }
         let real = match rule.reaches
             || matches!(rule.mischief, Mischief::Slow | Mischief::Truncated | Mischief::WrongType)
         {
@@ -126,6 +148,13 @@ impl Inner {
             false => Vec::new(),
         };
         spoil(rule.mischief, client, &real).await
+    }
+
+    /// What was held back until a request like this.
+    fn due(&self, line: &str) -> Option<(String, Vec<u8>)> {
+        let rule = (*self.rule.lock().unwrap())?;
+        let Mischief::Late { until } = rule.mischief else { return None };
+        line.starts_with(until).then(|| self.held.lock().unwrap().take()).flatten()
     }
 
     /// The platform's whole answer.
@@ -157,7 +186,7 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
         Mischief::Status429 => {
             whole("429 Too Many Requests", "retry-after: 1\r\n", "{\"error\":\"slow down\"}")
         }
-        Mischief::Reset => {
+        Mischief::Reset | Mischief::Late { .. } => {
             client.set_zero_linger()?;
             return Ok(());
         }
