@@ -295,9 +295,13 @@ impl Work<'_> {
         pieces: &Pieces<'_>,
         signals: &mut Signals,
     ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
+        let early = match &lane {
+            Some(_) => "interrupted while the profile was brought up",
+            None => "interrupted before anything was made",
+        };
         let opened = tokio::select! {
             opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut()) => opened.map_err(CliError::from),
-            code = signals.interrupted() => Err(CliError::new(code, "interrupted before anything was made")),
+            code = signals.interrupted() => Err(CliError::new(code, early)),
         };
         let mut target = match opened {
             Ok(target) => target,

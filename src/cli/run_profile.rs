@@ -83,7 +83,8 @@ impl Chosen {
             .declared
             .extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
         // Its address is not that of the environment, and its organisation neither.
-        (settings.base_url, settings.org) = (Some(String::new()), typed.org_id.clone());
+        let foreseen = self.outlook.base_url.clone();
+        (settings.base_url, settings.org) = (Some(foreseen.unwrap_or_default()), typed.org_id.clone());
         let told = lane.told_early();
         sources.not_yet.retain(|name| !told.inputs.contains_key(name));
         sources.profile.extend(told.inputs.clone());
