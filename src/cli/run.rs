@@ -187,7 +187,9 @@ impl Work<'_> {
             let haste = run_profile::haste(&ended);
             left.extend(run_profile::down(lane, haste, &mut signals, &mut ended).await);
             // Not before it is down: until then it may still make what is looked for.
-            if let (true, Ok(finished), Some(had)) = (lane.server_died(), &mut ended, &had) {
+            if let (Ok(finished), Some(had)) = (&mut ended, &had)
+                && run_profile::took_all_with_it(lane, finished, had)
+            {
                 finished.left = run_profile::went_with_its_server(&log, had).await;
             }
         }

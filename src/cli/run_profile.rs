@@ -184,6 +184,13 @@ pub(crate) struct Had {
     pub engine: Option<Engine>,
 }
 
+/// Whether what the target still had went with it: it ended by itself, or an interrupt cut the clean-up short and
+/// it was stopped then. What is on an engine then is a sweep's: whoever interrupts does not wait for it.
+pub(crate) fn took_all_with_it(lane: &Lane, finished: &RunFinished, had: &Had) -> bool {
+    let interrupted = matches!(finished.exit, ExitCode::Interrupted | ExitCode::Terminated);
+    lane.server_died() || (lane.server_stopped() && interrupted && had.engine.is_none())
+}
+
 /// What a server had goes with it; what it had on the engine is removed, by the ids of the ledger.
 pub(crate) async fn went_with_its_server(log: &Log, had: &Had) -> Vec<String> {
     let Had { ledger, engine } = had;

@@ -68,6 +68,23 @@ fn a_sweep_ends_what_only_a_command_before_left() {
     output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
 }
 
+/// A clean-up that is cut short leaves nothing of a server that goes as well.
+#[test]
+fn what_a_stopped_server_had_is_not_called_left() {
+    let text = SERVES.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
+    let mut run = with_profile(&text).spawn();
+    wait_for("a workspace", || {
+        let log = fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("\"observed\"").then_some(())
+    });
+    wait_for("its end", || {
+        run.signal("INT");
+        run.ended().then_some(())
+    });
+    let output = run.output().exit(130).stderr_lacks("remove it with");
+    output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+}
+
 /// With a service in a container.
 fn contained() -> String {
     let service = r#"services:

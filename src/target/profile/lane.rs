@@ -66,6 +66,8 @@ pub struct Lane {
     made: Vec<(Entry, Made)>,
     /// A command was run: something of it may live on.
     ran: bool,
+    /// The target itself was started here and is stopped.
+    server_stopped: bool,
     /// What ended by itself.
     died: watch::Sender<Died>,
     /// What ends from now on was stopped.
@@ -148,6 +150,7 @@ impl Lane {
             up: Vec::new(),
             made: Vec::new(),
             ran: false,
+            server_stopped: false,
             died: watch::channel(Died::default()).0,
             stopping: CancellationToken::new(),
         };
@@ -201,6 +204,11 @@ impl Lane {
     /// Whether the target itself was started here and has ended by itself.
     pub fn server_died(&self) -> bool {
         self.died.borrow().server
+    }
+
+    /// Whether the target itself was started here and was stopped by [`Lane::down`].
+    pub fn server_stopped(&self) -> bool {
+        self.server_stopped
     }
 
     /// Brings everything up, in the file's order; what was started stays until [`Lane::down`].

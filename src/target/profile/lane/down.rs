@@ -14,7 +14,7 @@ use crate::docker::owner::Owner;
 use crate::event::PartState;
 use crate::run::clock;
 use crate::target::profile::books::PROCESS;
-use crate::target::profile::model::Stop;
+use crate::target::profile::model::{SERVER, Stop};
 use crate::target::profile::process::{end_marked, kill_marked};
 
 /// Whoever interrupts does not wait for long graces.
@@ -101,6 +101,7 @@ impl Lane {
             let Some(up) = self.up.pop() else { break };
             match stopped {
                 Ok(how) => {
+                    self.server_stopped |= up.name == SERVER;
                     self.books.part(&up.name, PartState::Stopped, how, Vec::new(), began.elapsed());
                     self.books.release(&up.entry, "clean-up");
                 }
