@@ -2,7 +2,7 @@
 
 use super::args::DiagnoseArgs;
 use super::failure::CliError;
-use super::run::target_settings;
+use super::target_flags::target_settings;
 use super::{Shell, runtime};
 use crate::domain::ExitCode;
 use crate::engine::bundle;

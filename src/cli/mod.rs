@@ -14,12 +14,15 @@ mod probe;
 mod profile;
 mod report;
 mod run;
+mod run_identity;
 mod run_profile;
+mod run_target;
 mod serve;
 pub mod settings;
 mod sweep;
 mod sweep_docker;
 mod sweep_profile;
+mod target_flags;
 
 use std::ffi::OsString;
 

@@ -10,12 +10,11 @@ use super::failure::CliError;
 use super::library::Library;
 use super::profile;
 use crate::domain::{ExitCode, time};
-use crate::engine::plan::{self, InputSources, Instance};
+use crate::engine::plan::{self, Instance};
 use crate::engine::{contradictions, credentials};
 use crate::models::inputs::LlmPath;
 use crate::scenario::model::Capability;
 use crate::target::TargetFacts;
-use crate::target::profile::values::Values;
 
 /// Shows the plan; sends nothing, so what a target lacks is not known here.
 pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -26,14 +25,7 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         Some(profile) => profile.scenarios(&library, &args.selection)?,
         None => library.chosen()?,
     };
-    let sources = InputSources {
-        flags: args.inputs.iter().cloned().collect(),
-        env: shell.env.vars().clone(),
-        profile: profile
-            .as_ref()
-            .map(|p| p.inputs(&Values::foreseen(&p.profile, shell.env.vars())))
-            .unwrap_or_default(),
-    };
+    let sources = profile::sources(&args.inputs, profile.as_ref(), shell);
     let able = TargetFacts {
         capabilities: Capability::ALL.into_iter().collect::<BTreeSet<_>>(),
         ..TargetFacts::default()
@@ -49,7 +41,7 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
             .map(|i| json!({ "plan": plan::planned(i), "inputs": i.resolved, "worst_case_ms": time::ms(plan::worst_case(i)) }))
             .collect();
         let whole = match &profile {
-            Some(p) => json!({ "profile": p.profile.name, "starts": p.foreseen, "scenarios": rows }),
+            Some(p) => json!({ "profile": p.profile.name, "starts": p.outlook.parts, "scenarios": rows }),
             None => json!(rows),
         };
         shell.printer.data(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;

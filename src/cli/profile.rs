@@ -1,26 +1,24 @@
 //! What `--profile` means to `run` and `plan`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Shell;
 use super::args::LibraryArgs;
 use super::failure::CliError;
 use super::library::{self, Library};
-use crate::engine::plan::select;
+use crate::engine::plan::{InputSources, select};
 use crate::scenario::Scenario;
 use crate::scenario::model::Gate;
 use crate::source::{Problem, did_you_mean};
-use crate::target::profile::foresee::Foreseen;
-use crate::target::profile::values::Values;
+use crate::target::profile::foresee::{Foreseen, Outlook};
 use crate::target::profile::{Profile, foresee};
 
 /// A profile that can be used here.
 pub(crate) struct Chosen {
     /// The profile.
     pub profile: Arc<Profile>,
-    /// What it would start.
-    pub foreseen: Vec<Foreseen>,
+    /// What it would start, and tell scenarios.
+    pub outlook: Outlook,
     /// Why nothing of it runs: variables that it needs are not set.
     pub skip: Option<String>,
 }
@@ -38,13 +36,24 @@ pub(crate) fn choose(wanted: &str, args: &LibraryArgs, shell: &Shell) -> Result<
             unset.join(", ")
         )
     });
-    let foreseen = match foresee(&profile, shell.env.vars()) {
-        Ok(foreseen) => foreseen,
+    let outlook = match foresee(&profile, shell.env.vars()) {
+        Ok(outlook) => outlook,
         // What is not configured is skipped, whatever else its templates would say about it.
-        Err(_) if skip.is_some() => Vec::new(),
+        Err(_) if skip.is_some() => Outlook::default(),
         Err(problems) => return Err(CliError::problems(problems)),
     };
-    Ok(Chosen { profile: Arc::new(profile), foreseen, skip })
+    Ok(Chosen { profile: Arc::new(profile), outlook, skip })
+}
+
+/// Where inputs come from, before a profile is up.
+pub(crate) fn sources(flags: &[(String, String)], profile: Option<&Chosen>, shell: &Shell) -> InputSources {
+    let outlook = profile.map(|p| p.outlook.clone()).unwrap_or_default();
+    InputSources {
+        flags: flags.iter().cloned().collect(),
+        env: shell.env.vars().clone(),
+        profile: outlook.inputs,
+        not_yet: outlook.not_yet,
+    }
 }
 
 impl Chosen {
@@ -82,12 +91,6 @@ impl Chosen {
         Ok(chosen)
     }
 
-    /// Values of inputs, with what is known of it.
-    pub fn inputs(&self, values: &Values) -> BTreeMap<String, String> {
-        let rendered = self.profile.inputs.iter();
-        rendered.filter_map(|(name, value)| Some((name.clone(), value.render(values).ok()?))).collect()
-    }
-
     /// For people: what would be started, what would run otherwise than scenarios say.
     pub fn lines(&self) -> Vec<String> {
         let profile = &self.profile;
@@ -111,7 +114,7 @@ impl Chosen {
         for image in &profile.images {
             lines.push(format!("  image   {} as {}", image.image.raw, image.tag.raw));
         }
-        self.foreseen.iter().for_each(|part| lines.extend(part_lines(part)));
+        self.outlook.parts.iter().for_each(|part| lines.extend(part_lines(part)));
         for (name, gate) in &profile.gates {
             let gate = if *gate == Gate::Advisory { "advisory" } else { "required" };
             lines.push(format!("  gate    {name}: {gate}"));

@@ -1,9 +1,10 @@
 //! `lifecycle report`: builds reports again, from the log alone.
 
+use std::path::PathBuf;
+
 use super::Shell;
-use super::args::ReportArgs;
+use super::args::{ReportArgs, ReportFiles};
 use super::failure::CliError;
-use super::run::report_files;
 use crate::domain::ExitCode;
 use crate::report::{CiLog, Console, FileKind, fold, open, write_all};
 use crate::run::folder;
@@ -30,4 +31,17 @@ pub(crate) fn run(args: &ReportArgs, shell: &Shell) -> Result<ExitCode, CliError
         console.finish(&state).map_err(|e| fail(&e))?;
     }
     Ok(ExitCode::Passed)
+}
+
+/// The files that a person asked for.
+pub(crate) fn report_files(args: &ReportFiles) -> Vec<(FileKind, PathBuf)> {
+    [
+        (FileKind::Junit, &args.junit),
+        (FileKind::Json, &args.json),
+        (FileKind::Html, &args.html),
+        (FileKind::Markdown, &args.markdown),
+    ]
+    .into_iter()
+    .filter_map(|(kind, path)| Some((kind, path.clone()?)))
+    .collect()
 }

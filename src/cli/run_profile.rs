@@ -15,7 +15,7 @@ use crate::docker::{Engine, names};
 use crate::domain::{ExitCode, time};
 use crate::engine::context::RunContext;
 use crate::engine::dispatcher::Signals;
-use crate::engine::plan::{self, Instance};
+use crate::engine::plan::{self, InputSources, Instance};
 use crate::event::{
     Class, EventKind, Log, Planned, Released, RunFinished, ScenarioFinished, TargetIdentity, Verdict,
 };
@@ -23,8 +23,9 @@ use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
 use crate::scenario::model::Gate;
 use crate::target::profile::lane::down::Haste;
+use crate::target::profile::lane::told::Told;
 use crate::target::profile::lane::{Died, Lane, Setup};
-use crate::target::{self, Kind};
+use crate::target::{self, Kind, OpenError};
 
 impl Chosen {
     /// The target's flags, as the profile decides them.
@@ -55,7 +56,9 @@ impl Chosen {
     pub fn lane(
         &self,
         shell: &Shell,
+        typed: &TargetArgs,
         settings: &mut target::Settings,
+        sources: &mut InputSources,
         folder: &RunFolder,
         log: &Log,
     ) -> Result<Lane, CliError> {
@@ -76,15 +79,41 @@ impl Chosen {
         let lane = Lane::new(setup).map_err(|e| {
             CliError::new(ExitCode::Environment, format!("no port of loopback can be had: {e}"))
         })?;
-        settings.base_url = Some(lane.base_url());
         settings
             .declared
             .extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
-        if let Some(token) = lane.admin_token() {
-            settings.admin_token = Some(token);
-        }
+        // Its address is not that of the environment, and its organisation neither.
+        let foreseen = self.outlook.base_url.clone();
+        (settings.base_url, settings.org) = (Some(foreseen.unwrap_or_default()), typed.org_id.clone());
+        let told = lane.told_early();
+        sources.not_yet.retain(|name| !told.inputs.contains_key(name));
+        sources.profile.extend(told.inputs.clone());
+        tell(settings, told);
         Ok(lane)
     }
+}
+
+/// Brings a profile up, and tells what is known only then.
+pub(crate) async fn up(
+    lane: &mut Lane,
+    settings: &mut target::Settings,
+    sources: &mut InputSources,
+) -> Result<(), OpenError> {
+    lane.up().await?;
+    let mut told = lane.told()?;
+    for name in std::mem::take(&mut sources.not_yet) {
+        sources.profile.extend(told.inputs.remove_entry(&name));
+    }
+    tell(settings, told);
+    Ok(())
+}
+
+/// What a profile says of its target is told to the target's settings; flags that it may not contradict stay.
+fn tell(settings: &mut target::Settings, told: Told) {
+    settings.base_url = told.base_url.or(settings.base_url.take());
+    settings.admin_token = told.admin_token.or(settings.admin_token.take());
+    settings.org = settings.org.take().or(told.org);
+    settings.provider = settings.provider.take().or(told.provider);
 }
 
 /// The target as it is known before it is there.
@@ -105,27 +134,33 @@ pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
         Err(error) => error.code,
     };
     match code {
-        ExitCode::Interrupted | ExitCode::Terminated => Haste::Interrupted,
+        ExitCode::Interrupted | ExitCode::Terminated => Haste::None.more(),
         _ => Haste::None,
     }
 }
 
-/// Takes it down; an interrupt meanwhile shortens the graces.
+/// Takes it down; every interrupt meanwhile leaves less time.
 pub(crate) async fn down(
     lane: &mut Lane,
     haste: Haste,
     signals: &mut Signals,
     ended: &mut Result<RunFinished, CliError>,
 ) -> Vec<String> {
-    let code = tokio::select! {
-        left = lane.down(haste) => return left,
-        code = signals.interrupted() => code,
-    };
-    if let Ok(finished) = ended {
-        (finished.exit, finished.code) = (code, code.code());
-        finished.reason = "interrupted while the profile was brought down".to_owned();
+    let (hurry, hurried) = watch::channel(haste);
+    let mut taken = std::pin::pin!(lane.down(&hurried));
+    loop {
+        let code = tokio::select! {
+            left = &mut taken => return left,
+            code = signals.interrupted() => code,
+        };
+        hurry.send_modify(|haste| *haste = haste.more());
+        if let Ok(finished) = ended
+            && !matches!(finished.exit, ExitCode::Interrupted | ExitCode::Terminated)
+        {
+            (finished.exit, finished.code) = (code, code.code());
+            finished.reason = "interrupted while the profile was brought down".to_owned();
+        }
     }
-    lane.down(Haste::Interrupted).await
 }
 
 /// A part that ends by itself ends the run. Only the target's own end means that nothing can be asked of it.
@@ -147,6 +182,13 @@ pub(crate) struct Had {
     pub ledger: Ledger,
     /// The engine of its workspaces.
     pub engine: Option<Engine>,
+}
+
+/// Whether what the target still had went with it: it ended by itself, or an interrupt cut the clean-up short and
+/// it was stopped then. What is on an engine then is a sweep's: whoever interrupts does not wait for it.
+pub(crate) fn took_all_with_it(lane: &Lane, finished: &RunFinished, had: &Had) -> bool {
+    let interrupted = matches!(finished.exit, ExitCode::Interrupted | ExitCode::Terminated);
+    lane.server_died() || (lane.server_stopped() && interrupted && had.engine.is_none())
 }
 
 /// What a server had goes with it; what it had on the engine is removed, by the ids of the ledger.

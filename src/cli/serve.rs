@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::{Part, ServeAgent, ServeArgs, ServePlatform, ServeProvider};
 use super::failure::CliError;
-use super::run::quirks;
+use super::target_flags::{faults, quirks};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::engine::dispatcher::Signals;
@@ -35,7 +35,7 @@ fn cannot_listen(what: &str, error: &std::io::Error) -> CliError {
 /// The platform with containers, for `--target live --docker` and by hand.
 async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliError> {
     let mut signals = Signals::listen()?;
-    let faults = super::run::faults(&args.faults)?;
+    let faults = faults(&args.faults)?;
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let run = format!("{stamp}-serve-{:08x}", rand::rng().random::<u32>());
@@ -71,7 +71,7 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
         return platform_with_containers(args, shell).await;
     }
     let mut signals = Signals::listen()?;
-    let faults = super::run::faults(&args.faults)?;
+    let faults = faults(&args.faults)?;
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let generated = given.is_none();
     let admin_token =

@@ -29,6 +29,8 @@ struct Owing {
     docker: bool,
     /// What a profile brought up, in the order in which it goes.
     parts: Vec<Entry>,
+    /// A profile ran commands and never came to its end: something of them may live on.
+    ran: bool,
     /// A profile brought the server up: it goes, and everything that it knows with it.
     own_server: bool,
 }
@@ -125,7 +127,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
     }
     let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
     let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone());
-    if owing.own_server || !owing.parts.is_empty() {
+    if owing.own_server || owing.ran || !owing.parts.is_empty() {
         let swept = sweep_profile::parts(shell, path, &log, &owing.parts).await;
         let entries: &[Entry] = if owing.own_server { &owing.entries } else { &[] };
         let outcome = sweep_profile::with_its_server(shell, &ledger, entries, swept).await;
@@ -198,7 +200,7 @@ fn age(path: &Path) -> Duration {
 /// What a run's log says that it still owns; newest first.
 fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
-    let (mut embedded, mut docker, mut own_server) = (false, false, false);
+    let (mut embedded, mut docker, mut own_server, mut ran) = (false, false, false, false);
     let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     read_events(path, |event| match event.event {
         EventKind::RunStarted(started) => {
@@ -207,6 +209,7 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
         }
         EventKind::Intent(intent) => {
             own_server |= books::is_server(&run, &intent.kind, &intent.name);
+            ran |= intent.kind == books::PROCESS;
             let entry = Entry {
                 resource: intent.resource.clone(),
                 kind: intent.kind.clone(),
@@ -226,12 +229,14 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
         EventKind::Released(released) => {
             entries.shift_remove(&released.resource);
         }
+        // Everything with its mark was ended by then.
+        EventKind::RunFinished(_) => ran = false,
         _ => {}
     })
     .map_err(|e| e.to_string())?;
     let (parts, entries): (Vec<_>, Vec<_>) =
         entries.into_values().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
-    if parts.is_empty() && entries.is_empty() {
+    if parts.is_empty() && entries.is_empty() && !ran {
         return Ok(None);
     }
     let home = entries.first().map(|(_, intent)| Home {
@@ -245,5 +250,5 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut open: Vec<Entry> = entries.into_iter().rev().map(|(entry, _)| entry).collect();
     open.sort_by_key(|entry| entry.scenario.is_none());
     let home = home.unwrap_or_default();
-    Ok(Some(Owing { entries: open, home, embedded, docker, parts, own_server }))
+    Ok(Some(Owing { entries: open, home, embedded, docker, parts, ran, own_server }))
 }

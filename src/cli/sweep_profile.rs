@@ -9,7 +9,9 @@ use super::sweep::Outcome;
 use crate::docker::Engine;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
+use crate::docker::tags::Untagged;
 use crate::event::{EventKind, Left, Log, Released};
+use crate::run::clock;
 use crate::run::ledger::{Entry, Ledger};
 use crate::target::profile::books;
 use crate::target::profile::lane::down::remove_folder;
@@ -58,7 +60,11 @@ pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]
         }
     }
     // Whoever left its group still carries the mark.
-    end_marked(&run, GRACE).await;
+    let marked = end_marked(&run, clock::sleep(GRACE)).await;
+    outcome.removed += marked.ended;
+    outcome.left += marked.left.len();
+    let refuse = |owner: &Owner| format!("process {} is left: it refuses to be killed", owner.pid());
+    outcome.lines.extend(marked.left.iter().map(refuse));
     outcome
 }
 
@@ -109,11 +115,15 @@ async fn process(entry: &Entry, run: &str) -> Result<String, String> {
     }
     let mut ended = 0;
     if let Some(owner) = &known {
-        ended += usize::from(end_left(owner, GRACE).await);
+        ended += usize::from(end_left(owner, GRACE).await?);
     }
     // Killed between its start and the ledger's line about it, only the mark tells.
     if known.is_none() {
-        ended += end_marked(run, GRACE).await;
+        let marked = end_marked(run, clock::sleep(GRACE)).await;
+        if !marked.left.is_empty() {
+            return Err("it refuses to be killed".to_owned());
+        }
+        ended += marked.ended;
     }
     Ok(if ended > 0 { "stopped".to_owned() } else { "had ended".to_owned() })
 }
@@ -129,8 +139,14 @@ fn folder(entry: &Entry, run: &str) -> Result<String, String> {
 
 async fn on_the_engine(engine: &Engine, entry: &Entry, run: &str) -> Result<String, String> {
     if entry.kind == books::IMAGE_TAG {
-        let there = engine.untag(&entry.name).await.map_err(|e| e.what)?;
-        return Ok(if there { "removed" } else { "was gone" }.to_owned());
+        let hint = || format!("nobody knows which image it was given to: docker rmi {}", entry.name);
+        let image = entry.id.as_deref().ok_or_else(hint)?;
+        let how = match engine.untag(&entry.name, image).await.map_err(|e| e.what)? {
+            Untagged::Removed => "removed",
+            Untagged::WasGone => "was gone",
+            Untagged::SomebodyElses => "is somebody else's by now, left alone",
+        };
+        return Ok(how.to_owned());
     }
     // Containers and the share in the network bear the run's label.
     let left = engine.remove_run(run, Ending::Killed).await.map_err(|e| e.what)?;

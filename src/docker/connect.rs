@@ -1,6 +1,7 @@
 //! Where the engine is: `DOCKER_HOST`, contexts and TLS, as docker's own client finds it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use serde::Deserialize;
@@ -128,7 +129,7 @@ impl Settings {
             }
         };
         let docker = made.map_err(|e| super::error::of(&host, "connect to the engine", &e))?;
-        Ok(Engine { docker, endpoint: host })
+        Ok(Engine { docker, endpoint: host, errands: Arc::default() })
     }
 }
 

@@ -15,6 +15,8 @@ pub struct EngineError {
     pub kind: ErrorKind,
     /// What to check or type, one line each.
     pub check: Vec<String>,
+    /// The engine answered that it does not: nothing came of it.
+    pub refused: bool,
 }
 
 /// Sorts of refusals.
@@ -41,7 +43,7 @@ pub enum ErrorKind {
 impl EngineError {
     /// One of a kind, without hints.
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        EngineError { what: what.into(), kind, check: Vec::new() }
+        EngineError { what: what.into(), kind, check: Vec::new(), refused: false }
     }
 
     /// Adds a hint.
@@ -61,7 +63,9 @@ impl EngineError {
 pub(super) fn of(endpoint: &str, doing: &str, error: &Error) -> EngineError {
     if let Error::DockerResponseServerError { status_code, message } = error {
         let kind = sort(*status_code, message);
-        let error = EngineError::new(kind, format!("cannot {doing}: {message} ({status_code})"));
+        let mut error = EngineError::new(kind, format!("cannot {doing}: {message} ({status_code})"));
+        // A proxy that waits for the engine in vain answers 502 or 504 by itself.
+        error.refused = !matches!(status_code, 502..=504);
         return match kind {
             ErrorKind::DiskFull => error.check("docker system df shows what takes the space"),
             _ => error,

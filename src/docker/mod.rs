@@ -21,6 +21,7 @@ pub mod tar;
 pub mod volumes;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bollard::Docker;
 
@@ -34,6 +35,7 @@ pub use shown::Container;
 pub struct Engine {
     docker: Docker,
     endpoint: String,
+    errands: Arc<probe::Errands>,
 }
 
 impl fmt::Debug for Engine {

@@ -4,10 +4,15 @@
 //! our image that shares its network; so does one that is frozen. One that does not run has no inside: the neighbour
 //! then hangs on the network of workspaces.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::query_parameters::WaitContainerOptions;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use super::owned::labels;
 use super::{Action, Container, ContainerSpec, Engine, EngineError, ErrorKind, names};
@@ -34,6 +39,11 @@ struct Line {
     said: String,
 }
 
+/// A neighbour is made, asks and ends within this.
+const NEIGHBOUR: Duration = Duration::from_secs(4);
+/// Said when it did not.
+pub const LATE: &str = "no answer of the engine in time";
+
 /// More output of a probe is not read.
 const OUTPUT: usize = 16 << 10;
 
@@ -46,6 +56,19 @@ fn parse(output: &str, from: &'static str) -> Result<Probed, EngineError> {
                 output.trim().lines().last().unwrap_or("nothing").chars().take(200).collect::<String>();
             Err(EngineError::new(ErrorKind::Other, format!("the probe said: {said}")))
         }
+    }
+}
+
+/// What is made for a moment, and removed while nobody waits.
+#[derive(Default)]
+pub(super) struct Errands {
+    tasks: TaskTracker,
+    left: Mutex<Vec<String>>,
+}
+
+impl Errands {
+    fn left(&self) -> MutexGuard<'_, Vec<String>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,16 +99,41 @@ impl Engine {
             network: Some(network),
             ..ContainerSpec::default()
         };
+        let output = self.neighbour(spec).await?;
+        parse(&output, from)
+    }
+
+    /// Makes a container, gives what it prints as soon as it ended, and removes it in every ending: whoever loses
+    /// patience must not leave it behind, and nobody waits for the removal but [`Engine::settled`].
+    async fn neighbour(&self, spec: ContainerSpec) -> Result<String, EngineError> {
+        let (tell, told) = oneshot::channel();
         let engine = self.clone();
-        // Whoever loses patience must not leave it behind.
-        let neighbour = tokio::spawn(async move {
-            let id = engine.create(&spec).await?;
-            let output = engine.run_to_end(&id).await;
-            engine.remove(&id).await?;
-            output
+        self.errands.tasks.spawn(async move {
+            let said = tokio::time::timeout(NEIGHBOUR, async {
+                let id = engine.create(&spec).await?;
+                engine.run_to_end(&id).await
+            });
+            let said = said.await.unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Other, LATE)));
+            // Nobody may be listening any more.
+            let _ = tell.send(said);
+            // By its name: the engine may have made it and not said so.
+            if let Err(error) = engine.remove(&spec.name).await {
+                engine.errands.left().push(format!("container {}: {}", spec.name, error.what));
+            }
         });
-        let output = neighbour.await.map_err(|e| EngineError::new(ErrorKind::Other, e.to_string()))?;
-        parse(&output?, from)
+        told.await.unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Other, "the probe was given up")))
+    }
+
+    /// Waits until what was made for a moment is removed again, but not longer than this; gives what is left.
+    pub async fn settled(&self, within: Duration) -> Vec<String> {
+        self.errands.tasks.close();
+        let all = tokio::time::timeout(within, self.errands.tasks.wait()).await;
+        self.errands.tasks.reopen();
+        let mut left = std::mem::take(&mut *self.errands.left());
+        if all.is_err() {
+            left.push("a container that asked from inside is still being removed".to_owned());
+        }
+        left
     }
 
     async fn probe_inside(&self, container: &Container, url: &str) -> Result<Probed, EngineError> {

@@ -34,18 +34,48 @@ impl Engine {
         Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// Takes a name away; says whether there was one.
+    /// The image that a name points to, if there is one.
     ///
     /// # Errors
-    /// Something uses it, or the engine refuses.
-    pub async fn untag(&self, name: &str) -> Result<bool, EngineError> {
-        let options = RemoveImageOptions { noprune: true, ..RemoveImageOptions::default() };
-        match self.docker.remove_image(name, Some(options), None).await {
-            Ok(_) => Ok(true),
-            Err(error) => match self.error(&format!("take the name {name} away"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(false),
+    /// The engine refuses.
+    pub async fn image_id(&self, name: &str) -> Result<Option<String>, EngineError> {
+        match self.docker.inspect_image(name).await {
+            Ok(found) => Ok(found.id),
+            Err(error) => match self.error(&format!("look at the image {name}"), &error) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(None),
                 other => Err(other),
             },
         }
     }
+
+    /// Takes a name away while it still points to this image.
+    ///
+    /// # Errors
+    /// Something uses it, or the engine refuses.
+    pub async fn untag(&self, name: &str, image: &str) -> Result<Untagged, EngineError> {
+        match self.image_id(name).await? {
+            None => return Ok(Untagged::WasGone),
+            Some(other) if other != image => return Ok(Untagged::SomebodyElses),
+            Some(_) => {}
+        }
+        let options = RemoveImageOptions { noprune: true, ..RemoveImageOptions::default() };
+        match self.docker.remove_image(name, Some(options), None).await {
+            Ok(_) => Ok(Untagged::Removed),
+            Err(error) => match self.error(&format!("take the name {name} away"), &error) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(Untagged::WasGone),
+                other => Err(other),
+            },
+        }
+    }
+}
+
+/// What became of a name that was to be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untagged {
+    /// It is gone.
+    Removed,
+    /// There was none.
+    WasGone,
+    /// It points to another image by now, and stays.
+    SomebodyElses,
 }

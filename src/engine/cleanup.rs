@@ -82,6 +82,13 @@ async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Go
     Ok(Gone { left_by_platform: left })
 }
 
+/// Whether a row bears a name, or the name with the platform's own suffix.
+pub(super) fn is_called(row: &Value, name: &str) -> bool {
+    let Some(rest) = record::text(row, "name").strip_prefix(name) else { return false };
+    let number = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    rest.is_empty() || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Ids of workspaces that bear a name, or the name with the platform's own suffix ` (2)`.
 async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<String>, String> {
     let until = Instant::now() + LATE;
@@ -91,10 +98,7 @@ async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<Str
         let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
         let ids: Vec<String> = rows
             .iter()
-            .filter(|row| {
-                let rest = record::text(row, "name").strip_prefix(name);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
-            })
+            .filter(|row| is_called(row, name))
             .map(|row| record::text(row, "id").to_owned())
             .collect();
         if !ids.is_empty() || Instant::now() >= until.min(deadline) {

@@ -1,12 +1,13 @@
 //! Evidence from the engine: the exact container, its neighbours labelled as such.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::context::ScenarioContext;
+use super::evidence::EACH;
 use super::workspace::Workspace;
-use crate::docker::probe::{OUTSIDE, Probed};
+use crate::docker::probe::{LATE, OUTSIDE, Probed};
 use crate::docker::{Container, Engine, EngineError, ErrorKind, names};
 
 /// Lines of a container's log that are kept.
@@ -15,8 +16,8 @@ const LOG: usize = 60;
 const SHOWN: usize = 8;
 /// How far back the engine's events are asked for, in seconds.
 pub const WINDOW: i64 = 1_800;
-/// Asking from inside may not take all the time that evidence has.
-const ASK: Duration = Duration::from_secs(4);
+/// Of the time that a gatherer has, so much is kept for saying what was found.
+const KEPT: Duration = Duration::from_millis(500);
 const MIB: i64 = 1 << 20;
 
 /// State, log, events, volumes and network of a workspace's container.
@@ -26,6 +27,7 @@ pub async fn gather(
     workspace: &Workspace,
 ) -> Result<(Vec<String>, Value), String> {
     let why = |e: EngineError| e.what;
+    let deadline = Instant::now() + EACH - KEPT;
     let name = names::container(&workspace.id);
     let since = jiff::Timestamp::now().as_second() - WINDOW;
     let redactor = context.run.log.redactor();
@@ -40,13 +42,19 @@ pub async fn gather(
     let found = found.map_err(why)?;
     let mut lines = Vec::new();
     let mut log = Vec::new();
+    let mut from_inside = None;
     match &found {
         Some(container) => {
             lines.extend(state(container));
-            match engine.logs(&name, LOG, redactor).await {
+            let (printed, asked) = tokio::join!(
+                engine.logs(&name, LOG, redactor),
+                ask_from_inside(context, engine, container, deadline)
+            );
+            match printed {
                 Ok(all) => log = all,
                 Err(error) => lines.push(format!("log: {}", error.what)),
             }
+            from_inside = asked;
         }
         None => lines.push(format!("there is no container {name}")),
     }
@@ -74,10 +82,6 @@ pub async fn gather(
     if matches!(network, Ok(None)) {
         lines.push(format!("the network {} is not there", names::NETWORK));
     }
-    let from_inside = match &found {
-        Some(container) => ask_from_inside(context, engine, container).await,
-        None => None,
-    };
     if let Some(asked) = &from_inside {
         lines.push(match asked {
             Ok(probed) => format!("asked from {}: {}", probed.from, probed.said),
@@ -109,14 +113,15 @@ async fn ask_from_inside(
     context: &ScenarioContext,
     engine: &Engine,
     container: &Container,
+    deadline: Instant,
 ) -> Option<Result<Probed, EngineError>> {
     let base = container.env.get("PLATFORM_URL").filter(|url| !url.is_empty())?;
     let url = format!("{}/health", base.trim_end_matches('/'));
     let asked = engine.probe(container, &url, &context.run.run);
     Some(
-        tokio::time::timeout(ASK, asked)
+        tokio::time::timeout_at(deadline.into(), asked)
             .await
-            .unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Other, "no answer of the engine in time"))),
+            .unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Other, LATE))),
     )
 }
 

@@ -269,6 +269,9 @@ impl Dispatcher {
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {
             let began = Instant::now();
+            let late = root::own_late(&context, began + LATE_LOOK);
+            // A second interrupt waits for nothing.
+            let _ = context.cancel.cleanup().run_until_cancelled(late).await;
             let own = context.ledger.open(None);
             context.log.emit(EventKind::CleanupStarted { resources: own.len() });
             let keeps = !context.ledger.all_open().iter().all(|e| e.scenario.is_none());

@@ -21,7 +21,7 @@ use crate::run::clock;
 use crate::scenario::model::Capability;
 
 /// One gatherer may not take longer; all run at once.
-const EACH: Duration = Duration::from_secs(5);
+pub(super) const EACH: Duration = Duration::from_secs(5);
 
 /// Name, title, and what to do.
 type Gatherer<'a> = (&'static str, &'static str, BoxFuture<'a, Result<Found, String>>);

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::cleanup::is_called;
 use super::context::{READ, RunContext, again, send_filed};
 use crate::domain::time;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, TransportError};
 use crate::platform::{Auth, record, segment};
 use crate::run::clock;
+use crate::run::ledger::Entry;
 
 /// How the roots of this tool's runs are called.
 pub(super) const PREFIX: &str = "lc-root-";
@@ -20,20 +22,27 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// # Errors
 /// Why there is none: the environment cannot be used.
 pub async fn make(run: &RunContext) -> Result<(), String> {
-    let name = format!("{PREFIX}{}", run.tail);
+    let name = name(run);
     let deadline = Instant::now() + WITHIN;
-    let resource = run.ledger.intend("workspace", &name, None, false);
+    let intend = || run.ledger.intend("workspace", &name, None, false);
+    let mut resource = intend();
+    // A request that may come true yet stays in the ledger: whatever bears its name is ours.
+    let mut doubtful = false;
     let body = json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" });
     let mut pause = Duration::from_millis(100);
     loop {
         let answer = send(run, "make the run's root", run.api.create(body.clone()), deadline).await;
-        let why = match answer {
+        let (why, unclear) = match answer {
             Ok(answer) if answer.status == 201 && id_of(&answer).is_some() => {
                 let id = id_of(&answer).unwrap_or_default();
                 if let Some(token) = answer.json.as_ref().and_then(record::auth_token) {
                     run.log.redactor().register("auth_token", token);
                 }
-                return adopt(run, &resource, &id, &name, deadline).await;
+                adopt(run, &resource, &id, &name, deadline).await?;
+                if doubtful {
+                    own_late(run, deadline).await;
+                }
+                return Ok(());
             }
             // Only a refusal says that nothing was made: a gateway's page may hide a 201.
             Ok(answer) if (400..500).contains(&answer.status) && answer.status != 429 => {
@@ -44,21 +53,72 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
                     record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt())
                 ));
             }
-            Ok(answer) => format!("{}: {}", answer.status, answer.excerpt()),
-            Err(why) => why,
+            Ok(answer) => {
+                let says_so = record::error(answer.json.as_ref()).is_some();
+                (format!("{}: {}", answer.status, answer.excerpt()), !says_so)
+            }
+            Err(error) => {
+                let unclear = !error.never_sent();
+                (error.text, unclear)
+            }
         };
         // The answer may be lost and the root made: its name tells.
-        if let Ok(list) = send(run, "look for the root", run.api.list(), deadline).await
-            && let Some(rows) = list.json.as_ref().and_then(|j| j.as_array())
-            && let Some(row) = rows.iter().find(|row| record::text(row, "name") == name)
-        {
-            return adopt(run, &resource, record::text(row, "id"), &name, deadline).await;
+        let found = named(run, deadline).await;
+        if let Some((id, bears)) = found.first() {
+            adopt(run, &resource, id, bears, deadline).await?;
+            own(run, &found);
+            return Ok(());
+        }
+        if unclear && !doubtful {
+            doubtful = true;
+            resource = intend();
         }
         if run.cancel.reason().is_some() || Instant::now() + pause >= deadline {
+            if doubtful {
+                // The first of them stands for all that bear the name.
+                run.ledger.release(&resource, "never made", None);
+            }
             return Err(format!("{why} (tried for {})", time::show(WITHIN)));
         }
         clock::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// The name of a run's root.
+fn name(run: &RunContext) -> String {
+    format!("{PREFIX}{}", run.tail)
+}
+
+/// Owns whatever bears the root's name by now, when a request for it may have come true unseen.
+pub async fn own_late(run: &RunContext, deadline: Instant) {
+    if doubtful(run).next().is_some() {
+        own(run, &named(run, deadline).await);
+    }
+}
+
+/// Requests for the root of which nobody knows what came.
+fn doubtful(run: &RunContext) -> impl Iterator<Item = Entry> {
+    let name = name(run);
+    run.ledger.open(None).into_iter().filter(move |entry| entry.id.is_none() && entry.name == name)
+}
+
+/// Ids and names of the rows that bear the root's name; nothing when the list cannot be read.
+async fn named(run: &RunContext, deadline: Instant) -> Vec<(String, String)> {
+    let name = name(run);
+    let list = send(run, "look for the root", run.api.list(), deadline).await.ok();
+    let rows = list.as_ref().and_then(|list| list.json.as_ref()).and_then(Value::as_array);
+    let rows = rows.into_iter().flatten().filter(|row| is_called(row, &name));
+    let found = rows.map(|row| (record::text(row, "id").to_owned(), record::text(row, "name").to_owned()));
+    found.filter(|(id, _)| !id.is_empty()).collect()
+}
+
+/// Takes rows into the ledger that are not in it.
+fn own(run: &RunContext, rows: &[(String, String)]) {
+    for (id, bears) in rows.iter().filter(|(id, _)| !run.ledger.owns(id)) {
+        let entry = doubtful(run).next().map(|entry| entry.resource);
+        let resource = entry.unwrap_or_else(|| run.ledger.intend("workspace", bears, None, false));
+        run.ledger.own(&resource, id, bears);
     }
 }
 
@@ -76,9 +136,6 @@ async fn adopt(
     name: &str,
     deadline: Instant,
 ) -> Result<(), String> {
-    if id.is_empty() {
-        return Err("a 201 without an id".to_owned());
-    }
     run.ledger.own(resource, id, name);
     if let Ok(mut root) = run.root.lock() {
         *root = Some(id.to_owned());
@@ -102,7 +159,7 @@ async fn send(
     purpose: &str,
     request: Request,
     deadline: Instant,
-) -> Result<Response, String> {
+) -> Result<Response, TransportError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -114,7 +171,7 @@ async fn send(
         let may = request.method != "POST" && run.cancel.reason().is_none();
         match again(run, &result).filter(|pause| may && Instant::now() + *pause < deadline) {
             Some(pause) => clock::sleep(pause).await,
-            None => return result.map_err(|e| e.text),
+            None => return result,
         }
     }
 }

@@ -180,6 +180,10 @@ impl Target {
     /// Stops what was started, and removes what it made; gives what is left of it and why.
     pub async fn close(self) -> Vec<String> {
         self.stop.cancel();
+        let left = match &self.facts.engine {
+            Some(engine) => engine.settled(STOP).await,
+            None => Vec::new(),
+        };
         if let Some((platform, provider)) = self.parts {
             // Whatever still works in there goes with the process: no run waits for it longer.
             let stopped = async {
@@ -190,7 +194,7 @@ impl Target {
         }
         match self.containers {
             Some(started) => started.stop().await,
-            None => Vec::new(),
+            None => left,
         }
     }
 }

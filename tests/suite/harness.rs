@@ -1,6 +1,8 @@
 //! The real binary in a folder of its own, with an empty environment.
 
 use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -21,6 +23,7 @@ pub struct Harness {
     args: Vec<String>,
     env: Vec<(String, String)>,
     files: usize,
+    nobody: bool,
 }
 
 impl Harness {
@@ -31,7 +34,7 @@ impl Harness {
 
     /// In the folder of an earlier command.
     pub fn within(dir: &Arc<TempDir>) -> Self {
-        Harness { dir: Arc::clone(dir), args: Vec::new(), env: Vec::new(), files: 0 }
+        Harness { dir: Arc::clone(dir), args: Vec::new(), env: Vec::new(), files: 0, nobody: false }
     }
 
     /// Adds arguments.
@@ -43,6 +46,18 @@ impl Harness {
     /// Sets a variable; there are no others.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// As a user who may do nothing; the folder becomes everybody's.
+    pub fn by_nobody(mut self) -> Self {
+        let all = fs::Permissions::from_mode(0o777);
+        let runs = self.dir.path().join("runs");
+        for path in [self.dir.path().to_owned(), runs] {
+            // A folder that is not there yet is made by whoever needs it.
+            let _ = fs::set_permissions(path, all.clone());
+        }
+        self.nobody = true;
         self
     }
 
@@ -61,6 +76,11 @@ impl Harness {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
         self
+    }
+
+    /// Its folder, shared.
+    pub fn dir(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
     }
 
     /// Its folder.
@@ -89,7 +109,11 @@ impl Harness {
     pub fn spawn(self) -> Process {
         let streams = tempfile::tempdir().unwrap();
         let to = |name: &str| Stdio::from(File::create(streams.path().join(name)).unwrap());
-        let child = Command::new(BIN)
+        let mut command = Command::new(BIN);
+        if self.nobody {
+            command.uid(65_534).gid(65_534);
+        }
+        let child = command
             .args(&self.args)
             .env_clear()
             .envs(self.env)
@@ -326,6 +350,11 @@ pub fn few_at_once<T: Send, R: Send>(
         }
     });
     results.into_iter().map(Option::unwrap).collect()
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// Sends a signal to a process of ours.

@@ -15,6 +15,8 @@ mod disk;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod engine_proxy;
+#[cfg(test)]
 mod false_greens;
 #[cfg(test)]
 mod faults;
@@ -36,6 +38,8 @@ mod ownership;
 mod pages;
 #[cfg(test)]
 mod platform;
+#[cfg(test)]
+mod profile_endings;
 #[cfg(test)]
 mod profile_services;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::harness::{Harness, wait_for, word};
 use super::platform::{Platform, TOKEN};
+use super::proxy::{Mischief, Proxy, Rule};
 
 const CHILDREN: &str = "scenario: children
 summary: Makes workspaces, one of them managed, and leaves them to the clean-up.
@@ -156,4 +157,30 @@ steps:
     let output = output.exit(4).stderr_has("could not be removed");
     let events = output.events();
     assert!(events.iter().any(|e| e["event"].get("left").is_some()));
+}
+
+/// The run's root is asked for again when its answer is lost, and the first request is only late: there are two.
+#[test]
+fn a_root_that_comes_twice_is_removed_twice() {
+    for until in ["POST /workspaces", "DELETE /workspaces/"] {
+        for strangers in [false, true] {
+            let platform = Platform::start(["--time-scale", "20"]);
+            let theirs = match strangers {
+                true => vec!["lc-root-theirs".to_owned(), "their-root".to_owned()],
+                false => Vec::new(),
+            };
+            theirs.iter().rev().for_each(|name| _ = platform.stranger(name, None));
+            let rule = Rule {
+                mischief: Mischief::Late { until },
+                begins: "POST /workspaces ",
+                every: 1,
+                reaches: false,
+            };
+            let proxy = Proxy::before(&platform, Some(rule));
+            let run = Harness::new().args(["run"]).scenario(CHILDREN).at(&proxy.base).run();
+            run.exit(0).stderr_lacks("could not be removed");
+            assert_eq!(proxy.spoilt(), 1);
+            wait_for("only strangers", || (platform.names() == theirs).then_some(()));
+        }
+    }
 }

@@ -3,13 +3,12 @@
 //! `LIFECYCLE_REQUIRE_DOCKER=1`.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use lifecycle_harness::docker::names;
 
 use super::docker::{Held, engine};
-use super::harness::{Harness, Output, events, of_kind, switch, wait_for, word};
+use super::harness::{Harness, Output, events, is_root, of_kind, switch, wait_for, word};
 use super::platform::block;
 
 /// The reference platform with services above it.
@@ -74,8 +73,7 @@ const DATABASES: &str = r#"
 #[test]
 fn a_real_postgresql_and_redis_come_up_and_go_down() {
     let Some(path) = databases() else { return };
-    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let services = DATABASES.replace("USER", if root { "user: postgres" } else { "given: NEVER_SET" });
+    let services = DATABASES.replace("USER", if is_root() { "user: postgres" } else { "given: NEVER_SET" });
     let output = Harness::new()
         .file("p.yaml", profile(&services, "folders: [postgres]"))
         .args(["run", "--profile", "p.yaml"])
@@ -101,8 +99,13 @@ fn a_real_postgresql_and_redis_come_up_and_go_down() {
 }
 
 fn with_engine(text: String, args: &[&str]) -> Harness {
-    let harness =
-        Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"]).args(args.iter().copied());
+    with_host(
+        Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"]).args(args.iter().copied()),
+    )
+}
+
+/// On the engine of these tests.
+fn with_host(harness: Harness) -> Harness {
     match switch("DOCKER_HOST") {
         Some(host) => harness.env("DOCKER_HOST", &host),
         None => harness,
@@ -149,6 +152,39 @@ fn a_service_in_a_container_comes_up_and_goes_down() {
     held.as_before("after a run");
 }
 
+/// What hangs on the engine is known when it is there, and not before.
+#[test]
+fn what_is_known_only_once_everything_is_up_is_told_then() {
+    let Some(held) = engine() else { return };
+    let asks = "scenario: asks
+summary: Asks as it is told.
+inputs:
+  gateway: { default: nobody-said }
+  port: { type: number, default: 0 }
+steps:
+  - http: { path: \"/health?gateway=${inputs.gateway}&port=${inputs.port}\", expect: { status: 200 } }
+  - http: { path: /workspaces, expect: { status: 200 } }
+";
+    let more =
+        "network: molecule-core-net\ninputs: { gateway: \"${network.gateway}\", port: \"${ports.one}\" }";
+    let text = profile("  none: { given: THERE }", more).replace("run: [local-provision]\n", "");
+    let text = text.replace("\"${secrets.admin}\"", "\"at-${network.gateway}-admin\"");
+    let text = text.replace("admin_token:", "org: \"of-${network.gateway}\"\nadmin_token:");
+    let harness = with_engine(text, &[]).env("THERE", "file:nowhere").scenario(asks);
+    let plan = Harness::within(&harness.dir()).args(["plan", "--profile", "p.yaml", "scenario-1.yaml"]);
+    let plan = plan.env("THERE", "file:nowhere").run().exit(0);
+    plan.stdout_has("gateway = <gateway of molecule-core-net> (profile)")
+        .stdout_has("port = <port one> (profile)");
+    let events = harness.run().exit(0).events();
+    let query = of_kind(&events, "exchange").map(|e| word(&e["url"])).find(|url| url.contains('?')).unwrap();
+    let (gateway, port) = query.split_once("?gateway=").unwrap().1.split_once("&port=").unwrap();
+    let gateway: std::net::Ipv4Addr = gateway.parse().unwrap();
+    assert_ne!(port, "0");
+    let org = of_kind(&events, "intent").map(|i| word(&i["org"])).find(|org| !org.is_empty());
+    assert_eq!(org, Some(format!("of-{gateway}")));
+    held.as_before("after it");
+}
+
 #[test]
 fn a_container_that_ends_or_is_missing_is_named() {
     let Some(held) = engine() else { return };
@@ -189,4 +225,35 @@ fn a_sweep_removes_the_containers_of_a_killed_run() {
     let left = events(&output.run_folder());
     assert!(of_kind(&left, "left").next().is_none());
     held.as_before("after a sweep");
+}
+
+/// Between our tag and its removal somebody gives the name to another image.
+#[test]
+fn a_name_of_an_image_that_became_somebody_elses_stays() {
+    let Some(held) = engine() else { return };
+    let tagged =
+        "network: molecule-core-net\nimages: { image: agent, tag: \"lifecycle.invalid-${run.id}/x:latest\" }";
+    let text = profile("  none: { given: THERE }", tagged);
+    let text = text.replace("--time-scale, \"20\"", "--time-scale, \"20\", --fault, never-online");
+    for killed in [false, true] {
+        let run = with_engine(text.clone(), &[]).env("THERE", "file:nowhere").spawn();
+        let folder = wait_for("a workspace", || {
+            let folder = run.run_folder()?;
+            fs::read_to_string(folder.join("events.jsonl")).ok()?.contains("\"observed\"").then_some(folder)
+        });
+        let name = format!("lifecycle.invalid-{}/x", folder.file_name().unwrap().display());
+        let empty = futures_util::stream::iter([Ok(vec![0; 1_024].into())]);
+        block(held.engine.import_image(&format!("{name}:latest"), Vec::new(), empty)).unwrap();
+        let theirs = block(held.engine.image_id(&name)).unwrap().unwrap();
+        run.signal(if killed { "KILL" } else { "INT" });
+        let output = run.output();
+        if killed {
+            let sweep = with_host(output.then(["sweep"])).run().exit(0);
+            sweep.stdout_has("x:latest: is somebody else's by now, left alone");
+        }
+        let left = block(held.engine.image_id(&name)).unwrap();
+        assert!(block(held.engine.remove_image(&name)), "ours to remove again");
+        assert_eq!(left, Some(theirs), "killed: {killed}");
+        held.as_before("after it");
+    }
 }

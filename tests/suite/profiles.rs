@@ -79,13 +79,14 @@ fn a_profile_without_a_server_says_what_it_needs() {
     Harness::new()
         .file("a.yaml", "profile: a\n")
         .file("b.yaml", "profile: b\nserver: { command: [x] }\n")
-        .args(["check", "a.yaml", "b.yaml"])
+        .file("c.yaml", "profile: c\nserver: ~\n")
+        .args(["check", "a.yaml", "b.yaml", "c.yaml"])
         .run()
         .exit(2)
         .stderr_has("needs `server` or `base_url`")
         .stderr_has("the server needs `url`")
         .stderr_has("the server needs `ready`")
-        .stderr_has("checked 2 profiles: 3 errors");
+        .stderr_has("checked 3 profiles: 4 errors");
 }
 
 /// #2863: a tenant whose control plane is nobody's is a tenant of production.
@@ -118,7 +119,7 @@ fn the_schema_refuses_what_the_reader_refuses() {
 }
 
 /// The reference platform as somebody's server.
-const SERVES: &str = r#"profile: serves
+pub const SERVES: &str = r#"profile: serves
 ports: [server]
 secrets: [admin]
 admin_token: "${secrets.admin}"
@@ -166,6 +167,19 @@ fn what_a_profile_names_must_be_there() {
             Harness::new().file("p.yaml", text).args(["plan", "--profile", "p.yaml"]).run().exit(code);
         output.stderr_has(words);
     }
+    for (server, said) in [
+        ("base_url: \"localhost:8080\"", "`localhost:8080` is no address"),
+        ("base_url: \"\"", "`` is no address"),
+        ("server: { given: THERE, url: x, command: [x], ready: { tcp: x } }", "`there:80` is no address"),
+        (
+            "ports: [a]\nserver: { command: [x], url: \"127.0.0.1:${ports.a}\", ready: { tcp: x } }",
+            "`127.0.0.1:<port a>` is no address",
+        ),
+    ] {
+        let text = format!("profile: a\nrun: [local-provision]\n{server}\n");
+        let output = with_profile(&text).env("THERE", "there:80").run().exit(2);
+        output.stderr_has("profile::address").stderr_has(said);
+    }
     let plan = |name: &str| Harness::new().args(["plan", "--profile", name]).run().exit(2);
     plan("nope").stderr_has("there is no profile `nope`");
     plan("./nope.yaml").stderr_has("cannot read ./nope.yaml");
@@ -173,12 +187,12 @@ fn what_a_profile_names_must_be_there() {
     run.stderr_has("p.yaml is a profile, no scenario").stderr_has("--profile p.yaml");
 }
 
-fn with_profile(text: &str) -> Harness {
+pub fn with_profile(text: &str) -> Harness {
     Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"])
 }
 
 /// Ids of processes that a run started and that still run; a zombie does not.
-fn alive(run: &Path) -> Vec<String> {
+pub fn alive(run: &Path) -> Vec<String> {
     let mark = format!("LIFECYCLE_STARTED_BY={}", run.file_name().unwrap().display());
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|e| e.path());
     let marked = processes.filter(|path| {
@@ -379,6 +393,13 @@ fn interrupts_bring_everything_down_at_any_moment() {
         });
         run.signal(name);
         let output = run.output().exit(code);
+        if until.contains("owned") {
+            assert!(
+                output.stderr.contains("interrupted while the profile was brought up"),
+                "{}",
+                output.stderr
+            );
+        }
         assert_eq!(alive(&output.run_folder()), Vec::<String>::new());
         output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
     }

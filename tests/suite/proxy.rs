@@ -29,6 +29,10 @@ pub enum Mischief {
     Forbidden,
     /// The real answer without its token.
     NoToken,
+    /// The connection is reset, and the platform gets the request before the next one that begins so; once.
+    Late {
+        until: &'static str,
+    },
 }
 
 /// What the wire alone can do.
@@ -61,6 +65,8 @@ struct Inner {
     rule: Mutex<Option<Rule>>,
     met: AtomicUsize,
     spoilt: AtomicUsize,
+    /// What the platform gets late.
+    held: Mutex<Option<(String, Vec<u8>)>>,
 }
 
 /// The proxy; it ends with the tests.
@@ -73,7 +79,13 @@ impl Proxy {
     /// In front of a platform.
     pub fn before(platform: &Platform, rule: Option<Rule>) -> Proxy {
         let upstream = platform.base.trim_start_matches("http://").parse().unwrap();
-        let inner = Arc::new(Inner { upstream, rule: Mutex::new(rule), met: 0.into(), spoilt: 0.into() });
+        let inner = Arc::new(Inner {
+            upstream,
+            rule: Mutex::new(rule),
+            met: 0.into(),
+            spoilt: 0.into(),
+            held: Mutex::default(),
+        });
         let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::clone(&inner);
@@ -102,6 +114,9 @@ impl Inner {
     /// The mischief of this request, if it is its turn.
     fn turn(&self, line: &str) -> Option<Rule> {
         let rule = (*self.rule.lock().unwrap())?;
+        if matches!(rule.mischief, Mischief::Late { .. }) && self.spoilt.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
         // A stream is no read: only a rule of its own spoils it.
         let meant = line.starts_with(rule.begins) && (rule.begins != "GET " || !line.starts_with("GET /ws "));
         let turn = meant && self.met.fetch_add(1, Ordering::SeqCst) % rule.every == rule.every - 1;
@@ -115,6 +130,9 @@ impl Inner {
         let (head, body) = request(&mut client).await?;
         let line = head.lines().next().unwrap_or_default().to_owned();
         let Some(rule) = self.turn(&line) else {
+            if let Some((head, body)) = self.due(&line) {
+                self.forward(&head, &body).await?;
+            }
             if head.to_ascii_lowercase().contains("\r\nupgrade:") {
                 let mut upstream = TcpStream::connect(self.upstream).await?;
                 upstream.write_all(head.as_bytes()).await?;
@@ -125,6 +143,10 @@ impl Inner {
             client.write_all(&answer).await?;
             return client.shutdown().await;
         };
+        if matches!(rule.mischief, Mischief::Late { .. }) {
+            *self.held.lock().unwrap() = Some((head, body));
+            return client.set_zero_linger();
+        }
         let real = match rule.reaches
             || matches!(
                 rule.mischief,
@@ -134,6 +156,13 @@ impl Inner {
             false => Vec::new(),
         };
         spoil(rule.mischief, client, &real).await
+    }
+
+    /// What was held back until a request like this.
+    fn due(&self, line: &str) -> Option<(String, Vec<u8>)> {
+        let rule = (*self.rule.lock().unwrap())?;
+        let Mischief::Late { until } = rule.mischief else { return None };
+        line.starts_with(until).then(|| self.held.lock().unwrap().take()).flatten()
     }
 
     /// The platform's whole answer.
@@ -165,7 +194,7 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
         Mischief::Status429 => {
             whole("429 Too Many Requests", "retry-after: 1\r\n", "{\"error\":\"slow down\"}")
         }
-        Mischief::Reset => {
+        Mischief::Reset | Mischief::Late { .. } => {
             client.set_zero_linger()?;
             return Ok(());
         }

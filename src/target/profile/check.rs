@@ -122,7 +122,7 @@ impl Check<'_> {
                 let hint = "of a server that is started, the address is `server: {url: …}`";
                 self.error("address-twice", url.span, "there is a `server` and a `base_url`", Some(hint));
             }
-            (None, None) if node.get(SERVER).is_none() && node.get("base_url").is_none() => {
+            (None, None) if absent(node, SERVER) && absent(node, "base_url") => {
                 let hint =
                     "`server: {command: […], url: …}` starts one, `base_url: http://…` names one that runs";
                 self.error("missing-field", top, "a profile needs `server` or `base_url`", Some(hint));
@@ -384,6 +384,11 @@ impl Check<'_> {
             self.problems.push(problem);
         }
     }
+}
+
+/// A key without a value is as good as none.
+fn absent(node: &Node, key: &str) -> bool {
+    node.get(key).is_none_or(|value| matches!(value.kind, Kind::Null))
 }
 
 /// Lower-case words with dashes.

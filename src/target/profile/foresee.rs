@@ -1,17 +1,17 @@
 //! What a profile would do, known before it does anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::model::{Part, Probe, Profile, Starts};
+use super::model::{Part, Probe, Profile, SERVER, Starts};
 use super::ready::{masked, shown};
 use super::saas;
 use super::values::Values;
 use crate::domain::time;
 use crate::redact::is_credential_field;
 use crate::scenario::template::{Template, TemplateError};
-use crate::source::Problem;
+use crate::source::{Problem, Span};
 
 /// What one part would be; secrets are words.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -36,6 +36,19 @@ pub struct Foreseen {
     pub stop: String,
 }
 
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct Outlook {
+    /// What would be started, in its order.
+    pub parts: Vec<Foreseen>,
+    /// Where the target would answer.
+    pub base_url: Option<String>,
+    /// Values of inputs.
+    pub inputs: BTreeMap<String, String>,
+    /// Inputs whose value depends on what is picked or made.
+    pub not_yet: BTreeSet<String>,
+}
+
 /// What is wrong with templates, each once.
 struct Render<'a> {
     profile: &'a Profile,
@@ -54,12 +67,24 @@ impl Render<'_> {
                 }
                 _ => Problem::error("profile::template", error.to_string()),
             };
-            let problem = problem.at(&self.profile.source, template.span, "looked up here");
-            if !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
+            self.problem(problem.at(&self.profile.source, template.span, "looked up here"));
             String::new()
         })
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Where the target answers is asked by HTTP.
+    fn address(&mut self, url: &str, span: Span) {
+        if self.problems.is_empty() && !(url.starts_with("http://") || url.starts_with("https://")) {
+            let problem = Problem::error("profile::address", format!("`{}` is no address", shown(url)));
+            let problem = problem.at(&self.profile.source, span, "where the server answers");
+            self.problem(problem.hint("write http://… or https://…"));
+        }
     }
 
     fn all<'t>(&mut self, templates: impl IntoIterator<Item = &'t Template>) -> Vec<String> {
@@ -69,6 +94,9 @@ impl Render<'_> {
     fn part(&mut self, part: &Part) -> Foreseen {
         let given = self.values.given(part).map(|(name, value)| (name.to_owned(), value.to_owned()));
         if let Some((name, url)) = given {
+            if part.name == SERVER {
+                self.address(&url, part.span);
+            }
             self.values.set_url(&part.name, shown(&url));
             return Foreseen {
                 part: part.name.clone(),
@@ -80,6 +108,9 @@ impl Render<'_> {
         let url = part.url.as_ref().map(|t| self.text(t));
         if let Some(url) = &url {
             self.values.set_url(&part.name, url.clone());
+            if part.name == SERVER {
+                self.address(url, part.url.as_ref().map_or(part.span, |t| t.span));
+            }
         }
         let (kind, argv) = match &part.starts {
             Starts::Nothing => {
@@ -145,17 +176,29 @@ fn is_word(text: &str) -> bool {
     text.starts_with('<') && text.ends_with('>') && text.matches('<').count() == 1
 }
 
-/// What would be started, in its order.
+/// What would be started, and what scenarios would be told.
 ///
 /// # Errors
 /// Variables that are not set, and servers that would call production.
-pub fn foresee(profile: &Profile, env: &BTreeMap<String, String>) -> Result<Vec<Foreseen>, Vec<Problem>> {
+pub fn foresee(profile: &Profile, env: &BTreeMap<String, String>) -> Result<Outlook, Vec<Problem>> {
     let mut render = Render { profile, values: Values::foreseen(profile, env), problems: Vec::new() };
     render.all(profile.images.iter().flat_map(|tag| [&tag.image, &tag.tag]));
     let parts = profile.parts.iter().map(|part| render.part(part)).collect();
-    render.all(
-        [&profile.base_url, &profile.admin_token, &profile.org, &profile.provider].into_iter().flatten(),
-    );
-    render.all(profile.inputs.values());
-    if render.problems.is_empty() { Ok(parts) } else { Err(render.problems) }
+    let base_url = profile.base_url.as_ref().map(|template| {
+        let url = render.text(template);
+        render.address(&url, template.span);
+        url
+    });
+    let base_url = base_url.or_else(|| render.values.get("server.url").map(str::to_owned));
+    let base_url = base_url.map(|url| masked(&url));
+    render.all([&profile.admin_token, &profile.org, &profile.provider].into_iter().flatten());
+    let inputs = profile.inputs.iter().map(|(name, value)| (name.clone(), render.text(value))).collect();
+    let fixed = Values::new(env);
+    let not_yet = profile.inputs.iter().filter(|(_, value)| !fixed.settles(value));
+    let not_yet = not_yet.map(|(name, _)| name.clone()).collect();
+    if render.problems.is_empty() {
+        Ok(Outlook { parts, base_url, inputs, not_yet })
+    } else {
+        Err(render.problems)
+    }
 }

@@ -1,8 +1,10 @@
 //! Brings up what a profile says, and down again in every ending.
 
+mod contain;
 pub mod down;
 mod prepare;
 mod start;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -62,6 +64,10 @@ pub struct Lane {
     up: Vec<Up>,
     /// Of our image tags, shares and folders, in the order of their making.
     made: Vec<(Entry, Made)>,
+    /// A command was run: something of it may live on.
+    ran: bool,
+    /// The target itself was started here and is stopped.
+    server_stopped: bool,
     /// What ended by itself.
     died: watch::Sender<Died>,
     /// What ends from now on was stopped.
@@ -84,6 +90,8 @@ struct Up {
     entry: Entry,
     log: PartLog,
     runs: Runs,
+    /// The engine did not say whether it made it.
+    unsure: bool,
 }
 
 enum Runs {
@@ -103,7 +111,8 @@ impl Runs {
 /// What is taken away when everything is down.
 enum Made {
     Folder(PathBuf),
-    Tag(String),
+    /// A name, and the image that it was given to.
+    Tag(String, String),
     Network,
 }
 
@@ -140,6 +149,8 @@ impl Lane {
             engine: None,
             up: Vec::new(),
             made: Vec::new(),
+            ran: false,
+            server_stopped: false,
             died: watch::channel(Died::default()).0,
             stopping: CancellationToken::new(),
         };
@@ -180,34 +191,6 @@ impl Lane {
         }
     }
 
-    /// What templates look up.
-    pub fn values(&self) -> &Values {
-        &self.values
-    }
-
-    /// Where the target answers; empty while that depends on the engine.
-    pub fn base_url(&self) -> String {
-        let own = self.setup.profile.base_url.as_ref().and_then(|url| url.render(&self.values).ok());
-        own.or_else(|| self.values.get("server.url").map(str::to_owned)).unwrap_or_default()
-    }
-
-    /// The admin token that the profile says.
-    pub fn admin_token(&self) -> Option<Secret> {
-        let token = self.setup.profile.admin_token.as_ref()?.render(&self.values).ok()?;
-        self.setup.log.redactor().register("ADMIN_TOKEN", &token);
-        Some(Secret::new(token)).filter(|t| !t.is_empty())
-    }
-
-    /// The organisation that the profile says.
-    pub fn org(&self) -> Option<String> {
-        self.setup.profile.org.as_ref()?.render(&self.values).ok().filter(|org| !org.is_empty())
-    }
-
-    /// The provider that the profile says.
-    pub fn provider(&self) -> Option<String> {
-        self.setup.profile.provider.as_ref()?.render(&self.values).ok().filter(|url| !url.is_empty())
-    }
-
     /// What the server prints, when it was started here.
     pub fn server_log(&self) -> Option<PartLog> {
         self.up.iter().find(|up| up.name == SERVER).map(|up| up.log.clone())
@@ -221,6 +204,11 @@ impl Lane {
     /// Whether the target itself was started here and has ended by itself.
     pub fn server_died(&self) -> bool {
         self.died.borrow().server
+    }
+
+    /// Whether the target itself was started here and was stopped by [`Lane::down`].
+    pub fn server_stopped(&self) -> bool {
+        self.server_stopped
     }
 
     /// Brings everything up, in the file's order; what was started stays until [`Lane::down`].

@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{self, Pid, WaitId, WaitIdOptions};
 use tokio::sync::watch;
 
 use super::books::STARTED_BY;
-use super::model::{Signal, Stop};
+use super::model::Signal;
 use super::part_log::PartLog;
 use crate::docker::owner::Owner;
 use crate::run::clock;
@@ -125,19 +125,35 @@ impl Process {
         let _ = self.ended.wait_for(Option::is_some).await;
     }
 
-    /// Asks it to end, waits for so long, kills what is left of its group; says how it ended.
-    pub async fn stop(&mut self, stop: Stop) -> String {
+    /// Asks it to end, kills what is left of its group when patience is over; says how it ended.
+    ///
+    /// # Errors
+    /// Something of it refuses to be killed.
+    pub async fn stop(
+        &mut self,
+        signal: Signal,
+        patience: impl Future<Output = ()>,
+    ) -> Result<String, String> {
         if self.ended.borrow().is_none() {
             // It may end in this moment.
-            let _ = process::kill_process(self.group, system(stop.signal));
-            let until = Instant::now() + stop.grace;
+            let _ = process::kill_process(self.group, system(signal));
             tokio::select! {
                 () = self.wait() => {}
-                () = clock::sleep_until(until) => {}
+                () = patience => {}
             }
         }
+        self.finish().await
+    }
+
+    /// Kills what is left of its group; says how it ended.
+    ///
+    /// # Errors
+    /// Something of it refuses to be killed.
+    pub async fn finish(&mut self) -> Result<String, String> {
+        let members = Owner::group(self.child.id());
         self.end();
-        self.how()
+        await_end(&members).await?;
+        Ok(self.how())
     }
 
     /// How it ended.
@@ -151,12 +167,12 @@ impl Process {
     }
 
     /// Kills the group and reaps.
-    pub fn end(&mut self) {
+    fn end(&mut self) {
         if self.status.is_none() {
             // Nothing may be left of it.
-            let killed = process::kill_process_group(self.group, process::Signal::KILL);
+            let _ = process::kill_process_group(self.group, process::Signal::KILL);
             // What belongs to another user (sudo) refuses the signal: waiting for it would never end.
-            if killed != Err(rustix::io::Errno::PERM) {
+            if process::kill_process(self.group, process::Signal::KILL) != Err(rustix::io::Errno::PERM) {
                 self.status = self.child.wait().ok();
             }
         }
@@ -187,40 +203,108 @@ fn system(signal: Signal) -> process::Signal {
     }
 }
 
+/// What is killed is gone within this, unless it refuses.
+const GONE: Duration = Duration::from_secs(2);
+/// Between two looks at what was signalled.
+const LOOK: Duration = Duration::from_millis(10);
+/// Something that starts others faster than they are ended is given up after so many rounds.
+const ROUNDS: usize = 5;
+
 /// Ends a process that an earlier run left, and what is in its group; says whether there was one. Its number
 /// may belong to somebody else by now: the time of its start tells.
-pub async fn end_left(owner: &Owner, grace: Duration) -> bool {
+///
+/// # Errors
+/// It refuses to be killed.
+pub async fn end_left(owner: &Owner, grace: Duration) -> Result<bool, String> {
     if owner.lives() != Some(true) {
-        return false;
+        return Ok(false);
     }
-    let members = Owner::group(owner.pid());
-    signal(owner, process::Signal::TERM);
-    let until = Instant::now() + grace;
-    while owner.lives() == Some(true) && Instant::now() < until {
-        clock::sleep(Duration::from_millis(20)).await;
+    let mut all = Owner::group(owner.pid());
+    all.retain(|member| member != owner);
+    all.push(owner.clone());
+    // Who may not be asked to end is not waited for.
+    if signal(owner, process::Signal::TERM) {
+        tokio::select! {
+            () = gone(std::slice::from_ref(owner)) => {}
+            () = clock::sleep(grace) => {}
+        }
     }
-    for left in members.iter().chain([owner]) {
+    for left in &all {
         signal(left, process::Signal::KILL);
     }
-    true
+    await_end(&all).await.map(|()| true)
 }
 
-/// Ends every process that carries a run's mark, also one that has left its group; gives their number.
-pub async fn end_marked(run: &str, grace: Duration) -> usize {
-    let mut ended = 0;
-    for owner in Owner::with_variable(STARTED_BY, run) {
-        ended += usize::from(end_left(&owner, grace).await);
+/// What came of ending everything that carries a run's mark.
+#[derive(Debug, Default)]
+pub struct Marked {
+    /// How many were ended.
+    pub ended: usize,
+    /// What refused.
+    pub left: Vec<Owner>,
+}
+
+/// Ends every process that carries a run's mark, also one that has left its group: all are asked at once, and
+/// killed when patience is over.
+pub async fn end_marked(run: &str, patience: impl Future<Output = ()>) -> Marked {
+    let mut marked = Marked::default();
+    let asked = Owner::with_variable(STARTED_BY, run);
+    if asked.is_empty() {
+        return marked;
     }
-    ended
+    marked.ended = asked.len();
+    let asked: Vec<Owner> = asked.into_iter().filter(|owner| signal(owner, process::Signal::TERM)).collect();
+    tokio::select! {
+        () = gone(&asked) => {}
+        () = patience => {}
+    }
+    for _ in 0..ROUNDS {
+        // What was started meanwhile is among them.
+        marked.left = kill_marked(run);
+        if marked.left.is_empty() || await_end(&marked.left).await.is_err() {
+            break;
+        }
+    }
+    marked.left.retain(|owner| owner.lives() == Some(true));
+    marked.ended = marked.ended.saturating_sub(marked.left.len());
+    marked
 }
 
-/// Sends a signal to exactly this process, if it still runs.
-fn signal(owner: &Owner, signal: process::Signal) {
+/// Kills every process that carries a run's mark at once; gives them.
+pub fn kill_marked(run: &str) -> Vec<Owner> {
+    let marked = Owner::with_variable(STARTED_BY, run);
+    for owner in &marked {
+        signal(owner, process::Signal::KILL);
+    }
+    marked
+}
+
+/// Waits until none of them runs.
+async fn gone(owners: &[Owner]) {
+    while owners.iter().any(|owner| owner.lives() == Some(true)) {
+        clock::sleep(LOOK).await;
+    }
+}
+
+/// Waits for the end of what was killed; names what refuses.
+async fn await_end(killed: &[Owner]) -> Result<(), String> {
+    if tokio::time::timeout(GONE, gone(killed)).await.is_ok() {
+        return Ok(());
+    }
+    let left = killed.iter().filter(|owner| owner.lives() == Some(true));
+    let left: Vec<String> = left.map(|owner| owner.pid().to_string()).collect();
+    match left.as_slice() {
+        [] => Ok(()),
+        [one] => Err(format!("process {one} refuses to be killed")),
+        some => Err(format!("processes {} refuse to be killed", some.join(", "))),
+    }
+}
+
+/// Sends a signal to exactly this process, if it still runs; says whether it was taken.
+fn signal(owner: &Owner, signal: process::Signal) -> bool {
     let pid = i32::try_from(owner.pid()).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid.filter(|_| owner.lives() == Some(true)) {
-        // It may end in this moment.
-        let _ = process::kill_process(pid, signal);
-    }
+    // It may end in this moment.
+    pid.filter(|_| owner.lives() == Some(true)).is_some_and(|pid| process::kill_process(pid, signal).is_ok())
 }
 
 #[cfg(test)]

@@ -49,8 +49,8 @@ mod tests {
     #[test]
     fn they_can_be_planned_with_an_empty_environment() {
         for profile in profiles() {
-            let parts = foresee(&profile, &BTreeMap::new()).unwrap();
-            assert_eq!(parts.last().unwrap().part, "server");
+            let outlook = foresee(&profile, &BTreeMap::new()).unwrap();
+            assert_eq!(outlook.parts.last().unwrap().part, "server");
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::model::{Part, Profile};
 use crate::redact::is_credential_field;
-use crate::scenario::template::Scope;
+use crate::scenario::template::{Scope, Template};
 
 /// Names and values.
 #[derive(Clone, Default)]
@@ -58,6 +58,13 @@ impl Values {
     /// A value.
     pub fn get(&self, path: &str) -> Option<&str> {
         self.known.get(path).map(String::as_str)
+    }
+
+    /// Whether nothing that comes later changes a text: everything that it looks up is known, or a variable.
+    pub fn settles(&self, template: &Template) -> bool {
+        template.paths().iter().all(|path| {
+            path.first().is_some_and(|root| root == "env") || self.known.contains_key(&path.join("."))
+        })
     }
 
     /// A variable that is set.

@@ -1,7 +1,8 @@
 //! What is expected of containers, what happens to them, and what it is called.
 
 use super::{all_passed, docker, engine};
-use crate::harness::{Output, of_kind, word};
+use crate::engine_proxy::{EngineProxy, Silence};
+use crate::harness::{Harness, Output, of_kind, word};
 
 /// A scenario that fails on purpose: its body after the create.
 pub(super) fn red(body: &str) -> String {
@@ -76,6 +77,32 @@ fn a_container_that_dies_is_named_by_its_cause() {
         assert_eq!(mechanism_of(&output), mechanism, "{}", output.stderr);
     }
     held.as_before("after reds");
+}
+
+/// The neighbour that asks is removed when its answer is known, and the answer does not wait for that.
+#[test]
+fn an_answer_from_inside_does_not_wait_for_the_removal() {
+    let Some(held) = engine() else { return };
+    let silence = Silence { method: "DELETE", about: "/lifecycle-probe-", reaches: true, closes: false };
+    let Some(proxy) = EngineProxy::before(&held.engine, silence) else { return };
+    let pause = "  - container: { workspace: ws, action: pause }\n";
+    let asks = "  - expect: { container_of: ws, state: running, within: 1ms }\n";
+    let run = docker().scenario(&red(&format!("{CREATE}{ONLINE}{pause}{asks}")));
+    let output = run.env("DOCKER_HOST", &proxy.host).run();
+    assert_eq!(proxy.met(), 1, "{}", output.stderr);
+    tells(&output, "asked from its network:");
+    tells(&output, "answered 200");
+    held.as_before("after a removal of which nobody heard");
+}
+
+/// What evidence runs inside says within its time that nobody answers.
+#[test]
+fn a_probe_of_a_silent_address_is_told_in_time() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/health", silent.local_addr().unwrap());
+    let output = Harness::new().args(["probe", &url]).run().exit(3);
+    let output = output.stdout_has("\"answered\":false");
+    assert!(output.stdout.contains("1.50 s"), "{}", output.stdout);
 }
 
 /// After the restart the old container goes on with its heartbeats, so that the row turns online by them.

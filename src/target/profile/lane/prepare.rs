@@ -49,9 +49,14 @@ impl Lane {
                 let hint = "the profile's `images` only gives names that are free: write ${run.id} into it";
                 return Err(OpenError::new(format!("there is an image {further} already"), &[hint]));
             }
-            let entry = self.books.intend(IMAGE_TAG, &further);
-            self.made.push((entry, Made::Tag(further.clone())));
-            engine.tag(&image, &further).await?;
+            let id = engine.image_id(&image).await?.ok_or_else(|| {
+                OpenError::new(format!("the image {image} is gone"), &["somebody removed it just now"])
+            })?;
+            let mut entry = self.books.intend(IMAGE_TAG, &further);
+            // Known before it is asked for: the name is ours only while it points there.
+            self.books.own(&mut entry, &id);
+            self.made.push((entry, Made::Tag(further.clone(), id.clone())));
+            engine.tag(&id, &further).await?;
         }
         Ok(())
     }

@@ -7,16 +7,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
-use tokio::sync::watch;
 
 use super::{Failed, Lane, Runs, SHOWN, Up};
-use crate::docker::{Action, ContainerSpec, names, owned};
+use crate::docker::{ContainerSpec, names, owned};
 use crate::domain::time;
 use crate::event::PartState;
 use crate::run::clock;
 use crate::scenario::template::Template;
 use crate::target::docker;
-use crate::target::profile::books::{CONTAINER, PROCESS, STARTED_BY, container_name};
+use crate::target::profile::books::{PROCESS, STARTED_BY, container_name};
 use crate::target::profile::model::{Part, Probe, Ready, SERVER, Starts};
 use crate::target::profile::part_log::PartLog;
 use crate::target::profile::process::{Process, Spec, User};
@@ -174,6 +173,7 @@ impl Lane {
 
     fn spawn(&mut self, part: &Part, spec: &Spec, log: PartLog) -> Result<(), Failed> {
         let mut entry = self.books.intend(PROCESS, &part.name);
+        self.ran = true;
         let process = match Process::spawn(spec, &log) {
             Ok(process) => process,
             Err(error) => {
@@ -190,46 +190,7 @@ impl Lane {
             entry,
             log,
             runs: Runs::Process(process),
-        });
-        Ok(())
-    }
-
-    async fn contain(&mut self, part: &Part, spec: &ContainerSpec, log: PartLog) -> Result<(), Failed> {
-        let Some(engine) = self.engine.clone() else { return Err(Failed::new("there is no engine")) };
-        let entry = self.books.intend(CONTAINER, &spec.name);
-        let failed = |e: crate::docker::EngineError| Failed::new(e.what);
-        let (tell, ended) = watch::channel(None);
-        // It is known by its name before it is asked for: an interrupt removes what comes of it.
-        let runs = Runs::Container(spec.name.clone(), ended);
-        self.up.push(Up { name: part.name.clone(), stop: part.stop, entry, log: log.clone(), runs });
-        let id = match engine.create(spec).await {
-            Ok(id) => id,
-            Err(error) => {
-                if let Some(up) = self.up.pop() {
-                    self.books.release(&up.entry, "never made");
-                }
-                return Err(failed(error));
-            }
-        };
-        if let Some(up) = self.up.last_mut() {
-            self.books.own(&mut up.entry, &id);
-        }
-        engine.act(&id, Action::Start).await.map_err(failed)?;
-        let redactor = self.setup.log.redactor().clone();
-        let followed = log.clone();
-        tokio::spawn(async move {
-            // A log that breaks off is no end: the engine is asked.
-            let _ = engine.follow(&id, &redactor, |lines| followed.add(lines)).await;
-            let how = loop {
-                match engine.inspect(&id).await {
-                    Ok(Some(there)) if there.running => clock::sleep(Duration::from_millis(250)).await,
-                    Ok(Some(there)) => break format!("exit status {}", there.exit_code),
-                    Ok(None) => break "it was removed".to_owned(),
-                    Err(error) => break error.what,
-                }
-            };
-            // Nobody may be listening any more.
-            let _ = tell.send(Some(how));
+            unsure: false,
         });
         Ok(())
     }
@@ -260,9 +221,11 @@ impl Lane {
         self.spawn(part, &spec, log.clone())?;
         let Some(mut ended) = self.up.last().map(|up| up.runs.ended()) else { return Ok(()) };
         let in_time = tokio::time::timeout(COMMAND, ended.wait_for(Option::is_some)).await.is_ok();
-        let Some(mut up) = self.up.pop() else { return Ok(()) };
-        let Runs::Process(process) = &mut up.runs else { return Ok(()) };
-        process.end();
+        let Some(Runs::Process(process)) = self.up.last_mut().map(|up| &mut up.runs) else { return Ok(()) };
+        // What refuses stays among what is up: it is tried again when everything goes.
+        process.finish().await.map_err(Failed::new)?;
+        let Some(up) = self.up.pop() else { return Ok(()) };
+        let Runs::Process(process) = &up.runs else { return Ok(()) };
         self.books.release(&up.entry, "clean-up");
         if in_time && process.exit_code() == Some(0) {
             return Ok(());

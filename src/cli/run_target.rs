@@ -1,0 +1,185 @@
+//! `lifecycle run`: from a target that is opened to one that is closed, with everything that runs in between.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::failure::CliError;
+use super::run::Work;
+use super::run_profile::{self, Had};
+use crate::docker::Engine;
+use crate::engine::context::RunContext;
+use crate::engine::dispatcher::{self, Signals};
+use crate::engine::plan::{self, InputSources};
+use crate::event::{EventKind, Log, RunFinished};
+use crate::platform::stream;
+use crate::run::cancel::Cancel;
+use crate::run::folder::RunFolder;
+use crate::run::ledger::{Home, Ledger};
+use crate::run::poller::Poller;
+use crate::scenario::Scenario;
+use crate::scenario::model::Capability;
+use crate::target::profile::lane::{Died, Lane};
+use crate::target::{self, TargetFacts};
+
+/// The pieces of one run, each made once.
+pub(super) struct Pieces<'a> {
+    pub log: &'a Log,
+    pub folder: &'a RunFolder,
+    pub tail: &'a str,
+    pub seed: u64,
+    pub began: Instant,
+}
+
+/// Opens the target, which a profile may have to bring up first.
+async fn open(
+    settings: &mut target::Settings,
+    sources: &mut InputSources,
+    lane: Option<&mut Lane>,
+) -> Result<target::Target, target::OpenError> {
+    if let Some(lane) = lane {
+        run_profile::up(lane, settings, sources).await?;
+    }
+    target::open(settings).await
+}
+
+impl Work<'_> {
+    /// Brings up, opens, runs, closes; gives what is left beside how it ended.
+    pub(super) async fn at_target(
+        &mut self,
+        scenarios: &[Arc<Scenario>],
+        mut lane: Option<&mut Lane>,
+        pieces: &Pieces<'_>,
+        signals: &mut Signals,
+    ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
+        let early = match &lane {
+            Some(_) => "interrupted while the profile was brought up",
+            None => "interrupted before anything was made",
+        };
+        let opened = tokio::select! {
+            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut()) => opened.map_err(CliError::from),
+            code = signals.interrupted() => Err(CliError::new(code, early)),
+        };
+        let mut target = match opened {
+            Ok(target) => target,
+            Err(error) => return (Err(error), Vec::new(), None),
+        };
+        if let Some(admin) = &target.api.admin {
+            pieces.log.redactor().register("ADMIN_TOKEN", admin.expose());
+        }
+        let died = lane.as_deref().map(Lane::died);
+        target.facts.log = lane.and_then(|lane| lane.server_log());
+        let ended = self.with_target(scenarios, &target, pieces, died, signals).await;
+        let left = target.close().await;
+        for what in &left {
+            // A terminal that is gone cannot be told.
+            let _ =
+                self.shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"));
+        }
+        match ended {
+            Ok((finished, had)) => (Ok(finished), left, Some(had)),
+            Err(error) => (Err(error), left, None),
+        }
+    }
+
+    async fn with_target(
+        &self,
+        scenarios: &[Arc<Scenario>],
+        target: &target::Target,
+        pieces: &Pieces<'_>,
+        died: Option<watch::Receiver<Died>>,
+        signals: &mut Signals,
+    ) -> Result<(RunFinished, Had), CliError> {
+        let Pieces { log, folder, tail, seed, began } = *pieces;
+        let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
+            .map_err(CliError::problems)?;
+        if self.profile.is_some() {
+            log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));
+        } else {
+            let identity =
+                self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
+            log.emit(EventKind::RunStarted(Box::new(identity)));
+        }
+        for drift in &target.facts.drift {
+            log.emit(EventKind::Warning { scenario: None, text: format!("drift: {drift}") });
+        }
+        if target.identity.insecure {
+            log.emit(EventKind::Warning {
+                scenario: None,
+                text: "TLS certificates are not verified (--insecure)".into(),
+            });
+        }
+        let poller = Poller::start(Box::new(target.api.clone()));
+        if target.facts.capabilities.contains(&Capability::Events) {
+            stream::follow(target.api.clone(), poller.clone(), target.stop.clone()).await;
+        }
+        let home = Home {
+            base_url: target.api.base_url.clone(),
+            org: target.api.org.clone(),
+            credential: "ADMIN_TOKEN".into(),
+        };
+        let context = Arc::new(RunContext {
+            run: folder.run.clone(),
+            tail: tail.to_owned(),
+            log: log.clone(),
+            api: target.api.clone(),
+            poller,
+            ledger: Ledger::new(log.clone(), home),
+            cancel: Cancel::new(),
+            target: target.facts.clone(),
+            catalogue: Arc::clone(&self.library.catalogue),
+            allowlist: self.library.allowlist.clone(),
+            env: self.shell.env.vars().clone(),
+            root: Mutex::new(None),
+            hmac_key: rand::rng().random(),
+            seed,
+            known: self.known.clone(),
+            exclusive: self.args.exclusive,
+            destroy: self.args.destroy,
+        });
+        let jobs = self.jobs(&target.facts, log);
+        if let Some(engine) = target.facts.engine.clone() {
+            watch_engine(engine, context.poller.clone(), target.stop.clone());
+        }
+        if let Some(died) = died {
+            run_profile::watch(died, &context, target.stop.clone());
+        }
+        let options = dispatcher::Options { jobs, require_live: self.require_live };
+        let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
+        for text in ending.unseen(&context.known) {
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        let finished = ending.conclude(&context, self.require_live, began.elapsed());
+        Ok((finished, Had { ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
+    }
+
+    /// A server that limits requests is not asked by more scenarios at once than it can answer.
+    fn jobs(&self, facts: &TargetFacts, log: &Log) -> usize {
+        let wanted = self.args.jobs as usize;
+        let Some(limit) = facts.rate_limit else { return wanted };
+        let jobs = wanted.min((limit as usize / 100).max(1));
+        if jobs < wanted {
+            let text = format!("the server allows {limit} requests a minute: {jobs} scenarios at once");
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        jobs
+    }
+}
+
+/// An engine that does not answer any more takes every container with it: the run ends.
+fn watch_engine(engine: Engine, poller: Poller, stop: CancellationToken) {
+    const EVERY: Duration = Duration::from_secs(2);
+    const PATIENCE: Duration = Duration::from_secs(10);
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let mut silent = 0;
+        while silent < 3 {
+            crate::run::clock::sleep(EVERY).await;
+            let answer = tokio::time::timeout(PATIENCE, engine.ping()).await;
+            silent = if matches!(answer, Ok(Ok(()))) { 0 } else { silent + 1 };
+        }
+        poller.give_up("the container engine does not answer any more");
+    }));
+}

@@ -1,0 +1,113 @@
+//! Flags and environment → settings of a target.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Shell;
+use super::args::{QuirksArg, TargetArgs};
+use super::failure::CliError;
+use crate::domain::{ExitCode, Secret};
+use crate::http;
+use crate::models::catalogue::Catalogue;
+use crate::reference::faults::{ALL, FaultError, Faults};
+use crate::reference::options::Quirks;
+use crate::source::did_you_mean;
+use crate::target::{self, Kind};
+
+/// Flags and environment, as a target's settings.
+pub(crate) fn target_settings(
+    args: &TargetArgs,
+    shell: &Shell,
+    seed: Option<u64>,
+    catalogue: Arc<Catalogue>,
+) -> Result<target::Settings, CliError> {
+    let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
+        <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
+            let names = [Kind::Embedded.as_str(), Kind::Docker.as_str(), Kind::Live.as_str()];
+            CliError::new(
+                ExitCode::BadInput,
+                format!("LIFECYCLE_TARGET is `{text}`; {}", did_you_mean(text, names)),
+            )
+        })
+    });
+    let kind = match (args.target, named.transpose()?) {
+        (Some(kind), _) => kind,
+        (None, _) if args.base_url.is_some() => Kind::Live,
+        (None, Some(kind)) => kind,
+        (None, None) => Kind::Embedded,
+    };
+    let base_url = args.base_url.clone().or_else(|| shell.env.base_url().map(str::to_owned));
+    if kind == Kind::Live {
+        match &base_url {
+            None => {
+                return Err(CliError::new(ExitCode::BadInput, "a live target needs an address")
+                    .next("--base-url URL, or the variable BASE"));
+            }
+            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
+                return Err(CliError::new(
+                    ExitCode::BadInput,
+                    format!("`{url}` is no address: write http://… or https://…"),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let ca_cert = match &args.ca_cert {
+        Some(path) => Some(std::fs::read(path).map_err(|e| {
+            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", path.display()))
+        })?),
+        None => None,
+    };
+    let faults = faults(&args.faults)?;
+    Ok(target::Settings {
+        kind,
+        base_url,
+        admin_token: args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token()),
+        org: args.org_id.clone().or_else(|| shell.env.org().map(str::to_owned)),
+        http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
+        embedded: target::embedded::Settings {
+            time_scale: args.time_scale.unwrap_or(target::embedded::TIME_SCALE),
+            quirks: quirks(args.quirks),
+            faults: faults.clone(),
+            seed: seed.unwrap_or_default(),
+            ..target::embedded::Settings::default()
+        },
+        docker: target::docker::Settings {
+            engine: shell.env.docker(),
+            run: String::new(),
+            agent_image: args.agent_image.clone(),
+            allow_privileged: args.allow_privileged,
+            time_scale: args.time_scale.unwrap_or(target::docker::TIME_SCALE),
+            quirks: quirks(args.quirks),
+            faults,
+            seed: seed.unwrap_or_default(),
+            admin_token: None,
+            port: 0,
+        },
+        with_engine: args.docker,
+        provider: args.provider_url.clone(),
+        answers: args.answers,
+        declared: BTreeMap::new(),
+        patience: args.patience,
+        catalogue,
+    })
+}
+
+/// `--fault`, with the valid names where one is none.
+pub(crate) fn faults(names: &[String]) -> Result<Faults, CliError> {
+    Faults::parse(names).map_err(|error| {
+        let failure = CliError::new(ExitCode::BadInput, error.to_string());
+        match &error {
+            FaultError::Unknown(name) => failure.next(did_you_mean(name, ALL.iter().map(|info| info.name))),
+            _ => failure,
+        }
+    })
+}
+
+/// `--quirks` as the platform says it.
+pub(crate) fn quirks(arg: QuirksArg) -> Quirks {
+    match arg {
+        QuirksArg::Observed => Quirks::Observed,
+        QuirksArg::Intended => Quirks::Intended,
+    }
+}
