@@ -232,9 +232,10 @@ impl Work<'_> {
         };
         log.close();
         let reported = reporters.finish().await;
+        let ended = folder.path.clone();
         drop(folder);
         if let Some(keep) = self.args.keep_runs {
-            folder::prune(&self.shell.runs_dir, keep);
+            folder::prune(&self.shell.runs_dir, keep, &ended);
         }
         let code = code?;
         match reported {

@@ -154,11 +154,14 @@ pub(crate) async fn down(
             code = signals.interrupted() => code,
         };
         hurry.send_modify(|haste| *haste = haste.more());
-        if let Ok(finished) = ended
-            && !matches!(finished.exit, ExitCode::Interrupted | ExitCode::Terminated)
-        {
-            (finished.exit, finished.code) = (code, code.code());
-            finished.reason = "interrupted while the profile was brought down".to_owned();
+        let over = |code| matches!(code, ExitCode::Interrupted | ExitCode::Terminated);
+        match ended {
+            Ok(finished) if !over(finished.exit) => {
+                (finished.exit, finished.code) = (code, code.code());
+                finished.reason = "interrupted while the profile was brought down".to_owned();
+            }
+            Err(error) if !over(error.code) => error.code = code,
+            _ => {}
         }
     }
 }

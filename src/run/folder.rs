@@ -115,9 +115,11 @@ pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Removes the oldest runs beyond `keep`; never one that lives or still owns something.
-pub fn prune(runs: &Path, keep: usize) {
-    let folders = list(runs);
+/// Removes the oldest runs beyond `keep`; never one that lives or still owns something. Names tell seconds only, so
+/// the run that has just ended is said to be the newest.
+pub fn prune(runs: &Path, keep: usize, newest: &Path) {
+    let mut folders = list(runs);
+    folders.sort_by_key(|folder| folder.file_name() == newest.file_name());
     let excess = folders.len().saturating_sub(keep);
     for folder in folders.into_iter().take(excess) {
         if !is_live(&folder) && owns_nothing(&folder) {
@@ -161,7 +163,14 @@ mod tests {
         log.emit(EventKind::Intent(Intent { resource: "r1".into(), ..Intent::default() }));
         log.emit(EventKind::Released(Released { resource: "r1".into(), ..Released::default() }));
         drop(done);
-        prune(runs.path(), 0);
+        // Of two in one second the name of the later one may come first.
+        let ended = RunFolder::create(runs.path(), "0-ended").unwrap();
+        Log::create(&ended.path, Redactor::new()).unwrap();
+        let newest = ended.path.clone();
+        drop(ended);
+        prune(runs.path(), 1, &newest);
+        assert_eq!(list(runs.path()), ["0-ended", "1-live", "2-owing"].map(|name| runs.path().join(name)));
+        prune(runs.path(), 0, &newest);
         let left: Vec<PathBuf> = list(runs.path());
         assert_eq!(left, [runs.path().join("1-live"), runs.path().join("2-owing")]);
         assert!(is_live(&left[0]) && !is_live(&left[1]));

@@ -20,6 +20,7 @@ const SCENARIOS: &[(&str, &str)] = carried!("":
     "access/health.yaml",
     "access/hierarchy.yaml",
     "access/state.yaml",
+    "access/update.yaml",
     "create/defaults.yaml",
     "create/known-runtimes.yaml",
     "create/names.yaml",
