@@ -64,6 +64,7 @@ impl Library {
             None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
         };
         let mut wanted = Vec::new();
+        let mut only_paths = !selection.is_empty() && args.scenarios.is_none();
         for item in selection {
             let path = Path::new(item);
             let looks_like_path =
@@ -80,11 +81,18 @@ impl Library {
                     .next("`lifecycle list` shows the scenarios there are"));
                 }
                 files.extend(walk(path)?);
+            } else {
+                only_paths = false;
             }
             wanted.push(item.clone());
         }
-        let (fragment_files, scenario_files): (Vec<_>, Vec<_>) =
+        let (fragment_files, mut scenario_files): (Vec<_>, Vec<_>) =
             files.into_iter().partition(scenario::fragment::is_fragment);
+        if only_paths {
+            // Whoever names files only needs none of the shipped ones read.
+            let shipped = scenario::shipped();
+            scenario_files.retain(|file| !shipped.iter().any(|s| s.name == file.name));
+        }
         let shipped = scenario::shipped_fragment_files();
         let missing = shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text));
         let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
