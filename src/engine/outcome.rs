@@ -125,8 +125,8 @@ impl Failure {
             WaitEnd::TargetDead => FailureKind::Environment,
         };
         // A wait that never saw anything but errors says nothing about the product.
-        let blind = error.stats.polls > 0 && error.stats.errors == error.stats.polls;
-        let kind = if kind == FailureKind::Product && blind { FailureKind::Environment } else { kind };
+        let kind =
+            if kind == FailureKind::Product && error.stats.blind { FailureKind::Environment } else { kind };
         let how = match error.end {
             WaitEnd::TimedOut => "not in time",
             WaitEnd::Hopeless => "it cannot come any more",

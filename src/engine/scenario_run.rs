@@ -37,6 +37,7 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> ScenarioFinis
         context.run.log.emit(EventKind::Diagnosed(Box::new(found.clone())));
         diagnosis = Some(found);
     }
+    let body_failed = result.is_err();
     let mut result = result;
     if context.run.cancel.reason().is_none() && !context.scenario.finally.is_empty() {
         let mut last = context.clone();
@@ -44,8 +45,9 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> ScenarioFinis
         let finally = guarded(run_steps(&last, &context.scenario.finally, &locals, "")).await;
         result = result.and(finally);
     }
+    let body_failed = body_failed && result.is_err();
     context.background.cancel();
-    let finished = verdict(&context, instance, &result, diagnosis.as_ref(), took_ms);
+    let finished = verdict(&context, instance, &Ended { result, body_failed }, diagnosis.as_ref(), took_ms);
     context.run.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
     // A request that is under way may still make something: its answer comes before clean-up begins.
     tokio::select! {
@@ -87,10 +89,16 @@ async fn guarded(body: impl Future<Output = Result<(), Decisive>>) -> Result<(),
     }
 }
 
+/// How body and `finally` ended.
+struct Ended {
+    result: Result<(), Decisive>,
+    body_failed: bool,
+}
+
 fn verdict(
     context: &ScenarioContext,
     instance: &Instance,
-    result: &Result<(), Decisive>,
+    Ended { result, body_failed }: &Ended,
     diagnosis: Option<&Diagnosis>,
     took_ms: u64,
 ) -> ScenarioFinished {
@@ -141,7 +149,15 @@ fn verdict(
                 FailureKind::Inconclusive => Verdict::Inconclusive,
                 FailureKind::Product | FailureKind::Config => Verdict::Failed,
             };
-            if let (Verdict::Failed | Verdict::Inconclusive, Some(expected)) = (finished.verdict, expected) {
+            // A known issue of the product is not what a broken machine, a bad file or `finally` shows.
+            let of_product = !matches!(class, Class::Infra | Class::Harness)
+                && decisive.failure.kind != FailureKind::Config
+                && *body_failed;
+            let named = expected.and_then(|e| e.mechanism.as_deref());
+            let by_name = named.is_some() && named == diagnosis.map(|d| d.mechanism.as_str());
+            if let (Verdict::Failed | Verdict::Inconclusive, Some(expected)) = (finished.verdict, expected)
+                && (of_product || by_name)
+            {
                 let by = diagnosis.map(|d| d.mechanism.as_str());
                 match &expected.mechanism {
                     Some(wanted) if Some(wanted.as_str()) != by => {

@@ -598,6 +598,9 @@ pub struct WaitStats {
     pub longest_gap_ms: u64,
     /// Woken early by the event stream.
     pub woken: u64,
+    /// Nothing was seen, or nothing at the end: it says nothing about the platform.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blind: bool,
 }
 
 /// What was gathered about a failure.

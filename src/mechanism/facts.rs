@@ -101,7 +101,10 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("wait.polls", Shape::Number, "how often the wait looked"),
     deep("wait.errors", Shape::Number, "how many looks failed"),
     deep("wait.last_error", Shape::Text, "the last error of a look, the whole chain of causes"),
-    one_of(deep("wait.blind", Shape::Text, "every look of the wait failed"), YES_NO),
+    one_of(
+        deep("wait.blind", Shape::Text, "no look of the wait, or none at its end, showed anything"),
+        YES_NO,
+    ),
     deep("record", Shape::Map, "the stored row: single read and admin list, merged"),
     deep("url.host", Shape::Text, "host of the row's URL"),
     one_of(

@@ -39,6 +39,21 @@ pub fn auth_token(body: &Value) -> Option<&str> {
     [top, inner].into_iter().find(|t| !t.is_empty())
 }
 
+/// Whether a record says that it is of another workspace than the one that was asked for.
+pub fn is_anothers(record: &Value, id: &str) -> bool {
+    let said = text(record, "id");
+    !said.is_empty() && !said.eq_ignore_ascii_case(id)
+}
+
+/// The elements of a list: an array, or the `null` that Go makes of an empty one; nothing else is one.
+pub fn list(body: Option<&Value>) -> Option<&[Value]> {
+    match body? {
+        Value::Array(items) => Some(items),
+        Value::Null => Some(&[]),
+        _ => None,
+    }
+}
+
 /// What a reply of an agent is (scenarios §6 lists the shapes that exist).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -149,6 +164,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_list_is_an_array_and_a_record_is_of_its_id() {
+        for (body, length) in [
+            (json!([1, 2]), Some(2)),
+            (json!([]), Some(0)),
+            (Value::Null, Some(0)),
+            (json!({ "rows": [1] }), None),
+            (json!("x"), None),
+        ] {
+            assert_eq!(list(Some(&body)).map(<[Value]>::len), length, "{body}");
+        }
+        assert_eq!(list(None), None);
+        for (row, another) in
+            [(json!({ "id": "A-1" }), false), (json!({}), false), (json!({ "id": "b-1" }), true)]
+        {
+            assert_eq!(is_anothers(&row, "a-1"), another, "{row}");
+        }
+    }
 
     #[test]
     fn replies_of_every_shape() {

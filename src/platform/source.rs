@@ -17,7 +17,7 @@ impl Source for Api {
         let api = self.clone();
         async move {
             match api.client.send(&api.read(&id), deadline).await {
-                Ok(answer) => Look { pace: api.pace(&answer), seen: see(answer) },
+                Ok(answer) => Look { pace: api.pace(&answer), seen: see(&id, answer) },
                 Err(error) => Look { pace: Pace::default(), seen: unseen(&error) },
             }
         }
@@ -47,8 +47,11 @@ impl Source for Api {
     }
 }
 
-fn see(answer: Response) -> Seen {
+fn see(id: &str, answer: Response) -> Seen {
     match (answer.status, answer.json) {
+        (200, Some(record)) if record::is_anothers(&record, id) => Seen::Unavailable {
+            text: format!("asked for {id}, the answer is about {}", record::text(&record, "id")),
+        },
         (200, Some(record @ Value::Object(_))) if record.get("status").is_some_and(Value::is_string) => {
             Seen::Record(Arc::new(record))
         }

@@ -115,6 +115,11 @@ impl StatusJudge {
         }
         if self.wanted.status.contains(&status) {
             let url = record.get("url").and_then(Value::as_str).unwrap_or_default();
+            // Beside online, `paused` or `failed` may be wanted too: those have neither a URL nor an instance.
+            let is_up = |status: &Status| matches!(status, Status::Online | Status::Degraded);
+            if !is_up(&status) && self.wanted.status.iter().any(is_up) {
+                return Verdict::Ready(status);
+            }
             if self.wanted.url && url.is_empty() {
                 return Verdict::NotYet(format!("{status}, but without a URL"));
             }
@@ -179,6 +184,7 @@ mod tests {
             ..online()
         };
         let leaving = Wanted { status: vec![Status::Online], leaves: true, ..Wanted::default() };
+        let either = Wanted { status: vec![Status::Online, Status::Paused], ..online() };
         let gone = Wanted { status: vec![Status::Removed], ..Wanted::default() };
         let refused = || view(Seen::Refused { status: 401, text: "no".into() });
         let missing = || view(Seen::Gone { status: 410, text: "workspace removed".into() });
@@ -195,6 +201,8 @@ mod tests {
             ("401 ends it", online(), refused(), "never"),
             ("410 ends it", online(), missing(), "never"),
             ("410 is removed", gone, missing(), "ready"),
+            ("down, and that was wanted too", either.clone(), record("paused", ""), "ready"),
+            ("up, but without a URL", either, record("online", ""), "not yet"),
             ("still there", leaving.clone(), record("online", ""), "not yet"),
             ("left", leaving.clone(), record("offline", ""), "ready"),
             ("left for good", leaving, missing(), "ready"),

@@ -46,6 +46,9 @@ pub enum WaitEnd {
     TargetDead,
 }
 
+/// What was seen longer ago says nothing about now, when every look since has failed.
+pub const STALE: Duration = Duration::from_secs(8);
+
 /// The pause after a look: 5 ms, then 2 % of the time waited, at most a second; jittered by a tenth.
 pub fn pause(waited: Duration) -> Duration {
     let base = (waited / 50).clamp(Duration::from_millis(5), Duration::from_secs(1));
@@ -70,6 +73,7 @@ pub async fn until<T>(
     let mut stats = WaitStats::default();
     let mut last = "nothing was seen yet".to_owned();
     let mut last_good = began;
+    let mut seen_well = false;
     let mut wake: Option<Instant> = None;
     watch.want(began);
     let dead = watch.dead();
@@ -98,8 +102,10 @@ pub async fn until<T>(
             } else {
                 stats.longest_gap_ms = stats.longest_gap_ms.max(crate::domain::time::ms(now - last_good));
                 last_good = now;
+                seen_well = true;
             }
         }
+        stats.blind = !seen_well || (view.error().is_some() && now - last_good >= STALE);
         if view.is_some() {
             wake = None;
             let seen = match judge(&view) {

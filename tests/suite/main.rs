@@ -58,3 +58,4 @@ mod soak;
 mod transport;
 #[cfg(test)]
 mod transport_table;
+mod verdicts;

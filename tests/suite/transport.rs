@@ -106,8 +106,9 @@ steps:
   - create:    { as: ws, runtime: claude-code, model: auto }
   - await:     { workspace: ws, status: online, within: 60s }
   - terminate: ws
-  - await:     { workspace: ws, status: online, new_instance: true, within: 120s }
+  - hold:      { for: 120s }
   - await:     { workspace: ws, status: online, leaves: true, within: 20s }
+  - await:     { workspace: ws, status: online, new_instance: true, within: 120s }
 ";
 
 /// A platform that heals between two looks, and a server without a stream that would show it.

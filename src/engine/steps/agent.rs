@@ -190,7 +190,10 @@ pub async fn inbox(
             return Ok(Passed::with(answer::describe(&answer)));
         }
         answer::succeeded("inbox", &answer, &[200], None).map_err(|f| f.about(alias))?;
-        let mut rows = answer.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+        let Some(mut rows) = record::list(answer.json.as_ref()).map(<[Value]>::to_vec) else {
+            let text = format!("inbox: wanted a list, got {}", answer::describe(&answer));
+            return Err(answer::unwanted(&answer, text).about(alias));
+        };
         // Without a cursor the newest come first.
         if since.is_none() {
             rows.reverse();

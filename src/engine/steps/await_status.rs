@@ -22,7 +22,7 @@ use crate::scenario::model::Await;
 pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
-    let live = verb.status.iter().any(|s| matches!(s, Status::Online | Status::Degraded));
+    let live = verb.status.iter().any(is_up);
     // After an edge everything binds to the new instance, whether the step says so or not.
     let new_instance = verb.new_instance || (workspace.edge > 0 && workspace.managed && live && !verb.leaves);
     let wanted = Wanted {
@@ -39,6 +39,10 @@ pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> Ste
         context.update(alias, |w| w.edge_at = None);
     }
     Ok(passed)
+}
+
+fn is_up(status: &Status) -> bool {
+    matches!(status, Status::Online | Status::Degraded)
 }
 
 /// What is known of a workspace, or why nothing is.
@@ -70,7 +74,7 @@ pub async fn reach(
         format!("{alias} {}", wanted.text())
     };
     // The best evidence is asked for once the record says that the new instance may be there.
-    let leaves = wanted.leaves;
+    let (leaves, from) = (wanted.leaves, wanted.status.clone());
     let inspectable = new_instance && workspace.baseline.instance.is_some();
     let mut judge = StatusJudge::new(wanted);
     let mut watch = context.run.poller.watch(&workspace.id);
@@ -98,12 +102,13 @@ pub async fn reach(
                     context.observe(alias, row, if view.woken { "event" } else { "poll" });
                 }
                 only_evidence_lacks = false;
-                if leaves {
-                    if let Some(event) = left(context, &workspace) {
+                // Once an await has reached the instance of the last edge, that edge explains no absence any more.
+                if leaves && workspace.edge_at.is_some() {
+                    if let Some(event) = left(context, &workspace, &from) {
                         return Verdict::Ready(event);
                     }
-                    if let Some((status, new)) = view.record().and_then(|row| back(context, &workspace, row))
-                    {
+                    let row = view.record().filter(|_| from.iter().any(is_up));
+                    if let Some((status, new)) = row.and_then(|row| back(context, &workspace, row)) {
                         proof = new;
                         return Verdict::Ready(status);
                     }
@@ -184,14 +189,15 @@ pub async fn reach(
 }
 
 /// A state that was left and came back between two looks shows on the event stream.
-fn left(context: &ScenarioContext, workspace: &Workspace) -> Option<Status> {
+fn left(context: &ScenarioContext, workspace: &Workspace, from: &[Status]) -> Option<Status> {
     let events = context.run.poller.events_since(&workspace.id, workspace.baseline.edge_at?);
-    events.iter().find_map(|event| match event.kind.as_str() {
+    let mut entered = events.iter().filter_map(|event| match event.kind.as_str() {
         "WORKSPACE_OFFLINE" => Some(Status::Offline),
         "WORKSPACE_PROVISIONING" => Some(Status::Provisioning),
         "WORKSPACE_PROVISION_FAILED" => Some(Status::Failed),
         _ => None,
-    })
+    });
+    entered.find(|status| !from.contains(status))
 }
 
 /// The same without a stream: whoever is online by a new instance was not in between.

@@ -116,6 +116,10 @@ pub async fn merged_row(
         let text = format!("the row: {}", super::answer::describe(&answer));
         return Err(super::answer::unwanted(&answer, text));
     }
+    if answer.json.as_ref().is_some_and(|row| record::is_anothers(row, &workspace.id)) {
+        let said = super::answer::describe(&answer);
+        return Err(Failure::product(format!("the row: asked for {}, got another: {said}", workspace.id)));
+    }
     let mut merged = answer.json.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
     let row = context.row_of_list(step, &workspace.id).await;
     let row = row.map_err(|e| Failure::transport("read the list", &e))?;
@@ -221,8 +225,8 @@ async fn activity(
     let workspace = known(context, alias)?;
     let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
     let rows = match context.fetch(&step.look(), "activity", request).await {
-        Ok(answer) if answer.status == 200 => {
-            answer.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default()
+        Ok(answer) if answer.status == 200 && record::list(answer.json.as_ref()).is_some() => {
+            record::list(answer.json.as_ref()).unwrap_or_default().to_vec()
         }
         Ok(answer) => {
             return Ok(Look::NotYet(

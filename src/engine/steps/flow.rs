@@ -4,8 +4,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
+use rustix::process::Pid;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::await_status::known;
 use crate::domain::time;
@@ -16,6 +17,7 @@ use crate::event::EventKind;
 use crate::http::excerpt;
 use crate::platform::{Auth, record};
 use crate::run::clock;
+use crate::run::wait::STALE;
 use crate::scenario::model::{Exec, Hold};
 use crate::scenario::template::TemplateValue;
 
@@ -45,6 +47,8 @@ pub async fn hold(
         Some((workspace, statuses)) => Some((known(context, &workspace.name)?, statuses)),
         None => None,
     };
+    let mut last_good = None;
+    let mut last_bad = String::new();
     let every = (window / 20).clamp(Duration::from_millis(5), Duration::from_secs(1));
     loop {
         if let Some((workspace, statuses)) = &watched {
@@ -52,8 +56,10 @@ pub async fn hold(
                 Ok(ref answer)
                     if answer.status == 200
                         && let Some((row, status)) =
-                            answer.json.as_ref().and_then(|row| Some((row, record::status(row)?))) =>
+                            answer.json.as_ref().and_then(|row| Some((row, record::status(row)?)))
+                        && !record::is_anothers(row, &workspace.id) =>
                 {
+                    last_good = Some(Instant::now());
                     context.observe(&workspace.alias, row, "poll");
                     if !statuses.contains(&status) {
                         return Err(Failure::product(format!(
@@ -68,10 +74,18 @@ pub async fn hold(
                         .about(&workspace.alias));
                 }
                 // A look that fails says nothing about the status.
-                _ => {}
+                Ok(answer) => last_bad = super::answer::describe(&answer),
+                Err(error) => last_bad = error.text,
             }
         }
         let now = Instant::now();
+        if now >= end
+            && let Some((workspace, _)) = &watched
+            && last_good.is_none_or(|seen: Instant| now - seen > STALE.max(every * 2))
+        {
+            let text = format!("nobody could see whether {} held its status: {last_bad}", workspace.alias);
+            return Err(Failure::of(FailureKind::Environment, text).about(&workspace.alias));
+        }
         if now >= end {
             let short = match began {
                 Some(began) => platform_clock(context, step)
@@ -122,6 +136,25 @@ pub fn capture(
     Ok(Passed::default())
 }
 
+/// The processes of a command that has not ended; its own children too are ended with the step.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // One that is gone cannot be ended.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The beginning of an output. The rest is read too: a closed pipe would end the command.
+async fn keep(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut stream) = stream else { return };
+    let _ = (&mut stream).take(MAX_OUTPUT).read_to_end(kept).await;
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+}
+
 /// `exec:` a command without a shell, in a minimal environment, in a process group of its own.
 pub async fn exec(
     context: &ScenarioContext,
@@ -151,24 +184,19 @@ pub async fn exec(
     let mut child = command
         .spawn()
         .map_err(|e| Failure::of(FailureKind::Config, format!("exec: cannot run `{program}`: {e}")))?;
-    if let (Some(mut pipe), Some(text)) = (child.stdin.take(), stdin) {
-        // A command that does not read its input is judged by its exit code.
-        let _ = pipe.write_all(text.as_bytes()).await;
-    }
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let pipe = child.stdin.take();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let run = async {
-        let read_out = async {
-            if let Some(stdout) = stdout {
-                let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut out).await;
+        // While its output is read: a command that writes as it reads would block otherwise.
+        let write_in = async {
+            if let (Some(mut pipe), Some(text)) = (pipe, stdin) {
+                // A command that does not read its input is judged by its exit code.
+                let _ = pipe.write_all(text.as_bytes()).await;
             }
         };
-        let read_err = async {
-            if let Some(stderr) = stderr {
-                let _ = stderr.take(MAX_OUTPUT).read_to_end(&mut err).await;
-            }
-        };
-        tokio::join!(read_out, read_err);
+        tokio::join!(write_in, keep(stdout, &mut out), keep(stderr, &mut err));
         child.wait().await
     };
     let status = tokio::select! {
@@ -176,6 +204,7 @@ pub async fn exec(
         () = clock::sleep_until(step.deadline) => return Err(Failure::product(format!("exec: `{program}` did not end in time"))),
         () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled")),
     };
+    group.0 = None;
     let out = context.run.log.redactor().text(&String::from_utf8_lossy(&out)).into_owned();
     let err = context.run.log.redactor().text(&String::from_utf8_lossy(&err)).into_owned();
     if status.code() != Some(verb.code) {

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::outcome::{Failure, FailureKind};
+use crate::run::wait::STALE;
 
 /// A look with less time than this was cut off by the step's own end.
 const IN_EARNEST: Duration = Duration::from_secs(1);
-/// What was seen longer ago says nothing about now.
-const STALE: Duration = Duration::from_secs(8);
 
 /// What the looks of a step said last.
 #[derive(Default)]

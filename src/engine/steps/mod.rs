@@ -138,7 +138,13 @@ async fn run_step(
                 finish(context, &id, failure.outcome(), failure.message.clone(), began, more);
                 if again {
                     attempt += 1;
-                    clock::sleep(pause).await;
+                    tokio::select! {
+                        () = clock::sleep(pause) => {}
+                        () = context.stop.cancelled() => {
+                            failure.kind = FailureKind::Cancelled;
+                            return Err(Decisive { step: id, failure });
+                        }
+                    }
                     continue;
                 }
                 if advisory && failure.kind != FailureKind::Cancelled {

@@ -108,7 +108,10 @@ async fn stored_keys(
     let answer = context.fetch(step, "list secrets", context.run.api.request("GET", path, &auth)).await;
     let answer = answer.map_err(|e| Failure::transport("list secrets", &e))?;
     answer::succeeded("list secrets", &answer, &[200], None)?;
-    let rows = answer.json.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(rows) = record::list(answer.json.as_ref()) else {
+        let text = format!("list secrets: wanted a list, got {}", answer::describe(&answer));
+        return Err(answer::unwanted(&answer, text));
+    };
     let has = |key: &str| {
         rows.iter().any(|row| {
             record::text(row, "key") == key && row.get("has_value").and_then(Value::as_bool) != Some(false)

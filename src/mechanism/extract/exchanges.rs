@@ -56,8 +56,7 @@ fn transport(symptoms: &Symptoms, facts: &mut Facts) {
     }
     if let Some(wait) = &symptoms.wait {
         let answered = |error: &String| error.chars().take(3).all(|c| c.is_ascii_digit());
-        let blind = wait.stats.polls > 0 && wait.stats.errors == wait.stats.polls;
-        if blind || wait.end == "dead" {
+        if wait.stats.blind || wait.end == "dead" {
             errors.extend(wait.stats.last_error.clone().filter(|e| !answered(e)));
         }
     }

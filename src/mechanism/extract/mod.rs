@@ -79,7 +79,7 @@ fn waiting(symptoms: &Symptoms, facts: &mut Facts) {
     facts.set("wait.polls", wait.stats.polls.to_string());
     facts.set("wait.errors", wait.stats.errors.to_string());
     facts.list("wait.last_error", wait.stats.last_error.clone());
-    facts.set("wait.blind", yes(wait.stats.polls > 0 && wait.stats.polls == wait.stats.errors));
+    facts.set("wait.blind", yes(wait.stats.blind));
 }
 
 fn subject(symptoms: &Symptoms, facts: &mut Facts) {

@@ -1,0 +1,133 @@
+//! Verdicts that are easily wrong: what is green for the wrong reason, and what is blamed on the wrong part.
+
+use super::harness::{Harness, few_at_once, wait_for};
+use super::platform::Platform;
+use super::proxy::{Mischief, Proxy, Rule};
+
+/// Name, head, steps, exit code, what is said.
+const TABLE: &[(&str, &str, &str, i32, &str)] = &[
+    (
+        "a broken scenario is no known issue",
+        "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
+        "  - exec: { argv: [no-such-program-anywhere] }\n",
+        1,
+        "cannot run `no-such-program-anywhere`",
+    ),
+    (
+        "a known issue fails in the body",
+        "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
+        "  - http: { path: /health, expect: { status: 418 } }\n",
+        0,
+        "1 failed as expected",
+    ),
+    (
+        "only `finally` fails, and the body was to",
+        "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
+        "  - http: { path: /health }\nfinally:\n  - http: { path: /no-such-path }\n",
+        1,
+        "wanted a 2xx, got 404",
+    ),
+    (
+        "an edge that was awaited explains no absence",
+        "needs: [managed]",
+        "  - create:  { as: ws, runtime: claude-code, model: auto }
+  - await:   { workspace: ws, status: online, within: 90s }
+  - restart: ws
+  - await:   { workspace: ws, status: online, new_instance: true, within: 90s }
+  - await:   { workspace: ws, status: online, leaves: true, within: 3s }
+",
+        1,
+        "wanted ws to leave online: not in time",
+    ),
+    (
+        "to enter a status is not to leave it",
+        "needs: [managed]",
+        "  - create:  { as: ws, runtime: claude-code, model: auto }
+  - await:   { workspace: ws, status: online, within: 90s }
+  - restart: ws
+  - await:   { workspace: ws, status: provisioning, leaves: true, within: 30s }
+  - expect:  { value: \"${ws.status}\", is: online }
+",
+        0,
+        "1 passed",
+    ),
+    (
+        "paused beside online wants no URL",
+        "needs: [managed]",
+        "  - create:  { as: ws, runtime: claude-code, model: auto }
+  - await:   { workspace: ws, status: online, within: 60s }
+  - pause:   ws
+  - await:   { workspace: ws, status: [online, paused], within: 5s }
+",
+        0,
+        "1 passed",
+    ),
+    (
+        "a command that writes as it reads",
+        "summary: x",
+        "  - capture: { a: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" }
+  - capture: { b: \"${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}\" }
+  - capture: { c: \"${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}\" }
+  - capture: { d: \"${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}\" }
+  - exec:    { argv: [cat], stdin: \"${d}\" }
+    within: 30s
+",
+        0,
+        "1 passed",
+    ),
+    (
+        "a command that says more than is kept",
+        "summary: x",
+        "  - exec: { argv: [seq, \"1\", \"400000\"] }\n    within: 30s\n",
+        0,
+        "1 passed",
+    ),
+];
+
+#[test]
+fn the_verdict_is_of_what_happened() {
+    few_at_once(TABLE, |(name, head, steps, code, said)| {
+        let text = format!("scenario: easily-wrong\n{head}\nsteps:\n{steps}");
+        let output = Harness::new().args(["run"]).scenario(&text).run();
+        assert_eq!(output.code(), Some(*code), "{name}\n{}", output.stderr);
+        assert!(output.stderr.contains(said), "{name}: no `{said}` in\n{}", output.stderr);
+    });
+}
+
+const HOLDS: &str = "scenario: blind-hold
+steps:
+  - create: { as: ws, external: true, delivery_mode: poll }
+  - hold:   { for: 3m, workspace: ws, status: awaiting_agent }
+";
+
+/// Whoever sees nothing for the whole of a hold does not say that it held.
+#[test]
+fn a_hold_that_saw_nothing_is_no_pass() {
+    let platform = Platform::start(["--time-scale", "15"]);
+    let proxy = Proxy::before(&platform, None);
+    let run = Harness::new().args(["run"]).scenario(HOLDS).at(&proxy.base).spawn();
+    wait_for("the hold", || {
+        let log = std::fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("\"name\":\"hold").then_some(())
+    });
+    proxy.set(Rule { mischief: Mischief::Forbidden, begins: "GET /workspaces/", every: 1, reaches: false });
+    let output = run.output().exit(3);
+    assert!(output.stderr.contains("nobody could see whether ws held its status"), "{}", output.stderr);
+    platform.is_empty();
+}
+
+const WAITS: &str = "scenario: blind-wait
+needs: [managed]
+steps:
+  - create: { as: ws, runtime: claude-code, model: auto }
+  - await:  { workspace: ws, status: online, within: 3s }
+";
+
+/// A wait that is over before the first look was answered says nothing about the platform.
+#[test]
+fn a_wait_without_an_answer_is_no_red_of_the_platform() {
+    let platform = Platform::start(["--time-scale", "15"]);
+    let hangs = Rule { mischief: Mischief::Hang, begins: "GET /workspaces/", every: 1, reaches: false };
+    let proxy = Proxy::before(&platform, Some(hangs));
+    Harness::new().args(["run"]).scenario(WAITS).at(&proxy.base).run().exit(3);
+}
