@@ -1,6 +1,6 @@
 //! Verdicts that are easily wrong: what is green for the wrong reason, and what is blamed on the wrong part.
 
-use super::harness::{Harness, few_at_once, wait_for};
+use super::harness::{Harness, Output, few_at_once, wait_for};
 use super::platform::Platform;
 use super::proxy::{Mischief, Proxy, Rule};
 
@@ -100,34 +100,45 @@ steps:
   - hold:   { for: 3m, workspace: ws, status: awaiting_agent }
 ";
 
+/// A run that sees nothing of any workspace from its hold on, until its verdict is there.
+fn blind_from_the_hold_on(steps: &str, mischief: Mischief) -> Output {
+    let platform = Platform::start(["--time-scale", "15"]);
+    let proxy = Proxy::before(&platform, None);
+    let run = Harness::new().args(["run"]).scenario(steps).at(&proxy.base).spawn();
+    let log = |what: &str, text: &'static str| {
+        wait_for(what, || {
+            let log = std::fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+            log.contains(text).then_some(())
+        });
+    };
+    log("the hold", "\"name\":\"hold");
+    proxy.set(Rule { mischief, begins: "GET /workspaces/", every: 1, reaches: false });
+    log("the verdict", "\"scenario_finished\"");
+    proxy.set(Rule { mischief, begins: "NEVER", every: 1, reaches: false });
+    let output = run.output();
+    assert!(proxy.spoilt() > 0);
+    platform.is_empty();
+    output
+}
+
 /// Whoever sees nothing for the whole of a hold does not say that it held.
 #[test]
 fn a_hold_that_saw_nothing_is_no_pass() {
-    let platform = Platform::start(["--time-scale", "15"]);
-    let proxy = Proxy::before(&platform, None);
-    let run = Harness::new().args(["run"]).scenario(HOLDS).at(&proxy.base).spawn();
-    wait_for("the hold", || {
-        let log = std::fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
-        log.contains("\"name\":\"hold").then_some(())
-    });
-    proxy.set(Rule { mischief: Mischief::Forbidden, begins: "GET /workspaces/", every: 1, reaches: false });
-    let output = run.output().exit(3);
-    assert!(output.stderr.contains("nobody could see whether ws held its status"), "{}", output.stderr);
-    platform.is_empty();
+    blind_from_the_hold_on(HOLDS, Mischief::Forbidden)
+        .exit(3)
+        .stderr_has("nobody could see whether ws held its status");
 }
 
 const WAITS: &str = "scenario: blind-wait
 needs: [managed]
 steps:
   - create: { as: ws, runtime: claude-code, model: auto }
+  - hold:   { for: 30s }
   - await:  { workspace: ws, status: online, within: 3s }
 ";
 
 /// A wait that is over before the first look was answered says nothing about the platform.
 #[test]
 fn a_wait_without_an_answer_is_no_red_of_the_platform() {
-    let platform = Platform::start(["--time-scale", "15"]);
-    let hangs = Rule { mischief: Mischief::Hang, begins: "GET /workspaces/", every: 1, reaches: false };
-    let proxy = Proxy::before(&platform, Some(hangs));
-    Harness::new().args(["run"]).scenario(WAITS).at(&proxy.base).run().exit(3);
+    blind_from_the_hold_on(WAITS, Mischief::Hang).exit(3).stderr_has("nothing was seen yet");
 }

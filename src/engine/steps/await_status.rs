@@ -248,6 +248,7 @@ fn add(total: &mut WaitStats, stats: &WaitStats) {
     total.errors += stats.errors;
     total.woken += stats.woken;
     total.longest_gap_ms = total.longest_gap_ms.max(stats.longest_gap_ms);
+    total.blind = stats.blind;
     if stats.last_error.is_some() {
         total.last_error.clone_from(&stats.last_error);
     }

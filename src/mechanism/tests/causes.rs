@@ -136,7 +136,8 @@ impl Case {
 
     fn waited(mut self, wants: &str, last: &str, polls: u64, error: Option<&str>) -> Case {
         let errors = if error.is_some() { polls } else { 0 };
-        let stats = WaitStats { polls, errors, last_error: error.map(str::to_owned), ..WaitStats::default() };
+        let (blind, last_error) = (error.is_some(), error.map(str::to_owned));
+        let stats = WaitStats { polls, errors, last_error, blind, ..WaitStats::default() };
         self.0.wait = Some(Wait {
             end: "timed-out".into(),
             wants: wants.into(),
