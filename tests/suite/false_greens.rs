@@ -1,6 +1,8 @@
 //! What the old scripts passed and should not have: each is red here (`docs/old-scripts.md`).
 
 use super::harness::{Harness, few_at_once, of_kind, word};
+use super::platform::Platform;
+use super::proxy::{Mischief, Proxy, Rule};
 
 /// A scenario with an external agent that does as `script` says.
 fn agent(script: &str, steps: &str) -> String {
@@ -235,4 +237,44 @@ fn what_never_comes_is_no_trouble_of_the_wire() {
         assert!(output.stderr.contains(why), "{verb}: no `{why}` in\n{}", output.stderr);
         assert!(!output.stderr.contains("within 0 ms"), "{verb}\n{}", output.stderr);
     });
+}
+
+/// A reply that is a task is an answer only once the task is completed, and only to the request that was sent.
+#[test]
+fn a_task_is_an_answer_once_it_is_completed() {
+    const DONE: &str = r#"{ "kind": "task", "status": { "state": "completed", "message": { "parts": [{ "kind": "text", "text": "Task completed." }] } }, "artifacts": [{ "parts": [{ "kind": "text", "text": "PONG" }] }] }"#;
+    macro_rules! task {
+        ($state:literal) => {
+            concat!(
+                r#"{ "kind": "task", "status": { "state": ""#,
+                $state,
+                r#"", "message": { "parts": [{ "kind": "text", "text": "PONG it is" }] } } }"#
+            )
+        };
+    }
+    const TABLE: [(&str, &str, &str); 9] = [
+        ("result", task!("failed"), "the task is `failed`: PONG it is"),
+        ("result", task!("rejected"), "the task is `rejected`"),
+        ("result", task!("canceled"), "the task is `canceled`"),
+        ("result", task!("working"), "the task is still `working`"),
+        ("result", task!("submitted"), "the task is still `submitted`"),
+        ("result", task!("input-required"), "the task is still `input-required`"),
+        ("result", DONE, ""),
+        ("id", "4711", "the reply answers another request: id 4711"),
+        ("id", "null", ""),
+    ];
+    let platform = Platform::start(["--time-scale", "10"]);
+    let wrong = few_at_once(TABLE, |(field, json, why)| {
+        let mischief = Mischief::Instead { field, json };
+        let rule = Rule { mischief, begins: "POST /workspaces/*/a2a", every: 1, reaches: true };
+        let proxy = Proxy::before(&platform, Some(rule));
+        let output = run().scenario(&agent("answer", ASK)).args(["--answers", "known"]).at(&proxy.base).run();
+        let right = match why {
+            "" => output.code() == Some(0),
+            why => output.code() == Some(1) && output.stderr.contains(why),
+        };
+        (!right).then(|| format!("{json} wanted `{why}`:\n{}", output.stderr))
+    });
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
