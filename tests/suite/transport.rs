@@ -162,3 +162,23 @@ fn faults_of_the_platform_itself_are_borne() {
         assert!(matches!(output.code(), Some(0 | 1 | 3)), "{fault}: {verdicts:?}\n{}", output.stderr);
     }
 }
+
+const GLOBAL: &str = "scenario: global
+summary: Writes a secret of the whole server.
+steps:
+  - secret: { global: true, set: { LC_HIDDEN_KEY: some-key-value-2 } }
+";
+
+/// The answer to the write is a gateway's, and the secret is stored.
+#[test]
+fn a_global_secret_whose_answer_was_lost_is_removed() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    let rule =
+        Rule { mischief: Mischief::Status503, begins: "PUT /settings/secrets", every: 1, reaches: true };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let run = Harness::new().args(["run", "-q", "--exclusive"]).scenario(GLOBAL);
+    run.at(&proxy.base).run().exit(3);
+    assert_eq!(proxy.spoilt(), 1);
+    let (status, stored) = platform.ask("GET", "/settings/secrets", None);
+    assert!(status == 200 && !stored.to_string().contains("LC_HIDDEN_KEY"), "{status}: {stored}");
+}

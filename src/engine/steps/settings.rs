@@ -151,7 +151,7 @@ async fn global_secret(
         let answer = answer.map_err(|e| Failure::transport("global secret", &e))?;
         if answer.is_success() {
             context.run.ledger.own(&resource, key, key);
-        } else {
+        } else if answer::refused(&answer) {
             context.run.ledger.release(&resource, "never made", None);
         }
         if verb.answer.is_default() {
