@@ -182,3 +182,26 @@ fn a_global_secret_whose_answer_was_lost_is_removed() {
     let (status, stored) = platform.ask("GET", "/settings/secrets", None);
     assert!(status == 200 && !stored.to_string().contains("LC_HIDDEN_KEY"), "{status}: {stored}");
 }
+
+const ONE: &str = "scenario: one
+summary: Makes one workspace.
+steps:
+  - create: { as: one, external: true, delivery_mode: poll }
+    within: WITHIN
+";
+
+/// The answer to the create is lost, and for a while nobody can look whether it was made: nothing is sent again.
+#[test]
+fn a_create_that_cannot_be_looked_for_is_not_sent_again() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    for (within, code) in [("30s", 0), ("2s", 3)] {
+        let mischief = Mischief::Blind { seconds: 4 };
+        let rule = Rule { mischief, begins: "POST /workspaces HTTP", every: 2, reaches: true };
+        let proxy = Proxy::before(&platform, Some(rule));
+        let run = Harness::new().args(["run", "-q"]).scenario(&ONE.replace("WITHIN", within));
+        let output = run.at(&proxy.base).run();
+        assert_eq!(output.code(), Some(code), "{within}\n{}", output.stderr);
+        assert_eq!(proxy.spoilt(), 1);
+        platform.is_empty();
+    }
+}
