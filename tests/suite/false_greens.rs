@@ -278,3 +278,44 @@ fn a_task_is_an_answer_once_it_is_completed() {
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Rows from before an edge are no answer to what is expected after it, whatever made the edge.
+#[test]
+fn rows_from_before_an_edge_are_not_new() {
+    const EDGES: [&str; 3] = [
+        "secret: { workspace: ws, set: { SOME_KEY: some-key-value-3 } }",
+        "model: { workspace: ws, set: MiniMax-M3 }",
+        "terminate: ws",
+    ];
+    let platform = Platform::start(["--time-scale", "10"]);
+    let steps = |edge: &str, look: &str| {
+        format!(
+            "scenario: edges\nneeds: [managed]\nsteps:\n  \
+             - create: {{ as: ws, runtime: claude-code, model: MiniMax-M2.7, credentials: none, secrets: {{ MINIMAX_API_KEY: some-key-value-1 }} }}\n  \
+             - await: {{ workspace: ws, status: online, within: 60s }}\n  \
+             - http: {{ method: POST, path: \"/workspaces/${{ws.id}}/activity\", json: {{ activity_type: agent_log, summary: the old row }}, expect: 200 }}\n  \
+             - http: {{ path: \"/workspaces/${{ws.id}}/activity\", expect: 200 }}\n  \
+             - {edge}\n  - expect: {{ activity_of: ws, text: the old row, has: {look} }}\n    within: 2s\n"
+        )
+    };
+    few_at_once(EDGES, |edge| {
+        let scenario = run().scenario(&steps(edge, "false"));
+        let output = match edge.starts_with("terminate") {
+            true => scenario.run(),
+            false => scenario.at(&platform.base).run(),
+        };
+        assert_eq!(output.code(), Some(0), "{edge}\n{}", output.stderr);
+    });
+    // Nobody knows which rows are new when the log could not be read before the edge.
+    let rule = Rule {
+        mischief: Mischief::Forbidden,
+        begins: "GET /workspaces/*/activity",
+        every: 2,
+        reaches: false,
+    };
+    let proxy = Proxy::before(&platform, Some(rule));
+    red(
+        run().scenario(&steps(EDGES[0], "true")).at(&proxy.base),
+        "could not be read before the secret write",
+    );
+}
