@@ -57,6 +57,8 @@ pub struct Workspace {
     pub activity_before: BTreeSet<String>,
     /// Number of the edge that those rows were read for.
     pub activity_for: u32,
+    /// They could not be read: nobody knows which rows are new.
+    pub activity_unknown: bool,
     /// The environment before the last edge, and the newest one: name → what is known.
     pub env_before: Option<BTreeMap<String, EnvVar>>,
     /// The newest environment that was read, with its instance.

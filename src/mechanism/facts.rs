@@ -166,7 +166,7 @@ pub const VOCABULARY: &[FactInfo] = &[
     one_of(deep("sent.external", Shape::Text, "the create asked for an external workspace"), YES_NO),
     one_of(
         deep("reply.kind", Shape::Text, "what the reply was"),
-        &["text", "empty", "rpc-error", "queued", "platform-error", "no-json"],
+        &["text", "empty", "task", "rpc-error", "queued", "platform-error", "no-json"],
     ),
     deep("reply.text", Shape::Text, "its text, or its error"),
     one_of(deep("reply.same_request", Shape::Text, "it answers the request that was sent"), YES_NO),

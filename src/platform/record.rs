@@ -65,6 +65,8 @@ pub enum Reply {
     Queued,
     /// Push mode, busy or slow: queued under this id, to be followed.
     Followed(Option<String>),
+    /// A task in another state than `completed`, and what it says.
+    Task(String, String),
     /// An error of the platform.
     Platform(String),
     /// An answer without any text.
@@ -89,27 +91,44 @@ pub fn reply(body: &Value) -> Reply {
     match body.get("result") {
         Some(result) => {
             let text = reply_text(result);
+            if let Some(state) = task_state(result).filter(|state| state != "completed") {
+                return Reply::Task(state, text);
+            }
             if text.trim().is_empty() { Reply::Empty } else { Reply::Text(text) }
         }
         None => Reply::Platform(error(Some(body)).unwrap_or_else(|| "an answer without a result".to_owned())),
     }
 }
 
-/// The text of a result, wherever its shape keeps it: never ids, roles or other leaves.
+/// The state of a result that is a task, in the words of the protocol's JSON: `completed`, `input-required`, ….
+fn task_state(result: &Value) -> Option<String> {
+    let state = result.pointer("/status/state").and_then(Value::as_str)?.trim().to_ascii_lowercase();
+    Some(state.trim_start_matches("task_state_").replace('_', "-"))
+}
+
+/// Whether a task in this state will never be completed.
+pub fn is_final(state: &str) -> bool {
+    matches!(state, "completed" | "failed" | "rejected" | "canceled" | "cancelled")
+}
+
+/// Whether an answer is the one to the request with this id; `None` when it does not say.
+pub fn answers(body: &Value, id: &Value) -> Option<bool> {
+    body.get("id").filter(|got| !got.is_null()).map(|got| got == id)
+}
+
+/// The texts of a result, each once, wherever its shape keeps them: never ids, roles or other leaves.
+///
+/// What a task made comes before what is said of it.
 fn reply_text(result: &Value) -> String {
+    let artifacts = result.get("artifacts").and_then(Value::as_array).into_iter().flatten();
     let places = ["/parts", "/message/parts", "/status/message/parts"];
+    let parts = artifacts
+        .filter_map(|artifact| artifact.get("parts"))
+        .chain(places.iter().filter_map(|place| result.pointer(place)));
     let mut texts: Vec<&str> = Vec::new();
-    for place in places {
-        if let Some(parts) = result.pointer(place) {
-            texts.extend(part_texts(parts));
-            if !texts.is_empty() {
-                return texts.join("\n");
-            }
-        }
-    }
-    for artifact in result.get("artifacts").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(parts) = artifact.get("parts") {
-            texts.extend(part_texts(parts));
+    for text in parts.flat_map(part_texts) {
+        if !texts.contains(&text) {
+            texts.push(text);
         }
     }
     texts.join("\n")
@@ -201,6 +220,21 @@ mod tests {
                 Reply::Text("PONG".into()),
             ),
             (json!({ "result": { "artifacts": [{ "parts": parts }] } }), Reply::Text("PONG".into())),
+            (
+                json!({ "result": {
+                    "status": { "state": "completed", "message": { "parts": [{ "kind": "text", "text": "Done." }] } },
+                    "artifacts": [{ "parts": parts }], "parts": parts,
+                } }),
+                Reply::Text("PONG\nDone.".into()),
+            ),
+            (
+                json!({ "result": { "status": { "state": "failed" }, "artifacts": [{ "parts": parts }] } }),
+                Reply::Task("failed".into(), "PONG".into()),
+            ),
+            (
+                json!({ "result": { "status": { "state": "TASK_STATE_INPUT_REQUIRED" } } }),
+                Reply::Task("input-required".into(), String::new()),
+            ),
             (json!({ "result": { "role": "agent", "id": "401" } }), Reply::Empty),
             (
                 json!({ "error": { "code": -32601, "message": "no such method" } }),

@@ -1,6 +1,8 @@
 //! What the old scripts passed and should not have: each is red here (`docs/old-scripts.md`).
 
 use super::harness::{Harness, few_at_once, of_kind, word};
+use super::platform::Platform;
+use super::proxy::{Mischief, Proxy, Rule};
 
 /// A scenario with an external agent that does as `script` says.
 fn agent(script: &str, steps: &str) -> String {
@@ -235,4 +237,85 @@ fn what_never_comes_is_no_trouble_of_the_wire() {
         assert!(output.stderr.contains(why), "{verb}: no `{why}` in\n{}", output.stderr);
         assert!(!output.stderr.contains("within 0 ms"), "{verb}\n{}", output.stderr);
     });
+}
+
+/// A reply that is a task is an answer only once the task is completed, and only to the request that was sent.
+#[test]
+fn a_task_is_an_answer_once_it_is_completed() {
+    const DONE: &str = r#"{ "kind": "task", "status": { "state": "completed", "message": { "parts": [{ "kind": "text", "text": "Task completed." }] } }, "artifacts": [{ "parts": [{ "kind": "text", "text": "PONG" }] }] }"#;
+    macro_rules! task {
+        ($state:literal) => {
+            concat!(
+                r#"{ "kind": "task", "status": { "state": ""#,
+                $state,
+                r#"", "message": { "parts": [{ "kind": "text", "text": "PONG it is" }] } } }"#
+            )
+        };
+    }
+    const TABLE: [(&str, &str, &str); 9] = [
+        ("result", task!("failed"), "the task is `failed`: PONG it is"),
+        ("result", task!("rejected"), "the task is `rejected`"),
+        ("result", task!("canceled"), "the task is `canceled`"),
+        ("result", task!("working"), "the task is still `working`"),
+        ("result", task!("submitted"), "the task is still `submitted`"),
+        ("result", task!("input-required"), "the task is still `input-required`"),
+        ("result", DONE, ""),
+        ("id", "4711", "the reply answers another request: id 4711"),
+        ("id", "null", ""),
+    ];
+    let platform = Platform::start(["--time-scale", "10"]);
+    let wrong = few_at_once(TABLE, |(field, json, why)| {
+        let mischief = Mischief::Instead { field, json };
+        let rule = Rule { mischief, begins: "POST /workspaces/*/a2a", every: 1, reaches: true };
+        let proxy = Proxy::before(&platform, Some(rule));
+        let output = run().scenario(&agent("answer", ASK)).args(["--answers", "known"]).at(&proxy.base).run();
+        let right = match why {
+            "" => output.code() == Some(0),
+            why => output.code() == Some(1) && output.stderr.contains(why),
+        };
+        (!right).then(|| format!("{json} wanted `{why}`:\n{}", output.stderr))
+    });
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rows from before an edge are no answer to what is expected after it, whatever made the edge.
+#[test]
+fn rows_from_before_an_edge_are_not_new() {
+    const EDGES: [&str; 3] = [
+        "secret: { workspace: ws, set: { SOME_KEY: some-key-value-3 } }",
+        "model: { workspace: ws, set: MiniMax-M3 }",
+        "terminate: ws",
+    ];
+    let platform = Platform::start(["--time-scale", "10"]);
+    let steps = |edge: &str, look: &str| {
+        format!(
+            "scenario: edges\nneeds: [managed]\nsteps:\n  \
+             - create: {{ as: ws, runtime: claude-code, model: MiniMax-M2.7, credentials: none, secrets: {{ MINIMAX_API_KEY: some-key-value-1 }} }}\n  \
+             - await: {{ workspace: ws, status: online, within: 60s }}\n  \
+             - http: {{ method: POST, path: \"/workspaces/${{ws.id}}/activity\", json: {{ activity_type: agent_log, summary: the old row }}, expect: 200 }}\n  \
+             - http: {{ path: \"/workspaces/${{ws.id}}/activity\", expect: 200 }}\n  \
+             - {edge}\n  - expect: {{ activity_of: ws, text: the old row, has: {look} }}\n    within: 2s\n"
+        )
+    };
+    few_at_once(EDGES, |edge| {
+        let scenario = run().scenario(&steps(edge, "false"));
+        let output = match edge.starts_with("terminate") {
+            true => scenario.run(),
+            false => scenario.at(&platform.base).run(),
+        };
+        assert_eq!(output.code(), Some(0), "{edge}\n{}", output.stderr);
+    });
+    // Nobody knows which rows are new when the log could not be read before the edge.
+    let rule = Rule {
+        mischief: Mischief::Forbidden,
+        begins: "GET /workspaces/*/activity",
+        every: 2,
+        reaches: false,
+    };
+    let proxy = Proxy::before(&platform, Some(rule));
+    red(
+        run().scenario(&steps(EDGES[0], "true")).at(&proxy.base),
+        "could not be read before the secret write",
+    );
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +29,15 @@ pub enum Mischief {
     Forbidden,
     /// The real answer without its token.
     NoToken,
+    /// The real answer with one of its fields replaced by this JSON.
+    Instead {
+        field: &'static str,
+        json: &'static str,
+    },
+    /// The answer is a 503, and so are those of all lists for so many seconds; once.
+    Blind {
+        seconds: u64,
+    },
     /// The connection is reset, and the platform gets the request before the next one that begins so; once.
     Late {
         until: &'static str,
@@ -53,7 +62,7 @@ pub const ALL: [Mischief; 10] = [
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub mischief: Mischief,
-    /// Beginnings of request lines.
+    /// Beginnings of request lines, between `|`; after a `*` what else is in them.
     pub begins: &'static str,
     pub every: usize,
     /// The platform gets the request all the same, and its answer is lost.
@@ -65,6 +74,8 @@ struct Inner {
     rule: Mutex<Option<Rule>>,
     met: AtomicUsize,
     spoilt: AtomicUsize,
+    /// Until when lists are spoilt.
+    blind: Mutex<Option<Instant>>,
     /// What the platform gets late.
     held: Mutex<Option<(String, Vec<u8>)>>,
 }
@@ -84,6 +95,7 @@ impl Proxy {
             rule: Mutex::new(rule),
             met: 0.into(),
             spoilt: 0.into(),
+            blind: Mutex::default(),
             held: Mutex::default(),
         });
         let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -114,12 +126,23 @@ impl Inner {
     /// The mischief of this request, if it is its turn.
     fn turn(&self, line: &str) -> Option<Rule> {
         let rule = (*self.rule.lock().unwrap())?;
-        if matches!(rule.mischief, Mischief::Late { .. }) && self.spoilt.load(Ordering::SeqCst) > 0 {
-            return None;
+        let once = matches!(rule.mischief, Mischief::Late { .. } | Mischief::Blind { .. });
+        if once && self.spoilt.load(Ordering::SeqCst) > 0 {
+            let blind = line.starts_with("GET /workspaces HTTP")
+                && self.blind.lock().unwrap().is_some_and(|until| Instant::now() < until);
+            return blind.then_some(Rule { mischief: Mischief::Status503, reaches: false, ..rule });
         }
         // A stream is no read: only a rule of its own spoils it.
-        let meant = line.starts_with(rule.begins) && (rule.begins != "GET " || !line.starts_with("GET /ws "));
+        let fits = |pattern: &str| {
+            let (head, more) = pattern.split_once('*').unwrap_or((pattern, ""));
+            line.starts_with(head) && line.contains(more)
+        };
+        let meant =
+            rule.begins.split('|').any(fits) && (rule.begins != "GET " || !line.starts_with("GET /ws "));
         let turn = meant && self.met.fetch_add(1, Ordering::SeqCst) % rule.every == rule.every - 1;
+        if let (true, Mischief::Blind { seconds }) = (turn, rule.mischief) {
+            *self.blind.lock().unwrap() = Some(Instant::now() + Duration::from_secs(seconds));
+        }
         if turn {
             self.spoilt.fetch_add(1, Ordering::SeqCst);
         }
@@ -150,7 +173,11 @@ impl Inner {
         let real = match rule.reaches
             || matches!(
                 rule.mischief,
-                Mischief::Slow | Mischief::Truncated | Mischief::WrongType | Mischief::NoToken
+                Mischief::Slow
+                    | Mischief::Truncated
+                    | Mischief::WrongType
+                    | Mischief::NoToken
+                    | Mischief::Instead { .. }
             ) {
             true => self.forward(&head, &body).await?,
             false => Vec::new(),
@@ -190,7 +217,9 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
         .into_bytes()
     };
     let text = match mischief {
-        Mischief::Status503 => whole("503 Service Unavailable", "", "upstream connect error"),
+        Mischief::Status503 | Mischief::Blind { .. } => {
+            whole("503 Service Unavailable", "", "upstream connect error")
+        }
         Mischief::Status429 => {
             whole("429 Too Many Requests", "retry-after: 1\r\n", "{\"error\":\"slow down\"}")
         }
@@ -229,6 +258,13 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
         // Of the same length, so that the head still holds.
         Mischief::NoToken => {
             String::from_utf8_lossy(real).replacen("\"auth_token\"", "\"lost_token\"", 1).into_bytes()
+        }
+        Mischief::Instead { field, json } => {
+            let real = String::from_utf8_lossy(real);
+            let body = real.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            let mut body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+            body[field] = serde_json::from_str(json).unwrap();
+            whole("200 OK", "content-type: application/json\r\n", &body.to_string())
         }
         Mischief::Redirect => whole("302 Found", "location: http://127.0.0.1:1/login\r\n", ""),
     };

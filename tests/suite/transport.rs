@@ -163,3 +163,46 @@ fn faults_of_the_platform_itself_are_borne() {
         assert!(matches!(output.code(), Some(0 | 1 | 3)), "{fault}: {verdicts:?}\n{}", output.stderr);
     }
 }
+
+const GLOBAL: &str = "scenario: global
+summary: Writes a secret of the whole server.
+steps:
+  - secret: { global: true, set: { LC_HIDDEN_KEY: some-key-value-2 } }
+";
+
+/// The answer to the write is a gateway's, and the secret is stored.
+#[test]
+fn a_global_secret_whose_answer_was_lost_is_removed() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    let rule =
+        Rule { mischief: Mischief::Status503, begins: "PUT /settings/secrets", every: 1, reaches: true };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let run = Harness::new().args(["run", "-q", "--exclusive"]).scenario(GLOBAL);
+    run.at(&proxy.base).run().exit(3);
+    assert_eq!(proxy.spoilt(), 1);
+    let (status, stored) = platform.ask("GET", "/settings/secrets", None);
+    assert!(status == 200 && !stored.to_string().contains("LC_HIDDEN_KEY"), "{status}: {stored}");
+}
+
+const ONE: &str = "scenario: one
+summary: Makes one workspace.
+steps:
+  - create: { as: one, external: true, delivery_mode: poll }
+    within: WITHIN
+";
+
+/// The answer to the create is lost, and for a while nobody can look whether it was made: nothing is sent again.
+#[test]
+fn a_create_that_cannot_be_looked_for_is_not_sent_again() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    for (within, code) in [("30s", 0), ("2s", 3)] {
+        let mischief = Mischief::Blind { seconds: 4 };
+        let rule = Rule { mischief, begins: "POST /workspaces HTTP", every: 2, reaches: true };
+        let proxy = Proxy::before(&platform, Some(rule));
+        let run = Harness::new().args(["run", "-q"]).scenario(&ONE.replace("WITHIN", within));
+        let output = run.at(&proxy.base).run();
+        assert_eq!(output.code(), Some(code), "{within}\n{}", output.stderr);
+        assert_eq!(proxy.spoilt(), 1);
+        platform.is_empty();
+    }
+}

@@ -193,13 +193,15 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         return Err(answer::unwanted(&answer, text));
     };
     let mut got = record::reply(body);
-    let rpc_id = body.get("id").and_then(Value::as_str);
-    if let (Got::Text(_), Some(rpc_id)) = (&got, rpc_id)
+    let of_agent = matches!(got, Got::Text(_) | Got::Task(..) | Got::Empty | Got::RpcError(..));
+    if of_agent
         && verb.envelope == Envelope::Full
-        && rpc_id != judged.id
+        && record::answers(body, &Value::from(judged.id)) == Some(false)
     {
+        let id = body.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
         return Err(Failure::product(format!(
-            "the reply answers another request: id {rpc_id}, sent {}",
+            "the reply answers another request: id {}, sent {}",
+            excerpt(&id.unwrap_or_default(), 80),
             judged.id
         )));
     }
@@ -238,6 +240,12 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         (_, Got::Followed(_)) => Err(Failure::product("wanted an answer; the message is still queued")),
         (_, Got::RpcError(code, text)) => {
             Err(Failure::product(format!("wanted an answer, got the JSON-RPC error {code}: {text}")))
+        }
+        (_, Got::Task(state, text)) => {
+            let still = if record::is_final(&state) { "" } else { "still " };
+            let said =
+                if text.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&text, 300)) };
+            Err(Failure::product(format!("wanted an answer, the task is {still}`{state}`{said}")))
         }
         (_, Got::Empty) => {
             Err(Failure::product("wanted an answer, got one without any text (an empty completion)"))

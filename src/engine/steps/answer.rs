@@ -30,6 +30,12 @@ pub fn from_elsewhere(answer: &Response) -> bool {
     }
 }
 
+/// Whether an answer says that nothing was done. A gateway's page may hide a success, and a time that ran out or a
+/// rate limit may be a gateway's too.
+pub fn refused(answer: &Response) -> bool {
+    (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 429)
+}
+
 /// A failure for an answer that is not as wanted: the platform's, or the environment's when it is not the
 /// platform's answer at all.
 pub fn unwanted(answer: &Response, text: impl Into<String>) -> Failure {

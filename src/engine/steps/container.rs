@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::await_status::known;
-use super::edges::baseline;
+use super::edges::{baseline, remember_activity};
 use crate::docker::{Action, Engine, EngineError, ErrorKind, names};
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
@@ -23,8 +23,11 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
         let text = format!("`container: {}` needs a target whose containers can be reached", verb.action);
         return Err(Failure::of(FailureKind::Config, format!("{text}: say `needs: [containers]`")));
     };
-    let before = baseline(context, &workspace, step).await;
     let action = verb.action.as_str();
+    if !matches!(action, "unpause" | "connect" | "start" | "fill_volume") {
+        remember_activity(context, alias, step).await;
+    }
+    let before = baseline(context, &workspace, step).await;
     if matches!(action, "kill" | "stop" | "remove" | "restart" | "remove_volume") {
         // The platform may be making a new instance from now on.
         context.run.ledger.disturb(&workspace.id);

@@ -18,6 +18,9 @@ use crate::run::clock;
 use crate::scenario::model::Create;
 use crate::scenario::template::Template;
 
+/// An answer that was lost may come true so much later.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Runs the step.
 pub async fn run(
     context: &ScenarioContext,
@@ -95,7 +98,7 @@ pub async fn run(
             let id = response.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
             if !id.is_empty() {
                 adopt(context, workspace, &id, response.json.as_ref());
-            } else if (400..500).contains(&response.status) {
+            } else if answer::refused(&response) {
                 context.run.ledger.release(&resource, "never made", None);
             }
             if verb.answer.is_default() {
@@ -174,10 +177,16 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
         if context.stop.is_cancelled() {
             return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
         }
-        if !matches!(again, Again::Always)
-            && let Some(id) = find(context, step, name, matches!(again, Again::Never)).await
-        {
-            return Ok(Made::Found(id, why));
+        if !matches!(again, Again::Always) {
+            match find(context, step, name, matches!(again, Again::Never)).await {
+                Sight::Found(id) => return Ok(Made::Found(id, why)),
+                Sight::Absent => {}
+                Sight::Unreadable(list) => {
+                    let text =
+                        format!("create: {why}; whether `{name}` was made cannot be seen (the list: {list})");
+                    return Err(Failure::of(FailureKind::Environment, text));
+                }
+            }
         }
         match again {
             Again::Never => {
@@ -211,34 +220,57 @@ enum Again {
     Always,
 }
 
+/// What the list says of a name.
+enum Sight {
+    /// It is this workspace's.
+    Found(String),
+    /// A list that could be read does not have it.
+    Absent,
+    /// No list could be read, for this reason.
+    Unreadable(String),
+}
+
 /// Looks for a workspace by its unique name. An answer that was lost may come true a little later,
-/// so `patient` looks for some seconds.
-async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bool) -> Option<String> {
-    let until = Instant::now() + Duration::from_secs(if patient { 5 } else { 2 });
-    let until = until.min(step.deadline);
+/// so `patient` looks for some seconds; without a list that can be read the step's deadline is the end.
+async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bool) -> Sight {
+    let until = (Instant::now() + PATIENCE).min(step.deadline);
     loop {
+        let end = step.deadline.min(Instant::now() + PATIENCE);
         let bounded =
-            StepRun { deadline: until.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
-        if let Ok(answer) = context.fetch(&bounded, "look for the name", context.run.api.list()).await
-            && let Some(rows) =
-                answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
-        {
-            // A name that the scenario gives twice is not unique: what we have already is not the new one.
-            let known: Vec<String> = context.state().workspaces.values().map(|w| w.id.clone()).collect();
-            let fresh = |row: &&Value| !known.iter().any(|id| id == record::text(row, "id"));
-            let hit = rows.iter().filter(fresh).find(|row| record::text(row, "name") == name);
-            if let Some(row) = hit {
-                return Some(record::text(row, "id").to_owned());
-            }
-            if !patient {
-                return None;
-            }
-        }
-        if Instant::now() >= until || context.stop.is_cancelled() {
-            return None;
+            StepRun { deadline: end.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
+        let answer = context.fetch(&bounded, "look for the name", context.run.api.list()).await;
+        let unreadable = match answer {
+            Ok(answer) => match rows(&answer) {
+                Some(rows) => {
+                    if let Some(id) = named(context, rows, name) {
+                        return Sight::Found(id);
+                    }
+                    if !patient || Instant::now() >= until {
+                        return Sight::Absent;
+                    }
+                    None
+                }
+                None => Some(answer::describe(&answer)),
+            },
+            Err(error) => Some(error.text),
+        };
+        if context.stop.is_cancelled() || Instant::now() >= step.deadline {
+            return unreadable.map_or(Sight::Absent, Sight::Unreadable);
         }
         clock::sleep(Duration::from_millis(100)).await;
     }
+}
+
+fn rows(answer: &Response) -> Option<&Vec<Value>> {
+    answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
+}
+
+/// A name that the scenario gives twice is not unique: what we have already is not the new one.
+fn named(context: &ScenarioContext, rows: &[Value], name: &str) -> Option<String> {
+    let known: Vec<String> = context.state().workspaces.values().map(|w| w.id.clone()).collect();
+    let fresh = |row: &&Value| !known.iter().any(|id| id == record::text(row, "id"));
+    let hit = rows.iter().filter(fresh).find(|row| record::text(row, "name") == name);
+    hit.map(|row| record::text(row, "id").to_owned())
 }
 
 fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Option<&Value>) {

@@ -225,18 +225,21 @@ async fn restarted_row(
 }
 
 /// Rows of the activity log before an edge, so that a later `expect` takes none of them for new.
-async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
+pub async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
     if !super::expect::reads_activity(&context.scenario, alias) {
         return;
     }
     let Some(workspace) = context.workspace(alias) else { return };
     let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
-    if let Ok(answer) = context.fetch(step, "activity before the edge", request).await
-        && let Some(rows) = answer.json.as_ref().and_then(Value::as_array)
-    {
-        let ids = rows.iter().map(|row| record::text(row, "id").to_owned()).collect();
-        context.update(alias, |w| (w.activity_before, w.activity_for) = (ids, w.edge + 1));
-    }
+    let answer = context.fetch(step, "activity before the edge", request).await;
+    let rows = answer.as_ref().ok().filter(|a| a.status == 200).and_then(|a| a.json.as_ref()?.as_array());
+    context.update(alias, |w| {
+        w.activity_unknown = rows.is_none();
+        if let Some(rows) = rows {
+            w.activity_before = rows.iter().map(|row| record::text(row, "id").to_owned()).collect();
+            w.activity_for = w.edge + 1;
+        }
+    });
 }
 
 /// `delete:` response, row, and the list.
@@ -284,6 +287,7 @@ pub async fn stored_name(context: &ScenarioContext, workspace: &Workspace, step:
 pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
+    remember_activity(context, alias, step).await;
     let baseline = Baseline {
         edge_at: Some(Instant::now()),
         stream_since: context.run.poller.stream_since(),
@@ -320,6 +324,7 @@ pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepR
             format!("`terminate: {alias}` needs a target whose instances can be reached: say `needs: [env]`");
         return Err(Failure::of(FailureKind::Config, text));
     }
+    remember_activity(context, alias, step).await;
     let baseline = baseline(context, &workspace, step).await;
     context.run.ledger.disturb(&workspace.id);
     if let Some(engine) = context.run.target.engine.clone() {

@@ -246,6 +246,13 @@ async fn activity(
     for row in fresh {
         seen += 1;
         match differs(context, row, wanted, text.as_deref()) {
+            None if workspace.activity_unknown => {
+                let text = format!(
+                    "activity of {alias}: there is such a row, but the log could not be read before the {}",
+                    workspace.edge_name
+                );
+                return Err(Failure::of(FailureKind::Inconclusive, text).about(alias));
+            }
             None if has => return Ok(Look::Right(Passed::with(record::text(row, "summary")))),
             None => {
                 let text =

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::await_status::known;
-use super::edges::{auth_of, baseline};
+use super::edges::{auth_of, baseline, remember_activity};
 use crate::domain::Status;
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
@@ -36,6 +36,7 @@ async fn begin_edge(
         return Ok(None);
     }
     let baseline = baseline(context, &workspace, step).await;
+    remember_activity(context, alias, step).await;
     Ok(Some(Baseline { edge_at: Some(Instant::now()), ..baseline }))
 }
 
@@ -154,7 +155,7 @@ async fn global_secret(
         let answer = answer.map_err(|e| Failure::transport("global secret", &e))?;
         if answer.is_success() {
             context.run.ledger.own(&resource, key, key);
-        } else {
+        } else if answer::refused(&answer) {
             context.run.ledger.release(&resource, "never made", None);
         }
         if verb.answer.is_default() {

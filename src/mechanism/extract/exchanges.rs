@@ -134,15 +134,16 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
     let (kind, said) = match record::reply(body) {
         Reply::Text(text) => ("text", text),
         Reply::RpcError(code, text) => ("rpc-error", format!("{code} {text}")),
+        Reply::Task(state, text) => ("task", format!("{state}: {text}")),
         Reply::Queued | Reply::Followed(_) => ("queued", String::new()),
         Reply::Platform(text) => ("platform-error", text),
         Reply::Empty => ("empty", String::new()),
     };
     facts.set("reply.kind", kind);
     facts.set("reply.text", said);
-    let asked = last.request.as_ref().and_then(|b| b.json.as_ref()?.get("id")?.as_str());
-    if let (Some(asked), Some(answers)) = (asked, body.get("id").and_then(Value::as_str)) {
-        facts.set("reply.same_request", yes(asked == answers));
+    let asked = last.request.as_ref().and_then(|b| b.json.as_ref()?.get("id"));
+    if let Some(same) = asked.and_then(|id| record::answers(body, id)) {
+        facts.set("reply.same_request", yes(same));
     }
 }
 
