@@ -19,6 +19,8 @@ const ONE_READ: Duration = Duration::from_secs(5);
 const LIST_READ: Duration = Duration::from_secs(15);
 /// Between two lists there is never more than this, however long they take.
 const LIST_PAUSE: Duration = Duration::from_millis(500);
+/// After a list that failed, workspaces are read singly, and a list is tried again after so long.
+const LIST_AGAIN: Duration = Duration::from_secs(30);
 /// Nothing but transport errors for so long means that the target is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// Transport errors further apart than this do not belong together.
@@ -179,6 +181,8 @@ struct State {
     list_not_before: Option<Instant>,
     list_in_flight: bool,
     lists_refused: bool,
+    /// The last list failed: when to try another one, beside reads of single workspaces.
+    list_again: Option<Instant>,
     first_error: Option<Instant>,
     last_error: Option<Instant>,
     death: String,
@@ -320,7 +324,8 @@ impl Shared {
         {
             return Some(at);
         }
-        let by_list = state.watched.len() > FEW && !state.lists_refused;
+        let many = state.watched.len() > FEW && !state.lists_refused;
+        let by_list = many && state.list_again.is_none();
         let mut next: Option<Instant> = None;
         let mut reads = Vec::new();
         for (id, watched) in &mut state.watched {
@@ -336,14 +341,15 @@ impl Shared {
             }
         }
         let mut list = false;
-        if by_list && !state.list_in_flight {
-            let due = state.watched.values().filter(|w| !w.woken).filter_map(|w| w.due).min();
+        if many && !state.list_in_flight {
+            let due = || state.watched.values().filter(|w| !w.woken).filter_map(|w| w.due).min();
+            let due = state.list_again.or_else(due);
             let at = due.map(|due| state.list_not_before.map_or(due, |at| at.max(due)));
             match at {
                 Some(at) if at <= now => {
                     list = true;
                     state.list_in_flight = true;
-                    for watched in state.watched.values_mut().filter(|w| !w.woken) {
+                    for watched in state.watched.values_mut().filter(|w| by_list && !w.woken) {
                         watched.due = None;
                     }
                 }
@@ -390,6 +396,7 @@ impl Shared {
                 state.list_not_before = Some(Instant::now() + (cost * 4).min(LIST_PAUSE));
                 match look.rows {
                     Ok(mut rows) => {
+                        state.list_again = None;
                         shared.account_good(&mut state, look.pace);
                         let ids: Vec<String> = state.watched.keys().cloned().collect();
                         for id in ids {
@@ -408,16 +415,21 @@ impl Shared {
                     }
                     Err(Seen::Refused { .. }) => {
                         state.lists_refused = true;
-                        for watched in state.watched.values_mut() {
-                            watched.due.get_or_insert(began);
-                        }
+                        state.read_singly(began);
                     }
-                    Err(seen) => {
+                    // A limit of rates is one for single reads too.
+                    Err(seen) if look.pace.retry_after.is_some() => {
                         shared.account(&mut state, &seen, look.pace);
                         let ids: Vec<String> = state.watched.keys().cloned().collect();
                         for id in ids {
                             state.publish(&id, seen.clone(), began);
                         }
+                    }
+                    // What breaks the list says nothing about a workspace, nor that the target is dead.
+                    Err(_) => {
+                        state.list_again = Some(Instant::now() + LIST_AGAIN);
+                        state.pause(look.pace);
+                        state.read_singly(began);
                     }
                 }
             }
@@ -453,6 +465,13 @@ impl State {
     fn pause(&mut self, pace: Pace) {
         let pause = pace.interval().max(pace.retry_after.unwrap_or_default());
         self.not_before = (!pause.is_zero()).then(|| Instant::now() + pause);
+    }
+
+    /// Whoever waited for a list is read alone.
+    fn read_singly(&mut self, due: Instant) {
+        for watched in self.watched.values_mut() {
+            watched.due.get_or_insert(due);
+        }
     }
 
     fn publish(&mut self, id: &str, seen: Seen, began: Instant) {

@@ -1,6 +1,6 @@
 //! Faults of the wire: waits bear them, and a create never makes two.
 
-use super::harness::{Harness, few_at_once};
+use super::harness::{Harness, few_at_once, wait_for};
 use super::platform::Platform;
 use super::proxy::{ALL, Mischief, Proxy, Rule};
 
@@ -205,4 +205,35 @@ fn a_create_that_cannot_be_looked_for_is_not_sent_again() {
         assert_eq!(proxy.spoilt(), 1);
         platform.is_empty();
     }
+}
+
+const MANY: &str = "scenario: many
+summary: More waits at once than are read singly.
+needs: [managed]
+steps:
+  - foreach:
+      as: n
+      in: [a, b, c, d, e, f]
+      parallel: true
+      steps:
+        - create: { as: ws, runtime: claude-code, model: auto }
+        - await:  { workspace: ws, status: online, within: 30s }
+";
+
+/// Without a list and without a stream, every workspace can still be read by itself.
+#[test]
+fn a_list_that_fails_blinds_no_wait() {
+    few_at_once([Mischief::Status503, Mischief::Hang], |mischief| {
+        let platform = Platform::start(["--time-scale", "10", "--fault", "slow-online=60"]);
+        let stream = Rule { mischief: Mischief::Forbidden, begins: "GET /ws", every: 1, reaches: false };
+        let proxy = Proxy::before(&platform, Some(stream));
+        let run = Harness::new().args(["run", "-q", "--destroy", "never"]).scenario(MANY);
+        let run = run.at(&proxy.base).spawn();
+        wait_for("the first workspaces", || (platform.rows().len() > 2).then_some(()));
+        let begins = "GET /workspaces HTTP|GET /ws";
+        // What begins the run needs the list, and the waits that follow do not.
+        proxy.set(Rule { mischief, begins, every: 1, reaches: false });
+        let output = run.output();
+        assert_eq!(output.code(), Some(0), "{mischief:?}\n{}", output.stderr);
+    });
 }

@@ -180,6 +180,9 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
         if !matches!(again, Again::Always) {
             match find(context, step, name, matches!(again, Again::Never)).await {
                 Sight::Found(id) => return Ok(Made::Found(id, why)),
+                _ if context.stop.is_cancelled() => {
+                    return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
+                }
                 Sight::Absent => {}
                 Sight::Unreadable(list) => {
                     let text =
