@@ -85,8 +85,9 @@ fn measured(
 ) -> Row {
     let all = scenarios.is_empty();
     // A platform for each: what one run leaves is not another one's.
-    // A read that hangs for 5 s is a hundred on a fast clock: more than an agent may be silent.
-    let scale = if mischief == Mischief::Hang { "5" } else { "20" };
+    // A read that hangs for 5 s is a hundred on a fast clock: more than an agent may be silent. So is what two cores
+    // need for the huge answers to all scenarios at once.
+    let scale = if matches!(mischief, Mischief::Hang | Mischief::Huge) { "5" } else { "20" };
     let platform = Platform::start(["--time-scale", if all { scale } else { "10" }]);
     // A mutation is done and its answer lost: the harder half. Whoever limits rates has done nothing.
     let reaches = phase != "reads" && mischief != Mischief::Status429;
