@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::cleanup::is_called;
 use super::context::{READ, RunContext, again, send_filed};
+use super::steps::answer::refused;
 use crate::domain::time;
 use crate::http::{Request, Response, TransportError};
 use crate::platform::{Auth, record, segment};
@@ -45,7 +46,7 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
                 return Ok(());
             }
             // Only a refusal says that nothing was made: a gateway's page may hide a 201.
-            Ok(answer) if (400..500).contains(&answer.status) && answer.status != 429 => {
+            Ok(answer) if refused(&answer) => {
                 run.ledger.release(&resource, "never made", None);
                 return Err(format!(
                     "{}: {}",

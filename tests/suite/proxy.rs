@@ -42,6 +42,8 @@ pub enum Mischief {
     Late {
         until: &'static str,
     },
+    /// A gateway's 502, and the platform gets the request before the third read after it; once.
+    Behind,
 }
 
 /// What the wire alone can do.
@@ -78,6 +80,8 @@ struct Inner {
     blind: Mutex<Option<Instant>>,
     /// What the platform gets late.
     held: Mutex<Option<(String, Vec<u8>)>>,
+    /// How many requests it may be late for.
+    passed: AtomicUsize,
 }
 
 /// The proxy; it ends with the tests.
@@ -97,6 +101,7 @@ impl Proxy {
             spoilt: 0.into(),
             blind: Mutex::default(),
             held: Mutex::default(),
+            passed: 0.into(),
         });
         let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -126,7 +131,7 @@ impl Inner {
     /// The mischief of this request, if it is its turn.
     fn turn(&self, line: &str) -> Option<Rule> {
         let rule = (*self.rule.lock().unwrap())?;
-        let once = matches!(rule.mischief, Mischief::Late { .. } | Mischief::Blind { .. });
+        let once = matches!(rule.mischief, Mischief::Late { .. } | Mischief::Behind | Mischief::Blind { .. });
         if once && self.spoilt.load(Ordering::SeqCst) > 0 {
             let blind = line.starts_with("GET /workspaces HTTP")
                 && self.blind.lock().unwrap().is_some_and(|until| Instant::now() < until);
@@ -166,9 +171,9 @@ impl Inner {
             client.write_all(&answer).await?;
             return client.shutdown().await;
         };
-        if matches!(rule.mischief, Mischief::Late { .. }) {
+        if matches!(rule.mischief, Mischief::Late { .. } | Mischief::Behind) {
             *self.held.lock().unwrap() = Some((head, body));
-            return client.set_zero_linger();
+            return spoil(rule.mischief, client, &[]).await;
         }
         let real = match rule.reaches
             || matches!(
@@ -188,8 +193,16 @@ impl Inner {
     /// What was held back until a request like this.
     fn due(&self, line: &str) -> Option<(String, Vec<u8>)> {
         let rule = (*self.rule.lock().unwrap())?;
-        let Mischief::Late { until } = rule.mischief else { return None };
-        line.starts_with(until).then(|| self.held.lock().unwrap().take()).flatten()
+        let (until, nth) = match rule.mischief {
+            Mischief::Late { until } => (until, 1),
+            Mischief::Behind => ("GET /workspaces", 3),
+            _ => return None,
+        };
+        let mut held = self.held.lock().unwrap();
+        let due = held.is_some()
+            && line.starts_with(until)
+            && self.passed.fetch_add(1, Ordering::SeqCst) + 1 >= nth;
+        due.then(|| held.take()).flatten()
     }
 
     /// The platform's whole answer.
@@ -220,6 +233,7 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
         Mischief::Status503 | Mischief::Blind { .. } => {
             whole("503 Service Unavailable", "", "upstream connect error")
         }
+        Mischief::Behind => whole("502 Bad Gateway", "content-type: text/html\r\n", "<h1>bad gateway</h1>"),
         Mischief::Status429 => {
             whole("429 Too Many Requests", "retry-after: 1\r\n", "{\"error\":\"slow down\"}")
         }

@@ -60,6 +60,20 @@ fn a_create_never_makes_two_whatever_happens_to_its_answer() {
     platform.is_empty();
 }
 
+/// A gateway gives up on a create that the platform still gets: a look at once would not see it.
+#[test]
+fn a_create_that_comes_true_behind_a_gateways_page_is_not_made_twice() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    let rule = Rule { mischief: Mischief::Behind, begins: "POST /workspaces HTTP", every: 2, reaches: false };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let output =
+        Harness::new().args(["run", "-q", "--destroy", "never"]).scenario(CREATES).at(&proxy.base).run();
+    let names = platform.names();
+    assert_eq!(output.code(), Some(0), "{}", output.stderr);
+    assert_eq!(proxy.spoilt(), 1);
+    assert_eq!(names.len(), 3, "the root and one of each: {names:?}");
+}
+
 /// The create's answer is lost and its token with it; the answer to minting another is lost too.
 #[test]
 fn a_lost_token_is_no_red_of_the_platform() {

@@ -80,7 +80,7 @@ pub async fn register(
             };
             context.run.poller.track(&id);
             context.state().workspaces.insert(alias.clone(), workspace);
-        } else if (400..500).contains(&answer.status) {
+        } else if answer::refused(&answer) {
             context.run.ledger.release(&resource, "never made", None);
         }
     }

@@ -20,6 +20,8 @@ use crate::scenario::template::Template;
 
 /// An answer that was lost may come true so much later.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A request that a gateway gave up may come true so much later.
+const BEHIND: Duration = Duration::from_secs(2);
 
 /// Runs the step.
 pub async fn run(
@@ -164,7 +166,14 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
             Ok(answer) if answer.status == 429 => {
                 let wait = answer.retry_after().unwrap_or(Duration::from_secs(1));
                 pause = pause.max(context.run.api.scale.shorten(wait));
-                (answer::describe(&answer), Again::IfAbsent)
+                (answer::describe(&answer), Again::IfLimited)
+            }
+            // A gateway that ran out of time may have a platform behind it that is still at it.
+            Ok(answer) if answer.status == 504 && answer::from_elsewhere(&answer) => {
+                (answer::describe(&answer), Again::Never)
+            }
+            Ok(answer) if answer::from_elsewhere(&answer) && answer.status >= 500 => {
+                (answer::describe(&answer), Again::IfStillAbsent)
             }
             Ok(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
             Ok(answer) if answer.is_success() && answer.json.is_none() => {
@@ -177,8 +186,8 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
         if context.stop.is_cancelled() {
             return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
         }
-        if !matches!(again, Again::Always) {
-            match find(context, step, name, matches!(again, Again::Never)).await {
+        if let Some(patience) = again.patience() {
+            match find(context, step, name, patience).await {
                 Sight::Found(id) => return Ok(Made::Found(id, why)),
                 _ if context.stop.is_cancelled() => {
                     return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
@@ -201,12 +210,7 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
                 ));
             }
             _ if Instant::now() + pause >= step.deadline => {
-                let kind = if matches!(again, Again::Always) {
-                    FailureKind::Environment
-                } else {
-                    FailureKind::Product
-                };
-                return Err(Failure::of(kind, format!("create: {why}")));
+                return Err(Failure::of(again.to_blame(), format!("create: {why}")));
             }
             _ => clock::sleep(pause).await,
         }
@@ -219,8 +223,32 @@ enum Again {
     Never,
     /// The server answered: what is not in its list was not made.
     IfAbsent,
+    /// Whoever limits rates has done nothing, and says nothing of the platform.
+    IfLimited,
+    /// Something in between answered: what is not in the list for a while was not made.
+    IfStillAbsent,
     /// Nothing was sent.
     Always,
+}
+
+impl Again {
+    /// For how long the name is looked for first; none when it need not be.
+    fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Never => Some(PATIENCE),
+            Self::IfStillAbsent => Some(BEHIND),
+            Self::IfAbsent | Self::IfLimited => Some(Duration::ZERO),
+            Self::Always => None,
+        }
+    }
+
+    /// Whose failure it is when there is no time left.
+    fn to_blame(&self) -> FailureKind {
+        match self {
+            Self::IfAbsent => FailureKind::Product,
+            _ => FailureKind::Environment,
+        }
+    }
 }
 
 /// What the list says of a name.
@@ -234,9 +262,9 @@ enum Sight {
 }
 
 /// Looks for a workspace by its unique name. An answer that was lost may come true a little later,
-/// so `patient` looks for some seconds; without a list that can be read the step's deadline is the end.
-async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bool) -> Sight {
-    let until = (Instant::now() + PATIENCE).min(step.deadline);
+/// so it is looked for with `patience`; without a list that can be read the step's deadline is the end.
+async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patience: Duration) -> Sight {
+    let until = (Instant::now() + patience).min(step.deadline);
     loop {
         let end = step.deadline.min(Instant::now() + PATIENCE);
         let bounded =
@@ -248,7 +276,7 @@ async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patient: bo
                     if let Some(id) = named(context, rows, name) {
                         return Sight::Found(id);
                     }
-                    if !patient || Instant::now() >= until {
+                    if Instant::now() >= until {
                         return Sight::Absent;
                     }
                     None

@@ -2,7 +2,7 @@
 
 mod a2a;
 mod agent;
-mod answer;
+pub mod answer;
 mod await_status;
 mod container;
 mod create;
