@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::domain::Secret;
 use crate::http::{Client, Payload, Request, Response};
 use crate::run::clock::TimeScale;
-use crate::run::poller::Pace;
+use crate::run::look::Pace;
 
 /// A workspace-server and the credentials for it.
 #[derive(Clone, Debug)]

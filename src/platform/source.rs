@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Api, record};
 use crate::http::{Response, TransportError, excerpt};
-use crate::run::poller::{ListLook, Look, Pace, Seen, Source};
+use crate::run::look::{ListLook, Look, Pace, Seen, Source};
 
 impl Source for Api {
     fn one(&self, id: String, deadline: Instant) -> BoxFuture<'static, Look> {

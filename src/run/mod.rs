@@ -5,6 +5,7 @@ pub mod clock;
 pub mod folder;
 pub mod instance;
 pub mod ledger;
+pub mod look;
 pub mod mutation;
 pub mod poller;
 pub mod status_wait;

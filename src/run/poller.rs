@@ -4,12 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
+use super::look::{Pace, Seen, Source, View};
 
 /// Above this many waits at once one list serves them all.
 const FEW: usize = 4;
@@ -17,6 +17,10 @@ const FEW: usize = 4;
 const ONE_READ: Duration = Duration::from_secs(5);
 /// A list may not take longer.
 const LIST_READ: Duration = Duration::from_secs(15);
+/// When a list takes longer than this, workspaces are read singly beside it.
+const LIST_SLOW: Duration = Duration::from_secs(2);
+/// Single reads under way at once: a thousand waits without a list are no storm.
+const AT_ONCE: usize = 64;
 /// Between two lists there is never more than this, however long they take.
 const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// After a list that failed, workspaces are read singly, and a list is tried again after so long.
@@ -27,126 +31,6 @@ const DEAD_AFTER: Duration = Duration::from_secs(60);
 const APART: Duration = Duration::from_secs(20);
 /// Events kept for each workspace.
 const KEPT_EVENTS: usize = 64;
-
-/// How a target is read.
-pub trait Source: Send + Sync + 'static {
-    /// Reads one workspace.
-    fn one(&self, id: String, deadline: Instant) -> BoxFuture<'static, Look>;
-    /// Reads all workspaces.
-    fn all(&self, deadline: Instant) -> BoxFuture<'static, ListLook>;
-}
-
-/// One look at one workspace.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// What was seen.
-    pub seen: Seen,
-    /// What the rate-limit headers said.
-    pub pace: Pace,
-}
-
-/// One look at all workspaces.
-#[derive(Clone, Debug)]
-pub struct ListLook {
-    /// By id; or why there is no list.
-    pub rows: Result<HashMap<String, Arc<Value>>, Seen>,
-    /// What the rate-limit headers said.
-    pub pace: Pace,
-}
-
-/// What was seen of a workspace.
-#[derive(Clone, Debug)]
-pub enum Seen {
-    /// Its record.
-    Record(Arc<Value>),
-    /// 404 or 410.
-    Gone {
-        /// The status.
-        status: u16,
-        /// What the platform says.
-        text: String,
-    },
-    /// 401 or 403: ends a wait.
-    Refused {
-        /// The status.
-        status: u16,
-        /// What the platform says.
-        text: String,
-    },
-    /// 5xx, 429, garbage: does not end a wait.
-    Unavailable {
-        /// The real error.
-        text: String,
-    },
-    /// No answer at all: does not end a wait, but a minute of nothing else does.
-    Transport {
-        /// The whole chain of causes.
-        text: String,
-    },
-}
-
-/// What the rate-limit headers said of a look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// Requests that the server allows in a minute.
-    pub limit: Option<u32>,
-    /// How many are left.
-    pub remaining: Option<u32>,
-    /// An obeyed Retry-After, already in our time.
-    pub retry_after: Option<Duration>,
-}
-
-impl Pace {
-    /// The least time between reads: none while more than half of the budget is left.
-    pub fn interval(self) -> Duration {
-        match (self.limit, self.remaining) {
-            (Some(limit), Some(remaining)) if limit > 0 && remaining * 2 < limit => {
-                // Reads take at most half of what the server allows; the rest is for mutations.
-                Duration::from_secs(60) * 2 / limit
-            }
-            _ => Duration::ZERO,
-        }
-    }
-}
-
-/// What a watcher sees: the newest look.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// `None` before the first look.
-    pub look: Option<Arc<Seen>>,
-    /// When it began: what it saw is not older than this.
-    pub at: Option<Instant>,
-    /// The look was made because an event came.
-    pub woken: bool,
-}
-
-impl View {
-    /// Whether there was a look.
-    pub fn is_some(&self) -> bool {
-        self.look.is_some()
-    }
-
-    /// What was seen.
-    pub fn seen(&self) -> Option<&Seen> {
-        self.look.as_deref()
-    }
-
-    /// The record, if one was seen.
-    pub fn record(&self) -> Option<&Value> {
-        match self.seen() {
-            Some(Seen::Record(record)) => Some(record),
-            _ => None,
-        }
-    }
-
-    /// Why nothing useful was seen.
-    pub fn error(&self) -> Option<String> {
-        match self.seen() {
-            Some(Seen::Unavailable { text } | Seen::Transport { text }) => Some(text.clone()),
-            _ => None,
-        }
-    }
-}
 
 /// An event of the target's stream.
 #[derive(Clone, Debug)]
@@ -180,6 +64,8 @@ struct State {
     /// A list may not be asked for before this: lists should use a fifth of the time at most.
     list_not_before: Option<Instant>,
     list_in_flight: bool,
+    /// The list under way is late.
+    list_slow: bool,
     lists_refused: bool,
     /// The last list failed: when to try another one, beside reads of single workspaces.
     list_again: Option<Instant>,
@@ -325,21 +211,29 @@ impl Shared {
             return Some(at);
         }
         let many = state.watched.len() > FEW && !state.lists_refused;
-        let by_list = many && state.list_again.is_none();
+        let by_list = many && state.list_again.is_none() && !state.list_slow;
         let mut next: Option<Instant> = None;
-        let mut reads = Vec::new();
-        for (id, watched) in &mut state.watched {
+        let mut ready = Vec::new();
+        for (id, watched) in &state.watched {
             let Some(due) = watched.due else { continue };
             // An event is about one workspace: it is read alone, without waiting for the next list.
             if watched.in_flight || (by_list && !watched.woken) {
                 continue;
             }
             if due <= now {
-                reads.push(watched.launch(id));
+                ready.push((due, id.clone()));
             } else {
                 next = Some(next.map_or(due, |n| n.min(due)));
             }
         }
+        // Whoever waited longest is read first; the end of a read brings the others their turn.
+        ready.sort_unstable();
+        let under_way = state.watched.values().filter(|w| w.in_flight).count();
+        ready.truncate(AT_ONCE.saturating_sub(under_way));
+        let reads: Vec<String> = ready
+            .into_iter()
+            .filter_map(|(_, id)| state.watched.get_mut(&id).map(|watched| watched.launch(&id)))
+            .collect();
         let mut list = false;
         if many && !state.list_in_flight {
             let due = || state.watched.values().filter(|w| !w.woken).filter_map(|w| w.due).min();
@@ -387,12 +281,24 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let began = Instant::now();
-            let look = shared.source.all(began + LIST_READ).await;
+            let mut list = shared.source.all(began + LIST_READ);
+            let early = tokio::select! {
+                look = &mut list => Some(look),
+                () = clock::sleep_until(began + LIST_SLOW) => None,
+            };
+            let look = match early {
+                Some(look) => look,
+                None => {
+                    shared.beside_the_list(began);
+                    list.await
+                }
+            };
             let cost = began.elapsed();
             let mut absent = Vec::new();
             {
                 let mut state = shared.lock();
                 state.list_in_flight = false;
+                state.list_slow = false;
                 state.list_not_before = Some(Instant::now() + (cost * 4).min(LIST_PAUSE));
                 match look.rows {
                     Ok(mut rows) => {
@@ -438,6 +344,15 @@ impl Shared {
             }
             shared.work.notify_one();
         });
+    }
+
+    /// The list that began then is late: nobody waits for it alone.
+    fn beside_the_list(&self, began: Instant) {
+        let mut state = self.lock();
+        state.list_slow = true;
+        state.read_singly(began);
+        drop(state);
+        self.work.notify_one();
     }
 
     fn account_good(&self, state: &mut State, pace: Pace) {

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::clock::TimeScale;
-use super::poller::{Seen, View};
+use super::look::{Seen, View};
 use super::wait::Verdict;
 use crate::domain::{Status, time};
 

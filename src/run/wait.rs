@@ -6,7 +6,8 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-use super::poller::{View, Watch};
+use super::look::View;
+use super::poller::Watch;
 use crate::event::WaitStats;
 
 /// What a look at the platform means.

@@ -232,7 +232,7 @@ steps:
       parallel: true
       steps:
         - create: { as: ws, runtime: claude-code, model: auto }
-        - await:  { workspace: ws, status: online, within: 30s }
+        - await:  { workspace: ws, status: online, within: 12s }
 ";
 
 /// Without a list and without a stream, every workspace can still be read by itself.
