@@ -348,7 +348,7 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
     // No list is no proof that the workspace is not in it.
     let Some(rows) = list.json.as_ref().filter(|_| list.status == 200).and_then(Value::as_array) else {
         let text = format!("the list: {}", super::answer::describe(&list));
-        return Ok(Look::NotYet(Failure::product(text).about(alias)));
+        return Ok(Look::NotYet(super::answer::unwanted(&list, text).about(alias)));
     };
     if rows.iter().any(|row| record::text(row, "id") == workspace.id) {
         return Ok(Look::NotYet(Failure::product(format!("{alias} is still in the list")).about(alias)));
