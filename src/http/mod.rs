@@ -2,6 +2,7 @@
 
 mod body;
 mod error;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use crate::domain::Secret;
 
 pub use body::{keep_json, keep_text};
 pub use error::{Transport, TransportError, chain};
+pub use websocket::WebSocket;
 
 /// No answer may be larger; an endless one ends here.
 pub const MAX_BODY: usize = 32 << 20;

@@ -1,19 +1,18 @@
 //! One event stream a target: `GET /ws`, all events (contract §12). It only ever wakes waits early.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use serde_json::Value;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::{Api, record};
+use crate::http::WebSocket;
 use crate::run::clock;
 use crate::run::poller::Poller;
 
-/// Frames may not be larger.
-const MAX_FRAME: usize = 4 << 20;
+/// A stream that takes longer to open is none.
+const OPENS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Opens the stream once; `false` when the server has none.
 pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
@@ -62,16 +61,8 @@ pub async fn opens(api: &Api) -> bool {
     open(api).await.is_some()
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-async fn open(api: &Api) -> Option<Socket> {
-    let url = format!("{}/ws", api.base_url.replacen("http", "ws", 1));
-    let mut request = url.into_client_request().ok()?;
-    if let Some(org) = &api.org {
-        request.headers_mut().insert("X-Molecule-Org-Id", org.parse().ok()?);
-    }
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
-    let connect = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
-    let connected = tokio::time::timeout(Duration::from_secs(3), connect).await;
-    Some(connected.ok()?.ok()?.0)
+async fn open(api: &Api) -> Option<WebSocket> {
+    let url = format!("{}/ws", api.base_url);
+    let org: Vec<(&str, &str)> = api.org.iter().map(|org| ("X-Molecule-Org-Id", org.as_str())).collect();
+    api.client.websocket(&url, &org, Instant::now() + OPENS_WITHIN).await.ok()
 }
