@@ -110,9 +110,15 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// `Retry-After` in seconds, bounded to an hour (a date counts as absent).
+    /// `Retry-After` (RFC 9110 §10.2.3), seconds or a date by the server's own clock, bounded to an hour.
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = self.headers.get("retry-after")?.trim().parse().ok()?;
+        let said = self.headers.get("retry-after")?.trim();
+        let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
+        let seconds = said.parse().ok().or_else(|| {
+            let now = self.headers.get("date").and_then(|text| date(text.trim()));
+            let left = date(said)?.duration_since(now.unwrap_or_else(jiff::Timestamp::now));
+            Some(u64::try_from(left.as_secs()).unwrap_or_default())
+        })?;
         Some(Duration::from_secs(seconds.min(3_600)))
     }
 
@@ -281,4 +287,31 @@ impl Client {
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_come_back() {
+        let noon = "Sat, 21 Nov 2026 12:00:00 GMT";
+        for (said, at, seconds) in [
+            ("7", None, Some(7)),
+            (" 0 ", None, Some(0)),
+            ("86400", None, Some(3_600)),
+            ("Sat, 21 Nov 2026 12:00:09 GMT", Some(noon), Some(9)),
+            ("Sat, 21 Nov 2026 11:00:00 GMT", Some(noon), Some(0)),
+            ("Sat, 28 Nov 2026 12:00:00 GMT", Some(noon), Some(3_600)),
+            ("Mon, 01 Jan 1990 00:00:00 GMT", None, Some(0)),
+            ("-3", None, None),
+            ("soon", Some(noon), None),
+        ] {
+            let headers = [("retry-after", Some(said)), ("date", at)];
+            let headers =
+                headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+            let answer = Response { status: 429, headers: headers.collect(), body: Bytes::new(), json: None };
+            assert_eq!(answer.retry_after(), seconds.map(Duration::from_secs), "{said}");
+        }
+    }
 }
