@@ -67,10 +67,7 @@ impl Container {
     /// Changes with every start, so that a container that was started again is a new instance.
     pub fn instance(&self) -> String {
         let id = self.id.get(..12).unwrap_or(&self.id);
-        if self.started_at.is_empty() || self.started_at.starts_with("0001-") {
-            return format!("{id}@created");
-        }
-        format!("{id}@{}", self.started_at)
+        crate::domain::instance::name(id, &self.started_at)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod exit;
+pub mod instance;
 pub mod secret;
 pub mod status;
 pub mod time;

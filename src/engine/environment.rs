@@ -21,7 +21,7 @@ const READ: Duration = Duration::from_secs(5);
 /// Between two looks that failed.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Looks that fail are borne for so long.
-const BEAR: Duration = Duration::from_secs(30);
+const BEAR: Duration = Duration::from_secs(10);
 
 /// The environment of one instance, as it is.
 #[derive(Clone, Debug)]
@@ -87,10 +87,19 @@ async fn of_container(
     id: &str,
     step: &StepRun,
 ) -> Result<Option<Environment>, String> {
-    let found = tokio::select! {
-        found = engine.of_workspace(id) => found.map_err(|e| e.what)?,
-        () = crate::run::clock::sleep_until(step.deadline) => return Err("the engine did not answer in time".into()),
-        () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+    let give_up = step.deadline.min(Instant::now() + BEAR);
+    let found = loop {
+        let bound = step.deadline.min(Instant::now() + READ);
+        let found = tokio::select! {
+            found = engine.of_workspace(id) => found.map_err(|e| e.what),
+            () = clock::sleep_until(bound) => Err("the engine did not answer in time".to_owned()),
+            () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+        };
+        match found {
+            Ok(found) => break found,
+            Err(why) if Instant::now() + PAUSE >= give_up => return Err(why),
+            Err(_) => clock::sleep(PAUSE).await,
+        }
     };
     let Some(container) = found else { return Ok(None) };
     learn(context, &container.env);
@@ -177,15 +186,22 @@ pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Enviro
     vars
 }
 
-/// Reads, describes and remembers the environment of the current instance.
-pub async fn remember(context: &ScenarioContext, alias: &str, step: &StepRun) -> Option<Environment> {
-    let workspace = context.workspace(alias)?;
-    let found = read(context, &workspace.id, step).await.ok().flatten()?;
+/// Reads, describes and remembers the environment of the current instance; `Ok(None)` when there is none.
+///
+/// # Errors
+/// Why it cannot be read.
+pub async fn remember(
+    context: &ScenarioContext,
+    alias: &str,
+    step: &StepRun,
+) -> Result<Option<Environment>, String> {
+    let Some(workspace) = context.workspace(alias) else { return Ok(None) };
+    let Some(found) = read(context, &workspace.id, step).await? else { return Ok(None) };
     let vars = describe(context, &workspace, &found);
     let by_name = vars.into_iter().map(|v| (v.name.clone(), v)).collect();
     let instance = found.instance.clone();
     context.update(alias, |w| w.env = Some((instance, by_name)));
-    Some(found)
+    Ok(Some(found))
 }
 
 /// A value in words: which secret it is, the literal where it can be no secret, or how long it is.

@@ -39,8 +39,8 @@ pub struct Workspace {
     pub billing: Option<BillingMode>,
     /// The instance before the last edge.
     pub baseline: Baseline,
-    /// The instance that the last edge replaces; what only disturbs an instance replaces none.
-    pub replaced: Option<String>,
+    /// What the last edge replaces; what only disturbs an instance replaces none.
+    pub replaced: Baseline,
     /// How many edges re-provisioned it; 0 after create.
     pub edge: u32,
     /// `create`, `restart`, ….
@@ -75,7 +75,7 @@ impl Workspace {
         self.edge += 1;
         name.clone_into(&mut self.edge_name);
         self.edge_at = baseline.edge_at;
-        self.replaced.clone_from(&baseline.instance);
+        self.replaced.clone_from(&baseline);
         self.baseline = baseline;
         self.env_before = self.env.take().map(|(_, vars)| vars).or(self.env_before.take());
     }

@@ -5,12 +5,15 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::poller::StreamEvent;
+use crate::domain::instance::same;
 
 /// What is known of the instance before an edge.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     /// Container id and start time, or another id that changes with the instance.
     pub instance: Option<String>,
+    /// Why nobody could see whether there was one: what is there now may be it.
+    pub unseen: Option<String>,
     /// The URL that the record showed.
     pub url: String,
     /// The uptime that the record showed.
@@ -19,6 +22,13 @@ pub struct Baseline {
     pub edge_at: Option<Instant>,
     /// The event stream was open before the edge, since this instant.
     pub stream_since: Option<Instant>,
+}
+
+impl Baseline {
+    /// Whether this is the instance from before the edge.
+    pub fn holds(&self, instance: &str) -> bool {
+        self.instance.as_deref().is_some_and(|old| same(old, instance))
+    }
 }
 
 /// What is known of the instance now.
@@ -41,7 +51,7 @@ pub struct Current<'a> {
 pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<String, String> {
     if let (Some(old), Some(new)) = (&before.instance, now.instance) {
         // The best evidence decides alone, both ways.
-        return if old == new {
+        return if same(old, new) {
             Err(format!("still the old instance ({})", short(new)))
         } else {
             Ok(format!("instance {} → {}", short(old), short(new)))

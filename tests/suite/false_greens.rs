@@ -1,6 +1,6 @@
 //! What the old scripts passed and should not have: each is red here (`docs/old-scripts.md`).
 
-use super::harness::{Harness, few_at_once, of_kind, word};
+use super::harness::{Harness, few_at_once, of_kind, wait_for, word};
 use super::platform::Platform;
 use super::proxy::{Mischief, Proxy, Rule};
 
@@ -35,6 +35,35 @@ fn run() -> Harness {
 
 fn shipped(name: &str, fault: &str) -> Harness {
     run().args([name, "--fault", fault])
+}
+
+const UNSEEN: &str = "scenario: unseen
+summary: Restarts while nobody can look.
+budget: 3m
+steps:
+  - create:  { as: ws, runtime: claude-code, model: auto, credentials: auto }
+  - await:   { workspace: ws, status: online, within: 20s }
+  - restart: { workspace: ws }
+    within: 40s
+  - expect:  { env_of: ws, satisfies: provider }
+    within: 10s
+";
+
+/// Nobody could look at what ran before the restart, so the old instance, which still runs, may not pass for new.
+#[test]
+fn an_instance_that_nobody_saw_before_the_edge() {
+    let platform = Platform::start(["--time-scale", "10", "--fault", "old-lingers=600"]);
+    let rule = |begins| Rule { mischief: Mischief::Status503, begins, every: 1, reaches: false };
+    let proxy = Proxy::before(&platform, Some(rule("GET /__lifecycle/workspaces/")));
+    let run = run().scenario(UNSEEN).at(&proxy.base).spawn();
+    wait_for("the restart", || {
+        let log = std::fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("\"purpose\":\"restart\"").then_some(())
+    });
+    proxy.set(rule("GET /nothing"));
+    let output = run.output();
+    assert_eq!(output.code(), Some(3), "{}", output.stderr);
+    assert!(output.stderr.contains("this may be the old instance"), "{}", output.stderr);
 }
 
 #[test]

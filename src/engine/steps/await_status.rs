@@ -136,10 +136,11 @@ pub async fn reach(
             Ok((status, stats)) => {
                 add(&mut total, &stats);
                 if inspectable {
-                    let old = workspace.baseline.instance.as_ref();
                     let lacks = match environment::instance(context, &workspace, step).await {
                         None => Some("no instance yet".to_owned()),
-                        Some(now) if Some(&now) == old => Some("still the old instance".to_owned()),
+                        Some(now) if workspace.baseline.holds(&now) => {
+                            Some("still the old instance".to_owned())
+                        }
                         Some(now) => {
                             proof = format!("instance {now}");
                             let row = watch.last().record().cloned().unwrap_or_default();

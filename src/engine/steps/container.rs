@@ -45,7 +45,7 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
         // The same instance again: nothing new is to be waited for.
         "unpause" | "connect" | "start" if w.baseline.instance == old => {
             w.baseline = Baseline::default();
-            w.replaced = None;
+            w.replaced = Baseline::default();
             w.edge = 0;
         }
         "unpause" | "connect" | "start" | "fill_volume" => {}

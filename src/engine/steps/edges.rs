@@ -93,12 +93,18 @@ pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &S
     if let Some(row) = &row {
         context.observe(&workspace.alias, row, "poll");
     }
-    let instance = match environment::in_reach(&context.run.target) && workspace.managed {
-        true => environment::remember(context, &workspace.alias, step).await.map(|e| e.instance),
-        false => None,
+    let seen = match environment::in_reach(&context.run.target) && workspace.managed {
+        true => environment::remember(context, &workspace.alias, step).await,
+        false => Ok(None),
+    };
+    let (instance, unseen) = match seen {
+        Ok(seen) => (seen.map(|e| e.instance), None),
+        // What was read before is the old one; nobody knows of anything that came since.
+        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why)),
     };
     Baseline {
         instance: instance.filter(|i| !i.is_empty()),
+        unseen,
         url: row.as_ref().map(|r| record::text(r, "url").to_owned()).unwrap_or_default(),
         uptime: row.as_ref().and_then(record::uptime),
         edge_at: Some(Instant::now()),

@@ -137,6 +137,13 @@ struct EnvWanted<'a> {
     vars: &'a [(String, Vec<Matcher>)],
 }
 
+/// Nobody looked before the edge: what is there now may be from before it.
+pub(super) fn unseen(workspace: &Workspace, why: &str) -> Failure {
+    let edge = &workspace.edge_name;
+    let text = format!("what ran before the {edge} could not be seen ({why}): this may be the old instance");
+    Failure::of(FailureKind::Environment, text).about(&workspace.alias)
+}
+
 /// The environment of the new instance: an old or absent one is "not yet"; online is not required.
 async fn env(
     context: &ScenarioContext,
@@ -159,7 +166,12 @@ async fn env(
             return Ok(not_yet(FailureKind::Environment, format!("the environment of {alias}: {why}")));
         }
     };
-    if workspace.baseline.instance.as_ref() == Some(&found.instance) {
+    if let Some(why) = &workspace.baseline.unseen
+        && !workspace.baseline.holds(&found.instance)
+    {
+        return Err(unseen(&workspace, why));
+    }
+    if workspace.baseline.holds(&found.instance) {
         let text = format!("{alias} still runs the instance from before the {}", workspace.edge_name);
         return Ok(not_yet(FailureKind::Product, text));
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::await_status::known;
-use super::expect::Look;
+use super::expect::{Look, unseen};
 use crate::docker::{Engine, EngineError, names};
 use crate::engine::container_contract::{Made, broken};
 use crate::engine::container_evidence::{WINDOW, facts};
@@ -27,6 +27,9 @@ pub(super) async fn look(
         let text = "`expect: {container_of: …}` needs a target whose containers can be reached";
         return Err(Failure::of(FailureKind::Config, format!("{text}: say `needs: [containers]`")));
     };
+    if let Some(why) = workspace.replaced.unseen.as_deref().filter(|_| wanted.wants_one()) {
+        return Err(unseen(&workspace, why));
+    }
     let bound = step.look().deadline;
     let seen = tokio::select! {
         seen = see(&engine, wanted, &workspace, scope) => seen,
@@ -73,7 +76,7 @@ async fn see(
         None => "there is none".to_owned(),
         Some(container) if wanted.wants_one() => {
             let instance = container.instance();
-            if workspace.replaced.as_ref() == Some(&instance) && container.status == "running" {
+            if workspace.replaced.holds(&instance) && container.status == "running" {
                 let text = format!("{instance}, from before the {}, still runs", workspace.edge_name);
                 return Ok(Err(vec![text]));
             }
