@@ -270,6 +270,8 @@ fn shapes(text: &str) -> Cow<'_, str> {
             | \bAIza[A-Za-z0-9_-]{35}
             | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*
             | \b[A-Za-z0-9_-]{43}\b
+            | ://[!$-&(-.0-9;=A-~]*:[!$-&(-.0-;=A-~]+@
+            | ://[A-Za-z0-9_-]{16,}@
             ",
         )
         .ok()
@@ -285,6 +287,8 @@ fn shapes(text: &str) -> Cow<'_, str> {
         });
         let (keep, shown) = match token {
             Some(token) => (found.end() - token.len(), "<redacted:bearer>"),
+            // Who asks, and with which password.
+            None if word.starts_with("://") => (found.start() + 3, "<redacted:userinfo>@"),
             None if word.len() == 43 && !word.contains('.') && !looks_random(word) && !has_prefix(word) => {
                 continue;
             }
@@ -382,6 +386,12 @@ mod tests {
         for (text, shown) in [
             ("Authorization: Bearer abcdefgh1234", "Authorization: Bearer <redacted:bearer>"),
             ("t 8K5yQx3ZpWm2Jt9vRbN4cLd7HsGfEa1UiOoTkYjXw0A.", "t <redacted:token>."),
+            ("postgres://app:hunter2@db/x", "postgres://<redacted:userinfo>@db/x"),
+            ("https://abcdef0123456789abcd@git.example/x", "https://<redacted:userinfo>@git.example/x"),
+            (
+                "see http://localhost:8080/a@b and ssh://git@host",
+                "see http://localhost:8080/a@b and ssh://git@host",
+            ),
             ("ws-0a1b2c3d-aaaa-bbbb-cccc-0123456789ab-conf", "ws-0a1b2c3d-aaaa-bbbb-cccc-0123456789ab-conf"),
             (
                 "ordinary words, a sha e3b0c44298fc1c149afbf4c8996fb92427ae41e4",
