@@ -14,6 +14,7 @@ use crate::docker::Engine;
 use crate::engine::context::RunContext;
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources};
+use crate::engine::tenant::Tenant;
 use crate::event::{EventKind, Log, RunFinished};
 use crate::platform::stream;
 use crate::run::cancel::Cancel;
@@ -138,6 +139,7 @@ impl Work<'_> {
             seed,
             known: self.known.clone(),
             exclusive: self.args.exclusive,
+            tenant: Tenant::default(),
             destroy: self.args.destroy,
         });
         let jobs = self.jobs(&target.facts, log);

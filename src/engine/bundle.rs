@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Destroy, RunContext, ScenarioContext};
 use super::evidence;
 use super::outcome::Failure;
+use super::tenant::Tenant;
 use super::workspace::Workspace;
 use crate::event::{Evidence, Log};
 use crate::models::allowlist::Allowlist;
@@ -39,6 +40,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         seed: 0,
         known: crate::scenario::known::KnownReds::default(),
         exclusive: false,
+        tenant: Tenant::default(),
         destroy: Destroy::Always,
     }
 }

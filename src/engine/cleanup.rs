@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::cleanup_look::{Row, look, said, send};
 use super::context::RunContext;
 use super::root::PREFIX;
+use super::tenant;
 use crate::docker::{Container, Engine, names};
 use crate::domain::Status;
 use crate::event::EventKind;
@@ -64,7 +65,7 @@ const GONE: Gone = Gone { left_by_platform: None };
 
 async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Gone, String> {
     if entry.kind == "global-secret" {
-        let path = format!("/settings/secrets/{}", segment(&entry.name));
+        let path = format!("{}/{}", tenant::ROUTE, segment(&entry.name));
         let answer =
             send(run, "remove the global secret", run.api.request("DELETE", &path, &Auth::Admin), deadline)
                 .await?;

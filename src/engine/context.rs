@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::tenant::Tenant;
 use super::workspace::Workspace;
 use crate::domain::{Secret, time};
 use crate::event::{Body, EventKind, Exchange, Log, Observation};
@@ -58,6 +59,8 @@ pub struct RunContext {
     pub known: KnownReds,
     /// Global things may be touched.
     pub exclusive: bool,
+    /// What every workspace of the server has besides.
+    pub tenant: Tenant,
     /// Keep what a scenario made.
     pub destroy: Destroy,
 }

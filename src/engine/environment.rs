@@ -12,6 +12,7 @@ use super::workspace::Workspace;
 use crate::docker::Engine;
 use crate::event::{EnvObservation, EnvVar, EventKind};
 use crate::models::expected::{Expect, Expecting, Projection, expected};
+use crate::models::keys::GUARDED;
 use crate::platform::record;
 use crate::run::clock;
 use crate::scenario::model::Capability;
@@ -76,7 +77,7 @@ pub async fn read(
     let vars = body.get("env").and_then(Value::as_object).ok_or("the answer has no environment")?;
     let vars: BTreeMap<String, String> =
         vars.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
-    learn(context, &vars);
+    learn(context, step, &vars).await;
     Ok(Some(Environment { instance: record::text(body, "instance").to_owned(), vars }))
 }
 
@@ -102,13 +103,17 @@ async fn of_container(
         }
     };
     let Some(container) = found else { return Ok(None) };
-    learn(context, &container.env);
+    learn(context, step, &container.env).await;
     Ok(Some(Environment { instance: container.instance(), vars: container.env }))
 }
 
-fn learn(context: &ScenarioContext, vars: &BTreeMap<String, String>) {
+/// What is secret in an environment, before anything of it is kept: also what the tenant put there.
+async fn learn(context: &ScenarioContext, step: &StepRun, vars: &BTreeMap<String, String>) {
+    context.run.tenant.learn(context, step).await;
+    let tenants = context.run.tenant.names().unwrap_or_default();
     for (name, value) in vars {
-        if crate::redact::is_credential_field(name) {
+        let own = tenants.contains(name) && !is_plain(name, false);
+        if own || crate::redact::is_credential_field(name) {
             context.run.log.redactor().register(name, value);
         }
     }
@@ -127,18 +132,30 @@ pub async fn instance(context: &ScenarioContext, workspace: &Workspace, step: &S
 /// What the rules expect of a workspace's environment.
 pub fn projection(context: &ScenarioContext, workspace: &Workspace) -> Projection {
     let names: BTreeSet<String> = workspace.secrets.keys().cloned().collect();
-    expected(
+    let tenants = context.run.tenant.names();
+    let mut projection = expected(
         &context.run.catalogue,
         &Expecting {
             workspace_id: Some(&workspace.id),
             runtime: &workspace.runtime,
             model: &workspace.model,
-            global_names: &BTreeSet::new(),
+            global_names: tenants.as_deref().unwrap_or(&BTreeSet::new()),
             workspace_names: &names,
             billing_override: workspace.billing,
             server: None,
         },
-    )
+    );
+    if tenants.is_none() {
+        // A vendor key that the workspace did not bring may be the tenant's, or stand in front of its own.
+        projection.rows.retain_mut(|row| {
+            let others = GUARDED.contains(&row.name.as_str()) && !names.contains(&row.name);
+            if others && matches!(row.expect, Expect::SecretValue(_)) {
+                row.expect = Expect::Present;
+            }
+            !(others && row.expect == Expect::Absent)
+        });
+    }
+    projection
 }
 
 /// Describes an environment without a value, row by row against the rules, and files it.
@@ -154,12 +171,15 @@ pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Enviro
             EnvVar {
                 name: name.to_owned(),
                 set: value.is_some(),
-                value: value.map(|v| words(context, workspace, name, v)).unwrap_or_default(),
+                value: value.map(|v| words(context, workspace, name, rule.is_some(), v)).unwrap_or_default(),
                 hmac: value.map(|v| tag(context, v)),
                 expected: rule.map(|row| match &row.expect {
                     Expect::Absent => "unset".to_owned(),
                     Expect::Literal(text) => text.clone(),
-                    Expect::SecretValue(secret) => format!("equals secret {secret}"),
+                    Expect::SecretValue(secret) if workspace.secrets.contains_key(secret) => {
+                        format!("equals secret {secret}")
+                    }
+                    Expect::SecretValue(secret) => format!("set, to the tenant's secret {secret}"),
                     Expect::Present => "set".to_owned(),
                 }),
                 rule: rule.map(|row| row.rule.to_owned()),
@@ -167,10 +187,11 @@ pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Enviro
                     (Expect::Absent, value) => value.is_none(),
                     (Expect::Present, value) => value.is_some_and(|v| !v.is_empty()),
                     (Expect::Literal(text), value) => value == Some(text),
-                    (Expect::SecretValue(secret), value) => {
-                        let secret = workspace.secrets.get(secret).map(|s| s.expose());
-                        value.map(String::as_str) == secret
-                    }
+                    (Expect::SecretValue(secret), value) => match workspace.secrets.get(secret) {
+                        Some(own) => value.map(String::as_str) == Some(own.expose()),
+                        // Nobody shows a tenant's values.
+                        None => value.is_some_and(|v| !v.is_empty()),
+                    },
                 }),
             }
         })
@@ -204,8 +225,29 @@ pub async fn remember(
     Ok(Some(found))
 }
 
+/// Whether a variable of this name is shown as it is: the platform's own, or one that a rule writes. Of all others
+/// nobody knows what a tenant keeps in them.
+fn is_plain(name: &str, ruled: bool) -> bool {
+    const OWN: [&str; 12] = [
+        "HOSTNAME",
+        "MODEL",
+        "MOLECULE_URL",
+        "MOLECULE_WORKSPACE_URL",
+        "PARENT_ID",
+        "PATH",
+        "PLATFORM_URL",
+        "PLUGINS_DIR",
+        "RUNTIME",
+        "TIER",
+        "WORKSPACE_CONFIG_PATH",
+        "WORKSPACE_ID",
+    ];
+    let ends = ["_URL", "_MODEL", "_MODE", "_MODE_RESOLVED"];
+    OWN.contains(&name) || (ruled && ends.iter().any(|end| name.ends_with(end)))
+}
+
 /// A value in words: which secret it is, the literal where it can be no secret, or how long it is.
-fn words(context: &ScenarioContext, workspace: &Workspace, name: &str, value: &str) -> String {
+fn words(context: &ScenarioContext, workspace: &Workspace, name: &str, ruled: bool, value: &str) -> String {
     if value.is_empty() {
         return "empty".into();
     }
@@ -215,11 +257,7 @@ fn words(context: &ScenarioContext, workspace: &Workspace, name: &str, value: &s
     if context.run.api.admin.as_ref().is_some_and(|admin| admin.expose() == value) {
         return "equals secret ADMIN_TOKEN".into();
     }
-    let plain = ["MODEL", "TIER", "RUNTIME", "HOSTNAME", "PATH"].contains(&name)
-        || ["_URL", "_MODEL", "_MODE", "_MODE_RESOLVED", "_ID", "_PATH", "_DIR", "_PROVIDER"]
-            .iter()
-            .any(|end| name.ends_with(end));
-    if plain && !crate::redact::is_credential_field(name) {
+    if is_plain(name, ruled) && !crate::redact::is_credential_field(name) {
         return context.run.log.redactor().text(value).into_owned();
     }
     format!("set ({} bytes)", value.len())

@@ -18,4 +18,5 @@ pub mod scenario_run;
 pub mod scope;
 pub mod steps;
 pub mod symptoms;
+pub mod tenant;
 pub mod workspace;

@@ -115,9 +115,9 @@ pub fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
         Ok(assembled) => assembled,
         Err(abort) => return Projection { rows: Vec::new(), billing: None, abort: Some(abort) },
     };
-    let secrets = facts.global_names.iter().chain(facts.workspace_names);
-    let names: BTreeSet<&str> =
-        GUARDED.into_iter().chain(WRITTEN).chain(secrets.map(String::as_str)).collect();
+    // What else a tenant keeps there is no part of the projection.
+    let own = facts.workspace_names.iter().map(String::as_str);
+    let names: BTreeSet<&str> = GUARDED.into_iter().chain(WRITTEN).chain(own).collect();
     let rows = names
         .into_iter()
         .filter(|name| facts.server.is_some() || *name != "MOLECULE_LLM_USAGE_URL")

@@ -202,6 +202,7 @@ mod tests {
             uptime: Some(22),
             edge_at: Some(edge),
             stream_since: Some(opened),
+            ..Baseline::default()
         };
         let unseen = Baseline { instance: None, ..before.clone() };
         let same = json!({ "url": "http://localhost:1", "uptime_seconds": 22 });

@@ -8,9 +8,40 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::harness::{Harness, Output};
 use super::platform::Platform;
+use super::proxy::{Mischief, Proxy, Rule};
 
 /// Has characters that URLs and JSON write differently.
 const PLANTED: &str = r#"sk-pl4nt/ed+s3cr3t="7\f0&x-end"#;
+
+/// What a tenant keeps is in every environment, and is the tenant's: keys of vendors make no red, values are not shown.
+#[test]
+fn secrets_of_the_tenant_are_neither_judged_nor_shown() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let url = "https://hooks.example/services/T00/B00/qWeRtZuIoP";
+    let database = "postgres://app:hunter2-tenant-pw@db/x";
+    let tenants = [
+        ("ANTHROPIC_API_KEY", "tenant-vendor-key-0123"),
+        ("OPENAI_API_KEY", "tenant-openai-key-0123"),
+        ("SLACK_WEBHOOK_URL", url),
+        ("REPORT_DATABASE_URL", database),
+    ];
+    for (key, value) in tenants {
+        let body = serde_json::json!({ "key": key, "value": value });
+        assert_eq!(platform.ask("PUT", "/settings/secrets", Some(body)).0, 200);
+    }
+    let hidden =
+        Rule { mischief: Mischief::Forbidden, begins: "GET /settings/secrets", every: 1, reaches: false };
+    let front = Proxy::before(&platform, Some(hidden));
+    for (base, told) in [(&platform.base, true), (&front.base, false)] {
+        let line = ["run", "local-provision", "local-env-projection-minimax", "--json", "reports/out.json"];
+        let output = Harness::new().file("reports/.keep", "").args(line).at(base).run().exit(0);
+        assert_eq!(output.stderr.contains("the tenant's secrets are not known"), !told, "{}", output.stderr);
+        if told {
+            holds_none(&output, &tenants.map(|(_, value)| value));
+        }
+    }
+    assert!(front.spoilt() > 0);
+}
 
 /// Three-byte groups fall differently after 0, 1 and 2 bytes; the groups that hold a neighbour are cut off.
 fn base64_forms(secret: &str) -> Vec<String> {
@@ -35,7 +66,7 @@ fn forms(secret: &str) -> Vec<String> {
         serde_json::to_string(&json).unwrap().trim_matches('"').to_owned(),
         url.to_lowercase(),
         url,
-        secret[..20].to_owned(),
+        secret[..20.min(secret.len())].to_owned(),
     ]);
     forms
 }

@@ -11,6 +11,7 @@ use crate::domain::Status;
 use crate::engine::context::{ScenarioContext, StepRun};
 use crate::engine::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::engine::scope::StepScope;
+use crate::engine::tenant;
 use crate::engine::workspace::Workspace;
 use crate::models::billing::BillingMode;
 use crate::platform::{Auth, record, segment};
@@ -145,13 +146,10 @@ async fn global_secret(
         let value = value.render(scope)?;
         context.run.log.redactor().register(key, &value);
         let resource = context.run.ledger.intend("global-secret", key, Some(&context.name), false);
-        let request = context.run.api.json(
-            "PUT",
-            "/settings/secrets",
-            &Auth::Admin,
-            json!({ "key": key, "value": value }),
-        );
+        let request =
+            context.run.api.json("PUT", tenant::ROUTE, &Auth::Admin, json!({ "key": key, "value": value }));
         let answer = context.mutate(step, &format!("write global secret {key}"), request).await;
+        context.run.tenant.changed();
         let answer = answer.map_err(|e| Failure::transport("global secret", &e))?;
         if answer.is_success() {
             context.run.ledger.own(&resource, key, key);
@@ -166,8 +164,9 @@ async fn global_secret(
     }
     for key in &verb.delete {
         let request =
-            context.run.api.request("DELETE", &format!("/settings/secrets/{}", segment(key)), &Auth::Admin);
+            context.run.api.request("DELETE", &format!("{}/{}", tenant::ROUTE, segment(key)), &Auth::Admin);
         let answer = context.mutate(step, &format!("delete global secret {key}"), request).await;
+        context.run.tenant.changed();
         let answer = answer.map_err(|e| Failure::transport("global secret", &e))?;
         answer::succeeded(&format!("delete global secret {key}"), &answer, &[200], None)?;
         for entry in context.run.ledger.open(Some(&context.name)) {
