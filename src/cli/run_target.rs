@@ -1,5 +1,6 @@
 //! `lifecycle run`: from a target that is opened to one that is closed, with everything that runs in between.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -140,6 +141,7 @@ impl Work<'_> {
             known: self.known.clone(),
             exclusive: self.args.exclusive,
             tenant: Tenant::default(),
+            engine_proven: AtomicBool::new(target.identity.kind != crate::target::Kind::Live.as_str()),
             destroy: self.args.destroy,
         });
         let jobs = self.jobs(&target.facts, log);

@@ -129,7 +129,7 @@ impl Settings {
             }
         };
         let docker = made.map_err(|e| super::error::of(&host, "connect to the engine", &e))?;
-        Ok(Engine { docker, endpoint: host, errands: Arc::default() })
+        Ok(Engine { docker, endpoint: host, errands: Arc::default(), told: Arc::default() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Containers: made, started, looked at, acted on, removed. Always by exact name or by label.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bollard::body_full;
 use bollard::models::{
@@ -316,21 +317,22 @@ impl Engine {
         Ok(())
     }
 
-    /// What the engine did to a container from a moment (seconds since 1970) until now.
+    /// What the engine did to a container during so many seconds until now.
     ///
     /// # Errors
     /// The engine refuses.
-    pub async fn events(&self, container: &str, since: i64) -> Result<Vec<(i64, String)>, EngineError> {
+    pub async fn events(&self, container: &str, window: i64) -> Result<Vec<(i64, String)>, EngineError> {
         // With nanoseconds: whole seconds would leave out the one that runs, and with it what just happened.
-        let now = jiff::Timestamp::now();
+        let now = self.now();
         let options = EventsOptions {
-            since: Some(since.to_string()),
+            since: Some((now.as_second() - window).to_string()),
             until: Some(format!("{}.{:09}", now.as_second(), now.subsec_nanosecond())),
             filters: Some(filters(&[("type", "container"), ("container", container)])),
         };
         let mut stream = self.docker.events(Some(options));
         let mut events = std::collections::VecDeque::new();
-        while let Some(event) = stream.next().await {
+        // An engine whose clock fell behind since it was asked holds the stream open, and has nothing more to tell.
+        while let Ok(Some(event)) = tokio::time::timeout(QUIET, stream.next()).await {
             let event = event.map_err(|e| self.error("read the engine's events", &e))?;
             // Health checks would push out the end, which is what matters.
             if event.action.as_deref().is_some_and(|action| action.starts_with("exec_")) {
@@ -347,6 +349,8 @@ impl Engine {
     }
 }
 
+/// Events of the past come at once: after so long without one there are no more.
+const QUIET: Duration = Duration::from_secs(1);
 /// A log larger than this is cut.
 const LOG_BYTES: usize = 1 << 20;
 /// More events than this are not kept.

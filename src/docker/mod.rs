@@ -21,7 +21,7 @@ pub mod tar;
 pub mod volumes;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bollard::Docker;
 
@@ -36,6 +36,15 @@ pub struct Engine {
     docker: Docker,
     endpoint: String,
     errands: Arc<probe::Errands>,
+    told: Arc<OnceLock<Told>>,
+}
+
+/// What an engine said of itself when it was asked, and everybody needs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    limits: bool,
+    /// How far its clock is ahead of ours.
+    ahead: jiff::SignedDuration,
 }
 
 impl fmt::Debug for Engine {
@@ -102,14 +111,30 @@ impl Engine {
         let version = self.docker.version().await.map_err(|e| self.error("ask for its version", &e))?;
         let info = self.docker.info().await.map_err(|e| self.error("ask about it", &e))?;
         let options = info.security_options.unwrap_or_default();
+        let limits = info.memory_limit == Some(true) && info.cpu_cfs_quota == Some(true);
+        let clock = info.system_time.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+        let ahead = clock.map(|clock| clock.duration_since(jiff::Timestamp::now())).unwrap_or_default();
+        // Only the first answer counts.
+        let _ = self.told.set(Told { limits, ahead });
         Ok(About {
             version: version.version.unwrap_or_default(),
             api: version.api_version.unwrap_or_default(),
             os: info.os_type.unwrap_or_default(),
             architecture: info.architecture.unwrap_or_default(),
             rootless: options.iter().any(|o| o.contains("rootless")),
-            limits: info.memory_limit == Some(true) && info.cpu_cfs_quota == Some(true),
+            limits,
         })
+    }
+
+    /// Whether memory and CPU limits of containers work; asked for with [`Engine::about`].
+    pub fn keeps_limits(&self) -> bool {
+        self.told.get().is_none_or(|told| told.limits)
+    }
+
+    /// Now, by the engine's clock.
+    fn now(&self) -> jiff::Timestamp {
+        let ahead = self.told.get().map(|told| told.ahead).unwrap_or_default();
+        jiff::Timestamp::now().saturating_add(ahead).unwrap_or_else(|_| jiff::Timestamp::now())
     }
 
     fn error(&self, doing: &str, error: &bollard::errors::Error) -> EngineError {

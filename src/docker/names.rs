@@ -22,6 +22,12 @@ pub fn container(workspace: &str) -> String {
     format!("ws-{workspace}")
 }
 
+/// Whether a container bears the name of a workspace: whole, or as older servers gave it (contract §9).
+pub fn is_of(name: &str, workspace: &str) -> bool {
+    let short = workspace.get(..12).filter(|short| short.len() < workspace.len());
+    name == container(workspace) || short.is_some_and(|short| name == container(short))
+}
+
 /// `/configs`.
 pub fn configs(workspace: &str) -> String {
     format!("ws-{workspace}-configs")

@@ -1,6 +1,7 @@
 //! Contexts for tools that run no scenario: `diagnose` and `sweep`.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use rand::RngExt as _;
@@ -41,6 +42,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         known: crate::scenario::known::KnownReds::default(),
         exclusive: false,
         tenant: Tenant::default(),
+        engine_proven: AtomicBool::new(false),
         destroy: Destroy::Always,
     }
 }

@@ -15,6 +15,8 @@ pub struct Made {
     pub runtime: String,
     /// A folder of the host in place of the workspace volume.
     pub folder: Option<String>,
+    /// The engine keeps limits at all.
+    pub limited: bool,
 }
 
 impl Made {
@@ -23,6 +25,7 @@ impl Made {
         let text = |field: &str| sent.get(field).and_then(Value::as_str).filter(|t| !t.is_empty());
         let mounts = matches!(text("workspace_access"), Some("read_only" | "read_write"));
         Made {
+            limited: true,
             id: id.to_owned(),
             tier: sent.get("tier").and_then(Value::as_i64).unwrap_or(2),
             runtime: runtime.to_owned(),
@@ -83,8 +86,10 @@ pub fn broken(container: &Container, made: &Made) -> Vec<String> {
         n if n % unit == 0 => format!("{} {word}", n / unit),
         n => format!("{n} of {unit} {word}"),
     };
-    same("memory", &limit(container.memory, MIB, "MiB"), &limit(memory * MIB, MIB, "MiB"));
-    same("processors", &limit(container.nano_cpus, CPU, "CPU"), &limit(cpus * CPU, CPU, "CPU"));
+    if made.limited {
+        same("memory", &limit(container.memory, MIB, "MiB"), &limit(memory * MIB, MIB, "MiB"));
+        same("processors", &limit(container.nano_cpus, CPU, "CPU"), &limit(cpus * CPU, CPU, "CPU"));
+    }
     if host_network {
         same("/var/run/docker.sock", mounted("/var/run/docker.sock"), "/var/run/docker.sock");
         return wrong;
@@ -113,7 +118,7 @@ mod tests {
     use super::*;
 
     fn made() -> Made {
-        Made { id: "w".into(), tier: 2, runtime: "claude-code".into(), folder: None }
+        Made { id: "w".into(), tier: 2, runtime: "claude-code".into(), folder: None, limited: true }
     }
 
     fn good() -> Container {
@@ -145,6 +150,13 @@ mod tests {
         let mut without_sessions = good();
         without_sessions.mounts.remove("/root/.claude/sessions");
         assert_eq!(broken(&without_sessions, &codex), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_engine_without_limits_is_not_the_platforms_fault() {
+        let bare = Container { memory: 0, nano_cpus: 0, ..good() };
+        assert_eq!(broken(&bare, &Made { limited: false, ..made() }), Vec::<String>::new());
+        assert_eq!(broken(&bare, &made()).len(), 2);
     }
 
     #[test]

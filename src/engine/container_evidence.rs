@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::context::ScenarioContext;
+use super::environment::foreign_engine;
 use super::evidence::EACH;
 use super::workspace::Workspace;
 use crate::docker::probe::{LATE, OUTSIDE, Probed};
@@ -29,12 +30,11 @@ pub async fn gather(
     let why = |e: EngineError| e.what;
     let deadline = Instant::now() + EACH - KEPT;
     let name = names::container(&workspace.id);
-    let since = jiff::Timestamp::now().as_second() - WINDOW;
     let redactor = context.run.log.redactor();
     let volumes = names::volumes(&workspace.id);
     let (found, events, volumes, others, network) = tokio::join!(
         engine.inspect(&name),
-        engine.events(&name, since),
+        engine.events(&name, WINDOW),
         engine.volumes_named(&volumes),
         engine.workspaces(),
         engine.network(names::NETWORK),
@@ -56,7 +56,12 @@ pub async fn gather(
             }
             from_inside = asked;
         }
-        None => lines.push(format!("there is no container {name}")),
+        None => {
+            if let Some(why) = foreign_engine(context, &workspace.id, deadline).await {
+                return Err(why);
+            }
+            lines.push(format!("there is no container {name}"));
+        }
     }
     let events = events.unwrap_or_default();
     let shown = events.iter().filter(|(_, what)| !what.starts_with("exec_"));

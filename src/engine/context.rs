@@ -1,6 +1,7 @@
 //! What a run and a scenario share with their steps.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,6 +62,8 @@ pub struct RunContext {
     pub exclusive: bool,
     /// What every workspace of the server has besides.
     pub tenant: Tenant,
+    /// A container of this run's workspaces was seen on the engine: it is the server's.
+    pub engine_proven: AtomicBool,
     /// Keep what a scenario made.
     pub destroy: Destroy,
 }

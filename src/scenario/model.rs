@@ -78,6 +78,8 @@ pub enum Capability {
     Containers,
     /// The environment of an instance can be read.
     Env,
+    /// The engine keeps the limits of containers.
+    Limits,
     /// An event stream.
     Events,
     /// Billing overrides.
@@ -100,11 +102,12 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order of documentation.
-    pub const ALL: [Capability; 13] = [
+    pub const ALL: [Capability; 14] = [
         Capability::Managed,
         Capability::External,
         Capability::Containers,
         Capability::Env,
+        Capability::Limits,
         Capability::Events,
         Capability::Billing,
         Capability::Org,
@@ -123,6 +126,7 @@ impl Capability {
             Capability::External => "external",
             Capability::Containers => "containers",
             Capability::Env => "env",
+            Capability::Limits => "limits",
             Capability::Events => "events",
             Capability::Billing => "billing",
             Capability::Org => "org",

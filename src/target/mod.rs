@@ -157,7 +157,10 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             };
             let mut target = probe::live(settings, stop).await?;
             if let Some(engine) = engine {
-                target.sees(engine);
+                match probe::strangers(&target.api, &engine).await {
+                    Some(why) => target.misses(&why),
+                    None => target.sees(engine),
+                }
             }
             Ok(target)
         }
@@ -165,12 +168,28 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
 }
 
 impl Target {
+    /// Its containers are on another engine than the one that was named.
+    fn misses(&mut self, why: &str) {
+        use crate::scenario::model::Capability::{Containers, Env, Limits};
+        for capability in [Containers, Env, Limits] {
+            if !self.facts.capabilities.contains(&capability) {
+                self.facts.lacks.insert(capability.as_str().to_owned(), why.to_owned());
+            }
+        }
+        self.identity.lacks = self.facts.lacks.clone();
+    }
+
     /// Its containers are on this engine.
     fn sees(&mut self, engine: crate::docker::Engine) {
-        use crate::scenario::model::Capability::{Containers, Env};
-        for capability in [Containers, Env] {
+        use crate::scenario::model::Capability::{Containers, Env, Limits};
+        let limits = engine.keeps_limits();
+        for capability in [Some(Containers), Some(Env), limits.then_some(Limits)].into_iter().flatten() {
             self.facts.capabilities.insert(capability);
             self.facts.lacks.remove(capability.as_str());
+        }
+        if !limits {
+            let why = "the engine keeps no memory or CPU limits: mount the cgroup controllers";
+            self.facts.lacks.insert(Limits.as_str().to_owned(), why.to_owned());
         }
         self.identity.capabilities = self.facts.capabilities.iter().map(ToString::to_string).collect();
         self.identity.lacks = self.facts.lacks.clone();

@@ -7,8 +7,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Answers, OpenError, Settings, Target, TargetFacts, offered};
+use crate::docker::names;
+use crate::domain::Status;
 use crate::event::TargetIdentity;
 use crate::http::{Client, Response, Transport, is_loopback};
+use crate::models::allowlist;
 use crate::platform::{Api, Auth, record};
 use crate::run::clock::{self, TimeScale};
 use crate::scenario::model::Capability;
@@ -72,6 +75,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     );
     have(Capability::Faults, false, "faults are switched on where the platform is started");
     have(Capability::Containers, false, "no container engine is connected");
+    have(Capability::Limits, false, "no container engine is connected");
     have(Capability::Org, false, "the target is no control plane");
     let provider = settings.provider.clone().or_else(|| {
         let url = about.as_ref().map(|a| record::text(a, "provider").to_owned()).unwrap_or_default();
@@ -121,6 +125,31 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
 }
 
 /// The first answer of a server, which may just be starting.
+/// Why an engine is not this server's: of its managed workspaces that are online, none has a container there. A server
+/// without such workspaces says nothing.
+pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Option<String> {
+    let rows = get_json(api).await?;
+    let online = |row: &&Value| {
+        let runtime = record::text(row, "runtime");
+        record::status(row) == Some(Status::Online) && !allowlist::external_like(runtime)
+    };
+    let ids: Vec<&str> = rows.iter().filter(online).map(|row| record::text(row, "id")).collect();
+    let there = engine.workspaces().await.ok()?;
+    let held = |id: &&str| there.iter().any(|c| names::is_of(&c.name, id));
+    (!ids.is_empty() && !ids.iter().any(held)).then(|| {
+        format!(
+            "none of the server's {} online workspaces has a container on this engine: it is another server's \
+             (DOCKER_HOST, contexts)",
+            ids.len()
+        )
+    })
+}
+
+async fn get_json(api: &Api) -> Option<Vec<Value>> {
+    let list = get(api, "/workspaces", &Auth::Admin).await?;
+    list.json.as_ref().filter(|_| list.status == 200)?.as_array().cloned()
+}
+
 async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenError> {
     let until = Instant::now() + patience;
     loop {

@@ -1,6 +1,7 @@
 //! Real containers. Without an engine every test says so and does nothing, unless
 //! `LIFECYCLE_REQUIRE_DOCKER=1`; the engine is afterwards exactly as it was before.
 
+mod another_engine;
 mod bad_input;
 mod containers;
 mod engines;

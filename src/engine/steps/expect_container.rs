@@ -1,13 +1,16 @@
 //! `expect: {container_of: …}`: the container that bears the workspace's name, and its volumes.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use super::await_status::known;
 use super::expect::{Look, unseen};
-use crate::docker::{Engine, EngineError, names};
+use crate::docker::{Engine, EngineError, ErrorKind, names};
 use crate::engine::container_contract::{Made, broken};
 use crate::engine::container_evidence::{WINDOW, facts};
 use crate::engine::context::{ScenarioContext, StepRun};
+use crate::engine::environment;
 use crate::engine::outcome::{Failure, FailureKind, Passed};
 use crate::engine::scope::StepScope;
 use crate::engine::workspace::Workspace;
@@ -32,7 +35,7 @@ pub(super) async fn look(
     }
     let bound = step.look().deadline;
     let seen = tokio::select! {
-        seen = see(&engine, wanted, &workspace, scope) => seen,
+        seen = see(context, &engine, wanted, &workspace, (scope, bound)) => seen,
         () = clock::sleep_until(bound) => {
             let text = format!("the container of {alias}: no answer of the engine in time");
             return Ok(Look::NotYet(Failure::of(FailureKind::Environment, text).about(alias)));
@@ -55,14 +58,22 @@ pub(super) async fn look(
 type Seen = Result<String, Vec<String>>;
 
 async fn see(
+    context: &ScenarioContext,
     engine: &Engine,
     wanted: &ContainerExpect,
     workspace: &Workspace,
-    scope: &StepScope<'_>,
+    (scope, bound): (&StepScope<'_>, Instant),
 ) -> Result<Seen, EngineError> {
     let found = engine.of_workspace(&workspace.id).await?;
+    let foreign = match &found {
+        Some(_) => None,
+        None => environment::foreign_engine(context, &workspace.id, bound).await,
+    };
     // One that is on its way out is as good as gone.
     let found = found.filter(|c| c.status != "removing");
+    if let Some(why) = foreign.filter(|_| wanted.wants_one()) {
+        return Err(EngineError::new(ErrorKind::Other, why));
+    }
     let mut wrong = Vec::new();
     let state = found.as_ref().map_or("absent", |c| c.status.as_str());
     if !(wanted.states.is_empty() || wanted.states.iter().any(|s| s == state)) {
@@ -82,14 +93,14 @@ async fn see(
             }
             if wanted.contract {
                 let made = Made::from_create(&workspace.id, &workspace.runtime, &workspace.sent);
+                let made = Made { limited: engine.keeps_limits(), ..made };
                 wrong.extend(broken(container, &made));
             }
             if !wanted.json.is_empty() {
                 let mut shown = facts(container);
                 let asks = |field| wanted.json.iter().any(|(path, _)| path.text.contains(field));
                 if asks("events") || asks("oom_killed") {
-                    let since = jiff::Timestamp::now().as_second() - WINDOW;
-                    let events = engine.events(&container.name, since).await?;
+                    let events = engine.events(&container.name, WINDOW).await?;
                     let events: Vec<String> = events.into_iter().map(|(_, what)| what).collect();
                     // The flag goes with the container, and an engine forgets events when it is busy.
                     shown["oom_killed"] = json!(container.oom_killed || events.iter().any(|e| e == "oom"));

@@ -19,13 +19,13 @@ impl LastLook {
     /// long ago. `looked` is when it began.
     pub fn of(&mut self, failure: Failure, looked: Instant, deadline: Instant) -> Failure {
         let now = Instant::now();
+        let cut_off = deadline.saturating_duration_since(looked) < IN_EARNEST;
         let (failure, seen) = match self.last.take() {
             Some((before, seen))
                 if failure.kind == FailureKind::Environment
-                    && before.kind != FailureKind::Environment
+                    && (before.kind != FailureKind::Environment || cut_off)
                     && now - seen < STALE =>
             {
-                let cut_off = deadline.saturating_duration_since(looked) < IN_EARNEST;
                 let said = (!cut_off).then(|| format!("the last look failed: {}", failure.message));
                 (before.details(said), seen)
             }
@@ -45,6 +45,7 @@ mod tests {
         let now = Instant::now();
         let ago = |secs: u64| now.checked_sub(Duration::from_secs(secs)).unwrap();
         let wrong = || Failure::product("wrong");
+        let other = || Failure::of(FailureKind::Environment, "other");
         let lost = || Failure::of(FailureKind::Environment, "lost");
         for (name, before, failure, looked, said, details) in [
             ("the first one", None, lost(), now, "lost", 0),
@@ -52,6 +53,7 @@ mod tests {
             ("in earnest, without an answer", Some((wrong(), ago(5))), lost(), ago(4), "wrong", 1),
             ("long ago", Some((wrong(), ago(9))), lost(), ago(4), "lost", 0),
             ("the newer one", Some((lost(), ago(1))), wrong(), now, "wrong", 0),
+            ("cut off after another without an answer", Some((other(), ago(1))), lost(), now, "other", 0),
             ("two without an answer", Some((lost(), ago(1))), lost(), now, "lost", 0),
         ] {
             let failure = LastLook { last: before }.of(failure, looked, now);
