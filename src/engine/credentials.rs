@@ -18,6 +18,9 @@ use crate::models::dispatch::resolve;
 use crate::models::inputs::{Inputs, LlmPath};
 use crate::scenario::model::{Create, Credentials, ModelField};
 
+/// What the platform runs where a create names nothing (contract §2.1).
+pub const RUNTIME: &str = "claude-code";
+
 /// The name under which instances find where our provider stands in for the vendors (DESIGN §7).
 pub const OVERRIDE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
 
@@ -50,7 +53,7 @@ pub fn choose(
     };
     let wants_auto = slug.as_deref().is_some_and(|s| s.is_empty() || s == "auto");
     let explicit = slug.clone().filter(|_| !wants_auto);
-    let runtime = runtime.unwrap_or("claude-code");
+    let runtime = runtime.unwrap_or(RUNTIME);
     let external = verb.external || external_like(runtime);
     let auto_credentials = verb.credentials == Credentials::Auto && !external;
     // A pair that the catalogue rejects is sent as it is: refusing it is what such a step is about.

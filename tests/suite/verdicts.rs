@@ -84,6 +84,22 @@ const TABLE: &[(&str, &str, &str, i32, &str)] = &[
     ),
 ];
 
+const NO_RUNTIME: &str = "scenario: no-runtime
+summary: Leaves the runtime to the platform.
+needs: [managed, env]
+steps:
+  - create: { as: ws }
+  - await:  { workspace: ws, status: online, within: 30s }
+  - expect: { env_of: ws, satisfies: provider }
+  - expect: { value: \"${ws.runtime}\", is: claude-code }
+";
+
+/// What the platform chose is what its rules are about.
+#[test]
+fn a_create_that_names_no_runtime_is_judged_by_the_platforms_own() {
+    Harness::new().args(["run", "-q"]).scenario(NO_RUNTIME).run().exit(0);
+}
+
 #[test]
 fn the_verdict_is_of_what_happened() {
     few_at_once(TABLE, |(name, head, steps, code, said)| {

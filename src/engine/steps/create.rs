@@ -100,6 +100,7 @@ pub async fn run(
             let id = response.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
             if !id.is_empty() {
                 adopt(context, workspace, &id, response.json.as_ref());
+                learn_runtime(context, &verb.alias, step).await;
             } else if answer::refused(&response) {
                 context.run.ledger.release(&resource, "never made", None);
             }
@@ -133,6 +134,7 @@ pub async fn run(
         }
         Ok(Made::Found(id, lost)) => {
             adopt(context, workspace, &id, None);
+            learn_runtime(context, &verb.alias, step).await;
             context.run.log.emit(EventKind::Warning {
                 scenario: Some(context.name.to_string()),
                 text: format!("the answer to create was lost ({lost}); the workspace was found by its name"),
@@ -302,6 +304,17 @@ fn named(context: &ScenarioContext, rows: &[Value], name: &str) -> Option<String
     let fresh = |row: &&Value| !known.iter().any(|id| id == record::text(row, "id"));
     let hit = rows.iter().filter(fresh).find(|row| record::text(row, "name") == name);
     hit.map(|row| record::text(row, "id").to_owned())
+}
+
+/// A create that names no runtime gets the template's or the server's own: the row says which, and every rule needs it.
+async fn learn_runtime(context: &ScenarioContext, alias: &str, step: &StepRun) {
+    let Some(workspace) = context.workspace(alias).filter(|w| w.managed && w.runtime.is_empty()) else {
+        return;
+    };
+    let row = context.fetch(step, "read the runtime", context.run.api.read(&workspace.id)).await;
+    let row = row.ok().filter(|row| row.status == 200).and_then(|row| row.json);
+    let said = row.map(|row| record::text(&row, "runtime").to_owned()).filter(|said| !said.is_empty());
+    context.update(alias, |w| w.runtime = said.unwrap_or_else(|| credentials::RUNTIME.to_owned()));
 }
 
 fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Option<&Value>) {
