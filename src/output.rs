@@ -11,6 +11,25 @@ use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
 use indicatif::ProgressDrawTarget;
 
+/// A drawn text in which nothing but lines and colours is left of what steers a terminal.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let colour = || {
+            let rest = text[at..].strip_prefix("\u{1b}[")?;
+            rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').strip_prefix('m')
+        };
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\u{1b}' if colour().is_some() => out.push(c),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c if c.is_control() => out.push('·'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {

@@ -143,7 +143,7 @@ impl Problem {
         let mut drawn = String::new();
         let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width.max(40));
         match handler.render_report(&mut drawn, &Drawn(self)) {
-            Ok(()) => drawn,
+            Ok(()) => crate::output::harmless(&drawn),
             Err(_) => format!("{}: {}\n", self.code, self.message),
         }
     }

@@ -8,6 +8,7 @@ use crate::domain::ExitCode;
 use crate::engine::bundle;
 use crate::event::Log;
 use crate::redact::Redactor;
+use crate::report::text::clean;
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Home, Ledger};
 use crate::target::{self, Kind};
@@ -63,10 +64,10 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
         for part in &evidence.parts {
             shell.printer.data(&part.title)?;
             for line in &part.lines {
-                shell.printer.data(&format!("  {line}"))?;
+                shell.printer.data(&format!("  {}", clean(line)))?;
             }
             if let Some(error) = &part.error {
-                shell.printer.data(&format!("  not to be had: {error}"))?;
+                shell.printer.data(&format!("  not to be had: {}", clean(error)))?;
             }
         }
         match evidence.parts.iter().find(|part| part.name == "record").and_then(|p| p.error.as_ref()) {

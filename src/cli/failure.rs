@@ -2,6 +2,7 @@
 
 use crate::domain::ExitCode;
 use crate::output::Printer;
+use crate::report::text::clean;
 use crate::source::{Level, Problem};
 use crate::target::OpenError;
 
@@ -55,9 +56,10 @@ impl CliError {
             text.push_str(&problem.draw(printer.stderr_colour(), printer.width()));
             text.push('\n');
         }
-        text.push_str(&format!("error: {}", self.message));
+        // A server's own words may be in them: they steer no terminal and write no line of a CI's log.
+        text.push_str(&format!("error: {}", clean(&self.message)));
         for line in &self.next {
-            text.push_str(&format!("\n  check: {line}"));
+            text.push_str(&format!("\n  check: {}", clean(line)));
         }
         text
     }

@@ -17,7 +17,7 @@ mod progress;
 mod scenario_state;
 mod state;
 mod summary;
-mod text;
+pub mod text;
 mod timeline;
 mod whole;
 
