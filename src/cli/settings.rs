@@ -31,9 +31,10 @@ impl Env {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// `1`, `true`, `yes`.
+    /// Set to anything but `0`, `false`, `no` or `off`: what nobody understands is no wish to be lax.
     pub fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|v| matches!(v.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+        self.get(name)
+            .is_some_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
     }
 
     /// All that are set.

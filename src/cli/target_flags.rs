@@ -30,26 +30,24 @@ pub(crate) fn target_settings(
             )
         })
     });
+    let base_url = args.base_url.clone().or_else(|| shell.env.base_url().map(str::to_owned));
     let kind = match (args.target, named.transpose()?) {
         (Some(kind), _) => kind,
         (None, _) if args.base_url.is_some() => Kind::Live,
         (None, Some(kind)) => kind,
+        // What CI sets means what the flag means.
+        (None, None) if base_url.is_some() => Kind::Live,
         (None, None) => Kind::Embedded,
     };
-    let base_url = args.base_url.clone().or_else(|| shell.env.base_url().map(str::to_owned));
+    excluded(args, kind)?;
     if kind == Kind::Live {
-        match &base_url {
-            None => {
-                return Err(CliError::new(ExitCode::BadInput, "a live target needs an address")
-                    .next("--base-url URL, or the variable BASE"));
-            }
-            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                return Err(CliError::new(
-                    ExitCode::BadInput,
-                    format!("`{url}` is no address: write http://… or https://…"),
-                ));
-            }
-            Some(_) => {}
+        let Some(url) = &base_url else {
+            return Err(CliError::new(ExitCode::BadInput, "a live target needs an address")
+                .next("--base-url URL, or the variable BASE"));
+        };
+        if let Err(why) = http::address(url) {
+            return Err(CliError::new(ExitCode::BadInput, format!("the server's address {why}"))
+                .next("--base-url (or BASE) is like https://server.example or http://127.0.0.1:8080"));
         }
     }
     let ca_cert = match &args.ca_cert {
@@ -91,6 +89,22 @@ pub(crate) fn target_settings(
         patience: args.patience,
         catalogue,
     })
+}
+
+/// Flags that say nothing to this target are a mistake, not a wish.
+fn excluded(args: &TargetArgs, kind: Kind) -> Result<(), CliError> {
+    let elsewhere = [
+        ("--base-url", args.base_url.is_some(), kind != Kind::Live, "a live server"),
+        ("--fault", !args.faults.is_empty(), kind == Kind::Live, "a platform that the run starts"),
+        ("--time-scale", args.time_scale.is_some(), kind == Kind::Live, "a platform that the run starts"),
+    ];
+    for (flag, given, wrong, whom) in elsewhere {
+        if given && wrong {
+            let text = format!("{flag} is for {whom}, and the target is {}", kind.as_str());
+            return Err(CliError::new(ExitCode::BadInput, text).next("--target, or leave one of them out"));
+        }
+    }
+    Ok(())
 }
 
 /// `--fault`, with the valid names where one is none.

@@ -283,6 +283,24 @@ impl Client {
     }
 }
 
+/// Whether a text is the address of a server: a scheme, a host, at most a path.
+///
+/// # Errors
+/// What is wrong with it, without what may be secret in it.
+pub fn address(text: &str) -> Result<(), String> {
+    let url = reqwest::Url::parse(text).map_err(|e| format!("cannot be read: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("begins with `{}:`, not with http:// or https://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or a password in it: the admin token goes with --admin-token".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a `?` or a `#` in it: paths are put behind it".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) { Err("has no host".to_owned()) } else { Ok(()) }
+}
+
 /// Whether a host is this machine, for which no proxy is ever used.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);

@@ -18,6 +18,8 @@ use crate::scenario::model::Capability;
 
 /// One probe may not take longer.
 const EACH: Duration = Duration::from_secs(10);
+/// A server that is just starting is asked again after so long.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Probes a server that runs.
 ///
@@ -124,7 +126,6 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     Ok(Target { api, facts, identity, stop, parts: None, containers: None })
 }
 
-/// The first answer of a server, which may just be starting.
 /// Why an engine is not this server's: of its managed workspaces that are online, none has a container there. A server
 /// without such workspaces says nothing.
 pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Option<String> {
@@ -150,12 +151,32 @@ async fn get_json(api: &Api) -> Option<Vec<Value>> {
     list.json.as_ref().filter(|_| list.status == 200)?.as_array().cloned()
 }
 
+/// The first answer of a server, which may just be starting: so long a proxy in front of it answers in its place.
 async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenError> {
     let until = Instant::now() + patience;
     loop {
         let request = api.request("GET", "/health", &Auth::Anonymous);
         let error = match api.client.send(&request, (Instant::now() + EACH).min(until + EACH)).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) if answer.status != 429 && answer.status < 500 => return Ok(answer),
+            Ok(answer) if Instant::now() >= until => {
+                let what = format!(
+                    "{}: /health is answered with {}: {}",
+                    api.base_url,
+                    answer.status,
+                    answer.excerpt()
+                );
+                return Err(OpenError::new(
+                    what,
+                    &[
+                        "is the server just starting? --patience waits longer",
+                        "the server's log, or a proxy's in between",
+                    ],
+                ));
+            }
+            Ok(_) => {
+                clock::sleep(AGAIN).await;
+                continue;
+            }
             Err(error) => error,
         };
         if Instant::now() >= until {
@@ -187,7 +208,7 @@ async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenErr
             };
             return Err(OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check));
         }
-        clock::sleep(Duration::from_millis(200)).await;
+        clock::sleep(AGAIN).await;
     }
 }
 

@@ -37,6 +37,17 @@ const LINES: &[(&str, &[&str])] = &[
     ("a_fault_that_takes_no_value", &["run", "--fault", "never-online=3"]),
     ("a_live_target_without_an_address", &["run", "--target", "live"]),
     ("an_address_that_is_none", &["run", "--target", "live", "--base-url", "localhost:8080"]),
+    ("an_address_with_a_password", &["run", "--base-url", "http://user:S3cretPassw0rd@127.0.0.1:1"]),
+    ("an_address_with_a_query", &["run", "--base-url", "http://127.0.0.1:1/x?y#z"]),
+    (
+        "an_address_for_a_target_that_has_its_own",
+        &["run", "--target", "embedded", "--base-url", "http://127.0.0.1:1"],
+    ),
+    (
+        "a_fault_for_a_server_that_runs",
+        &["run", "--base-url", "http://127.0.0.1:1", "--fault", "no-projection"],
+    ),
+    ("a_clock_for_a_server_that_runs", &["run", "--base-url", "http://127.0.0.1:1", "--time-scale", "3"]),
     ("no_such_file", &["run", "nowhere/there.yaml"]),
     ("no_such_folder", &["run", "--scenarios", "nowhere"]),
     ("no_such_file_to_check", &["check", "nowhere.yaml"]),

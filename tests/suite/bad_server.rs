@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::harness::{Harness, Output};
+use super::harness::{Harness, Output, wait_for};
 use super::platform::{Platform, beside, block};
+use super::proxy::{Mischief, Proxy, Rule};
 
 /// How a server misbehaves.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ enum Manner {
     OtherJson,
     /// Healthy, but its list is none.
     ListIsNone,
+    /// Healthy, and its refusal would write lines of its own.
+    Steers,
 }
 
 async fn answer(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
@@ -59,8 +62,13 @@ async fn answer(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
         Manner::Short => "HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"status\":".into(),
         Manner::OtherJson => ok("{\"name\":\"grafana\",\"ok\":true}"),
         Manner::Refuses => whole("500 Internal Server Error", "application/json", "{\"error\":\"no database\"}"),
-        Manner::ListIsNone if health => ok("{\"status\":\"ok\"}"),
+        Manner::ListIsNone | Manner::Steers if health => ok("{\"status\":\"ok\"}"),
         Manner::ListIsNone => ok("{\"workspaces\":{}}"),
+        Manner::Steers => whole(
+            "500 Internal Server Error",
+            "application/json",
+            "{\"error\":\"red\\n::error file=x::injected\\r\\n\\u001b]0;pwned\\u0007\\u001b[31m\\u009b1m\\u202e\"}",
+        ),
         Manner::Huge | Manner::Endless => {
             let (size, length) = match manner {
                 Manner::Huge => (100 << 20, format!("content-length: {}\r\n", 100 << 20)),
@@ -118,6 +126,38 @@ fn what_is_no_workspace_server_is_named() {
     }
 }
 
+/// The words of a server reach a terminal and the log of a forge: they are one line, and steer nothing.
+#[test]
+fn what_a_server_says_steers_nothing() {
+    let base = format!("http://{}", serve(Manner::Steers));
+    for flags in [["--color", "always"], ["--ci", "--quiet"]] {
+        let output = Harness::new().args(["run", "local-provision"]).args(flags).at(&base).run();
+        assert!(output.stderr.contains("red ::error file=x::injected"), "{}", output.stderr);
+        let raw = output.stderr.lines().find(|line| {
+            line.starts_with("::error file=x")
+                || line.contains(['\u{7}', '\u{9b}', '\u{202e}'])
+                || line.contains("\u{1b}]")
+        });
+        assert_eq!(raw, None, "{flags:?}");
+        output.exit(3);
+    }
+}
+
+/// A server that is restarted is waited for, also when a proxy answers in its place.
+#[test]
+fn a_proxy_that_answers_for_a_server_that_starts_is_waited_out() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let rule = Rule { mischief: Mischief::Status503, begins: "GET /health", every: 1, reaches: false };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let line = ["run", "-q", "external-poll-mode", "--patience", "20s"];
+    let run = Harness::new().args(line).at(&proxy.base).spawn();
+    wait_for("a second look", || (proxy.spoilt() > 1).then_some(()));
+    proxy.set(Rule { begins: "GET /nothing", ..rule });
+    run.output().exit(0);
+    proxy.set(rule);
+    met(&proxy.base).exit(3).stderr_has("is answered with 503").stderr_has("--patience");
+}
+
 #[test]
 fn a_server_that_accepts_and_never_answers_is_bounded() {
     let output = met(&format!("http://{}", serve(Manner::Silent)));
@@ -159,12 +199,7 @@ steps:
   - http: { path: /workspaces, expect: { status: 200 } }
 ",
     );
-    by_variable
-        .env("LIFECYCLE_TARGET", "live")
-        .env("BASE", &platform.base)
-        .env("ADMIN_TOKEN", super::platform::TOKEN)
-        .run()
-        .exit(0);
+    by_variable.env("BASE", &platform.base).env("ADMIN_TOKEN", super::platform::TOKEN).run().exit(0);
     assert!(platform.rows().is_empty());
 }
 
