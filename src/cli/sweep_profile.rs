@@ -110,7 +110,9 @@ async fn process(entry: &Entry, run: &str) -> Result<String, String> {
     let known = entry.id.as_deref().and_then(Owner::parse);
     match &known {
         Some(owner) if owner.is_of_an_earlier_boot() => return Ok("had ended".to_owned()),
-        Some(owner) if owner.lives().is_none() => return Err("it ran on another machine".to_owned()),
+        Some(owner) if owner.lives().is_none() => {
+            return Err("it ran on another machine, or in another container".to_owned());
+        }
         _ => {}
     }
     let mut ended = 0;
