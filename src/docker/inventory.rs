@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bollard::query_parameters::{ListImagesOptions, ListNetworksOptions};
 
-use super::{Engine, EngineError, names};
+use super::agent_image::agent_name;
+use super::{Engine, EngineError};
 
 impl Engine {
     /// Containers, volumes, networks and images, whoever made them; agent images are left out.
@@ -26,7 +27,7 @@ impl Engine {
                 .into_iter()
                 .map(|n| format!("network {} {}", n.name.unwrap_or_default(), n.id.unwrap_or_default())),
         );
-        let others = images.into_iter().filter(|i| !i.labels.contains_key(names::AGENT));
+        let others = images.into_iter().filter(|i| agent_name(i).is_none());
         all.extend(others.map(|i| format!("image {} {}", i.repo_tags.join(","), i.id)));
         Ok(all)
     }

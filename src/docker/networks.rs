@@ -8,7 +8,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::InspectNetworkOptions;
 
-use super::{Engine, EngineError, ErrorKind};
+use super::{Engine, EngineError, ErrorKind, Listed};
 
 /// A network.
 #[derive(Clone, Debug)]
@@ -21,8 +21,6 @@ pub struct Network {
     pub gateway: Option<IpAddr>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Containers that hang on it.
-    pub containers: usize,
 }
 
 impl Engine {
@@ -45,7 +43,6 @@ impl Engine {
             name: found.name.unwrap_or_default(),
             gateway: gateway.into_iter().find(|ip: &IpAddr| ip.is_ipv4()),
             labels: found.labels.unwrap_or_default().into_iter().collect(),
-            containers: found.containers.map(|c| c.len()).unwrap_or_default(),
         }))
     }
 
@@ -77,6 +74,16 @@ impl Engine {
         self.network(name).await?.ok_or_else(|| {
             EngineError::new(ErrorKind::Other, format!("the network {name} was made and is not there"))
         })
+    }
+
+    /// The containers that are meant to hang on a network, also those that do not run: the network itself names only
+    /// those that do.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn on_network(&self, network: &Network) -> Result<Vec<Listed>, EngineError> {
+        // One that was never started knows the network by its name alone.
+        self.list(&[("network", &network.id), ("network", &network.name)]).await
     }
 
     /// Removes a network; says whether there was one.

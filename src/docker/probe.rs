@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use super::agent_image::runs_our_program;
 use super::owned::labels;
 use super::{Action, Container, ContainerSpec, Engine, EngineError, ErrorKind, names};
 use crate::redact::Redactor;
@@ -78,7 +79,8 @@ impl Engine {
     /// # Errors
     /// There is no image of ours on the engine, or the engine refuses.
     pub async fn probe(&self, container: &Container, url: &str, run: &str) -> Result<Probed, EngineError> {
-        let ours = container.labels.contains_key(names::AGENT) && !container.entrypoint.is_empty();
+        // A label is inherited by every image that is made from ours, whatever it runs.
+        let ours = container.labels.contains_key(names::AGENT) && runs_our_program(&container.entrypoint);
         if ours && container.status == "running" {
             return self.probe_inside(container, url).await;
         }
@@ -92,7 +94,7 @@ impl Engine {
             _ => (names::NETWORK.to_owned(), OUTSIDE),
         };
         let spec = ContainerSpec {
-            name: format!("lifecycle-probe-{}", uuid::Uuid::new_v4()),
+            name: names::probe(),
             image,
             command: vec!["probe".to_owned(), url.to_owned()],
             labels: labels(run),
@@ -172,7 +174,7 @@ impl Engine {
 
     /// An agent image of this version.
     async fn agent_image(&self) -> Result<Option<String>, EngineError> {
-        let wanted = format!("{}:{}-", super::agent_image::REPOSITORY, env!("CARGO_PKG_VERSION"));
+        let wanted = names::agent_image(concat!(env!("CARGO_PKG_VERSION"), "-"));
         Ok(self.old_agent_images("").await?.into_iter().find(|tag| tag.starts_with(&wanted)))
     }
 }

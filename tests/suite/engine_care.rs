@@ -2,11 +2,81 @@
 
 use std::process::{Command, Stdio};
 
-use super::fake_engine::{FakeEngine, Things};
+use lifecycle_harness::docker::owned::Ending;
+use lifecycle_harness::docker::owner::Owner;
+use lifecycle_harness::docker::names;
+
+use super::fake_engine::{FakeEngine, Labels, Thing, Things};
 use super::harness::{BIN, Harness, is_root, wait_for};
+use super::platform::block;
+
+/// A run that ended long ago.
+const DEAD: &str = "20260101-000000-0badcafe";
+const WORKSPACE: &str = "0b1e6c1e-0d5c-4f0e-9a55-0123456789ab";
+
+/// The labels of what a dead process made.
+fn dead() -> [(&'static str, String); 2] {
+    let owner = Owner::this().label();
+    let host = owner.rsplitn(3, ':').last().unwrap().to_owned();
+    [(names::RUN, DEAD.to_owned()), (names::OWNER, format!("{host}:4194304:1"))]
+}
+
+fn of_the_dead(name: &str) -> Thing {
+    let labels = dead();
+    Thing::new(name, labels.iter().map(|(k, v)| (*k, v.as_str())))
+}
 
 fn sweep(engine: &FakeEngine) -> Harness {
     Harness::new().args(["sweep", "--docker"]).env("DOCKER_HOST", &engine.host)
+}
+
+/// A label is handed on by images that somebody makes of ours, and an image of ours may bear names of theirs.
+#[test]
+fn what_inherited_our_labels_is_not_ours() {
+    let theirs = |tags: &[&str], label: &str| {
+        (
+            tags.iter().map(|t| (*t).to_owned()).collect(),
+            Labels::from([(names::AGENT.to_owned(), label.to_owned())]),
+        )
+    };
+    let engine = FakeEngine::with(Things {
+        containers: vec![
+            of_the_dead(&names::container(WORKSPACE)),
+            of_the_dead(&names::part(DEAD, "server")),
+            of_the_dead("quirky_turing"),
+            of_the_dead("ws-of-mine"),
+        ],
+        volumes: vec![of_the_dead(&names::configs(WORKSPACE))],
+        images: vec![
+            theirs(&["me/mine:1", "lifecycle-agent:0.0.1-aa"], "0.0.1-aa"),
+            theirs(&["me/from-yours:1"], "0.0.1-aa"),
+            theirs(&["lifecycle-agent:mine"], "0.0.1-aa"),
+        ],
+        ..Things::default()
+    });
+    sweep(&engine).run().exit(0).stdout_has("removed the image lifecycle-agent:0.0.1-aa of another build");
+    let left =
+        ["container quirky_turing", "container ws-of-mine", "image me/mine:1", "image me/from-yours:1"];
+    assert_eq!(engine.has(), [&left[..], &["image lifecycle-agent:mine"]].concat());
+    let removed: Vec<String> =
+        engine.things().asked.iter().filter(|a| a.starts_with("DELETE /containers")).cloned().collect();
+    assert!(removed.iter().all(|a| a.contains("/id-of-")), "by its id: {removed:?}");
+}
+
+/// The network of a dead run, and a container of somebody else's that hangs on it and does not run.
+#[test]
+fn a_network_stays_under_a_stopped_container() {
+    for (hangs, stays) in [(true, true), (false, false)] {
+        let network = if hangs { names::NETWORK } else { "bridge" };
+        let stopped = Thing { network: network.to_owned(), ..Thing::new("theirs", []) };
+        let engine = FakeEngine::with(Things {
+            containers: vec![stopped],
+            networks: vec![of_the_dead(names::NETWORK)],
+            ..Things::default()
+        });
+        sweep(&engine).run().exit(0);
+        assert_eq!(engine.things().networks.len(), usize::from(stays), "hangs on it: {hangs}");
+    }
 }
 
 /// A process that counts its processes by itself, as a job's container on the host's network does: it lives, and its
@@ -41,4 +111,18 @@ fn a_live_run_in_another_namespace_of_processes_is_left_alone() {
     sweep(&engine).args(["--older-than", "0s"]).run().exit(0);
     let left: Vec<String> = engine.has().into_iter().filter(|thing| !thing.starts_with("image")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// The engine says that it is at it, and never is done.
+#[test]
+fn a_removal_without_end_is_told() {
+    let engine = FakeEngine::with(Things {
+        containers: vec![of_the_dead(&names::container(WORKSPACE))],
+        stuck: true,
+        ..Things::default()
+    });
+    let left = block(engine.client().remove_run(DEAD, Ending::Orderly)).unwrap();
+    assert_eq!(left, [format!("container ws-{WORKSPACE}: still being removed")]);
+    let asked = engine.things().asked.len();
+    assert!(asked < 1_000, "{asked} requests");
 }
