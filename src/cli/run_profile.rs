@@ -11,7 +11,7 @@ use super::Shell;
 use super::args::TargetArgs;
 use super::failure::CliError;
 use super::profile::Chosen;
-use crate::docker::{Engine, names};
+use crate::docker::Engine;
 use crate::domain::{ExitCode, time};
 use crate::engine::context::RunContext;
 use crate::engine::dispatcher::Signals;
@@ -201,28 +201,30 @@ pub(crate) async fn went_with_its_server(log: &Log, had: &Had) -> Vec<String> {
     let entries = ledger.left().into_iter().chain(ledger.all_open());
     for entry in entries {
         match off_the_engine(engine.as_ref(), &entry).await {
-            Ok(()) => log.emit(EventKind::Released(Released {
-                resource: entry.resource,
-                by: "went with its server".to_owned(),
-                left_by_platform: None,
-            })),
+            Ok(foreign) => {
+                if let Some(what) = foreign {
+                    let text = format!("{}: {what}", entry.name);
+                    log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
+                }
+                log.emit(EventKind::Released(Released {
+                    resource: entry.resource,
+                    by: "went with its server".to_owned(),
+                    left_by_platform: None,
+                }));
+            }
             Err(why) => left.push(format!("{} {}: {why}", entry.kind, entry.name)),
         }
     }
     left
 }
 
-/// Removes the container and the volumes that bear a workspace's id.
-pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Result<(), String> {
-    let (Some(engine), Some(id)) = (engine, &entry.id) else { return Ok(()) };
+/// Removes the container and the volumes that bear a workspace's id; gives what is somebody else's and stays.
+pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Result<Option<String>, String> {
+    let (Some(engine), Some(id)) = (engine, &entry.id) else { return Ok(None) };
     if entry.kind != "workspace" {
-        return Ok(());
+        return Ok(None);
     }
-    engine.remove(&names::container(id)).await.map_err(|e| e.what)?;
-    for volume in names::volumes(id) {
-        engine.remove_volume(&volume).await.map_err(|e| e.what)?;
-    }
-    Ok(())
+    engine.remove_workspace(id).await.map_err(|e| e.what)
 }
 
 /// Files a verdict for every scenario of a run that did not get to any.

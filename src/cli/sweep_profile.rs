@@ -83,8 +83,9 @@ pub(crate) async fn with_its_server(
     let mut gone = 0;
     for entry in entries {
         match off_the_engine(engine.as_ref(), entry).await {
-            Ok(()) => {
+            Ok(foreign) => {
                 gone += 1;
+                outcome.lines.extend(foreign.map(|what| format!("{}: {what}", entry.name)));
                 ledger.release(&entry.resource, "sweep", None);
             }
             Err(why) => {

@@ -204,14 +204,6 @@ impl Engine {
         }
     }
 
-    /// The container of a workspace.
-    ///
-    /// # Errors
-    /// The engine refuses.
-    pub async fn of_workspace(&self, id: &str) -> Result<Option<Container>, EngineError> {
-        self.inspect(&names::container(id)).await
-    }
-
     /// Containers, running or not, whose label has this value (`None`: any value).
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod shown;
 pub mod tags;
 pub mod tar;
 pub mod volumes;
+pub mod workspaces;
 
 use std::fmt;
 use std::sync::Arc;

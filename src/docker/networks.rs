@@ -114,11 +114,16 @@ impl Engine {
     ///
     /// # Errors
     /// It hangs on it already, or the engine refuses.
-    pub async fn connect_network(&self, network: &str, container: &str) -> Result<(), EngineError> {
+    pub async fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        alias: &str,
+    ) -> Result<(), EngineError> {
         let request = NetworkConnectRequest {
             container: container.to_owned(),
             endpoint_config: Some(EndpointSettings {
-                aliases: Some(vec![container.to_owned()]),
+                aliases: Some(vec![alias.to_owned()]),
                 ..EndpointSettings::default()
             }),
         };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cleanup_look::{Row, look, said, send};
 use super::context::RunContext;
 use super::root::PREFIX;
-use crate::docker::{Container, Engine, names};
+use crate::docker::{Engine, ErrorKind};
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::platform::{Auth, record, segment};
@@ -38,12 +38,13 @@ pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by:
             () = run.cancel.cleanup().cancelled() => Err("clean-up was cut short".to_owned()),
         };
         match removed {
-            Ok(Gone { left_by_platform }) => {
-                if let Some(what) = &left_by_platform {
-                    run.log.emit(EventKind::Warning {
-                        scenario: entry.scenario.clone(),
-                        text: format!("left by the platform, removed by us: {} ({what})", entry.name),
-                    });
+            Ok(Gone { left_by_platform, foreign }) => {
+                let left = left_by_platform.as_ref();
+                let left =
+                    left.map(|what| format!("left by the platform, removed by us: {} ({what})", entry.name));
+                let foreign = foreign.map(|what| format!("{}: {what}", entry.name));
+                for text in left.into_iter().chain(foreign) {
+                    run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
                 }
                 run.ledger.release(&entry.resource, by, left_by_platform);
             }
@@ -58,9 +59,17 @@ pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by:
 /// A resource that is verified to be gone.
 struct Gone {
     left_by_platform: Option<String>,
+    /// Bears its name and is not its: stays.
+    foreign: Option<String>,
 }
 
-const GONE: Gone = Gone { left_by_platform: None };
+const GONE: Gone = Gone { left_by_platform: None, foreign: None };
+
+impl Gone {
+    fn left(left_by_platform: Option<String>) -> Gone {
+        Gone { left_by_platform, ..GONE }
+    }
+}
 
 async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Gone, String> {
     if entry.kind == "global-secret" {
@@ -74,12 +83,13 @@ async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Go
         Some(id) => vec![id.clone()],
         None => find(run, &entry.name, deadline).await?,
     };
-    let mut left = None;
+    let mut all = GONE;
     for id in ids {
         let gone = remove_workspace(run, entry, &id, deadline).await?;
-        left = gone.left_by_platform.or(left);
+        all.left_by_platform = gone.left_by_platform.or(all.left_by_platform);
+        all.foreign = gone.foreign.or(all.foreign);
     }
-    Ok(Gone { left_by_platform: left })
+    Ok(all)
 }
 
 /// Whether a row bears a name, or the name with the platform's own suffix.
@@ -233,7 +243,7 @@ async fn verify_instance(
         return verify_on_engine(engine, id, settled && entry.is_calm(COMES_UP), left, deadline).await;
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
-        return Ok(Gone { left_by_platform: left });
+        return Ok(Gone::left(left));
     }
     // A provisioning that was overtaken shows within the platform's own start-up time.
     let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
@@ -251,7 +261,7 @@ async fn verify_instance(
             left = Some("its instance came up after the delete (contract L1)".to_owned());
         }
         if !there && now >= until {
-            return Ok(Gone { left_by_platform: left });
+            return Ok(Gone::left(left));
         }
         if there && now >= stop_by.max(until) {
             return Err("the row is gone, but its instance runs (contract L1)".to_owned());
@@ -280,12 +290,11 @@ async fn verify_on_engine(
     let mut found: BTreeSet<String> = left.into_iter().collect();
     loop {
         let (mut there, mut stuck) = (false, String::new());
-        let container = engine.of_workspace(id).await.map_err(|e| e.what)?;
-        let container = container.filter(|c| c.status != "removing");
-        if let Some(foreign) = container.as_ref().filter(|c| !is_the_platforms(c)) {
-            let text = format!("container {} is somebody else's, not touched", foreign.name);
-            return Ok(Gone { left_by_platform: Some(text) });
-        }
+        let (container, foreign) = match engine.of_workspace(id).await {
+            Ok(container) => (container.filter(|c| c.status != "removing"), None),
+            Err(error) if error.kind == ErrorKind::Foreign => (None, Some(error.what)),
+            Err(error) => return Err(error.what),
+        };
         if let Some(container) = container {
             there = true;
             found.insert(format!(
@@ -294,17 +303,21 @@ async fn verify_on_engine(
             ));
             stuck = engine.remove(&container.id).await.err().map(|e| e.what).unwrap_or_default();
         }
-        for volume in engine.volumes_named(&names::volumes(id)).await.map_err(|e| e.what)? {
-            there = true;
-            found.insert(format!("volume {} (contract L2)", volume.name));
-            if let Err(error) = engine.remove_volume(&volume.name).await {
-                stuck = error.what;
+        for volume in engine.volumes_of_workspace(id).await.map_err(|e| e.what)? {
+            let text = format!("volume {} (contract L2)", volume.name);
+            match engine.remove_volume(&volume.name).await {
+                // Whoever took the name may use it.
+                Err(used) if used.kind == ErrorKind::Conflict && foreign.is_some() => continue,
+                Err(error) => stuck = error.what,
+                Ok(_) => {}
             }
+            there = true;
+            found.insert(text);
         }
         let now = Instant::now();
         if !there && now >= until {
             let text = found.into_iter().collect::<Vec<_>>().join("; ");
-            return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text) });
+            return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text), foreign });
         }
         // What was removed just now is looked for again, however long a busy engine took over it.
         if now >= deadline || (!stuck.is_empty() && now >= until + STUCK) {
@@ -314,11 +327,6 @@ async fn verify_on_engine(
             clock::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-/// A container that merely bears a workspace's name is nobody's of ours.
-fn is_the_platforms(container: &Container) -> bool {
-    [names::MANAGED, names::RUN].iter().any(|label| container.labels.contains_key(*label))
 }
 
 /// When everything is gone: did an instance come up late? One look at each that was to be provisioned again.

@@ -31,15 +31,18 @@ pub async fn gather(
     let name = names::container(&workspace.id);
     let since = jiff::Timestamp::now().as_second() - WINDOW;
     let redactor = context.run.log.redactor();
-    let volumes = names::volumes(&workspace.id);
     let (found, events, volumes, others, network) = tokio::join!(
-        engine.inspect(&name),
+        engine.of_workspace(&workspace.id),
         engine.events(&name, since),
-        engine.volumes_named(&volumes),
+        engine.volumes_of_workspace(&workspace.id),
         engine.workspaces(),
         engine.network(names::NETWORK),
     );
-    let found = found.map_err(why)?;
+    let (found, foreign) = match found {
+        Ok(found) => (found, None),
+        Err(error) if error.kind == ErrorKind::Foreign => (None, Some(error.what)),
+        Err(error) => return Err(error.what),
+    };
     let mut lines = Vec::new();
     let mut log = Vec::new();
     let mut from_inside = None;
@@ -56,7 +59,7 @@ pub async fn gather(
             }
             from_inside = asked;
         }
-        None => lines.push(format!("there is no container {name}")),
+        None => lines.push(foreign.unwrap_or_else(|| format!("there is no container {name}"))),
     }
     let events = events.unwrap_or_default();
     let shown = events.iter().filter(|(_, what)| !what.starts_with("exec_"));

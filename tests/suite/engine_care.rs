@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use lifecycle_harness::docker::owned::Ending;
 use lifecycle_harness::docker::owner::Owner;
-use lifecycle_harness::docker::names;
+use lifecycle_harness::docker::{ErrorKind, names};
 
 use super::fake_engine::{FakeEngine, Labels, Thing, Things};
 use super::harness::{BIN, Harness, is_root, wait_for};
@@ -13,6 +13,7 @@ use super::platform::block;
 /// A run that ended long ago.
 const DEAD: &str = "20260101-000000-0badcafe";
 const WORKSPACE: &str = "0b1e6c1e-0d5c-4f0e-9a55-0123456789ab";
+const OTHER: &str = "1b1e6c1e-0d5c-4f0e-9a55-0123456789ab";
 
 /// The labels of what a dead process made.
 fn dead() -> [(&'static str, String); 2] {
@@ -125,4 +126,40 @@ fn a_removal_without_end_is_told() {
     assert_eq!(left, [format!("container ws-{WORKSPACE}: still being removed")]);
     let asked = engine.things().asked.len();
     assert!(asked < 1_000, "{asked} requests");
+}
+
+/// Nobody else's container is acted on by its name, and no other text is taken for an id.
+#[test]
+fn a_workspaces_container_is_the_platforms_and_its_id_a_uuid() {
+    let ours = names::container(OTHER);
+    let engine = FakeEngine::with(Things {
+        containers: vec![
+            Thing::new(&names::container(WORKSPACE), [("whose", "theirs")]),
+            Thing::new(&ours, [(names::MANAGED, "true")]),
+            Thing::new("ws-1", [(names::MANAGED, "true")]),
+        ],
+        volumes: vec![
+            Thing::new(&names::workspace(WORKSPACE), []),
+            Thing::new(&names::workspace(OTHER), []),
+            Thing::new("ws-1-workspace", []),
+        ],
+        ..Things::default()
+    });
+    let client = engine.client();
+    let found = block(client.of_workspace(WORKSPACE)).unwrap_err();
+    assert_eq!(found.kind, ErrorKind::Foreign);
+    for id in ["1", "..", "../networks/x"] {
+        for error in [
+            block(client.of_workspace(id)).unwrap_err(),
+            block(client.volumes_of_workspace(id)).unwrap_err(),
+            block(client.remove_workspace(id)).unwrap_err(),
+        ] {
+            assert_eq!(error.kind, ErrorKind::BadSettings, "{}", error.what);
+        }
+    }
+    assert_eq!(block(client.remove_workspace(OTHER)).unwrap(), None);
+    let foreign = block(client.remove_workspace(WORKSPACE)).unwrap().unwrap();
+    assert!(foreign.contains("somebody else's, not touched"), "{foreign}");
+    let left = [&names::container(WORKSPACE), "ws-1"].map(|name| format!("container {name}"));
+    assert_eq!(engine.has(), [&left[..], &["volume ws-1-workspace".to_owned()]].concat());
 }
