@@ -129,13 +129,29 @@ pub(crate) fn planned_target(settings: &target::Settings) -> TargetIdentity {
 
 /// How much time there is to take it down.
 pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
+    if is_interrupted(ended) { Haste::None.more() } else { Haste::None }
+}
+
+/// Whether it ended because somebody wanted it to.
+pub(crate) fn is_interrupted(ended: &Result<RunFinished, CliError>) -> bool {
     let code = match ended {
         Ok(finished) => finished.exit,
         Err(error) => error.code,
     };
-    match code {
-        ExitCode::Interrupted | ExitCode::Terminated => Haste::None.more(),
-        _ => Haste::None,
+    matches!(code, ExitCode::Interrupted | ExitCode::Terminated)
+}
+
+/// Somebody wants it to end while what it used is stopped; the first one decides the code.
+pub(crate) fn interrupt(ended: &mut Result<RunFinished, CliError>, code: ExitCode, why: &str) {
+    if is_interrupted(ended) {
+        return;
+    }
+    match ended {
+        Ok(finished) => {
+            (finished.exit, finished.code) = (code, code.code());
+            why.clone_into(&mut finished.reason);
+        }
+        Err(error) => error.code = code,
     }
 }
 
@@ -154,15 +170,7 @@ pub(crate) async fn down(
             code = signals.interrupted() => code,
         };
         hurry.send_modify(|haste| *haste = haste.more());
-        let over = |code| matches!(code, ExitCode::Interrupted | ExitCode::Terminated);
-        match ended {
-            Ok(finished) if !over(finished.exit) => {
-                (finished.exit, finished.code) = (code, code.code());
-                finished.reason = "interrupted while the profile was brought down".to_owned();
-            }
-            Err(error) if !over(error.code) => error.code = code,
-            _ => {}
-        }
+        interrupt(ended, code, "interrupted while the profile was brought down");
     }
 }
 

@@ -212,13 +212,7 @@ impl Engine {
     /// # Errors
     /// The engine refuses.
     pub async fn has_image(&self, image: &str) -> Result<bool, EngineError> {
-        match self.docker.inspect_image(image).await {
-            Ok(_) => Ok(true),
-            Err(error) => match self.error(&format!("look at the image {image}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(false),
-                other => Err(other),
-            },
-        }
+        self.image_id(image).await.map(|found| found.is_some())
     }
 
     /// `os/architecture` of an image.
@@ -226,8 +220,8 @@ impl Engine {
     /// # Errors
     /// There is none, or the engine refuses.
     pub async fn image_platform(&self, image: &str) -> Result<String, EngineError> {
-        let found = self.docker.inspect_image(image).await;
-        let found = found.map_err(|e| self.error(&format!("look at the image {image}"), &e))?;
+        let found = self.docker.inspect_image(image);
+        let found = self.look(&format!("look at the image {image}"), found).await?;
         Ok(format!("{}/{}", found.os.unwrap_or_default(), found.architecture.unwrap_or_default()))
     }
 
@@ -285,15 +279,15 @@ impl Engine {
             filters: Some(filters(&[("label", names::AGENT)])),
             ..ListImagesOptions::default()
         };
-        let images =
-            self.docker.list_images(Some(options)).await.map_err(|e| self.error("list images", &e))?;
+        let images = self.look("list images", self.docker.list_images(Some(options))).await?;
         Ok(images.iter().filter_map(agent_name).filter(|name| *name != keep).map(str::to_owned).collect())
     }
 
     /// Takes a name from an image that nothing uses, and with its last one the image; says whether it is gone.
     pub async fn remove_image(&self, name: &str) -> bool {
         let options = RemoveImageOptions { noprune: true, ..RemoveImageOptions::default() };
-        self.docker.remove_image(name, Some(options), None).await.is_ok()
+        let removed = self.docker.remove_image(name, Some(options), None);
+        self.change(&format!("remove the image {name}"), removed).await.is_ok()
     }
 
     /// The image id that a container was made from.
@@ -301,8 +295,8 @@ impl Engine {
     /// # Errors
     /// There is no such container, or the engine refuses.
     pub async fn image_of(&self, container: &str) -> Result<String, EngineError> {
-        let found = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
-        let found = found.map_err(|e| self.error(&format!("look at {container}"), &e))?;
+        let found = self.docker.inspect_container(container, None::<InspectContainerOptions>);
+        let found = self.look(&format!("look at {container}"), found).await?;
         Ok(found.image.unwrap_or_default())
     }
 }

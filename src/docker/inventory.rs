@@ -15,10 +15,10 @@ impl Engine {
     pub async fn inventory(&self) -> Result<BTreeSet<String>, EngineError> {
         let containers = self.list(&[]).await?;
         let volumes = self.list_volumes(&[]).await?;
-        let networks = self.docker.list_networks(None::<ListNetworksOptions>).await;
-        let networks = networks.map_err(|e| self.error("list networks", &e))?;
-        let images = self.docker.list_images(None::<ListImagesOptions>).await;
-        let images = images.map_err(|e| self.error("list images", &e))?;
+        let networks = self.docker.list_networks(None::<ListNetworksOptions>);
+        let networks = self.look("list networks", networks).await?;
+        let images = self.docker.list_images(None::<ListImagesOptions>);
+        let images = self.look("list images", images).await?;
         let mut all = BTreeSet::new();
         all.extend(containers.into_iter().map(|c| format!("container {} {}", c.name, c.id)));
         all.extend(volumes.into_iter().map(|v| format!("volume {}", v.name)));

@@ -4,6 +4,7 @@
 //! name what they own.
 
 pub mod agent_image;
+mod bounds;
 pub mod connect;
 pub mod containers;
 pub mod error;
@@ -25,6 +26,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bollard::Docker;
+use tokio_util::sync::CancellationToken;
 
 pub use connect::Settings;
 pub use containers::{Action, ContainerSpec, Listed};
@@ -37,6 +39,8 @@ pub struct Engine {
     docker: Docker,
     endpoint: String,
     errands: Arc<probe::Errands>,
+    /// It was given up.
+    gone: CancellationToken,
 }
 
 impl fmt::Debug for Engine {
@@ -92,7 +96,7 @@ impl Engine {
     /// # Errors
     /// Why it does not, and what to do.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.docker.ping().await.map(|_| ()).map_err(|e| self.error("ping", &e))
+        self.within(bounds::PING, "ping", self.docker.ping()).await.map(|_| ())
     }
 
     /// Version, kind and limits.
@@ -100,8 +104,8 @@ impl Engine {
     /// # Errors
     /// It does not answer.
     pub async fn about(&self) -> Result<About, EngineError> {
-        let version = self.docker.version().await.map_err(|e| self.error("ask for its version", &e))?;
-        let info = self.docker.info().await.map_err(|e| self.error("ask about it", &e))?;
+        let version = self.look("ask for its version", self.docker.version()).await?;
+        let info = self.look("ask about it", self.docker.info()).await?;
         let options = info.security_options.unwrap_or_default();
         Ok(About {
             version: version.version.unwrap_or_default(),

@@ -147,20 +147,21 @@ impl Engine {
             cmd: Some(argv.collect::<Vec<String>>()),
             ..CreateExecOptions::default()
         };
-        let exec =
-            self.docker.create_exec(&container.id, options).await.map_err(|e| self.error(&doing, &e))?;
-        let started = self.docker.start_exec(&exec.id, None).await.map_err(|e| self.error(&doing, &e))?;
-        let mut text = String::new();
-        if let StartExecResults::Attached { mut output, .. } = started {
-            while let Some(piece) = output.next().await {
-                let piece = piece.map_err(|e| self.error(&doing, &e))?;
-                text.push_str(&String::from_utf8_lossy(piece.as_ref()));
-                if text.len() > OUTPUT {
-                    break;
+        let said = async {
+            let exec = self.docker.create_exec(&container.id, options).await?;
+            let started = self.docker.start_exec(&exec.id, None).await?;
+            let mut text = String::new();
+            if let StartExecResults::Attached { mut output, .. } = started {
+                while let Some(piece) = output.next().await {
+                    text.push_str(&String::from_utf8_lossy(piece?.as_ref()));
+                    if text.len() > OUTPUT {
+                        break;
+                    }
                 }
             }
-        }
-        parse(&text, "inside")
+            Ok(text)
+        };
+        parse(&self.look(&doing, said).await?, "inside")
     }
 
     /// Starts a container, waits for its end, and gives what it printed.

@@ -240,7 +240,12 @@ async fn verify_instance(
     deadline: Instant,
 ) -> Result<Gone, String> {
     if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
-        return verify_on_engine(engine, id, settled && entry.is_calm(COMES_UP), left, deadline).await;
+        let verified = verify_on_engine(engine, id, settled && entry.is_calm(COMES_UP), left, deadline);
+        return tokio::select! {
+            biased;
+            verified = verified => verified,
+            () = clock::sleep_until(deadline) => Err("the row is gone, and the engine was not done in time".to_owned()),
+        };
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
         return Ok(Gone::left(left));

@@ -177,6 +177,11 @@ impl Target {
         self.facts.engine = Some(engine);
     }
 
+    /// It makes containers, and removes them when it is closed.
+    pub fn makes_containers(&self) -> bool {
+        self.containers.is_some()
+    }
+
     /// Stops what was started, and removes what it made; gives what is left of it and why.
     pub async fn close(self) -> Vec<String> {
         self.stop.cancel();

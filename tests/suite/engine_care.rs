@@ -1,5 +1,6 @@
 //! What is removed from an engine is ours, and an engine that misbehaves holds nobody up. The engine is the tests' own.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use lifecycle_harness::docker::owned::Ending;
@@ -7,7 +8,7 @@ use lifecycle_harness::docker::owner::Owner;
 use lifecycle_harness::docker::{ErrorKind, names};
 
 use super::fake_engine::{FakeEngine, Labels, Thing, Things};
-use super::harness::{BIN, Harness, is_root, wait_for};
+use super::harness::{BIN, Harness, Process, is_root, of_kind, wait_for};
 use super::platform::block;
 
 /// A run that ended long ago.
@@ -162,4 +163,87 @@ fn a_workspaces_container_is_the_platforms_and_its_id_a_uuid() {
     assert!(foreign.contains("somebody else's, not touched"), "{foreign}");
     let left = [&names::container(WORKSPACE), "ws-1"].map(|name| format!("container {name}"));
     assert_eq!(engine.has(), [&left[..], &["volume ws-1-workspace".to_owned()]].concat());
+}
+
+/// A run whose workspace has a container that never speaks.
+const WAITS: &str = "scenario: waits
+summary: Waits for an agent that never speaks.
+needs: [managed, containers]
+budget: 5m
+steps:
+  - create: { as: ws, runtime: claude-code, model: auto }
+  - await: { workspace: ws, status: online, within: 4m }
+";
+
+/// A run on an engine, up to its first container.
+fn waiting(engine: &FakeEngine) -> Process {
+    let run = Harness::new().args(["run", "--target", "docker"]).scenario(WAITS);
+    let mut run = run.env("DOCKER_HOST", &engine.host).spawn();
+    wait_for("a container", || {
+        assert!(!run.ended(), "it ended: {}", run.stderr());
+        engine.things().containers.iter().any(|c| c.running).then_some(())
+    });
+    run
+}
+
+/// It listens, and answers nothing any more.
+#[test]
+fn a_frozen_engine_ends_the_run_and_says_so() {
+    let engine = FakeEngine::with(Things::default());
+    let run = waiting(&engine);
+    engine.things().frozen = true;
+    let output = run.output().exit(3).stderr_lacks("transport errors");
+    let output = output.stderr_has("the container engine does not answer any more");
+    output.stderr_has("lifecycle sweep --docker");
+}
+
+/// The first interrupt begins the clean-up, the second stops it: nothing that hangs is waited for.
+#[test]
+fn an_interrupt_does_not_wait_for_a_frozen_engine() {
+    let engine = FakeEngine::with(Things::default());
+    let run = waiting(&engine);
+    engine.things().frozen = true;
+    let cancels = |n: usize| {
+        let events = super::harness::events(&run.run_folder()?);
+        (of_kind(&events, "cancel_began").count() >= n).then_some(())
+    };
+    for n in 1..=2 {
+        run.signal("INT");
+        wait_for("an interrupt", || cancels(n));
+    }
+    let output = run.output().exit(130).stderr_has("lifecycle sweep --docker");
+    let finished = output.events();
+    let left = &of_kind(&finished, "run_finished").next().unwrap()["left"];
+    assert!(left.to_string().contains("what the run made"), "{left}");
+}
+
+/// Another run holds what only one may hold at a time.
+#[test]
+fn an_interrupt_does_not_wait_for_another_runs_lock() {
+    let engine = FakeEngine::with(Things::default());
+    let run =
+        Harness::new().args(["run", "--target", "docker"]).scenario(WAITS).env("DOCKER_HOST", &engine.host);
+    let lock = File::create(run.path().join("lifecycle-docker.lock")).unwrap();
+    lock.lock().unwrap();
+    let folder = run.path().display().to_string();
+    let run = run.env("TMPDIR", &folder).spawn();
+    wait_for("a look for the image", || {
+        engine
+            .things()
+            .asked
+            .iter()
+            .any(|asked| asked.starts_with("GET /images/lifecycle-agent"))
+            .then_some(())
+    });
+    run.signal("INT");
+    run.output().exit(130);
+}
+
+/// `doctor` and `sweep` say that an engine is silent.
+#[test]
+fn a_silent_engine_is_told() {
+    let engine = FakeEngine::with(Things { frozen: true, ..Things::default() });
+    let said = "no answer of the engine within 10.00 s";
+    sweep(&engine).run().exit(3).stderr_has(said);
+    Harness::new().args(["doctor"]).env("DOCKER_HOST", &engine.host).run().exit(0).stdout_has(said);
 }

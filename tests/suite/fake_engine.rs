@@ -52,12 +52,14 @@ pub struct Thing {
     pub labels: Labels,
     /// Of a container: the network it hangs on.
     pub network: String,
+    /// Of a container: it was started.
+    pub running: bool,
 }
 
 impl Thing {
     pub fn new<'a>(name: &str, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Thing {
         let labels = labels.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        Thing { name: name.to_owned(), labels, network: String::new() }
+        Thing { name: name.to_owned(), labels, ..Thing::default() }
     }
 
     /// As the engine calls it, unlike its name.
@@ -200,7 +202,8 @@ impl Things {
             }
             ("GET", ["containers", called, "json"]) => match self.containers.iter().find(|c| c.is(called)) {
                 Some(c) => {
-                    let state = json!({ "Status": if self.stuck { "removing" } else { "exited" } });
+                    let status = if c.running { "running" } else { "exited" };
+                    let state = json!({ "Status": if self.stuck { "removing" } else { status }, "Running": c.running });
                     let config = json!({ "Labels": c.labels });
                     let name = format!("/{}", c.name);
                     (
@@ -217,11 +220,19 @@ impl Things {
                 }
             }
             ("DELETE", ["containers", called]) => take(&mut self.containers, called),
-            ("POST", ["containers", called, ..]) if *called != "create" => {
-                if self.containers.iter().any(|c| c.is(called)) {
-                    (204, Value::Null)
-                } else {
-                    none("container")
+            ("POST", ["containers", "create"]) => {
+                let network = body["HostConfig"]["NetworkMode"].as_str().unwrap_or_default().to_owned();
+                let made = Thing { labels: labels_of(body), network, ..Thing::new(&asked["name"], []) };
+                self.containers.push(made.clone());
+                (201, json!({ "Id": made.id(), "Warnings": [] }))
+            }
+            ("POST" | "PUT", ["containers", called, action]) => {
+                match self.containers.iter_mut().find(|c| c.is(called)) {
+                    Some(container) => {
+                        container.running |= *action == "start";
+                        (if *action == "archive" { 200 } else { 204 }, Value::Null)
+                    }
+                    None => none("container"),
                 }
             }
             ("POST", ["volumes", "create"]) => {
