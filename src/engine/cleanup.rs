@@ -1,14 +1,13 @@
 //! Clean-up that settles: removes what the run owns, looks again, and never confirms over strangers.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::cleanup_engine;
 use super::cleanup_look::{Row, look, said, send};
 use super::context::RunContext;
 use super::root::PREFIX;
-use crate::docker::{Engine, ErrorKind};
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::platform::{Auth, record, segment};
@@ -32,41 +31,64 @@ pub const BUDGET: Duration = Duration::from_secs(90);
 
 /// Removes entries, newest first; each ends as released or left.
 pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by: &str) {
+    let mut late = Vec::new();
     for entry in entries {
         let removed = tokio::select! {
             removed = remove(run, &entry, deadline) => removed,
-            () = run.cancel.cleanup().cancelled() => Err("clean-up was cut short".to_owned()),
+            () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
         };
         match removed {
-            Ok(Gone { left_by_platform, foreign }) => {
-                let left = left_by_platform.as_ref();
-                let left =
-                    left.map(|what| format!("left by the platform, removed by us: {} ({what})", entry.name));
-                let foreign = foreign.map(|what| format!("{}: {what}", entry.name));
-                for text in left.into_iter().chain(foreign) {
-                    run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
-                }
-                run.ledger.release(&entry.resource, by, left_by_platform);
+            // The others do not wait for it.
+            Ok(gone) if gone.awaited.is_some() => late.push((entry, gone)),
+            removed => conclude(run, &entry, removed, by),
+        }
+    }
+    let looks = late.into_iter().map(|(entry, gone)| async move {
+        let came = tokio::select! {
+            came = cleanup_engine::came_late(run, &entry, gone, deadline) => came,
+            () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
+        };
+        conclude(run, &entry, came, by);
+    });
+    futures_util::future::join_all(looks).await;
+}
+
+/// An interrupt did.
+const CUT_SHORT: &str = "clean-up was cut short";
+
+/// Files how an entry ended.
+fn conclude(run: &RunContext, entry: &Entry, removed: Result<Gone, String>, by: &str) {
+    match removed {
+        Ok(Gone { left_by_platform, foreign, .. }) => {
+            let left = left_by_platform.as_ref();
+            let left =
+                left.map(|what| format!("left by the platform, removed by us: {} ({what})", entry.name));
+            let foreign = foreign.map(|what| format!("{}: {what}", entry.name));
+            for text in left.into_iter().chain(foreign) {
+                run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
             }
-            Err(why) => run.ledger.leave(&entry.resource, &why),
+            run.ledger.release(&entry.resource, by, left_by_platform);
         }
-        if let Some(id) = &entry.id {
-            run.poller.forget(id);
-        }
+        Err(why) => run.ledger.leave(&entry.resource, &why),
+    }
+    if let Some(id) = &entry.id {
+        run.poller.forget(id);
     }
 }
 
 /// A resource that is verified to be gone.
-struct Gone {
-    left_by_platform: Option<String>,
+pub(super) struct Gone {
+    pub(super) left_by_platform: Option<String>,
     /// Bears its name and is not its: stays.
-    foreign: Option<String>,
+    pub(super) foreign: Option<String>,
+    /// The id of a workspace whose container was never there, and may come up yet.
+    pub(super) awaited: Option<String>,
 }
 
-const GONE: Gone = Gone { left_by_platform: None, foreign: None };
+const GONE: Gone = Gone { left_by_platform: None, foreign: None, awaited: None };
 
 impl Gone {
-    fn left(left_by_platform: Option<String>) -> Gone {
+    pub(super) fn left(left_by_platform: Option<String>) -> Gone {
         Gone { left_by_platform, ..GONE }
     }
 }
@@ -88,6 +110,7 @@ async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Go
         let gone = remove_workspace(run, entry, &id, deadline).await?;
         all.left_by_platform = gone.left_by_platform.or(all.left_by_platform);
         all.foreign = gone.foreign.or(all.foreign);
+        all.awaited = gone.awaited.or(all.awaited);
     }
     Ok(all)
 }
@@ -240,12 +263,7 @@ async fn verify_instance(
     deadline: Instant,
 ) -> Result<Gone, String> {
     if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
-        let verified = verify_on_engine(engine, id, settled && entry.is_calm(COMES_UP), left, deadline);
-        return tokio::select! {
-            biased;
-            verified = verified => verified,
-            () = clock::sleep_until(deadline) => Err("the row is gone, and the engine was not done in time".to_owned()),
-        };
+        return cleanup_engine::verify(run, engine, entry, id, settled, left, deadline).await;
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
         return Ok(Gone::left(left));
@@ -272,65 +290,6 @@ async fn verify_instance(
             return Err("the row is gone, but its instance runs (contract L1)".to_owned());
         }
         clock::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// What cannot be removed for this long stays.
-const STUCK: Duration = Duration::from_secs(10);
-
-/// A provisioning that a delete overtook shows on the engine within this, in real time.
-const COMES_UP: Duration = Duration::from_secs(5);
-
-/// The container and the volumes that bear the workspace's id: what is there now, nobody else removes
-/// any more (contract L1, L2).
-async fn verify_on_engine(
-    engine: &Engine,
-    id: &str,
-    settled: bool,
-    left: Option<String>,
-    deadline: Instant,
-) -> Result<Gone, String> {
-    let grace = if settled { Duration::ZERO } else { COMES_UP };
-    let until = (Instant::now() + grace).min(deadline);
-    let mut found: BTreeSet<String> = left.into_iter().collect();
-    loop {
-        let (mut there, mut stuck) = (false, String::new());
-        let (container, foreign) = match engine.of_workspace(id).await {
-            Ok(container) => (container.filter(|c| c.status != "removing"), None),
-            Err(error) if error.kind == ErrorKind::Foreign => (None, Some(error.what)),
-            Err(error) => return Err(error.what),
-        };
-        if let Some(container) = container {
-            there = true;
-            found.insert(format!(
-                "container {} was {} after the delete (contract L1)",
-                container.name, container.status
-            ));
-            stuck = engine.remove(&container.id).await.err().map(|e| e.what).unwrap_or_default();
-        }
-        for volume in engine.volumes_of_workspace(id).await.map_err(|e| e.what)? {
-            let text = format!("volume {} (contract L2)", volume.name);
-            match engine.remove_volume(&volume.name).await {
-                // Whoever took the name may use it.
-                Err(used) if used.kind == ErrorKind::Conflict && foreign.is_some() => continue,
-                Err(error) => stuck = error.what,
-                Ok(_) => {}
-            }
-            there = true;
-            found.insert(text);
-        }
-        let now = Instant::now();
-        if !there && now >= until {
-            let text = found.into_iter().collect::<Vec<_>>().join("; ");
-            return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text), foreign });
-        }
-        // What was removed just now is looked for again, however long a busy engine took over it.
-        if now >= deadline || (!stuck.is_empty() && now >= until + STUCK) {
-            return Err(format!("the row is gone, but not what it had on the engine: {stuck}"));
-        }
-        if !there || !stuck.is_empty() {
-            clock::sleep(Duration::from_millis(50)).await;
-        }
     }
 }
 

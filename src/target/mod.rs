@@ -146,6 +146,7 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             };
             target.identity.kind = Kind::Docker.as_str().into();
             target.sees(started.engine.clone());
+            target.facts.removes_late = true;
             target.facts.server_log = Some(ServerLog::new(started.platform.log_reader()));
             target.containers = Some(started);
             Ok(target)

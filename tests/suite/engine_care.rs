@@ -8,8 +8,8 @@ use lifecycle_harness::docker::owner::Owner;
 use lifecycle_harness::docker::{ErrorKind, names};
 
 use super::fake_engine::{FakeEngine, Labels, Thing, Things};
-use super::harness::{BIN, Harness, Process, is_root, of_kind, wait_for};
-use super::platform::block;
+use super::harness::{BIN, Harness, Process, is_root, of_kind, wait_for, word};
+use super::platform::{Platform, TOKEN, block};
 
 /// A run that ended long ago.
 const DEAD: &str = "20260101-000000-0badcafe";
@@ -246,4 +246,65 @@ fn a_silent_engine_is_told() {
     let said = "no answer of the engine within 10.00 s";
     sweep(&engine).run().exit(3).stderr_has(said);
     Harness::new().args(["doctor"]).env("DOCKER_HOST", &engine.host).run().exit(0).stdout_has(said);
+}
+
+/// A server whose provisioning lasts longer than anybody's patience, and an engine that it knows nothing of.
+fn slow_server() -> (Platform, FakeEngine) {
+    (Platform::start(["--time-scale", "1", "--boot", "1h"]), FakeEngine::with(Things::default()))
+}
+
+/// A run on both, up to its workspace; gives that one's id.
+fn provisioning(platform: &Platform, engine: &FakeEngine) -> (Process, String) {
+    let run = Harness::new().args(["run", "--docker"]).scenario(WAITS).against(platform);
+    let mut run = run.env("DOCKER_HOST", &engine.host).spawn();
+    let id = wait_for("a workspace that is being provisioned", || {
+        assert!(!run.ended(), "it ended: {}", run.stderr());
+        let events = super::harness::events(&run.run_folder()?);
+        let seen = of_kind(&events, "observed").find(|seen| seen["status"] == "provisioning")?;
+        Some(word(&seen["id"]))
+    });
+    (run, id)
+}
+
+/// As the server makes it, late.
+fn comes_up(engine: &FakeEngine, id: &str) {
+    let mut things = engine.things();
+    things.volumes.push(Thing::new(&names::workspace(id), []));
+    things.containers.push(Thing::new(&names::container(id), [(names::MANAGED, "true")]));
+}
+
+#[test]
+fn a_container_that_comes_up_long_after_its_delete_is_removed() {
+    let (platform, engine) = slow_server();
+    let (mut run, id) = provisioning(&platform, &engine);
+    run.signal("INT");
+    wait_for("the delete", || platform.rows().iter().all(|row| row["id"] != *id).then_some(()));
+    let looks =
+        || engine.things().asked.iter().filter(|a| **a == format!("GET /containers/ws-{id}/json")).count();
+    let (before, enough) = (looks(), 120);
+    wait_for("many looks, or none any more", || (looks() > before + enough || run.ended()).then_some(()));
+    comes_up(&engine, &id);
+    let output = run.output().exit(130);
+    assert_eq!(engine.has(), Vec::<String>::new(), "{}", output.stderr);
+    output.stderr_has("contract L1");
+}
+
+/// The log says that there was an engine; nobody has to.
+#[test]
+fn a_sweep_looks_at_the_engine_of_a_killed_live_run() {
+    let (platform, engine) = slow_server();
+    let (run, id) = provisioning(&platform, &engine);
+    run.signal("KILL");
+    let killed = run.output();
+    let sweep = || killed.then(["sweep", "--admin-token", TOKEN]);
+    // Without the engine nothing is known of what is on it.
+    sweep().env("DOCKER_HOST", "unix:///nowhere/engine.sock").run().exit(3);
+    let sweep = || sweep().env("DOCKER_HOST", &engine.host).run();
+    // Its row goes, its container may come yet.
+    sweep().exit(4);
+    assert!(platform.rows().is_empty());
+    comes_up(&engine, &id);
+    sweep().exit(0);
+    assert_eq!(engine.has(), Vec::<String>::new());
+    sweep().exit(0).stderr_has("0 removed, 0 left");
 }
