@@ -25,7 +25,7 @@ use crate::run::poller::Poller;
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
 use crate::target::profile::lane::{Died, Lane};
-use crate::target::{self, TargetFacts};
+use crate::target::{self, Kind, TargetFacts};
 
 /// The pieces of one run, each made once.
 pub(super) struct Pieces<'a> {
@@ -59,6 +59,7 @@ impl Work<'_> {
     ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
         let early = match &lane {
             Some(_) => "interrupted while the profile was brought up",
+            None if self.settings.kind == Kind::Docker => "interrupted while the target was opened",
             None => "interrupted before anything was made",
         };
         let opened = tokio::select! {
@@ -67,7 +68,11 @@ impl Work<'_> {
         };
         let mut target = match opened {
             Ok(target) => target,
-            Err(error) => return (Err(error), Vec::new(), None),
+            Err(error) => {
+                let left = self.unmade(&error, signals).await;
+                self.tell_left(&left);
+                return (Err(error), left, None);
+            }
         };
         if let Some(admin) = &target.api.admin {
             pieces.log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -80,12 +85,30 @@ impl Work<'_> {
             Err(error) => (Err(error), None),
         };
         let left = close(target, signals, &mut ended).await;
-        for what in &left {
-            // A terminal that is gone cannot be told.
-            let _ =
-                self.shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"));
-        }
+        self.tell_left(&left);
         (ended, left, had)
+    }
+
+    fn tell_left(&self, left: &[String]) {
+        for what in left {
+            let text = format!("left on the engine: {what}; `lifecycle sweep --docker`");
+            // A terminal that is gone cannot be told.
+            let _ = self.shell.printer.talk(&text);
+        }
+    }
+
+    /// What a target made that was interrupted while it was opened is removed again; gives what is left.
+    async fn unmade(&self, error: &CliError, signals: &mut Signals) -> Vec<String> {
+        let interrupted = matches!(error.code, ExitCode::Interrupted | ExitCode::Terminated);
+        if self.settings.kind != Kind::Docker || !interrupted {
+            return Vec::new();
+        }
+        let why = tokio::select! {
+            left = target::docker::abandon(&self.settings.docker) => return left,
+            () = clock::sleep(TWICE) => "the engine did not answer in time",
+            _ = signals.interrupted() => "interrupted before it was removed",
+        };
+        vec![format!("what the run may have made: {why}")]
     }
 
     async fn with_target(

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use lifecycle_harness::docker::owned::Ending;
 use lifecycle_harness::docker::owner::Owner;
@@ -307,4 +308,26 @@ fn a_sweep_looks_at_the_engine_of_a_killed_live_run() {
     sweep().exit(0);
     assert_eq!(engine.has(), Vec::<String>::new());
     sweep().exit(0).stderr_has("0 removed, 0 left");
+}
+
+/// Its share in the network is there, the network itself comes a little later.
+#[test]
+fn a_target_that_is_interrupted_while_it_opens_leaves_nothing_or_says_so() {
+    for (signal, code, freezes) in [("INT", 130, false), ("TERM", 143, false), ("INT", 130, true)] {
+        let slow_network = Duration::from_secs(if freezes { 600 } else { 1 });
+        let engine = FakeEngine::with(Things { slow_network, ..Things::default() });
+        let run = Harness::new().args(["run", "--target", "docker"]).scenario(WAITS);
+        let run = run.env("DOCKER_HOST", &engine.host).spawn();
+        wait_for("a share in the network", || (!engine.things().volumes.is_empty()).then_some(()));
+        wait_for("a network", || {
+            engine.things().asked.iter().any(|a| a == "POST /networks/create").then_some(())
+        });
+        engine.things().frozen = freezes;
+        run.signal(signal);
+        let output = run.output().exit(code);
+        let left: Vec<String> =
+            engine.has().into_iter().filter(|thing| !thing.starts_with("image")).collect();
+        let told = output.stderr.contains("left on the engine");
+        assert_eq!((!left.is_empty(), told), (freezes, freezes), "{signal}: {left:?}\n{}", output.stderr);
+    }
 }

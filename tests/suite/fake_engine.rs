@@ -124,11 +124,15 @@ async fn answer(State(things): State<Shared>, request: Request) -> Response {
         std::future::pending::<()>().await;
     }
     let body = read(body).await;
-    if path == "/networks/create" {
-        #[expect(clippy::disallowed_methods, reason = "an engine that takes its time")]
-        tokio::time::sleep(slow).await;
-    }
-    let (status, value) = things.lock().unwrap().answer(&head.method, &path, &asked, &body);
+    // Whatever it began it ends, also when nobody waits for the answer any more.
+    let work = tokio::spawn(async move {
+        if path == "/networks/create" {
+            #[expect(clippy::disallowed_methods, reason = "an engine that takes its time")]
+            tokio::time::sleep(slow).await;
+        }
+        things.lock().unwrap().answer(&head.method, &path, &asked, &body)
+    });
+    let (status, value) = work.await.unwrap();
     let status = StatusCode::from_u16(status).unwrap();
     match value {
         Value::Null => status.into_response(),
