@@ -331,3 +331,32 @@ fn a_target_that_is_interrupted_while_it_opens_leaves_nothing_or_says_so() {
         assert_eq!((!left.is_empty(), told), (freezes, freezes), "{signal}: {left:?}\n{}", output.stderr);
     }
 }
+
+/// Somebody's container bears the name of a live workspace: no step acts on it, no clean-up removes it, and the volumes
+/// of the workspace go all the same.
+#[test]
+fn a_namesake_of_a_live_workspace_is_neither_acted_on_nor_removed() {
+    let (platform, engine) = (Platform::start(["--time-scale", "20"]), FakeEngine::with(Things::default()));
+    let acts = "  - await: { workspace: ws, status: paused, within: 2m }
+  - container: { workspace: ws, action: remove }
+";
+    let scenario = format!("{}{acts}", WAITS.replace("within: 4m", "within: 60s"));
+    let run = Harness::new().args(["run", "--docker"]).scenario(&scenario).against(&platform);
+    let mut run = run.env("DOCKER_HOST", &engine.host).spawn();
+    let id = wait_for("an online workspace", || {
+        assert!(!run.ended(), "it ended: {}", run.stderr());
+        let events = super::harness::events(&run.run_folder()?);
+        let seen = of_kind(&events, "observed").find(|seen| seen["status"] == "online")?;
+        Some(word(&seen["id"]))
+    });
+    {
+        let mut things = engine.things();
+        things.containers.push(Thing::new(&names::container(&id), [("whose", "theirs")]));
+        things.volumes.push(Thing::new(&names::workspace(&id), []));
+    }
+    assert_eq!(platform.ask("POST", &format!("/workspaces/{id}/pause"), None).0, 200);
+    let output = run.output().exit(3).stderr_has("is somebody else's, not touched");
+    let removed = format!("left by the platform, removed by us: .*container {}", names::container(&id));
+    assert!(!regex::Regex::new(&removed).unwrap().is_match(&output.stderr), "{}", output.stderr);
+    assert_eq!(engine.has(), [format!("container {}", names::container(&id))], "{}", output.stderr);
+}
