@@ -11,7 +11,7 @@ use super::Shell;
 use super::args::TargetArgs;
 use super::failure::CliError;
 use super::profile::Chosen;
-use crate::docker::{Engine, names};
+use crate::docker::Engine;
 use crate::domain::{ExitCode, time};
 use crate::engine::context::RunContext;
 use crate::engine::dispatcher::Signals;
@@ -129,13 +129,29 @@ pub(crate) fn planned_target(settings: &target::Settings) -> TargetIdentity {
 
 /// How much time there is to take it down.
 pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
+    if is_interrupted(ended) { Haste::None.more() } else { Haste::None }
+}
+
+/// Whether it ended because somebody wanted it to.
+pub(crate) fn is_interrupted(ended: &Result<RunFinished, CliError>) -> bool {
     let code = match ended {
         Ok(finished) => finished.exit,
         Err(error) => error.code,
     };
-    match code {
-        ExitCode::Interrupted | ExitCode::Terminated => Haste::None.more(),
-        _ => Haste::None,
+    matches!(code, ExitCode::Interrupted | ExitCode::Terminated)
+}
+
+/// Somebody wants it to end while what it used is stopped; the first one decides the code.
+pub(crate) fn interrupt(ended: &mut Result<RunFinished, CliError>, code: ExitCode, why: &str) {
+    if is_interrupted(ended) {
+        return;
+    }
+    match ended {
+        Ok(finished) => {
+            (finished.exit, finished.code) = (code, code.code());
+            why.clone_into(&mut finished.reason);
+        }
+        Err(error) => error.code = code,
     }
 }
 
@@ -154,15 +170,7 @@ pub(crate) async fn down(
             code = signals.interrupted() => code,
         };
         hurry.send_modify(|haste| *haste = haste.more());
-        let over = |code| matches!(code, ExitCode::Interrupted | ExitCode::Terminated);
-        match ended {
-            Ok(finished) if !over(finished.exit) => {
-                (finished.exit, finished.code) = (code, code.code());
-                finished.reason = "interrupted while the profile was brought down".to_owned();
-            }
-            Err(error) if !over(error.code) => error.code = code,
-            _ => {}
-        }
+        interrupt(ended, code, "interrupted while the profile was brought down");
     }
 }
 
@@ -201,28 +209,30 @@ pub(crate) async fn went_with_its_server(log: &Log, had: &Had) -> Vec<String> {
     let entries = ledger.left().into_iter().chain(ledger.all_open());
     for entry in entries {
         match off_the_engine(engine.as_ref(), &entry).await {
-            Ok(()) => log.emit(EventKind::Released(Released {
-                resource: entry.resource,
-                by: "went with its server".to_owned(),
-                left_by_platform: None,
-            })),
+            Ok(foreign) => {
+                if let Some(what) = foreign {
+                    let text = format!("{}: {what}", entry.name);
+                    log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
+                }
+                log.emit(EventKind::Released(Released {
+                    resource: entry.resource,
+                    by: "went with its server".to_owned(),
+                    left_by_platform: None,
+                }));
+            }
             Err(why) => left.push(format!("{} {}: {why}", entry.kind, entry.name)),
         }
     }
     left
 }
 
-/// Removes the container and the volumes that bear a workspace's id.
-pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Result<(), String> {
-    let (Some(engine), Some(id)) = (engine, &entry.id) else { return Ok(()) };
+/// Removes the container and the volumes that bear a workspace's id; gives what is somebody else's and stays.
+pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Result<Option<String>, String> {
+    let (Some(engine), Some(id)) = (engine, &entry.id) else { return Ok(None) };
     if entry.kind != "workspace" {
-        return Ok(());
+        return Ok(None);
     }
-    engine.remove(&names::container(id)).await.map_err(|e| e.what)?;
-    for volume in names::volumes(id) {
-        engine.remove_volume(&volume).await.map_err(|e| e.what)?;
-    }
-    Ok(())
+    engine.remove_workspace(id).await.map_err(|e| e.what)
 }
 
 /// Files a verdict for every scenario of a run that did not get to any.

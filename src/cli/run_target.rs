@@ -12,6 +12,7 @@ use super::failure::CliError;
 use super::run::Work;
 use super::run_profile::{self, Had};
 use crate::docker::Engine;
+use crate::domain::ExitCode;
 use crate::engine::context::RunContext;
 use crate::engine::dispatcher::{self, Signals};
 use crate::engine::plan::{self, InputSources};
@@ -19,13 +20,14 @@ use crate::engine::tenant::Tenant;
 use crate::event::{EventKind, Log, RunFinished};
 use crate::platform::stream;
 use crate::run::cancel::Cancel;
+use crate::run::clock;
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
 use crate::target::profile::lane::{Died, Lane};
-use crate::target::{self, TargetFacts};
+use crate::target::{self, Kind, TargetFacts};
 
 /// The pieces of one run, each made once.
 pub(super) struct Pieces<'a> {
@@ -59,6 +61,7 @@ impl Work<'_> {
     ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
         let early = match &lane {
             Some(_) => "interrupted while the profile was brought up",
+            None if self.settings.kind == Kind::Docker => "interrupted while the target was opened",
             None => "interrupted before anything was made",
         };
         let opened = tokio::select! {
@@ -67,7 +70,11 @@ impl Work<'_> {
         };
         let mut target = match opened {
             Ok(target) => target,
-            Err(error) => return (Err(error), Vec::new(), None),
+            Err(error) => {
+                let left = self.unmade(&error, signals).await;
+                self.tell_left(&left);
+                return (Err(error), left, None);
+            }
         };
         if let Some(admin) = &target.api.admin {
             pieces.log.redactor().register("ADMIN_TOKEN", admin.expose());
@@ -75,16 +82,35 @@ impl Work<'_> {
         let died = lane.as_deref().map(Lane::died);
         target.facts.log = lane.and_then(|lane| lane.server_log());
         let ended = self.with_target(scenarios, &target, pieces, died, signals).await;
-        let left = target.close().await;
-        for what in &left {
+        let (mut ended, had) = match ended {
+            Ok((finished, had)) => (Ok(finished), Some(had)),
+            Err(error) => (Err(error), None),
+        };
+        let left = close(target, signals, &mut ended).await;
+        self.tell_left(&left);
+        (ended, left, had)
+    }
+
+    fn tell_left(&self, left: &[String]) {
+        for what in left {
+            let text = format!("left on the engine: {what}; `lifecycle sweep --docker`");
             // A terminal that is gone cannot be told.
-            let _ =
-                self.shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"));
+            let _ = self.shell.printer.talk(&text);
         }
-        match ended {
-            Ok((finished, had)) => (Ok(finished), left, Some(had)),
-            Err(error) => (Err(error), left, None),
+    }
+
+    /// What a target made that was interrupted while it was opened is removed again; gives what is left.
+    async fn unmade(&self, error: &CliError, signals: &mut Signals) -> Vec<String> {
+        let interrupted = matches!(error.code, ExitCode::Interrupted | ExitCode::Terminated);
+        if self.settings.kind != Kind::Docker || !interrupted {
+            return Vec::new();
         }
+        let why = tokio::select! {
+            left = target::docker::abandon(&self.settings.docker) => return left,
+            () = clock::sleep(TWICE) => "the engine did not answer in time",
+            _ = signals.interrupted() => "interrupted before it was removed",
+        };
+        vec![format!("what the run may have made: {why}")]
     }
 
     async fn with_target(
@@ -173,17 +199,56 @@ impl Work<'_> {
     }
 }
 
+/// A target stops within this: every call of an engine has its own bound, and there may be many.
+const CLOSE: Duration = Duration::from_secs(90);
+/// Whoever interrupts does not wait so long.
+const HURRIED: Duration = Duration::from_secs(30);
+/// And whoever has interrupted twice by then only for what is a matter of a moment.
+const TWICE: Duration = Duration::from_secs(5);
+/// A TERM that follows an interrupt leaves so much more.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Stops the target and removes what it made, interrupted or not; gives what is left.
+async fn close(
+    target: target::Target,
+    signals: &mut Signals,
+    ended: &mut Result<RunFinished, CliError>,
+) -> Vec<String> {
+    let makes = target.makes_containers();
+    let mut until = Instant::now()
+        + match signals.interrupts() {
+            0 => CLOSE,
+            1 => HURRIED,
+            _ => TWICE,
+        };
+    let mut closed = std::pin::pin!(target.close());
+    let why = loop {
+        let code = tokio::select! {
+            left = &mut closed => return left,
+            () = clock::sleep_until(until) => break "the engine did not remove it in time",
+            code = signals.interrupted() => code,
+        };
+        run_profile::interrupt(ended, code, "interrupted while the target was stopped");
+        match code {
+            _ if signals.interrupts() == 1 => until = until.min(Instant::now() + HURRIED),
+            ExitCode::Terminated => until = until.min(Instant::now() + LAST),
+            _ => break "interrupted before it was removed",
+        }
+    };
+    // What is left of anything else goes with this process.
+    if makes { vec![format!("what the run made: {why}")] } else { Vec::new() }
+}
+
 /// An engine that does not answer any more takes every container with it: the run ends.
 fn watch_engine(engine: Engine, poller: Poller, stop: CancellationToken) {
     const EVERY: Duration = Duration::from_secs(2);
-    const PATIENCE: Duration = Duration::from_secs(10);
     tokio::spawn(stop.run_until_cancelled_owned(async move {
         let mut silent = 0;
         while silent < 3 {
-            crate::run::clock::sleep(EVERY).await;
-            let answer = tokio::time::timeout(PATIENCE, engine.ping()).await;
-            silent = if matches!(answer, Ok(Ok(()))) { 0 } else { silent + 1 };
+            clock::sleep(EVERY).await;
+            silent = if engine.ping().await.is_ok() { 0 } else { silent + 1 };
         }
+        engine.give_up();
         poller.give_up("the container engine does not answer any more");
     }));
 }

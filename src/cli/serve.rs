@@ -59,9 +59,13 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     }
     shell.printer.note("stop it with Ctrl-C: its containers go with it")?;
     let code = signals.ended().await;
-    let left = started.stop().await;
+    let left = tokio::select! {
+        left = started.stop() => left,
+        // Whoever asks twice does not wait.
+        _ = signals.ended() => vec!["what it made: interrupted before it was removed".to_owned()],
+    };
     for what in &left {
-        shell.printer.talk(&format!("left on the engine: {what}"))?;
+        shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"))?;
     }
     Ok(if left.is_empty() { code } else { ExitCode::Leak })
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::args::SweepArgs;
 use super::failure::CliError;
 use super::{Shell, runtime, sweep_docker, sweep_profile};
-use crate::domain::{ExitCode, Secret};
+use crate::domain::{ExitCode, Secret, Status};
 use crate::engine::{bundle, cleanup};
-use crate::event::{EventKind, Intent, Log, read_events};
+use crate::event::{EventKind, Intent, Log, TargetIdentity, read_events};
 use crate::http;
 use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Entry, Home, Ledger};
+use crate::scenario::model::Capability;
 use crate::target::profile::books;
 use crate::target::{self, Kind};
 
@@ -33,6 +34,8 @@ struct Owing {
     ran: bool,
     /// A profile brought the server up: it goes, and everything that it knows with it.
     own_server: bool,
+    /// Its workspaces had containers on an engine that could be reached.
+    containers: bool,
 }
 
 /// Sweeps all runs that do not live.
@@ -164,7 +167,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             engine: shell.env.docker(),
             ..target::docker::Settings::default()
         },
-        with_engine: args.docker,
+        with_engine: args.docker || owing.containers,
         provider: None,
         answers: None,
         declared: std::collections::BTreeMap::new(),
@@ -197,16 +200,27 @@ fn age(path: &Path) -> Duration {
     modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
 }
 
+/// How long ago an event was written.
+fn ago(at: &str) -> Option<Duration> {
+    Duration::try_from(jiff::Timestamp::now().duration_since(at.parse().ok()?)).ok()
+}
+
 /// What a run's log says that it still owns; newest first.
 fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
     let (mut embedded, mut docker, mut own_server, mut ran) = (false, false, false, false);
+    let mut containers = false;
+    let sees = |target: &TargetIdentity| {
+        target.capabilities.iter().any(|capability| capability == Capability::Containers.as_str())
+    };
     let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     read_events(path, |event| match event.event {
         EventKind::RunStarted(started) => {
+            containers |= started.target.as_ref().is_some_and(sees);
             let kind = started.target.map(|t| t.kind).unwrap_or_default();
             (embedded, docker) = (kind == "embedded", kind == "docker");
         }
+        EventKind::TargetFound(target) => containers |= sees(&target),
         EventKind::Intent(intent) => {
             own_server |= books::is_server(&run, &intent.kind, &intent.name);
             ran |= intent.kind == books::PROCESS;
@@ -216,6 +230,7 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
                 name: intent.name.clone(),
                 scenario: intent.scenario.clone(),
                 managed: true,
+                asked_before: ago(&event.at),
                 ..Entry::default()
             };
             entries.insert(intent.resource.clone(), (entry, intent));
@@ -224,6 +239,12 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
             if let Some((entry, _)) = entries.get_mut(&owned.resource) {
                 entry.id = Some(owned.id);
                 entry.name = owned.name;
+            }
+        }
+        EventKind::Observed(seen) if seen.status.as_ref().is_some_and(|s| *s != Status::Provisioning) => {
+            let of = |entry: &&mut (Entry, Intent)| entry.0.id.as_ref() == Some(&seen.id);
+            if let Some((entry, _)) = entries.values_mut().find(of) {
+                entry.came_up = true;
             }
         }
         EventKind::Released(released) => {
@@ -250,5 +271,5 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
     let mut open: Vec<Entry> = entries.into_iter().rev().map(|(entry, _)| entry).collect();
     open.sort_by_key(|entry| entry.scenario.is_none());
     let home = home.unwrap_or_default();
-    Ok(Some(Owing { entries: open, home, embedded, docker, parts, ran, own_server }))
+    Ok(Some(Owing { entries: open, home, embedded, docker, parts, ran, own_server, containers }))
 }

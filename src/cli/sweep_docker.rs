@@ -119,14 +119,15 @@ fn spared(
     if folder::is_live(&folder) {
         return Some("lives");
     }
-    let owner = things.iter().find_map(|o| o.owner.as_ref());
-    match owner.and_then(|o| o.lives()) {
-        Some(true) if !ended => return Some("lives"),
-        // Of another machine, or before a restart of this one: only age can tell.
-        None if !ended && owner.is_some() && older_than.is_none() => {
-            return Some("another machine's, and nobody said --older-than");
+    if !ended {
+        let owners: Vec<Option<bool>> = things.iter().map(|o| o.owner.as_ref()?.lives()).collect();
+        if owners.contains(&Some(true)) {
+            return Some("lives");
         }
-        _ => {}
+        // Of another machine or container, or before a restart of this one: only age can tell.
+        if owners.contains(&None) && older_than.is_none() {
+            return Some("another machine's or container's, and nobody said --older-than");
+        }
     }
     older_than.filter(|limit| age(run).is_none_or(|age| age < *limit)).map(|_| "too young")
 }

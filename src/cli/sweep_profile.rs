@@ -83,8 +83,9 @@ pub(crate) async fn with_its_server(
     let mut gone = 0;
     for entry in entries {
         match off_the_engine(engine.as_ref(), entry).await {
-            Ok(()) => {
+            Ok(foreign) => {
                 gone += 1;
+                outcome.lines.extend(foreign.map(|what| format!("{}: {what}", entry.name)));
                 ledger.release(&entry.resource, "sweep", None);
             }
             Err(why) => {
@@ -110,7 +111,9 @@ async fn process(entry: &Entry, run: &str) -> Result<String, String> {
     let known = entry.id.as_deref().and_then(Owner::parse);
     match &known {
         Some(owner) if owner.is_of_an_earlier_boot() => return Ok("had ended".to_owned()),
-        Some(owner) if owner.lives().is_none() => return Err("it ran on another machine".to_owned()),
+        Some(owner) if owner.lives().is_none() => {
+            return Err("it ran on another machine, or in another container".to_owned());
+        }
         _ => {}
     }
     let mut ended = 0;

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bollard::body_try_stream;
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{
     CreateImageOptions, InspectContainerOptions, ListImagesOptions, RemoveImageOptions,
 };
@@ -19,8 +20,6 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{Engine, EngineError, ErrorKind, filters, names, tar};
 
-/// The repository of agent images.
-pub const REPOSITORY: &str = "lifecycle-agent";
 const PROGRAM: &str = "lifecycle";
 const CHUNK: usize = 256 << 10;
 
@@ -86,7 +85,7 @@ impl Recipe {
             parts.push(Part { inside, outside: path, size });
         }
         let hash: String = all.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
-        let tag = format!("{REPOSITORY}:{}-{hash}", env!("CARGO_PKG_VERSION"));
+        let tag = names::agent_image(&format!("{}-{hash}", env!("CARGO_PKG_VERSION")));
         Ok(Recipe { parts, entrypoint, tag })
     }
 
@@ -189,19 +188,31 @@ fn interpreter(path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// The name that we gave an image of ours.
+pub(super) fn agent_name(image: &ImageSummary) -> Option<&str> {
+    let given = names::agent_image(image.labels.get(names::AGENT)?);
+    image.repo_tags.iter().map(String::as_str).find(|tag| *tag == given)
+}
+
+/// Whether what is run is our program, as [`Recipe`] runs it.
+pub(super) fn runs_our_program(entrypoint: &[String]) -> bool {
+    let ours = |program: &str| program.strip_prefix('/') == Some(PROGRAM);
+    match entrypoint {
+        [program] => ours(program),
+        [loader, flag, folder, program] => {
+            loader.starts_with("/lib/") && flag == "--library-path" && folder == "/lib" && ours(program)
+        }
+        _ => false,
+    }
+}
+
 impl Engine {
     /// Whether an image is here.
     ///
     /// # Errors
     /// The engine refuses.
     pub async fn has_image(&self, image: &str) -> Result<bool, EngineError> {
-        match self.docker.inspect_image(image).await {
-            Ok(_) => Ok(true),
-            Err(error) => match self.error(&format!("look at the image {image}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(false),
-                other => Err(other),
-            },
-        }
+        self.image_id(image).await.map(|found| found.is_some())
     }
 
     /// `os/architecture` of an image.
@@ -209,8 +220,8 @@ impl Engine {
     /// # Errors
     /// There is none, or the engine refuses.
     pub async fn image_platform(&self, image: &str) -> Result<String, EngineError> {
-        let found = self.docker.inspect_image(image).await;
-        let found = found.map_err(|e| self.error(&format!("look at the image {image}"), &e))?;
+        let found = self.docker.inspect_image(image);
+        let found = self.look(&format!("look at the image {image}"), found).await?;
         Ok(format!("{}/{}", found.os.unwrap_or_default(), found.architecture.unwrap_or_default()))
     }
 
@@ -258,7 +269,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Images of agents that no container uses, but for one: tags or ids.
+    /// Names of our agent images, but for one. An image that somebody made from one of ours inherits its label, and
+    /// our image may bear names of theirs: neither is among them.
     ///
     /// # Errors
     /// The engine refuses.
@@ -267,15 +279,15 @@ impl Engine {
             filters: Some(filters(&[("label", names::AGENT)])),
             ..ListImagesOptions::default()
         };
-        let images =
-            self.docker.list_images(Some(options)).await.map_err(|e| self.error("list images", &e))?;
-        let old = images.into_iter().filter(|i| !i.repo_tags.iter().any(|t| t == keep));
-        Ok(old.map(|i| i.repo_tags.first().cloned().unwrap_or(i.id)).collect())
+        let images = self.look("list images", self.docker.list_images(Some(options))).await?;
+        Ok(images.iter().filter_map(agent_name).filter(|name| *name != keep).map(str::to_owned).collect())
     }
 
-    /// Removes an image that nothing uses; says whether it is gone.
-    pub async fn remove_image(&self, image: &str) -> bool {
-        self.docker.remove_image(image, None::<RemoveImageOptions>, None).await.is_ok()
+    /// Takes a name from an image that nothing uses, and with its last one the image; says whether it is gone.
+    pub async fn remove_image(&self, name: &str) -> bool {
+        let options = RemoveImageOptions { noprune: true, ..RemoveImageOptions::default() };
+        let removed = self.docker.remove_image(name, Some(options), None);
+        self.change(&format!("remove the image {name}"), removed).await.is_ok()
     }
 
     /// The image id that a container was made from.
@@ -283,8 +295,8 @@ impl Engine {
     /// # Errors
     /// There is no such container, or the engine refuses.
     pub async fn image_of(&self, container: &str) -> Result<String, EngineError> {
-        let found = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
-        let found = found.map_err(|e| self.error(&format!("look at {container}"), &e))?;
+        let found = self.docker.inspect_container(container, None::<InspectContainerOptions>);
+        let found = self.look(&format!("look at {container}"), found).await?;
         Ok(found.image.unwrap_or_default())
     }
 }
@@ -311,6 +323,9 @@ mod tests {
         let recipe = Recipe::of_this_program().unwrap();
         assert_eq!(recipe.parts[0].inside, PROGRAM);
         assert!(recipe.tag.starts_with("lifecycle-agent:"), "{}", recipe.tag);
-        assert_eq!(recipe.entrypoint.last().map(String::as_str), Some("/lifecycle"));
+        assert!(runs_our_program(&recipe.entrypoint), "{:?}", recipe.entrypoint);
+        for foreign in [&["/bin/sh", "-c", "/lifecycle"][..], &["/entry.sh"], &[]] {
+            assert!(!runs_our_program(&foreign.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()));
+        }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, ErrorKind};
 
 /// Where an engine is when nothing says otherwise.
 pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
-/// One request may not take longer, in seconds: an image's import is the longest.
+/// The import of an image may not keep silent longer, in seconds; everything else has a bound of its own.
 const TIMEOUT: u64 = 180;
 
 /// What docker's client reads from its environment.
@@ -129,7 +130,13 @@ impl Settings {
             }
         };
         let docker = made.map_err(|e| super::error::of(&host, "connect to the engine", &e))?;
-        Ok(Engine { docker, endpoint: host, errands: Arc::default(), told: Arc::default() })
+        Ok(Engine {
+            docker,
+            endpoint: host,
+            errands: Arc::default(),
+            told: Arc::default(),
+            gone: CancellationToken::new(),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Containers: made, started, looked at, acted on, removed. Always by exact name or by label.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::body_full;
 use bollard::models::{
@@ -13,8 +13,9 @@ use bollard::query_parameters::{
     KillContainerOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions,
     RestartContainerOptions, StartContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 
+use super::bounds::LOOK;
 use super::lines::Lines;
 use super::shown::{Container, name_of, shown};
 use super::{Engine, EngineError, ErrorKind, filters, names, tar};
@@ -95,8 +96,8 @@ impl Engine {
     pub async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
         let options =
             CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
-        let made = self.docker.create_container(Some(options), body(spec)).await;
-        made.map(|m| m.id).map_err(|e| self.error(&format!("make the container {}", spec.name), &e))
+        let made = self.docker.create_container(Some(options), body(spec));
+        self.change(&format!("make the container {}", spec.name), made).await.map(|m| m.id)
     }
 
     /// Puts files below a folder of a container, also of one that was never started.
@@ -114,8 +115,8 @@ impl Engine {
             tar::archive(files.iter().map(|(p, c)| (p.as_str(), tar::READABLE, owner, c.as_slice())));
         let options =
             UploadToContainerOptions { path: folder.to_owned(), ..UploadToContainerOptions::default() };
-        let done = self.docker.upload_to_container(container, Some(options), body_full(archive.into())).await;
-        done.map_err(|e| self.error(&format!("put files into {folder} of {container}"), &e))
+        let done = self.docker.upload_to_container(container, Some(options), body_full(archive.into()));
+        self.change(&format!("put files into {folder} of {container}"), done).await
     }
 
     /// Whether a container has a file.
@@ -124,12 +125,11 @@ impl Engine {
     /// The engine refuses.
     pub async fn has_file(&self, container: &str, path: &str) -> Result<bool, EngineError> {
         let options = ContainerArchiveInfoOptions { path: path.to_owned() };
-        match self.docker.get_container_archive_info(container, Some(options)).await {
+        let found = self.docker.get_container_archive_info(container, Some(options));
+        match self.look(&format!("look at {path} of {container}"), found).await {
             Ok(_) => Ok(true),
-            Err(error) => match self.error(&format!("look at {path} of {container}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(false),
-                other => Err(other),
-            },
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(false),
+            Err(other) => Err(other),
         }
     }
 
@@ -139,30 +139,35 @@ impl Engine {
     /// There is none, its state does not allow it, a port is taken, or the engine refuses.
     pub async fn act(&self, container: &str, action: Action) -> Result<(), EngineError> {
         let docker = &self.docker;
-        let (verb, done) = match action {
+        let doing = |verb: &str| format!("{verb} {container}");
+        match action {
             Action::Kill => {
                 let options = KillContainerOptions { signal: "SIGKILL".to_owned() };
-                ("kill", docker.kill_container(container, Some(options)).await)
+                self.change(&doing("kill"), docker.kill_container(container, Some(options))).await
             }
             Action::Stop => {
-                let options = StopContainerOptions { t: Some(10), ..StopContainerOptions::default() };
-                ("stop", docker.stop_container(container, Some(options)).await)
+                let options = StopContainerOptions { t: Some(GRACE), ..StopContainerOptions::default() };
+                let stopped = docker.stop_container(container, Some(options));
+                self.within(STOP, &doing("stop"), stopped).await
             }
             Action::Start => {
-                ("start", docker.start_container(container, None::<StartContainerOptions>).await)
+                let started = docker.start_container(container, None::<StartContainerOptions>);
+                self.change(&doing("start"), started).await
             }
             Action::Restart => {
-                ("restart", docker.restart_container(container, None::<RestartContainerOptions>).await)
+                let options =
+                    RestartContainerOptions { t: Some(GRACE), ..RestartContainerOptions::default() };
+                let restarted = docker.restart_container(container, Some(options));
+                self.within(STOP, &doing("restart"), restarted).await
             }
-            Action::Pause => ("pause", docker.pause_container(container).await),
-            Action::Unpause => ("unpause", docker.unpause_container(container).await),
+            Action::Pause => self.change(&doing("pause"), docker.pause_container(container)).await,
+            Action::Unpause => self.change(&doing("unpause"), docker.unpause_container(container)).await,
             Action::Remove => {
                 let options =
                     RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
-                ("remove", docker.remove_container(container, Some(options)).await)
+                self.change(&doing("remove"), docker.remove_container(container, Some(options))).await
             }
-        };
-        done.map_err(|e| self.error(&format!("{verb} {container}"), &e))
+        }
     }
 
     /// Sends a signal to a container's process: `TERM`.
@@ -171,8 +176,8 @@ impl Engine {
     /// It does not run, or the engine refuses.
     pub async fn signal(&self, container: &str, signal: &str) -> Result<(), EngineError> {
         let options = KillContainerOptions { signal: format!("SIG{signal}") };
-        let done = self.docker.kill_container(container, Some(options)).await;
-        done.map_err(|e| self.error(&format!("send {signal} to {container}"), &e))
+        let done = self.docker.kill_container(container, Some(options));
+        self.change(&format!("send {signal} to {container}"), done).await
     }
 
     /// Removes a container, running or not; says whether there was one.
@@ -196,21 +201,12 @@ impl Engine {
     /// # Errors
     /// The engine refuses.
     pub async fn inspect(&self, container: &str) -> Result<Option<Container>, EngineError> {
-        match self.docker.inspect_container(container, None::<InspectContainerOptions>).await {
+        let found = self.docker.inspect_container(container, None::<InspectContainerOptions>);
+        match self.look(&format!("look at {container}"), found).await {
             Ok(found) => Ok(Some(shown(found))),
-            Err(error) => match self.error(&format!("look at {container}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(None),
-                other => Err(other),
-            },
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(None),
+            Err(other) => Err(other),
         }
-    }
-
-    /// The container of a workspace.
-    ///
-    /// # Errors
-    /// The engine refuses.
-    pub async fn of_workspace(&self, id: &str) -> Result<Option<Container>, EngineError> {
-        self.inspect(&names::container(id)).await
     }
 
     /// Containers, running or not, whose label has this value (`None`: any value).
@@ -238,8 +234,7 @@ impl Engine {
             filters: Some(filters(pairs)),
             ..ListContainersOptions::default()
         };
-        let listed = self.docker.list_containers(Some(options)).await;
-        let listed = listed.map_err(|e| self.error("list containers", &e))?;
+        let listed = self.look("list containers", self.docker.list_containers(Some(options))).await?;
         Ok(listed
             .into_iter()
             .map(|c| Listed {
@@ -268,8 +263,10 @@ impl Engine {
         let (mut out, mut err) = (Lines::default(), Lines::default());
         let mut kept = std::collections::VecDeque::new();
         let mut bytes = 0;
-        while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|e| self.error(&format!("read the log of {container}"), &e))?;
+        let until = Instant::now() + LOOK;
+        let doing = format!("read the log of {container}");
+        while let Some(piece) = self.within(left(until), &doing, stream.next().map(Option::transpose)).await?
+        {
             let text = String::from_utf8_lossy(piece.as_ref()).into_owned();
             bytes += text.len();
             let half = if matches!(piece, bollard::container::LogOutput::StdErr { .. }) {
@@ -332,8 +329,13 @@ impl Engine {
         let mut stream = self.docker.events(Some(options));
         let mut events = std::collections::VecDeque::new();
         // An engine whose clock fell behind since it was asked holds the stream open, and has nothing more to tell.
-        while let Ok(Some(event)) = tokio::time::timeout(QUIET, stream.next()).await {
-            let event = event.map_err(|e| self.error("read the engine's events", &e))?;
+        let (until, doing) = (Instant::now() + LOOK, "read the engine's events");
+        let next = async |stream: &mut _| {
+            let next =
+                self.within(left(until), doing, futures_util::StreamExt::next(stream).map(Option::transpose));
+            tokio::time::timeout(QUIET, next).await.unwrap_or(Ok(None))
+        };
+        while let Some(event) = next(&mut stream).await? {
             // Health checks would push out the end, which is what matters.
             if event.action.as_deref().is_some_and(|action| action.starts_with("exec_")) {
                 continue;
@@ -351,6 +353,16 @@ impl Engine {
 
 /// Events of the past come at once: after so long without one there are no more.
 const QUIET: Duration = Duration::from_secs(1);
+/// A container that is asked to end has so many seconds.
+const GRACE: i32 = 10;
+/// So long may that take.
+const STOP: Duration = Duration::from_secs(40);
+
+/// What is left of a bound.
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
 /// A log larger than this is cut.
 const LOG_BYTES: usize = 1 << 20;
 /// More events than this are not kept.

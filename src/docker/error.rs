@@ -34,6 +34,8 @@ pub enum ErrorKind {
     PortTaken,
     /// No space left.
     DiskFull,
+    /// It is somebody else's, and not touched.
+    Foreign,
     /// Settings that mean nothing.
     BadSettings,
     /// Anything else.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bollard::query_parameters::{ListImagesOptions, ListNetworksOptions};
 
-use super::{Engine, EngineError, names};
+use super::agent_image::agent_name;
+use super::{Engine, EngineError};
 
 impl Engine {
     /// Containers, volumes, networks and images, whoever made them; agent images are left out.
@@ -14,10 +15,10 @@ impl Engine {
     pub async fn inventory(&self) -> Result<BTreeSet<String>, EngineError> {
         let containers = self.list(&[]).await?;
         let volumes = self.list_volumes(&[]).await?;
-        let networks = self.docker.list_networks(None::<ListNetworksOptions>).await;
-        let networks = networks.map_err(|e| self.error("list networks", &e))?;
-        let images = self.docker.list_images(None::<ListImagesOptions>).await;
-        let images = images.map_err(|e| self.error("list images", &e))?;
+        let networks = self.docker.list_networks(None::<ListNetworksOptions>);
+        let networks = self.look("list networks", networks).await?;
+        let images = self.docker.list_images(None::<ListImagesOptions>);
+        let images = self.look("list images", images).await?;
         let mut all = BTreeSet::new();
         all.extend(containers.into_iter().map(|c| format!("container {} {}", c.name, c.id)));
         all.extend(volumes.into_iter().map(|v| format!("volume {}", v.name)));
@@ -26,7 +27,7 @@ impl Engine {
                 .into_iter()
                 .map(|n| format!("network {} {}", n.name.unwrap_or_default(), n.id.unwrap_or_default())),
         );
-        let others = images.into_iter().filter(|i| !i.labels.contains_key(names::AGENT));
+        let others = images.into_iter().filter(|i| agent_name(i).is_none());
         all.extend(others.map(|i| format!("image {} {}", i.repo_tags.join(","), i.id)));
         Ok(all)
     }

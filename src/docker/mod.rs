@@ -4,6 +4,7 @@
 //! name what they own.
 
 pub mod agent_image;
+mod bounds;
 pub mod connect;
 pub mod containers;
 pub mod error;
@@ -19,11 +20,13 @@ mod shown;
 pub mod tags;
 pub mod tar;
 pub mod volumes;
+pub mod workspaces;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bollard::Docker;
+use tokio_util::sync::CancellationToken;
 
 pub use connect::Settings;
 pub use containers::{Action, ContainerSpec, Listed};
@@ -37,6 +40,8 @@ pub struct Engine {
     endpoint: String,
     errands: Arc<probe::Errands>,
     told: Arc<OnceLock<Told>>,
+    /// It was given up.
+    gone: CancellationToken,
 }
 
 /// What an engine said of itself when it was asked, and everybody needs.
@@ -100,7 +105,7 @@ impl Engine {
     /// # Errors
     /// Why it does not, and what to do.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.docker.ping().await.map(|_| ()).map_err(|e| self.error("ping", &e))
+        self.within(bounds::PING, "ping", self.docker.ping()).await.map(|_| ())
     }
 
     /// Version, kind and limits.
@@ -108,8 +113,8 @@ impl Engine {
     /// # Errors
     /// It does not answer.
     pub async fn about(&self) -> Result<About, EngineError> {
-        let version = self.docker.version().await.map_err(|e| self.error("ask for its version", &e))?;
-        let info = self.docker.info().await.map_err(|e| self.error("ask about it", &e))?;
+        let version = self.look("ask for its version", self.docker.version()).await?;
+        let info = self.look("ask about it", self.docker.info()).await?;
         let options = info.security_options.unwrap_or_default();
         let limits = info.memory_limit == Some(true) && info.cpu_cfs_quota == Some(true);
         let clock = info.system_time.and_then(|time| time.parse::<jiff::Timestamp>().ok());

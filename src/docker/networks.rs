@@ -8,7 +8,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::InspectNetworkOptions;
 
-use super::{Engine, EngineError, ErrorKind};
+use super::{Engine, EngineError, ErrorKind, Listed};
 
 /// A network.
 #[derive(Clone, Debug)]
@@ -21,8 +21,6 @@ pub struct Network {
     pub gateway: Option<IpAddr>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Containers that hang on it.
-    pub containers: usize,
 }
 
 impl Engine {
@@ -31,12 +29,11 @@ impl Engine {
     /// # Errors
     /// The engine refuses.
     pub async fn network(&self, name: &str) -> Result<Option<Network>, EngineError> {
-        let found = match self.docker.inspect_network(name, None::<InspectNetworkOptions>).await {
+        let found = self.docker.inspect_network(name, None::<InspectNetworkOptions>);
+        let found = match self.look(&format!("look at the network {name}"), found).await {
             Ok(found) => found,
-            Err(error) => {
-                let error = self.error(&format!("look at the network {name}"), &error);
-                return if error.kind == ErrorKind::NotFound { Ok(None) } else { Err(error) };
-            }
+            Err(gone) if gone.kind == ErrorKind::NotFound => return Ok(None),
+            Err(other) => return Err(other),
         };
         let configs = found.ipam.and_then(|i| i.config).unwrap_or_default();
         let gateway = configs.iter().filter_map(|c| c.gateway.as_deref()?.split('/').next()?.parse().ok());
@@ -45,7 +42,6 @@ impl Engine {
             name: found.name.unwrap_or_default(),
             gateway: gateway.into_iter().find(|ip: &IpAddr| ip.is_ipv4()),
             labels: found.labels.unwrap_or_default().into_iter().collect(),
-            containers: found.containers.map(|c| c.len()).unwrap_or_default(),
         }))
     }
 
@@ -67,8 +63,8 @@ impl Engine {
             labels: Some(labels.clone().into_iter().collect()),
             ..NetworkCreateRequest::default()
         };
-        let made = self.docker.create_network(request).await;
-        match made.map_err(|e| self.error(&format!("make the network {name}"), &e)) {
+        let made = self.docker.create_network(request);
+        match self.change(&format!("make the network {name}"), made).await {
             // Somebody made it between our look and our asking.
             Ok(_) => {}
             Err(error) if error.kind == ErrorKind::Conflict => {}
@@ -79,17 +75,25 @@ impl Engine {
         })
     }
 
+    /// The containers that are meant to hang on a network, also those that do not run: the network itself names only
+    /// those that do.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn on_network(&self, network: &Network) -> Result<Vec<Listed>, EngineError> {
+        // One that was never started knows the network by its name alone.
+        self.list(&[("network", &network.id), ("network", &network.name)]).await
+    }
+
     /// Removes a network; says whether there was one.
     ///
     /// # Errors
     /// Something hangs on it, or the engine refuses.
     pub async fn remove_network(&self, id: &str) -> Result<bool, EngineError> {
-        match self.docker.remove_network(id).await {
+        match self.change(&format!("remove the network {id}"), self.docker.remove_network(id)).await {
             Ok(()) => Ok(true),
-            Err(error) => match self.error(&format!("remove the network {id}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(false),
-                other => Err(other),
-            },
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(false),
+            Err(other) => Err(other),
         }
     }
 
@@ -99,23 +103,28 @@ impl Engine {
     /// It does not hang on it, or the engine refuses.
     pub async fn disconnect(&self, network: &str, container: &str) -> Result<(), EngineError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
-        let done = self.docker.disconnect_network(network, request).await;
-        done.map_err(|e| self.error(&format!("take {container} off {network}"), &e))
+        let done = self.docker.disconnect_network(network, request);
+        self.change(&format!("take {container} off {network}"), done).await
     }
 
     /// Puts a container on a network, under an alias.
     ///
     /// # Errors
     /// It hangs on it already, or the engine refuses.
-    pub async fn connect_network(&self, network: &str, container: &str) -> Result<(), EngineError> {
+    pub async fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        alias: &str,
+    ) -> Result<(), EngineError> {
         let request = NetworkConnectRequest {
             container: container.to_owned(),
             endpoint_config: Some(EndpointSettings {
-                aliases: Some(vec![container.to_owned()]),
+                aliases: Some(vec![alias.to_owned()]),
                 ..EndpointSettings::default()
             }),
         };
-        let done = self.docker.connect_network(network, request).await;
-        done.map_err(|e| self.error(&format!("put {container} on {network}"), &e))
+        let done = self.docker.connect_network(network, request);
+        self.change(&format!("put {container} on {network}"), done).await
     }
 }

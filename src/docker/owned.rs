@@ -1,10 +1,11 @@
-//! What runs of this harness made through an engine, found by our label and by nothing else.
+//! What runs of this harness made through an engine, found by our label, and containers by a name of ours besides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 
+use super::names::lease;
 use super::owner::Owner;
 use super::{Engine, EngineError, ErrorKind, lock, names};
 use crate::run::clock;
@@ -45,6 +46,8 @@ pub struct Owned {
     pub kind: Kind,
     /// Its name.
     pub name: String,
+    /// What it is removed by: the id of a container, the name of a volume.
+    id: String,
     /// Which run made it.
     pub run: String,
     /// Which process made it, if the label says so.
@@ -69,27 +72,25 @@ pub fn labels(run: &str) -> BTreeMap<String, String> {
     ])
 }
 
-fn lease(run: &str) -> String {
-    format!("lifecycle-lease-{run}")
-}
-
 impl Engine {
     /// Everything that a run made (`None`: any run), containers first.
     ///
     /// # Errors
     /// The engine refuses.
     pub async fn owned(&self, run: Option<&str>) -> Result<Vec<Owned>, EngineError> {
-        let owned = |kind, name: String, labels: &BTreeMap<String, String>| Owned {
+        let owned = |kind, name: String, id: String, labels: &BTreeMap<String, String>| Owned {
             kind,
             name,
+            id,
             run: labels.get(names::RUN).cloned().unwrap_or_default(),
             owner: labels.get(names::OWNER).and_then(|o| Owner::parse(o)),
         };
         let mut all: Vec<Owned> = Vec::new();
         let containers = self.labelled(names::RUN, run).await?;
-        all.extend(containers.into_iter().map(|c| owned(Kind::Container, c.name, &c.labels)));
+        let containers = containers.into_iter().map(|c| owned(Kind::Container, c.name, c.id, &c.labels));
+        all.extend(containers.filter(|c| names::is_given_by(&c.run, &c.name)));
         let volumes = self.volumes(names::RUN, run).await?;
-        all.extend(volumes.into_iter().map(|v| owned(Kind::Volume, v.name, &v.labels)));
+        all.extend(volumes.into_iter().map(|v| owned(Kind::Volume, v.name.clone(), v.name, &v.labels)));
         Ok(all)
     }
 
@@ -98,26 +99,31 @@ impl Engine {
     /// # Errors
     /// The engine cannot be asked.
     pub async fn remove_run(&self, run: &str, after: Ending) -> Result<Vec<String>, EngineError> {
-        let began = Instant::now();
-        let mut quiet_since = None;
-        let mut left;
+        let (mut quiet_since, mut asked_since) = (None, None);
+        let mut left = Vec::new();
         loop {
             let (containers, volumes) = self.things_of(run).await?;
             let found = !(containers.is_empty() && volumes.is_empty());
-            left = self.remove_all(containers).await;
-            left.extend(self.remove_all(volumes).await);
+            let mut removals = self.remove_all(containers).await;
+            removals.extend(self.remove_all(volumes).await);
             if found {
                 quiet_since = None;
-                if !left.is_empty() && began.elapsed() >= STUCK {
+                let again = asked_since.is_some();
+                if asked_since.get_or_insert_with(Instant::now).elapsed() >= STUCK {
+                    let why = |why: Option<String>| why.unwrap_or_else(|| "still being removed".to_owned());
+                    left =
+                        removals.into_iter().map(|(what, error)| format!("{what}: {}", why(error))).collect();
                     break;
+                }
+                // What is asked for again is given time to go.
+                if again {
+                    clock::sleep(LOOK).await;
                 }
             } else {
                 let since = *quiet_since.get_or_insert_with(Instant::now);
                 if after == Ending::Orderly || since.elapsed() >= QUIET {
                     break;
                 }
-            }
-            if after == Ending::Killed || !left.is_empty() {
                 clock::sleep(LOOK).await;
             }
         }
@@ -136,23 +142,24 @@ impl Engine {
             let Some(id) = container.name.strip_prefix("ws-") else { continue };
             for volume in self.volumes_named(&names::volumes(id)).await? {
                 if !known.contains(&volume.name) {
-                    volumes.push(Owned { kind: Kind::Volume, name: volume.name, ..container.clone() });
+                    let (id, name) = (volume.name.clone(), volume.name);
+                    volumes.push(Owned { kind: Kind::Volume, name, id, ..container.clone() });
                 }
             }
         }
         Ok((containers, volumes))
     }
 
-    async fn remove_all(&self, owned: Vec<Owned>) -> Vec<String> {
+    /// Asks for the removal of each; gives what each is, and why it stays if it does.
+    async fn remove_all(&self, owned: Vec<Owned>) -> Vec<(String, Option<String>)> {
         let removals = owned.into_iter().map(|o| async move {
             let done = match o.kind {
-                Kind::Container => self.remove(&o.name).await,
-                Kind::Volume => self.remove_volume(&o.name).await,
+                Kind::Container => self.remove(&o.id).await,
+                Kind::Volume => self.remove_volume(&o.id).await,
             };
-            done.err().map(|e| format!("{}: {}", o.what(), e.what))
+            (o.what(), done.err().map(|e| e.what))
         });
-        let done: Vec<Option<String>> = stream::iter(removals).buffer_unordered(AT_ONCE).collect().await;
-        done.into_iter().flatten().collect()
+        stream::iter(removals).buffer_unordered(AT_ONCE).collect().await
     }
 
     /// Takes a share in the network of workspaces, which is made if it is missing.
@@ -176,7 +183,10 @@ impl Engine {
         self.remove_volume(&lease(run)).await?;
         let Some(network) = self.network(names::NETWORK).await? else { return Ok(()) };
         let ours = network.labels.contains_key(names::RUN);
-        if !ours || network.containers > 0 || !self.volumes(names::LEASE, None).await?.is_empty() {
+        if !ours
+            || !self.volumes(names::LEASE, None).await?.is_empty()
+            || !self.on_network(&network).await?.is_empty()
+        {
             return Ok(());
         }
         match self.remove_network(&network.id).await {

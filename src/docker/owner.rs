@@ -25,8 +25,8 @@ impl Owner {
     /// It ran on this machine, which was started again since.
     pub fn is_of_an_earlier_boot(&self) -> bool {
         let here = host();
-        let name = |host: &str| host.rsplit_once('/').map(|(name, _)| name.to_owned());
-        self.host != here && name(&self.host) == name(&here)
+        let (was, is) = (Host::of(&self.host), Host::of(&here));
+        was.name == is.name && was.boot != is.boot
     }
 
     /// Every process of a group.
@@ -74,11 +74,29 @@ impl Owner {
     }
 }
 
+/// `name/boot/namespace`. A reboot makes every process a stranger, and so does another namespace of processes: a
+/// container on the host's network bears its name, and counts its processes by itself.
 fn host() -> String {
-    // A reboot makes every process a stranger: its id is part of the name.
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let name = hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("{name}/{}", boot.trim().split('-').next().unwrap_or_default())
+    // `pid:[4026531836]`: a label has colons of its own.
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    format!("{name}/{}/{namespace}", boot.trim().split('-').next().unwrap_or_default())
+}
+
+/// What [`host`] is made of.
+struct Host<'a> {
+    name: &'a str,
+    boot: &'a str,
+}
+
+impl Host<'_> {
+    fn of(host: &str) -> Host<'_> {
+        let mut parts = host.split('/');
+        let mut next = || parts.next().unwrap_or_default();
+        Host { name: next(), boot: next() }
+    }
 }
 
 /// The 22nd field of `/proc/<pid>/stat`: start time in ticks since boot. A zombie does not live.
@@ -115,11 +133,23 @@ mod tests {
         assert_eq!(this.lives(), Some(true));
         let earlier = Owner { started: this.started.wrapping_sub(1), ..this.clone() };
         assert_eq!(earlier.lives(), Some(false), "the same id, another process");
-        let elsewhere = Owner { host: "elsewhere/0".into(), ..this.clone() };
-        assert_eq!((elsewhere.lives(), elsewhere.is_of_an_earlier_boot()), (None, false));
-        let name = this.host.split('/').next().unwrap_or_default();
-        assert!(Owner { host: format!("{name}/0"), ..this.clone() }.is_of_an_earlier_boot());
-        assert!(!this.is_of_an_earlier_boot());
+        let of = |host: &str| Owner { host: host.to_owned(), ..this.clone() };
+        let [name, boot, namespace] = this.host.split('/').collect::<Vec<_>>()[..] else {
+            panic!("{this:?}")
+        };
+        assert!(!boot.is_empty() && !namespace.is_empty(), "{this:?}");
+        let table = [
+            ("this one", this.host.clone(), Some(true), false),
+            ("another machine", format!("elsewhere/{boot}/{namespace}"), None, false),
+            ("before a restart", format!("{name}/0/{namespace}"), None, true),
+            ("another namespace of processes", format!("{name}/{boot}/1"), None, false),
+            ("one that named no namespace", format!("{name}/{boot}"), None, false),
+        ];
+        for (where_, host, lives, earlier) in table {
+            let owner = of(&host);
+            assert_eq!((owner.lives(), owner.is_of_an_earlier_boot()), (lives, earlier), "{where_}");
+            assert_eq!(Owner::parse(&owner.label()), Some(owner), "{where_}");
+        }
         assert_eq!(Owner::parse("nonsense"), None);
     }
 }

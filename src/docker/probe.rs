@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use super::agent_image::runs_our_program;
 use super::owned::labels;
 use super::{Action, Container, ContainerSpec, Engine, EngineError, ErrorKind, names};
 use crate::redact::Redactor;
@@ -78,7 +79,8 @@ impl Engine {
     /// # Errors
     /// There is no image of ours on the engine, or the engine refuses.
     pub async fn probe(&self, container: &Container, url: &str, run: &str) -> Result<Probed, EngineError> {
-        let ours = container.labels.contains_key(names::AGENT) && !container.entrypoint.is_empty();
+        // A label is inherited by every image that is made from ours, whatever it runs.
+        let ours = container.labels.contains_key(names::AGENT) && runs_our_program(&container.entrypoint);
         if ours && container.status == "running" {
             return self.probe_inside(container, url).await;
         }
@@ -92,7 +94,7 @@ impl Engine {
             _ => (names::NETWORK.to_owned(), OUTSIDE),
         };
         let spec = ContainerSpec {
-            name: format!("lifecycle-probe-{}", uuid::Uuid::new_v4()),
+            name: names::probe(),
             image,
             command: vec!["probe".to_owned(), url.to_owned()],
             labels: labels(run),
@@ -145,20 +147,21 @@ impl Engine {
             cmd: Some(argv.collect::<Vec<String>>()),
             ..CreateExecOptions::default()
         };
-        let exec =
-            self.docker.create_exec(&container.id, options).await.map_err(|e| self.error(&doing, &e))?;
-        let started = self.docker.start_exec(&exec.id, None).await.map_err(|e| self.error(&doing, &e))?;
-        let mut text = String::new();
-        if let StartExecResults::Attached { mut output, .. } = started {
-            while let Some(piece) = output.next().await {
-                let piece = piece.map_err(|e| self.error(&doing, &e))?;
-                text.push_str(&String::from_utf8_lossy(piece.as_ref()));
-                if text.len() > OUTPUT {
-                    break;
+        let said = async {
+            let exec = self.docker.create_exec(&container.id, options).await?;
+            let started = self.docker.start_exec(&exec.id, None).await?;
+            let mut text = String::new();
+            if let StartExecResults::Attached { mut output, .. } = started {
+                while let Some(piece) = output.next().await {
+                    text.push_str(&String::from_utf8_lossy(piece?.as_ref()));
+                    if text.len() > OUTPUT {
+                        break;
+                    }
                 }
             }
-        }
-        parse(&text, "inside")
+            Ok(text)
+        };
+        parse(&self.look(&doing, said).await?, "inside")
     }
 
     /// Starts a container, waits for its end, and gives what it printed.
@@ -172,7 +175,7 @@ impl Engine {
 
     /// An agent image of this version.
     async fn agent_image(&self) -> Result<Option<String>, EngineError> {
-        let wanted = format!("{}:{}-", super::agent_image::REPOSITORY, env!("CARGO_PKG_VERSION"));
+        let wanted = names::agent_image(concat!(env!("CARGO_PKG_VERSION"), "-"));
         Ok(self.old_agent_images("").await?.into_iter().find(|tag| tag.starts_with(&wanted)))
     }
 }

@@ -18,8 +18,8 @@ impl Engine {
             None => (further, "latest"),
         };
         let options = TagImageOptions { repo: Some(repository.to_owned()), tag: Some(tag.to_owned()) };
-        let done = self.docker.tag_image(image, Some(options)).await;
-        done.map_err(|e| self.error(&format!("call the image {image} {further}"), &e))
+        let done = self.docker.tag_image(image, Some(options));
+        self.change(&format!("call the image {image} {further}"), done).await
     }
 
     /// The environment that an image sets by itself.
@@ -27,8 +27,8 @@ impl Engine {
     /// # Errors
     /// There is no such image, or the engine refuses.
     pub async fn image_env(&self, image: &str) -> Result<BTreeMap<String, String>, EngineError> {
-        let found = self.docker.inspect_image(image).await;
-        let found = found.map_err(|e| self.error(&format!("look at the image {image}"), &e))?;
+        let found = self.docker.inspect_image(image);
+        let found = self.look(&format!("look at the image {image}"), found).await?;
         let lines = found.config.and_then(|c| c.env).unwrap_or_default();
         let pairs = lines.iter().filter_map(|line| line.split_once('='));
         Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -39,12 +39,10 @@ impl Engine {
     /// # Errors
     /// The engine refuses.
     pub async fn image_id(&self, name: &str) -> Result<Option<String>, EngineError> {
-        match self.docker.inspect_image(name).await {
+        match self.look(&format!("look at the image {name}"), self.docker.inspect_image(name)).await {
             Ok(found) => Ok(found.id),
-            Err(error) => match self.error(&format!("look at the image {name}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(None),
-                other => Err(other),
-            },
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(None),
+            Err(other) => Err(other),
         }
     }
 
@@ -59,12 +57,11 @@ impl Engine {
             Some(_) => {}
         }
         let options = RemoveImageOptions { noprune: true, ..RemoveImageOptions::default() };
-        match self.docker.remove_image(name, Some(options), None).await {
+        let removed = self.docker.remove_image(name, Some(options), None);
+        match self.change(&format!("take the name {name} away"), removed).await {
             Ok(_) => Ok(Untagged::Removed),
-            Err(error) => match self.error(&format!("take the name {name} away"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(Untagged::WasGone),
-                other => Err(other),
-            },
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(Untagged::WasGone),
+            Err(other) => Err(other),
         }
     }
 }

@@ -33,8 +33,8 @@ impl Engine {
             labels: Some(labels.clone().into_iter().collect()),
             ..VolumeCreateRequest::default()
         };
-        let made = self.docker.create_volume(request).await;
-        made.map(|_| ()).map_err(|e| self.error(&format!("make the volume {name}"), &e))
+        let made = self.docker.create_volume(request);
+        self.change(&format!("make the volume {name}"), made).await.map(|_| ())
     }
 
     /// Removes a volume; says whether there was one.
@@ -43,12 +43,11 @@ impl Engine {
     /// It is in use, or the engine refuses.
     pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {
         // Forced removal is answered 204 for a volume that is not there as well.
-        match self.docker.remove_volume(name, Some(RemoveVolumeOptions { force: false })).await {
+        let removed = self.docker.remove_volume(name, Some(RemoveVolumeOptions { force: false }));
+        match self.change(&format!("remove the volume {name}"), removed).await {
             Ok(()) => Ok(true),
-            Err(error) => match self.error(&format!("remove the volume {name}"), &error) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(false),
-                other => Err(other),
-            },
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(false),
+            Err(other) => Err(other),
         }
     }
 
@@ -75,8 +74,7 @@ impl Engine {
 
     pub(super) async fn list_volumes(&self, pairs: &[(&str, &str)]) -> Result<Vec<Volume>, EngineError> {
         let options = ListVolumesOptions { filters: Some(filters(pairs)) };
-        let listed =
-            self.docker.list_volumes(Some(options)).await.map_err(|e| self.error("list volumes", &e))?;
+        let listed = self.look("list volumes", self.docker.list_volumes(Some(options))).await?;
         let volumes = listed.volumes.unwrap_or_default().into_iter();
         Ok(volumes
             .map(|v| Volume {

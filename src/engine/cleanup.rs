@@ -1,15 +1,14 @@
 //! Clean-up that settles: removes what the run owns, looks again, and never confirms over strangers.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::cleanup_engine;
 use super::cleanup_look::{Row, look, said, send};
 use super::context::RunContext;
 use super::root::PREFIX;
 use super::tenant;
-use crate::docker::{Container, Engine, names};
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::platform::{Auth, record, segment};
@@ -33,35 +32,67 @@ pub const BUDGET: Duration = Duration::from_secs(90);
 
 /// Removes entries, newest first; each ends as released or left.
 pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by: &str) {
+    let mut late = Vec::new();
     for entry in entries {
         let removed = tokio::select! {
             removed = remove(run, &entry, deadline) => removed,
-            () = run.cancel.cleanup().cancelled() => Err("clean-up was cut short".to_owned()),
+            () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
         };
         match removed {
-            Ok(Gone { left_by_platform }) => {
-                if let Some(what) = &left_by_platform {
-                    run.log.emit(EventKind::Warning {
-                        scenario: entry.scenario.clone(),
-                        text: format!("left by the platform, removed by us: {} ({what})", entry.name),
-                    });
-                }
-                run.ledger.release(&entry.resource, by, left_by_platform);
+            // The others do not wait for it.
+            Ok(gone) if gone.awaited.is_some() => late.push((entry, gone)),
+            removed => conclude(run, &entry, removed, by),
+        }
+    }
+    let looks = late.into_iter().map(|(entry, gone)| async move {
+        let came = tokio::select! {
+            came = cleanup_engine::came_late(run, &entry, gone, deadline) => came,
+            () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
+        };
+        conclude(run, &entry, came, by);
+    });
+    futures_util::future::join_all(looks).await;
+}
+
+/// An interrupt did.
+const CUT_SHORT: &str = "clean-up was cut short";
+
+/// Files how an entry ended.
+fn conclude(run: &RunContext, entry: &Entry, removed: Result<Gone, String>, by: &str) {
+    match removed {
+        Ok(Gone { left_by_platform, foreign, .. }) => {
+            let left = left_by_platform.as_ref();
+            let left =
+                left.map(|what| format!("left by the platform, removed by us: {} ({what})", entry.name));
+            let foreign = foreign.map(|what| format!("{}: {what}", entry.name));
+            for text in left.into_iter().chain(foreign) {
+                run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
             }
-            Err(why) => run.ledger.leave(&entry.resource, &why),
+            run.ledger.release(&entry.resource, by, left_by_platform);
         }
-        if let Some(id) = &entry.id {
-            run.poller.forget(id);
-        }
+        Err(why) => run.ledger.leave(&entry.resource, &why),
+    }
+    if let Some(id) = &entry.id {
+        run.poller.forget(id);
     }
 }
 
 /// A resource that is verified to be gone.
-struct Gone {
-    left_by_platform: Option<String>,
+pub(super) struct Gone {
+    pub(super) left_by_platform: Option<String>,
+    /// Bears its name and is not its: stays.
+    pub(super) foreign: Option<String>,
+    /// The id of a workspace whose container was never there, and may come up yet.
+    pub(super) awaited: Option<String>,
 }
 
-const GONE: Gone = Gone { left_by_platform: None };
+const GONE: Gone = Gone { left_by_platform: None, foreign: None, awaited: None };
+
+impl Gone {
+    pub(super) fn left(left_by_platform: Option<String>) -> Gone {
+        Gone { left_by_platform, ..GONE }
+    }
+}
 
 async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Gone, String> {
     if entry.kind == "global-secret" {
@@ -75,12 +106,14 @@ async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Go
         Some(id) => vec![id.clone()],
         None => find(run, &entry.name, deadline).await?,
     };
-    let mut left = None;
+    let mut all = GONE;
     for id in ids {
         let gone = remove_workspace(run, entry, &id, deadline).await?;
-        left = gone.left_by_platform.or(left);
+        all.left_by_platform = gone.left_by_platform.or(all.left_by_platform);
+        all.foreign = gone.foreign.or(all.foreign);
+        all.awaited = gone.awaited.or(all.awaited);
     }
-    Ok(Gone { left_by_platform: left })
+    Ok(all)
 }
 
 /// Whether a row bears a name, or the name with the platform's own suffix.
@@ -231,10 +264,10 @@ async fn verify_instance(
     deadline: Instant,
 ) -> Result<Gone, String> {
     if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
-        return verify_on_engine(engine, id, settled && entry.is_calm(COMES_UP), left, deadline).await;
+        return cleanup_engine::verify(run, engine, entry, id, settled, left, deadline).await;
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
-        return Ok(Gone { left_by_platform: left });
+        return Ok(Gone::left(left));
     }
     // A provisioning that was overtaken shows within the platform's own start-up time.
     let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
@@ -252,74 +285,13 @@ async fn verify_instance(
             left = Some("its instance came up after the delete (contract L1)".to_owned());
         }
         if !there && now >= until {
-            return Ok(Gone { left_by_platform: left });
+            return Ok(Gone::left(left));
         }
         if there && now >= stop_by.max(until) {
             return Err("the row is gone, but its instance runs (contract L1)".to_owned());
         }
         clock::sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// What cannot be removed for this long stays.
-const STUCK: Duration = Duration::from_secs(10);
-
-/// A provisioning that a delete overtook shows on the engine within this, in real time.
-const COMES_UP: Duration = Duration::from_secs(5);
-
-/// The container and the volumes that bear the workspace's id: what is there now, nobody else removes
-/// any more (contract L1, L2).
-async fn verify_on_engine(
-    engine: &Engine,
-    id: &str,
-    settled: bool,
-    left: Option<String>,
-    deadline: Instant,
-) -> Result<Gone, String> {
-    let grace = if settled { Duration::ZERO } else { COMES_UP };
-    let until = (Instant::now() + grace).min(deadline);
-    let mut found: BTreeSet<String> = left.into_iter().collect();
-    loop {
-        let (mut there, mut stuck) = (false, String::new());
-        let container = engine.of_workspace(id).await.map_err(|e| e.what)?;
-        let container = container.filter(|c| c.status != "removing");
-        if let Some(foreign) = container.as_ref().filter(|c| !is_the_platforms(c)) {
-            let text = format!("container {} is somebody else's, not touched", foreign.name);
-            return Ok(Gone { left_by_platform: Some(text) });
-        }
-        if let Some(container) = container {
-            there = true;
-            found.insert(format!(
-                "container {} was {} after the delete (contract L1)",
-                container.name, container.status
-            ));
-            stuck = engine.remove(&container.id).await.err().map(|e| e.what).unwrap_or_default();
-        }
-        for volume in engine.volumes_named(&names::volumes(id)).await.map_err(|e| e.what)? {
-            there = true;
-            found.insert(format!("volume {} (contract L2)", volume.name));
-            if let Err(error) = engine.remove_volume(&volume.name).await {
-                stuck = error.what;
-            }
-        }
-        let now = Instant::now();
-        if !there && now >= until {
-            let text = found.into_iter().collect::<Vec<_>>().join("; ");
-            return Ok(Gone { left_by_platform: (!text.is_empty()).then_some(text) });
-        }
-        // What was removed just now is looked for again, however long a busy engine took over it.
-        if now >= deadline || (!stuck.is_empty() && now >= until + STUCK) {
-            return Err(format!("the row is gone, but not what it had on the engine: {stuck}"));
-        }
-        if !there || !stuck.is_empty() {
-            clock::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
-
-/// A container that merely bears a workspace's name is nobody's of ours.
-fn is_the_platforms(container: &Container) -> bool {
-    [names::MANAGED, names::RUN].iter().any(|label| container.labels.contains_key(*label))
 }
 
 /// When everything is gone: did an instance come up late? One look at each that was to be provisioned again.

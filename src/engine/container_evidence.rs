@@ -31,15 +31,18 @@ pub async fn gather(
     let deadline = Instant::now() + EACH - KEPT;
     let name = names::container(&workspace.id);
     let redactor = context.run.log.redactor();
-    let volumes = names::volumes(&workspace.id);
     let (found, events, volumes, others, network) = tokio::join!(
-        engine.inspect(&name),
+        engine.of_workspace(&workspace.id),
         engine.events(&name, WINDOW),
-        engine.volumes_named(&volumes),
+        engine.volumes_of_workspace(&workspace.id),
         engine.workspaces(),
         engine.network(names::NETWORK),
     );
-    let found = found.map_err(why)?;
+    let (found, foreign) = match found {
+        Ok(found) => (found, None),
+        Err(error) if error.kind == ErrorKind::Foreign => (None, Some(error.what)),
+        Err(error) => return Err(error.what),
+    };
     let mut lines = Vec::new();
     let mut log = Vec::new();
     let mut from_inside = None;
@@ -57,10 +60,12 @@ pub async fn gather(
             from_inside = asked;
         }
         None => {
-            if let Some(why) = foreign_engine(context, &workspace.id, deadline).await {
+            if let Some(why) =
+                foreign_engine(context, &workspace.id, deadline).await.filter(|_| foreign.is_none())
+            {
                 return Err(why);
             }
-            lines.push(format!("there is no container {name}"));
+            lines.push(foreign.unwrap_or_else(|| format!("there is no container {name}")));
         }
     }
     let events = events.unwrap_or_default();

@@ -39,6 +39,7 @@ pub struct Signals {
     terminate: UnixSignal,
     hangup: UnixSignal,
     user1: UnixSignal,
+    interrupts: u32,
 }
 
 impl Signals {
@@ -52,6 +53,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            interrupts: 0,
         })
     }
 
@@ -76,13 +78,20 @@ impl Signals {
         }
     }
 
+    /// How often an end was asked for so far.
+    pub fn interrupts(&self) -> u32 {
+        self.interrupts
+    }
+
     async fn next(&mut self) -> Input {
-        tokio::select! {
+        let input = tokio::select! {
             _ = self.interrupt.recv() => Input::Interrupt,
             _ = self.terminate.recv() => Input::Terminate,
             _ = self.hangup.recv() => Input::Terminate,
-            _ = self.user1.recv() => Input::Dump,
-        }
+            _ = self.user1.recv() => return Input::Dump,
+        };
+        self.interrupts += 1;
+        input
     }
 }
 

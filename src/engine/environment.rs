@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::context::{ScenarioContext, StepRun, TargetFacts};
 use super::workspace::Workspace;
-use crate::docker::Engine;
+use crate::docker::{Engine, ErrorKind};
 use crate::event::{EnvObservation, EnvVar, EventKind};
 use crate::models::expected::{Expect, Expecting, Projection, expected};
 use crate::models::keys::GUARDED;
@@ -94,7 +94,10 @@ async fn of_container(
     let found = loop {
         let bound = step.deadline.min(Instant::now() + READ);
         let found = tokio::select! {
-            found = engine.of_workspace(id) => found.map_err(|e| e.what),
+            found = engine.of_workspace(id) => match found {
+                Err(error) if error.kind == ErrorKind::Foreign => return Err(error.what),
+                found => found.map_err(|e| e.what),
+            },
             () = clock::sleep_until(bound) => Err("the engine did not answer in time".to_owned()),
             () = context.stop.cancelled() => return Err("the run was cancelled".into()),
         };

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod cleanup;
+mod cleanup_engine;
 mod cleanup_look;
 mod container_contract;
 mod container_evidence;

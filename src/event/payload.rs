@@ -146,7 +146,8 @@ impl EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
-    /// Every wait of the target saw nothing but transport errors for a minute.
+    /// The target was given up: nothing but transport errors for a minute, an engine that does not answer, a part of a
+    /// profile that ended.
     TargetDead,
     /// The log or a report cannot be written.
     CannotWrite,

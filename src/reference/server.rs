@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,9 @@ pub use super::faults::{Fault, Faults};
 pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind, Quirks};
 use super::platform::Platform;
 use super::{routes, sweeps, wire};
+
+/// How many instances are stopped at once.
+const AT_ONCE: usize = 16;
 
 /// A platform that serves.
 pub struct Running {
@@ -89,9 +93,10 @@ impl Running {
     /// Ends the platform: instances stopped, connections cut, ports free.
     pub async fn stop(mut self) {
         self.platform.stop().await;
-        for instance in self.platform.provisioner.instances().await {
-            let _ = self.platform.provisioner.stop(instance.workspace_id).await;
-        }
+        let provisioner = &self.platform.provisioner;
+        let instances = provisioner.instances().await.into_iter();
+        let stops = instances.map(|instance| provisioner.stop(instance.workspace_id));
+        let _ = stream::iter(stops).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
         self.closed.cancel();
         for server in std::mem::take(&mut self.servers) {
             let _ = server.await;

@@ -54,7 +54,7 @@ fn class_name(class: Class) -> &'static str {
 /// Why a run is being cancelled, for people.
 fn cancel_text(reason: CancelReason) -> &'static str {
     match reason {
-        CancelReason::TargetDead => "cancelled: nothing but transport errors for a minute",
+        CancelReason::TargetDead => "cancelled: what the run needs is gone",
         CancelReason::CannotWrite => "cancelled: the log or a report cannot be written",
         CancelReason::Terminated => "terminated",
         CancelReason::Interrupted => "interrupted",

@@ -1,7 +1,7 @@
 //! What a run owns: written before it is asked for, kept until it is verified to be gone.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 
@@ -45,6 +45,10 @@ pub struct Entry {
     pub settled: bool,
     /// When that request was made, by this process.
     pub provisioning_since: Option<Instant>,
+    /// How long ago the first such request was made, by a run of earlier.
+    pub asked_before: Option<Duration>,
+    /// It was seen to have come up, or to have failed, at least once.
+    pub came_up: bool,
     /// When something was last asked that makes the platform provision again, now or a little later.
     pub disturbed: Option<Instant>,
     /// When something was last done whose restart the platform may put off.
@@ -79,7 +83,7 @@ pub enum End {
 
 impl Entry {
     /// Whether nothing that was asked for so long ago can bring up another instance.
-    pub fn is_calm(&self, within: std::time::Duration) -> bool {
+    pub fn is_calm(&self, within: Duration) -> bool {
         let over = |at: Instant| at.elapsed() > within;
         let seen = |at: Instant| self.seen_through.is_some_and(|seen| seen >= at);
         self.disturbed.is_none_or(|at| over(at) || seen(at)) && self.put_off.is_none_or(over)
@@ -151,6 +155,7 @@ impl Ledger {
                 entry.disturbed = Some(Instant::now());
             }
             entry.settled = settled;
+            entry.came_up |= settled;
         }
     }
 

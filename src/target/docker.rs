@@ -114,6 +114,14 @@ pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
     }
 }
 
+/// Removes what a start made that was dropped half-way; gives what is left.
+pub async fn abandon(settings: &Settings) -> Vec<String> {
+    // Without an engine there is nothing on it.
+    let Ok(engine) = settings.engine.connect() else { return Vec::new() };
+    // What was under way may come true a little later.
+    engine.remove_run(&settings.run, Ending::Killed).await.unwrap_or_else(|e| vec![e.what])
+}
+
 /// The image that was named, or our own, made if it is not there.
 ///
 /// # Errors

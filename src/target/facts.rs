@@ -57,6 +57,8 @@ pub struct TargetFacts {
     pub offered: BTreeMap<String, Vec<OfferedModel>>,
     /// The engine that holds its containers.
     pub engine: Option<crate::docker::Engine>,
+    /// Whatever its platform brings up on that engine, however late, is removed when the target is closed.
+    pub removes_late: bool,
     /// The log of a reference platform that runs in this process.
     pub server_log: Option<ServerLog>,
     /// What the server prints, when a profile started it.

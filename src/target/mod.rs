@@ -146,6 +146,7 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             };
             target.identity.kind = Kind::Docker.as_str().into();
             target.sees(started.engine.clone());
+            target.facts.removes_late = true;
             target.facts.server_log = Some(ServerLog::new(started.platform.log_reader()));
             target.containers = Some(started);
             Ok(target)
@@ -194,6 +195,11 @@ impl Target {
         self.identity.capabilities = self.facts.capabilities.iter().map(ToString::to_string).collect();
         self.identity.lacks = self.facts.lacks.clone();
         self.facts.engine = Some(engine);
+    }
+
+    /// It makes containers, and removes them when it is closed.
+    pub fn makes_containers(&self) -> bool {
+        self.containers.is_some()
     }
 
     /// Stops what was started, and removes what it made; gives what is left of it and why.

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lifecycle_harness::docker::{ContainerSpec, Engine, Settings, names};
+use lifecycle_harness::docker::{Action, ContainerSpec, Engine, Settings, names};
 use tokio_util::sync::CancellationToken;
 
 use super::harness::{Harness, Output, moment, wait_for};
@@ -192,6 +192,72 @@ fn two_runs_and_a_stranger_do_not_touch_each_other() {
     block(held.engine.remove_volume(&names::configs(&id))).unwrap();
     assert!(there.is_some() && volume.len() == 1, "the stranger's container and volume are still there");
     held.as_before("after two at once");
+}
+
+/// The engine's own record of a network names only what runs on it.
+#[test]
+fn the_network_stays_under_a_container_that_does_not_run() {
+    let Some(held) = engine() else { return };
+    all_passed(docker().args(["local-first-answer"]).run());
+    let image = block(held.engine.old_agent_images("")).unwrap().pop().unwrap();
+    let run = format!("20260101-000000-{:08x}", std::process::id());
+    for started in [false, true] {
+        block(held.engine.share_network(&run)).unwrap();
+        let spec = ContainerSpec {
+            name: format!("theirs-{}", uuid::Uuid::new_v4()),
+            image: image.clone(),
+            // It ends at once.
+            command: vec!["--version".to_owned()],
+            network: Some(names::NETWORK.to_owned()),
+            ..ContainerSpec::default()
+        };
+        let theirs = block(held.engine.create(&spec)).unwrap();
+        if started {
+            block(held.engine.act(&theirs, Action::Start)).unwrap();
+            wait_for("its end", || {
+                let there = block(held.engine.inspect(&theirs)).unwrap().unwrap();
+                (there.status == "exited").then_some(())
+            });
+        }
+        block(held.engine.release_network(&run)).unwrap();
+        let stays = block(held.engine.network(names::NETWORK)).unwrap().is_some();
+        block(held.engine.remove(&theirs)).unwrap();
+        block(held.engine.share_network(&run)).unwrap();
+        block(held.engine.release_network(&run)).unwrap();
+        assert!(stays, "started: {started}");
+        held.as_before("after nobody hangs on it any more");
+    }
+}
+
+/// An image that somebody makes of a container of ours, and what is started from it, bear our labels.
+#[test]
+fn a_sweep_leaves_alone_what_inherited_our_labels() {
+    let Some(held) = engine() else { return };
+    if !held.engine.endpoint().starts_with("unix://") {
+        return;
+    }
+    let dead = [(names::RUN, "20260101-000000-0badcafe"), (names::OWNER, "nowhere/0/1:1:1")];
+    let labels = dead.map(|(key, value)| format!("LABEL {key}={value}"));
+    let changes =
+        labels.into_iter().chain([format!("LABEL {}=1.0-aa", names::AGENT), "CMD [\"/x\"]".to_owned()]);
+    let nothing = futures_util::stream::iter([Ok(lifecycle_harness::docker::tar::end().into())]);
+    block(held.engine.import_image("lifecycle-test:inherited", changes.collect(), nothing)).unwrap();
+    let spec = ContainerSpec {
+        name: format!("theirs-{}", uuid::Uuid::new_v4()),
+        image: "lifecycle-test:inherited".to_owned(),
+        network: Some("none".to_owned()),
+        ..ContainerSpec::default()
+    };
+    let theirs = block(held.engine.create(&spec)).unwrap();
+    let there = block(held.engine.inspect(&theirs)).unwrap().unwrap();
+    docker_of(["sweep", "--docker", "--older-than", "0s"]).run().exit(0);
+    let stays = block(held.engine.inspect(&theirs)).unwrap().is_some();
+    block(held.engine.remove(&theirs)).unwrap();
+    docker_of(["sweep", "--docker", "--older-than", "0s"]).run().exit(0);
+    let image_stays = block(held.engine.remove_image("lifecycle-test:inherited"));
+    assert_eq!(there.labels.get(names::RUN).map(String::as_str), Some("20260101-000000-0badcafe"));
+    assert!(stays && image_stays, "container: {stays}, image: {image_stays}");
+    held.as_before("after what inherited our labels");
 }
 
 /// A sweep while another run lives leaves it alone, also from another folder.

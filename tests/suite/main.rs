@@ -15,7 +15,11 @@ mod disk;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod engine_care;
+#[cfg(test)]
 mod engine_proxy;
+#[cfg(test)]
+mod fake_engine;
 #[cfg(test)]
 mod false_greens;
 #[cfg(test)]

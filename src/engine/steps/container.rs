@@ -83,7 +83,19 @@ pub async fn act(
 }
 
 async fn on_engine(engine: &Engine, id: &str, action: &str) -> Result<(), EngineError> {
-    let container = names::container(id);
+    // By its id: the name may be another's by the time it is acted on.
+    let found = engine.of_workspace(id).await?;
+    if action == "remove_volume" {
+        if let Some(container) = &found {
+            // A volume in use cannot be removed.
+            engine.remove(&container.id).await?;
+        }
+        return engine.remove_volume(&names::configs(id)).await.map(|_| ());
+    }
+    let gone = || EngineError::new(ErrorKind::NotFound, format!("there is no {}", names::container(id)));
+    let container = found.ok_or_else(gone)?;
+    // People know it by its name.
+    let named = |e: EngineError| EngineError { what: e.what.replace(&container.id, &container.name), ..e };
     let known = match action {
         "kill" => Action::Kill,
         "stop" => Action::Stop,
@@ -92,21 +104,19 @@ async fn on_engine(engine: &Engine, id: &str, action: &str) -> Result<(), Engine
         "pause" => Action::Pause,
         "unpause" => Action::Unpause,
         "remove" => Action::Remove,
-        "disconnect" => return engine.disconnect(names::NETWORK, &container).await,
-        "connect" => return engine.connect_network(names::NETWORK, &container).await,
+        "disconnect" => return engine.disconnect(names::NETWORK, &container.id).await.map_err(named),
+        "connect" => {
+            let connected = engine.connect_network(names::NETWORK, &container.id, &container.name).await;
+            return connected.map_err(named);
+        }
         "fill_volume" => {
             let files = BTreeMap::from([("lifecycle-fill".to_owned(), vec![0; FILL])]);
-            return engine.put_files(&container, "/workspace", &files, 0).await;
-        }
-        "remove_volume" => {
-            // A volume in use cannot be removed.
-            engine.remove(&container).await?;
-            return engine.remove_volume(&names::configs(id)).await.map(|_| ());
+            return engine.put_files(&container.id, "/workspace", &files, 0).await.map_err(named);
         }
         other => {
             let text = format!("`{other}` is no action on containers");
             return Err(EngineError::new(ErrorKind::BadSettings, text));
         }
     };
-    engine.act(&container, known).await
+    engine.act(&container.id, known).await.map_err(named)
 }

@@ -114,7 +114,7 @@ async fn see(
         Some(_) => String::new(),
     };
     if !wanted.volumes.is_empty() {
-        let there = engine.volumes_named(&names::volumes(&workspace.id)).await?;
+        let there = engine.volumes_of_workspace(&workspace.id).await?;
         for (kind, present) in &wanted.volumes {
             let name = match kind.as_str() {
                 "configs" => names::configs(&workspace.id),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::model::SERVER;
+use crate::docker::names;
 use crate::event::{EventKind, Intent, Left, Log, Owned, Part, PartState, Released};
 
 /// A process: its id is its owner's label.
@@ -30,7 +31,7 @@ pub fn is_server(run: &str, kind: &str, name: &str) -> bool {
 
 /// What the container of a part is called.
 pub fn container_name(run: &str, part: &str) -> String {
-    format!("lifecycle-{run}-{part}")
+    names::part(run, part)
 }
 
 /// Set in the environment of every process that is started: the run, for a sweep that has no process id.
