@@ -210,6 +210,9 @@ pub(crate) struct RunArgs {
     /// Reds that somebody knows about, a YAML list of {red: FINGERPRINT, issue, until}: only those is exit 7
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
+    /// For a cron: remembers reds from run to run, and one run at a time has it; only reds of earlier runs is exit 7
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     /// Remove the oldest runs beyond so many
     #[arg(long, value_name = "N")]
     pub keep_runs: Option<usize>,

@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod run_identity;
 mod run_profile;
+mod run_state;
 mod run_target;
 mod serve;
 pub mod settings;

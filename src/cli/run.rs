@@ -13,7 +13,7 @@ use super::library::Library;
 use super::report::report_files;
 use super::run_target::Pieces;
 use super::target_flags::target_settings;
-use super::{Shell, profile, run_profile, runtime};
+use super::{Shell, profile, run_profile, run_state, runtime};
 use crate::domain::ExitCode;
 use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::Signals;
@@ -134,6 +134,10 @@ impl Work<'_> {
         };
         self.settings.docker.seed = seed;
         self.settings.docker.run.clone_from(&run);
+        let mut state = self.args.state.as_deref().map(|path| run_state::open(path, &run)).transpose()?;
+        if let Some(state) = &state {
+            self.known = std::mem::take(&mut self.known).remembering(state.remembered.clone());
+        }
         let folder = RunFolder::create(&self.shell.runs_dir, &run).map_err(|e| cannot_write(&e))?;
         let redactor = Redactor::new();
         for (name, value) in self.shell.env.secrets() {
@@ -202,6 +206,9 @@ impl Work<'_> {
                     finished.exit = ExitCode::worst(&BTreeSet::from([finished.exit, ExitCode::Leak]));
                     finished.code = finished.exit.code();
                     finished.left.append(&mut left);
+                }
+                if let (Some(state), Some(had)) = (&mut state, &had) {
+                    run_state::learn(state, &had.seen, &run, &log, &mut finished);
                 }
                 let code = finished.exit;
                 log.emit(EventKind::RunFinished(finished));

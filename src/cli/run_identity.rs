@@ -34,6 +34,9 @@ impl Work<'_> {
         if !self.args.target.faults.is_empty() {
             flags.insert("faults".to_owned(), self.args.target.faults.join(","));
         }
+        if let Some(state) = &self.args.state {
+            flags.insert("state".to_owned(), state.display().to_string());
+        }
         RunStarted {
             schema: SCHEMA,
             tool_version: env!("CARGO_PKG_VERSION").into(),

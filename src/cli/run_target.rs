@@ -153,7 +153,8 @@ impl Work<'_> {
             log.emit(EventKind::Warning { scenario: None, text });
         }
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
-        Ok((finished, Had { ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
+        let seen = ending.sightings(&context);
+        Ok((finished, Had { seen, ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
     }
 
     /// A server that limits requests is not asked by more scenarios at once than it can answer.

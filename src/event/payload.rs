@@ -107,13 +107,15 @@ pub enum EventKind {
         /// One line.
         text: String,
     },
+    /// A red that `--state` remembered is mended.
+    Fixed(Fixed),
     /// The last event of a complete log.
     RunFinished(RunFinished),
 }
 
 impl EventKind {
     /// The kinds on disk.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "run_started",
         "target_found",
         "part",
@@ -138,6 +140,7 @@ impl EventKind {
         "dump_requested",
         "cancel_began",
         "warning",
+        "fixed",
         "run_finished",
     ];
 }
@@ -771,9 +774,12 @@ pub struct ScenarioFinished {
     pub reason: String,
     /// The step that decided.
     pub step: Option<String>,
-    /// A red that `--known` names: its issue, and until when.
+    /// A red that `--known` names, or that `--state` remembers: its issue and until when, or since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
+    /// A red that no run before had that used the same `--state`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new: bool,
     /// Milestones that were reached.
     pub milestones: Vec<String>,
     /// Milestones that were declared and not reached.
@@ -782,6 +788,17 @@ pub struct ScenarioFinished {
     pub took_ms: u64,
     /// The platform's own time: sum of the transitions that were waited for.
     pub platform_ms: u64,
+}
+
+/// A red that is gone: its scenario passed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fixed {
+    /// Stable identity of the red.
+    pub fingerprint: String,
+    /// Which scenario.
+    pub scenario: String,
+    /// Since when, and in how many runs it was seen.
+    pub told: String,
 }
 
 /// The run ended.

@@ -7,5 +7,6 @@ pub mod instance;
 pub mod ledger;
 pub mod mutation;
 pub mod poller;
+pub mod state_file;
 pub mod status_wait;
 pub mod wait;

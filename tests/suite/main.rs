@@ -55,6 +55,8 @@ mod slow_clock;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod transport_table;
