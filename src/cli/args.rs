@@ -154,9 +154,9 @@ pub(crate) struct TargetArgs {
     /// Embedded, docker: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]
     pub time_scale: Option<f64>,
-    /// Embedded, docker: keep or mend what real servers do and should not
-    #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
-    pub quirks: QuirksArg,
+    /// Embedded, docker: keep or mend what real servers do and should not [default: observed]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub quirks: Option<QuirksArg>,
     /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
     #[arg(long = "fault", value_name = "NAME[=N]")]
     pub faults: Vec<String>,
@@ -171,7 +171,7 @@ pub(crate) enum QuirksArg {
 }
 
 /// `run`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
     /// Bring a server up as a profile says, and down again: its name or file
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"])]
@@ -179,6 +179,12 @@ pub(crate) struct RunArgs {
     /// Names, @tags, files or folders
     #[arg(value_name = "PATH|NAME|@TAG")]
     pub selection: Vec<String>,
+    /// Run again as an earlier run was run: its scenarios, inputs, seed and target; other options win
+    #[arg(long, value_name = "RUN")]
+    pub like: Option<String>,
+    /// As --like, and of its scenarios only those that did not pass
+    #[arg(long, value_name = "RUN", conflicts_with = "like")]
+    pub rerun_failed: Option<String>,
     #[command(flatten)]
     pub library: LibraryArgs,
     #[command(flatten)]
@@ -198,9 +204,9 @@ pub(crate) struct RunArgs {
     /// Warnings are errors: nothing is sent
     #[arg(long)]
     pub deny_warnings: bool,
-    /// Run each scenario so many times
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub repeat: u32,
+    /// Run each scenario so many times [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
     /// The server is ours alone: global secrets may be touched
     #[arg(long)]
     pub exclusive: bool,

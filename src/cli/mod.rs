@@ -12,6 +12,7 @@ pub mod model;
 mod plan;
 mod probe;
 mod profile;
+mod recorded;
 mod report;
 mod run;
 mod run_identity;

@@ -10,6 +10,7 @@ use rand::RngExt as _;
 use super::args::RunArgs;
 use super::failure::CliError;
 use super::library::Library;
+use super::recorded::Recorded;
 use super::report::report_files;
 use super::run_target::Pieces;
 use super::target_flags::target_settings;
@@ -17,7 +18,7 @@ use super::{Shell, profile, run_profile, run_state, runtime};
 use crate::domain::ExitCode;
 use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::Signals;
-use crate::engine::plan::{self, InputSources, Instance};
+use crate::engine::plan::{self, InputSources, Instance, Only};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::models::contradictions::{Target, TargetKind};
 use crate::redact::Redactor;
@@ -32,19 +33,53 @@ use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let library = Library::load(&args.library, &args.selection)?;
+    match Recorded::of(args, shell)? {
+        None => execute(args, None, shell),
+        Some(recorded) if recorded.is_empty() => {
+            shell.printer.talk(&recorded.nothing())?;
+            Ok(ExitCode::Passed)
+        }
+        Some(recorded) => {
+            let args = recorded.args(args, shell)?;
+            execute(&args, Some(&recorded), shell)
+        }
+    }
+}
+
+/// Runs what the arguments say, or of it what an earlier run recorded.
+pub(super) fn execute(
+    args: &RunArgs,
+    recorded: Option<&Recorded>,
+    shell: &Shell,
+) -> Result<ExitCode, CliError> {
+    let library = match recorded {
+        Some(recorded) => recorded.library(args, shell)?,
+        None => Library::load(&args.library, &args.selection)?,
+    };
     let profile =
         args.profile.as_deref().map(|wanted| profile::choose(wanted, &args.library, shell)).transpose()?;
     let scenarios = match &profile {
+        // What was recorded was chosen, by a profile too.
+        Some(profile) if recorded.is_some() => profile.gated(library.chosen()?),
         Some(profile) => profile.scenarios(&library, &args.selection)?,
         None => library.chosen()?,
     };
     for warning in library.problems.iter().filter(|p| p.level == Level::Warning) {
         shell.printer.note(&warning.line())?;
     }
-    let sources = profile::sources(&args.inputs, profile.as_ref(), shell);
+    let mut sources = profile::sources(&args.inputs, profile.as_ref(), shell);
+    let mut only = library.only(&scenarios);
+    if let Some(recorded) = recorded {
+        recorded.check(profile.as_ref(), &library, shell)?;
+        recorded.narrow(&mut only);
+        sources.recorded = recorded.inputs();
+    }
     // Everything that can be wrong without a network is wrong now, before anything is sent.
-    let instances = plan::plan(&scenarios, &sources, &everything(), 1).map_err(CliError::problems)?;
+    let instances = plan::plan(&scenarios, &only, &sources, &everything(), 1).map_err(CliError::problems)?;
+    if recorded.is_some() && instances.is_empty() {
+        let text = "nothing of the earlier run is chosen: nothing was sent";
+        return Err(CliError::new(ExitCode::BadInput, text).next("`lifecycle report RUN` names what ran"));
+    }
     let named = match &profile {
         Some(profile) => profile.target_args(&args.target)?,
         None => args.target.clone(),
@@ -63,7 +98,8 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
     raise_file_limit();
     runtime()?.block_on(async {
-        let work = Work { known, args, shell, library: &library, settings, sources, require_live, profile };
+        let library = &library;
+        let work = Work { known, args, shell, library, settings, only, sources, require_live, profile };
         work.run(&scenarios).await
     })
 }
@@ -114,6 +150,7 @@ pub(super) struct Work<'a> {
     pub shell: &'a Shell,
     pub library: &'a Library,
     pub settings: target::Settings,
+    pub only: Only,
     pub sources: InputSources,
     pub require_live: bool,
     pub profile: Option<profile::Chosen>,
@@ -267,8 +304,12 @@ impl Work<'_> {
 
     /// The instances of a run whose target is not there.
     fn instances(&self, scenarios: &[Arc<Scenario>]) -> Vec<Instance> {
-        let repeat = self.args.repeat as usize;
-        plan::plan(scenarios, &self.sources, &everything(), repeat).unwrap_or_default()
+        plan::plan(scenarios, &self.only, &self.sources, &everything(), self.repeat()).unwrap_or_default()
+    }
+
+    /// How many times each instance runs.
+    pub(super) fn repeat(&self) -> usize {
+        self.args.repeat.unwrap_or(1) as usize
     }
 
     fn files(&self) -> Vec<(FileKind, PathBuf)> {

@@ -94,7 +94,7 @@ impl Work<'_> {
         signals: &mut Signals,
     ) -> Result<(RunFinished, Had), CliError> {
         let Pieces { log, folder, tail, seed, began } = *pieces;
-        let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
+        let instances = plan::plan(scenarios, &self.only, &self.sources, &target.facts, self.repeat())
             .map_err(CliError::problems)?;
         if self.profile.is_some() {
             log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));

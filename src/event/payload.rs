@@ -188,6 +188,9 @@ pub struct RunStarted {
     pub profile: Option<SourceHash>,
     /// Every scenario file that takes part, whole.
     pub scenarios: Vec<ScenarioSource>,
+    /// Fragments that they may use, whole; `scenario` is the fragment's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fragments: Vec<ScenarioSource>,
     /// Every resolved input with where it came from.
     pub inputs: Vec<ResolvedInput>,
     /// Flags that change what runs: `jobs`, `require_live`, `destroy`, `seed`, …
@@ -289,7 +292,7 @@ pub struct ResolvedInput {
     pub name: String,
     /// Its value; a placeholder for a secret.
     pub value: String,
-    /// `default`, `--input`, `env NAME`, `profile`, `matrix`.
+    /// `default`, `--input`, `recorded` by an earlier run, `env NAME`, `profile`, `matrix`.
     pub source: String,
 }
 

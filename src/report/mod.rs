@@ -25,7 +25,7 @@ mod whole;
 mod tests;
 
 pub use block::{BlockLine, Size, Tone, failure_block, plain_text};
-pub use commands::{Command, next_steps, rerun};
+pub use commands::{Command, next_steps, profile_name, rerun};
 pub use console::{Console, coloured};
 pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
 pub use forge::CiLog;

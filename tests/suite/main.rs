@@ -1,6 +1,8 @@
 //! Tests of parts that meet only over HTTP, and of the real binary. One binary, one module a concern.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bad_server;
