@@ -46,6 +46,12 @@ impl Recorded {
         Ok(Some(recorded))
     }
 
+    /// One instance of a run that was read.
+    pub fn instance(state: RunState, name: &str) -> Recorded {
+        let instances = Some(BTreeSet::from([without_round(name).to_owned()]));
+        Recorded { state, instances, only_failed: true }
+    }
+
     /// Nothing is to be run again.
     pub fn is_empty(&self) -> bool {
         self.instances.as_ref().is_some_and(BTreeSet::is_empty)
@@ -90,8 +96,10 @@ impl Recorded {
             target.provider_url = target.provider_url.take().or(flag("provider_url").map(str::to_owned));
             target.answers = target.answers.or(word(flag("answers")));
         }
-        // What only a reference platform here can be told is not told to another server.
         let ours = |kind: Option<Kind>| matches!(kind, Some(Kind::Embedded | Kind::Docker));
+        // A reference platform here is this run's alone.
+        args.exclusive |= ours(target.target) && flag("exclusive").is_some();
+        // What only a reference platform here can be told is not told to another server.
         if ours(kind) && ours(target.target) && identity.profile.is_none() {
             let scale = number(flag("time_scale")).or(there.map(|t| t.time_scale));
             target.time_scale = target.time_scale.or(scale.filter(|_| kind == target.target));

@@ -34,24 +34,28 @@ use crate::target::{self, Kind, TargetFacts};
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     match Recorded::of(args, shell)? {
-        None => execute(args, None, shell),
+        None => execute(args, None, shell).map(|ran| ran.code),
         Some(recorded) if recorded.is_empty() => {
             shell.printer.talk(&recorded.nothing())?;
             Ok(ExitCode::Passed)
         }
         Some(recorded) => {
             let args = recorded.args(args, shell)?;
-            execute(&args, Some(&recorded), shell)
+            execute(&args, Some(&recorded), shell).map(|ran| ran.code)
         }
     }
 }
 
+/// A run that came to its end.
+pub(super) struct Ran {
+    /// How it ended.
+    pub code: ExitCode,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
 /// Runs what the arguments say, or of it what an earlier run recorded.
-pub(super) fn execute(
-    args: &RunArgs,
-    recorded: Option<&Recorded>,
-    shell: &Shell,
-) -> Result<ExitCode, CliError> {
+pub(super) fn execute(args: &RunArgs, recorded: Option<&Recorded>, shell: &Shell) -> Result<Ran, CliError> {
     let library = match recorded {
         Some(recorded) => recorded.library(args, shell)?,
         None => Library::load(&args.library, &args.selection)?,
@@ -157,7 +161,7 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(mut self, scenarios: &[Arc<Scenario>]) -> Result<ExitCode, CliError> {
+    async fn run(mut self, scenarios: &[Arc<Scenario>]) -> Result<Ran, CliError> {
         let began = Instant::now();
         let mut signals = Signals::listen()?;
         let seed = self.args.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
@@ -282,14 +286,15 @@ impl Work<'_> {
             folder::prune(&self.shell.runs_dir, keep, &ended);
         }
         let code = code?;
+        let ran = Ran { code, folder: ended };
         match reported {
-            Ok(_) => Ok(code),
+            Ok(_) => Ok(ran),
             Err(error) if code == ExitCode::Passed => {
                 Err(CliError::new(ExitCode::Environment, error.to_string()))
             }
             Err(error) => {
                 self.shell.printer.talk(&format!("error: {error}"))?;
-                Ok(code)
+                Ok(ran)
             }
         }
     }

@@ -19,6 +19,8 @@ mod docker;
 #[cfg(test)]
 mod engine_proxy;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod false_greens;
 #[cfg(test)]
 mod faults;
