@@ -17,7 +17,10 @@ pub(crate) fn run(args: &ExplainArgs, shell: &Shell) -> Result<ExitCode, CliErro
     let scenarios = chosen(&state, args.scenario.as_deref())?;
     shell.printer.data(&explain_head(&state))?;
     if scenarios.is_empty() {
-        shell.printer.data("nothing is red")?;
+        shell.printer.data(match &state.finished {
+            Some(finished) if finished.code == 0 => "nothing is red",
+            _ => "no scenario is red",
+        })?;
     }
     for scenario in scenarios {
         // One at a time: the whole evidence of a run may be long.

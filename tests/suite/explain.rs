@@ -89,6 +89,9 @@ fn a_run_without_a_red_and_one_without_an_end_are_explained_too() {
     let green = Harness::new().args(["run", "local-first-answer"]).run().exit(0);
     green.then(["explain"]).run().exit(0).stdout_has("nothing is red").stdout_has("1 passed");
     green.then(["reproduce"]).run().exit(2).stderr_has("nothing is red");
+    let nobody = Harness::new().args(["run", "local-first-answer", "--patience", "50ms"]);
+    let nobody = nobody.at("http://127.0.0.1:1").run().exit(3).then(["explain"]).run().exit(0);
+    nobody.stdout_has("target not reached").stdout_has("exit 3: ").stdout_has("no scenario is red");
     let log = fs::read_to_string(five().run_folder().join("events.jsonl")).unwrap();
     let torn = &log[..log.len() - 40];
     let torn = Harness::new().file("torn/events.jsonl", torn).args(["explain", "torn"]).run().exit(0);

@@ -131,7 +131,8 @@ Written by `UPDATE_DOCS=1 cargo test --test suite the_page_is_the_table` from th
 
 The reference platform can be broken by name: `lifecycle run SCENARIO --fault NAME[=N]`, or
 `lifecycle serve platform --fault NAME`. Each line is a run of the real program: what broke, what was run, how it ended,
-and by which [mechanism](mechanisms.md) the harness explained it.
+and by which [mechanism](mechanisms.md) the harness explained it. `lifecycle reproduce` goes from the mechanism of a red
+to its fault by the same table.
 
 | fault | what it does | reproduces | run | verdict | mechanism | exit |
 |---|---|---|---|---|---|---|
