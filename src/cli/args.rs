@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Model(super::model::ModelArgs),
     /// The catalogue of causes: list, show, lint
     Mechanisms(super::mechanisms::MechanismsArgs),
+    /// Say why a run was red: mechanism, evidence, fix shape; from its log alone
+    Explain(ExplainArgs),
+    /// Run a red again on the embedded platform, with the fault that makes its mechanism
+    Reproduce(ReproduceArgs),
     /// Build reports from a run's log
     Report(ReportArgs),
     /// Gather the diagnostic bundle of a live workspace; no scenario needed
@@ -68,7 +72,7 @@ pub(crate) enum Command {
     /// Remove what earlier runs left
     Sweep(SweepArgs),
     /// Run a part of the reference platform as a server of its own
-    Serve(ServeArgs),
+    Serve(super::args_serve::ServeArgs),
     /// Ask an address from here, once: what evidence runs inside containers
     #[command(hide = true)]
     Probe(ProbeArgs),
@@ -154,9 +158,9 @@ pub(crate) struct TargetArgs {
     /// Embedded, docker: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]
     pub time_scale: Option<f64>,
-    /// Embedded, docker: keep or mend what real servers do and should not
-    #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
-    pub quirks: QuirksArg,
+    /// Embedded, docker: keep or mend what real servers do and should not [default: observed]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub quirks: Option<QuirksArg>,
     /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
     #[arg(long = "fault", value_name = "NAME[=N]")]
     pub faults: Vec<String>,
@@ -171,7 +175,7 @@ pub(crate) enum QuirksArg {
 }
 
 /// `run`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
     /// Bring a server up as a profile says, and down again: its name or file
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"])]
@@ -179,6 +183,12 @@ pub(crate) struct RunArgs {
     /// Names, @tags, files or folders
     #[arg(value_name = "PATH|NAME|@TAG")]
     pub selection: Vec<String>,
+    /// Run again as an earlier run was run: its scenarios, inputs, seed and target; other options win
+    #[arg(long, value_name = "RUN")]
+    pub like: Option<String>,
+    /// As --like, and of its scenarios only those that did not pass
+    #[arg(long, value_name = "RUN", conflicts_with = "like")]
+    pub rerun_failed: Option<String>,
     #[command(flatten)]
     pub library: LibraryArgs,
     #[command(flatten)]
@@ -198,9 +208,9 @@ pub(crate) struct RunArgs {
     /// Warnings are errors: nothing is sent
     #[arg(long)]
     pub deny_warnings: bool,
-    /// Run each scenario so many times
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub repeat: u32,
+    /// Run each scenario so many times [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
     /// The server is ours alone: global secrets may be touched
     #[arg(long)]
     pub exclusive: bool,
@@ -210,6 +220,9 @@ pub(crate) struct RunArgs {
     /// Reds that somebody knows about, a YAML list of {red: FINGERPRINT, issue, until}: only those is exit 7
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
+    /// For a cron: remembers reds from run to run, and one run at a time has it; only reds of earlier runs is exit 7
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     /// Remove the oldest runs beyond so many
     #[arg(long, value_name = "N")]
     pub keep_runs: Option<usize>,
@@ -279,6 +292,26 @@ pub(crate) struct CheckArgs {
     pub deny_warnings: bool,
 }
 
+/// `explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// A run's folder, its id or a part of it, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Only this scenario, or this instance of one
+    pub scenario: Option<String>,
+}
+
+/// `reproduce`.
+#[derive(Args, Debug)]
+pub(crate) struct ReproduceArgs {
+    /// A run's folder, its id or a part of it, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Only this scenario, or this instance of one
+    pub scenario: Option<String>,
+}
+
 /// `report`.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
@@ -327,118 +360,12 @@ pub(crate) struct SweepArgs {
     pub insecure: bool,
 }
 
-/// `serve`.
-#[derive(Args, Debug)]
-pub(crate) struct ServeArgs {
-    #[command(subcommand)]
-    pub part: Part,
-}
-
-/// Parts of the reference platform.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Part {
-    /// The workspace-server, with the reference provider beside it
-    Platform(ServePlatform),
-    /// The model provider that answers for every vendor
-    Provider(ServeProvider),
-    /// An agent, configured by the environment that a platform gives it
-    Agent(ServeAgent),
-}
-
-/// `serve platform`.
-#[derive(Args, Debug)]
-pub(crate) struct ServePlatform {
-    /// Where to listen
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
-    pub listen: Vec<std::net::SocketAddr>,
-    /// The admin token [env: ADMIN_TOKEN; else generated and printed]
-    #[arg(long, value_name = "TOKEN")]
-    pub admin_token: Option<String>,
-    /// How many times faster than real time its clock runs
-    #[arg(long, default_value = "1", value_name = "N", value_parser = scale)]
-    pub time_scale: f64,
-    /// Keep or mend what real servers do and should not
-    #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
-    pub quirks: QuirksArg,
-    /// Show each workspace's environment under /__lifecycle to admins
-    #[arg(long)]
-    pub inspect: bool,
-    /// Every workspace is a container of this machine's engine; it listens on loopback and the bridge
-    #[arg(long)]
-    pub docker: bool,
-    /// With --docker: the image of the agent, instead of the one that is made from this program
-    #[arg(long, value_name = "IMAGE", requires = "docker")]
-    pub agent_image: Option<String>,
-    /// With --docker: tiers 3 and 4 may be made
-    #[arg(long, requires = "docker")]
-    pub allow_privileged: bool,
-    /// Rate limit and address rules of production
-    #[arg(long)]
-    pub production: bool,
-    /// No model proxy: platform-billed models cannot be provisioned
-    #[arg(long)]
-    pub no_proxy: bool,
-    /// Agents answer `STUB OK` to everything
-    #[arg(long)]
-    pub stub: bool,
-    /// Switch a fault on
-    #[arg(long = "fault", value_name = "NAME[=N]", long_help = fault_help())]
-    pub faults: Vec<String>,
-    /// Decides jitter
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub seed: u64,
-    /// Contract time from create to a running agent
-    #[arg(long, default_value = "470ms", value_name = "DURATION", value_parser = duration)]
-    pub boot: std::time::Duration,
-    /// Share of boot time that is added or taken off at random
-    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
-    pub jitter: f64,
-}
-
-/// `serve provider`.
-#[derive(Args, Debug)]
-pub(crate) struct ServeProvider {
-    /// Where to listen
-    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
-    pub listen: std::net::SocketAddr,
-    /// A key that every vendor takes; without any, every key is taken
-    #[arg(long = "key", value_name = "KEY")]
-    pub keys: Vec<String>,
-}
-
 /// `probe`.
 #[derive(Args, Debug)]
 pub(crate) struct ProbeArgs {
     /// What to ask
     #[arg(value_name = "URL")]
     pub url: String,
-}
-
-/// `serve agent`.
-#[derive(Args, Debug)]
-pub(crate) struct ServeAgent {
-    /// Where to listen
-    #[arg(long, default_value = "0.0.0.0:8000", value_name = "ADDRESS:PORT")]
-    pub listen: std::net::SocketAddr,
-    /// Answer `STUB OK` to everything
-    #[arg(long)]
-    pub stub: bool,
-    /// Contract time between heartbeats
-    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = duration)]
-    pub heartbeat: std::time::Duration,
-    /// How many times faster than real time the platform's clock runs
-    #[arg(long, default_value = "1", value_name = "N", value_parser = scale)]
-    pub time_scale: f64,
-}
-
-fn fault_help() -> String {
-    let mut text = String::from("Switch a fault on; may be given several times. Faults:\n");
-    for info in crate::reference::faults::ALL {
-        let value = info.value.map(|v| format!("={v}")).unwrap_or_default();
-        let historic = info.historic.map(|h| format!(" ({h})")).unwrap_or_default();
-        text.push_str(&format!("  {}{value}: {}{historic}\n", info.name, info.does));
-    }
-    text
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -448,11 +375,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     crate::domain::time::parse(text)
 }
 
-fn scale(text: &str) -> Result<f64, String> {
+pub(super) fn scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n.is_finite() && (0.001..=100_000.0).contains(&n) => Ok(n),
         _ => Err("write a number from 0.001 to 100000".to_owned()),

@@ -124,7 +124,7 @@ fn of_models(
         env: &env,
         target: Target::default(),
     };
-    match plan::plan(scenarios, &sources, &able, 1) {
+    match plan::plan(scenarios, &plan::Only::new(), &sources, &able, 1) {
         Ok(instances) => contradictions::of_instances(&instances, &against),
         Err(problems) => problems,
     }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::args::LibraryArgs;
 use super::failure::CliError;
 use crate::domain::ExitCode;
-use crate::engine::plan::select;
+use crate::engine::plan::{Only, only, select};
 use crate::event::SourceHash;
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
@@ -37,6 +37,8 @@ pub(crate) struct Library {
     pub catalogue_hash: SourceHash,
     /// The server's runtimes.
     pub allowlist: Allowlist,
+    /// Fragments that scenarios may use.
+    pub fragments: Vec<SourceFile>,
     /// What was asked for by path is chosen by file.
     selection: Vec<String>,
 }
@@ -44,21 +46,6 @@ pub(crate) struct Library {
 impl Library {
     /// Loads what a command names: shipped scenarios, `--scenarios`, and paths of the selection.
     pub fn load(args: &LibraryArgs, selection: &[String]) -> Result<Library, CliError> {
-        let (catalogue_file, builtin) = match &args.providers {
-            Some(path) => (read(path)?, false),
-            None => {
-                (SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml")), true)
-            }
-        };
-        let catalogue = if builtin {
-            Catalogue::built_in().clone()
-        } else {
-            Catalogue::parse(&catalogue_file).map_err(CliError::problems)?
-        };
-        let allowlist = match &args.manifest {
-            Some(path) => Allowlist::from_manifest(&read(path)?).map_err(CliError::problems)?,
-            None => Allowlist::shipped(),
-        };
         let mut files = match &args.scenarios {
             Some(folder) => walk(folder)?,
             None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
@@ -93,8 +80,43 @@ impl Library {
             let shipped = scenario::shipped();
             scenario_files.retain(|file| !shipped.iter().any(|s| s.name == file.name));
         }
+        Library::of(args, &scenario_files, &fragment_files, wanted)
+    }
+
+    /// With exactly these scenarios, as an earlier run recorded them.
+    pub fn recorded(
+        args: &LibraryArgs,
+        scenarios: &[SourceFile],
+        fragments: &[SourceFile],
+        selection: &[String],
+    ) -> Result<Library, CliError> {
+        Library::of(args, scenarios, fragments, selection.to_vec())
+    }
+
+    fn of(
+        args: &LibraryArgs,
+        scenario_files: &[SourceFile],
+        fragment_files: &[SourceFile],
+        wanted: Vec<String>,
+    ) -> Result<Library, CliError> {
+        let (catalogue_file, builtin) = match &args.providers {
+            Some(path) => (read(path)?, false),
+            None => {
+                (SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml")), true)
+            }
+        };
+        let catalogue = if builtin {
+            Catalogue::built_in().clone()
+        } else {
+            Catalogue::parse(&catalogue_file).map_err(CliError::problems)?
+        };
+        let allowlist = match &args.manifest {
+            Some(path) => Allowlist::from_manifest(&read(path)?).map_err(CliError::problems)?,
+            None => Allowlist::shipped(),
+        };
         let shipped = scenario::shipped_fragment_files();
-        let missing = shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text));
+        let missing =
+            shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text || f.name == s.name));
         let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
         if let Some(profile) = scenario_files.iter().find(|file| profile::is_profile(file)) {
             let text = format!("{} is a profile, no scenario", profile.name);
@@ -102,7 +124,7 @@ impl Library {
         }
         let (fragments, mut problems) = Fragments::load(&all_fragments);
         let mut scenarios: Vec<Arc<Scenario>> = Vec::new();
-        for file in &scenario_files {
+        for file in scenario_files {
             let loaded = scenario::load(file, &fragments);
             problems.extend(loaded.problems);
             let Some(one) = loaded.scenario else { continue };
@@ -126,8 +148,14 @@ impl Library {
             catalogue: Arc::new(catalogue),
             catalogue_hash,
             allowlist,
+            fragments: all_fragments,
             selection: wanted,
         })
+    }
+
+    /// Of which of the chosen scenarios only some instances were asked for.
+    pub fn only(&self, chosen: &[Arc<Scenario>]) -> Only {
+        only(chosen, &self.selection)
     }
 
     /// The chosen scenarios; all errors of files stop everything.

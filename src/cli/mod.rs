@@ -1,9 +1,11 @@
 //! The command line: one file a command, and the only reader of settings.
 
 mod args;
+mod args_serve;
 mod check;
 mod diagnose;
 mod doctor;
+mod explain;
 mod failure;
 mod info;
 mod library;
@@ -12,10 +14,13 @@ pub mod model;
 mod plan;
 mod probe;
 mod profile;
+mod recorded;
 mod report;
+mod reproduce;
 mod run;
 mod run_identity;
 mod run_profile;
+mod run_state;
 mod run_target;
 mod serve;
 pub mod settings;
@@ -84,6 +89,8 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
         Command::Mechanisms(args) => mechanisms::run(&args, shell),
+        Command::Explain(args) => explain::run(&args, shell),
+        Command::Reproduce(args) => reproduce::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),
         Command::Diagnose(args) => diagnose::run(&args, shell),
         Command::Model(args) => models(args, shell),

@@ -30,7 +30,8 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         capabilities: Capability::ALL.into_iter().collect::<BTreeSet<_>>(),
         ..TargetFacts::default()
     };
-    let mut instances = plan::plan(&chosen, &sources, &able, 1).map_err(CliError::problems)?;
+    let mut instances =
+        plan::plan(&chosen, &library.only(&chosen), &sources, &able, 1).map_err(CliError::problems)?;
     if let Some(skip) = profile.as_ref().and_then(|p| p.skip.as_ref()) {
         instances.iter_mut().for_each(|i| i.skip = Some(skip.clone()));
     }

@@ -50,6 +50,7 @@ pub(crate) fn sources(flags: &[(String, String)], profile: Option<&Chosen>, shel
     let outlook = profile.map(|p| p.outlook.clone()).unwrap_or_default();
     InputSources {
         flags: flags.iter().cloned().collect(),
+        recorded: std::collections::BTreeMap::new(),
         env: shell.env.vars().clone(),
         profile: outlook.inputs,
         not_yet: outlook.not_yet,
@@ -83,12 +84,17 @@ impl Chosen {
         if !problems.is_empty() {
             return Err(CliError::problems(problems));
         }
-        for scenario in &mut chosen {
+        Ok(self.gated(chosen))
+    }
+
+    /// With the profile's gates.
+    pub fn gated(&self, mut scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
+        for scenario in &mut scenarios {
             if let Some(gate) = self.profile.gate_of(scenario) {
                 Arc::make_mut(scenario).gate = gate;
             }
         }
-        Ok(chosen)
+        scenarios
     }
 
     /// For people: what would be started, what would run otherwise than scenarios say.

@@ -10,14 +10,15 @@ use rand::RngExt as _;
 use super::args::RunArgs;
 use super::failure::CliError;
 use super::library::Library;
+use super::recorded::Recorded;
 use super::report::report_files;
 use super::run_target::Pieces;
 use super::target_flags::target_settings;
-use super::{Shell, profile, run_profile, runtime};
+use super::{Shell, profile, run_profile, run_state, runtime};
 use crate::domain::ExitCode;
 use crate::engine::contradictions::{self, Against};
 use crate::engine::dispatcher::Signals;
-use crate::engine::plan::{self, InputSources, Instance};
+use crate::engine::plan::{self, InputSources, Instance, Only};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::models::contradictions::{Target, TargetKind};
 use crate::redact::Redactor;
@@ -32,19 +33,57 @@ use crate::target::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let library = Library::load(&args.library, &args.selection)?;
+    match Recorded::of(args, shell)? {
+        None => execute(args, None, shell).map(|ran| ran.code),
+        Some(recorded) if recorded.is_empty() => {
+            shell.printer.talk(&recorded.nothing())?;
+            Ok(ExitCode::Passed)
+        }
+        Some(recorded) => {
+            let args = recorded.args(args, shell)?;
+            execute(&args, Some(&recorded), shell).map(|ran| ran.code)
+        }
+    }
+}
+
+/// A run that came to its end.
+pub(super) struct Ran {
+    /// How it ended.
+    pub code: ExitCode,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+/// Runs what the arguments say, or of it what an earlier run recorded.
+pub(super) fn execute(args: &RunArgs, recorded: Option<&Recorded>, shell: &Shell) -> Result<Ran, CliError> {
+    let library = match recorded {
+        Some(recorded) => recorded.library(args, shell)?,
+        None => Library::load(&args.library, &args.selection)?,
+    };
     let profile =
         args.profile.as_deref().map(|wanted| profile::choose(wanted, &args.library, shell)).transpose()?;
     let scenarios = match &profile {
+        // What was recorded was chosen, by a profile too.
+        Some(profile) if recorded.is_some() => profile.gated(library.chosen()?),
         Some(profile) => profile.scenarios(&library, &args.selection)?,
         None => library.chosen()?,
     };
     for warning in library.problems.iter().filter(|p| p.level == Level::Warning) {
         shell.printer.note(&warning.line())?;
     }
-    let sources = profile::sources(&args.inputs, profile.as_ref(), shell);
+    let mut sources = profile::sources(&args.inputs, profile.as_ref(), shell);
+    let mut only = library.only(&scenarios);
+    if let Some(recorded) = recorded {
+        recorded.check(profile.as_ref(), &library, shell)?;
+        recorded.narrow(&mut only);
+        sources.recorded = recorded.inputs();
+    }
     // Everything that can be wrong without a network is wrong now, before anything is sent.
-    let instances = plan::plan(&scenarios, &sources, &everything(), 1).map_err(CliError::problems)?;
+    let instances = plan::plan(&scenarios, &only, &sources, &everything(), 1).map_err(CliError::problems)?;
+    if recorded.is_some() && instances.is_empty() {
+        let text = "nothing of the earlier run is chosen: nothing was sent";
+        return Err(CliError::new(ExitCode::BadInput, text).next("`lifecycle report RUN` names what ran"));
+    }
     let named = match &profile {
         Some(profile) => profile.target_args(&args.target)?,
         None => args.target.clone(),
@@ -63,7 +102,8 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let require_live = args.require_live || shell.env.flag("E2E_REQUIRE_LIVE");
     raise_file_limit();
     runtime()?.block_on(async {
-        let work = Work { known, args, shell, library: &library, settings, sources, require_live, profile };
+        let library = &library;
+        let work = Work { known, args, shell, library, settings, only, sources, require_live, profile };
         work.run(&scenarios).await
     })
 }
@@ -114,13 +154,14 @@ pub(super) struct Work<'a> {
     pub shell: &'a Shell,
     pub library: &'a Library,
     pub settings: target::Settings,
+    pub only: Only,
     pub sources: InputSources,
     pub require_live: bool,
     pub profile: Option<profile::Chosen>,
 }
 
 impl Work<'_> {
-    async fn run(mut self, scenarios: &[Arc<Scenario>]) -> Result<ExitCode, CliError> {
+    async fn run(mut self, scenarios: &[Arc<Scenario>]) -> Result<Ran, CliError> {
         let began = Instant::now();
         let mut signals = Signals::listen()?;
         let seed = self.args.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
@@ -134,6 +175,10 @@ impl Work<'_> {
         };
         self.settings.docker.seed = seed;
         self.settings.docker.run.clone_from(&run);
+        let mut state = self.args.state.as_deref().map(|path| run_state::open(path, &run)).transpose()?;
+        if let Some(state) = &state {
+            self.known = std::mem::take(&mut self.known).remembering(state.remembered.clone());
+        }
         let folder = RunFolder::create(&self.shell.runs_dir, &run).map_err(|e| cannot_write(&e))?;
         let redactor = Redactor::new();
         for (name, value) in self.shell.env.secrets() {
@@ -203,6 +248,9 @@ impl Work<'_> {
                     finished.code = finished.exit.code();
                     finished.left.append(&mut left);
                 }
+                if let (Some(state), Some(had)) = (&mut state, &had) {
+                    run_state::learn(state, &had.seen, &run, &log, &mut finished);
+                }
                 let code = finished.exit;
                 log.emit(EventKind::RunFinished(finished));
                 Ok(code)
@@ -238,14 +286,15 @@ impl Work<'_> {
             folder::prune(&self.shell.runs_dir, keep, &ended);
         }
         let code = code?;
+        let ran = Ran { code, folder: ended };
         match reported {
-            Ok(_) => Ok(code),
+            Ok(_) => Ok(ran),
             Err(error) if code == ExitCode::Passed => {
                 Err(CliError::new(ExitCode::Environment, error.to_string()))
             }
             Err(error) => {
                 self.shell.printer.talk(&format!("error: {error}"))?;
-                Ok(code)
+                Ok(ran)
             }
         }
     }
@@ -260,8 +309,12 @@ impl Work<'_> {
 
     /// The instances of a run whose target is not there.
     fn instances(&self, scenarios: &[Arc<Scenario>]) -> Vec<Instance> {
-        let repeat = self.args.repeat as usize;
-        plan::plan(scenarios, &self.sources, &everything(), repeat).unwrap_or_default()
+        plan::plan(scenarios, &self.only, &self.sources, &everything(), self.repeat()).unwrap_or_default()
+    }
+
+    /// How many times each instance runs.
+    pub(super) fn repeat(&self) -> usize {
+        self.args.repeat.unwrap_or(1) as usize
     }
 
     fn files(&self) -> Vec<(FileKind, PathBuf)> {

@@ -22,6 +22,7 @@ use crate::event::{
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
 use crate::scenario::model::Gate;
+use crate::scenario::remembered::Sighting;
 use crate::target::profile::lane::down::Haste;
 use crate::target::profile::lane::told::Told;
 use crate::target::profile::lane::{Died, Lane, Setup};
@@ -187,8 +188,10 @@ pub(crate) fn watch(mut died: watch::Receiver<Died>, context: &Arc<RunContext>, 
     }));
 }
 
-/// What a target had, and where else it may be.
+/// What a target had, where else it may be, and what was seen there.
 pub(crate) struct Had {
+    /// What a state remembers of it.
+    pub seen: Vec<Sighting>,
     /// What was made.
     pub ledger: Ledger,
     /// The engine of its workspaces.
@@ -204,7 +207,7 @@ pub(crate) fn took_all_with_it(lane: &Lane, finished: &RunFinished, had: &Had) -
 
 /// What a server had goes with it; what it had on the engine is removed, by the ids of the ledger.
 pub(crate) async fn went_with_its_server(log: &Log, had: &Had) -> Vec<String> {
-    let Had { ledger, engine } = had;
+    let Had { ledger, engine, .. } = had;
     let mut left = Vec::new();
     let entries = ledger.left().into_iter().chain(ledger.all_open());
     for entry in entries {

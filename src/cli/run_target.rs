@@ -122,7 +122,7 @@ impl Work<'_> {
         signals: &mut Signals,
     ) -> Result<(RunFinished, Had), CliError> {
         let Pieces { log, folder, tail, seed, began } = *pieces;
-        let instances = plan::plan(scenarios, &self.sources, &target.facts, self.args.repeat as usize)
+        let instances = plan::plan(scenarios, &self.only, &self.sources, &target.facts, self.repeat())
             .map_err(CliError::problems)?;
         if self.profile.is_some() {
             log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));
@@ -183,7 +183,8 @@ impl Work<'_> {
             log.emit(EventKind::Warning { scenario: None, text });
         }
         let finished = ending.conclude(&context, self.require_live, began.elapsed());
-        Ok((finished, Had { ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
+        let seen = ending.sightings(&context);
+        Ok((finished, Had { seen, ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
     }
 
     /// A server that limits requests is not asked by more scenarios at once than it can answer.

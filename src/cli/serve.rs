@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::args::{Part, ServeAgent, ServeArgs, ServePlatform, ServeProvider};
+use super::args_serve::{Part, ServeAgent, ServeArgs, ServePlatform, ServeProvider};
 use super::failure::CliError;
 use super::target_flags::{faults, quirks};
 use super::{Shell, runtime};

@@ -65,7 +65,7 @@ pub(crate) fn target_settings(
         http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
         embedded: target::embedded::Settings {
             time_scale: args.time_scale.unwrap_or(target::embedded::TIME_SCALE),
-            quirks: quirks(args.quirks),
+            quirks: quirks(args.quirks.unwrap_or_default()),
             faults: faults.clone(),
             seed: seed.unwrap_or_default(),
             ..target::embedded::Settings::default()
@@ -76,7 +76,7 @@ pub(crate) fn target_settings(
             agent_image: args.agent_image.clone(),
             allow_privileged: args.allow_privileged,
             time_scale: args.time_scale.unwrap_or(target::docker::TIME_SCALE),
-            quirks: quirks(args.quirks),
+            quirks: quirks(args.quirks.unwrap_or_default()),
             faults,
             seed: seed.unwrap_or_default(),
             admin_token: None,

@@ -85,7 +85,7 @@ impl ExitCode {
             ExitCode::Leak => "passed, but something is left that could not be removed",
             ExitCode::NotLive => "live work was demanded and did not happen",
             ExitCode::Flaky => "flaky, or an expected failure passed",
-            ExitCode::KnownRed => "only known reds (`--known`)",
+            ExitCode::KnownRed => "only known reds (`--known`, `--state`)",
             ExitCode::Locked => "another run holds the lock",
             ExitCode::DependencyDown => "a dependency (provider, proxy) is down",
             ExitCode::NotConfigured => "a dependency is not configured",

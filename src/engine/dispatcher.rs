@@ -1,6 +1,6 @@
 //! Runs a plan: one task owns the truth of the run, everything else reports to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::context::{RunContext, ScenarioContext};
+use super::ending::Ending;
 use super::plan::{self, Instance};
 use super::{cleanup, root, scenario_run};
 use crate::domain::{ExitCode, time};
-use crate::event::{CancelReason, Class, EventKind, Planned, RunFinished, ScenarioFinished, Verdict};
+use crate::event::{CancelReason, Class, Diagnosis, EventKind, Planned, ScenarioFinished, Verdict};
 use crate::run::clock;
-use crate::scenario::known::KnownReds;
 use crate::scenario::model::Gate;
 
 /// After a TERM that follows an INT, clean-up has so much more.
@@ -110,7 +110,7 @@ enum Input {
 /// What a task of the run comes to.
 enum Done {
     Rooted(Result<(), String>),
-    Scenario(Box<ScenarioFinished>),
+    Scenario(Box<ScenarioFinished>, Option<Box<Diagnosis>>),
     Unrooted,
 }
 
@@ -131,6 +131,7 @@ pub async fn run(
         tasks: JoinSet::new(),
         ready,
         finished: Vec::new(),
+        diagnoses: BTreeMap::new(),
         set_up: None,
         last_seconds: None,
         phase: Phase::Root,
@@ -155,7 +156,8 @@ pub async fn run(
         };
         dispatcher.handle(input);
     }
-    Ending { finished: dispatcher.finished, set_up: dispatcher.set_up }
+    let Dispatcher { finished, diagnoses, set_up, .. } = dispatcher;
+    Ending { finished, diagnoses, set_up }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +174,7 @@ struct Dispatcher {
     tasks: JoinSet<Done>,
     ready: Vec<Instance>,
     finished: Vec<ScenarioFinished>,
+    diagnoses: BTreeMap<String, Diagnosis>,
     set_up: Option<String>,
     last_seconds: Option<Instant>,
     phase: Phase,
@@ -232,7 +235,10 @@ impl Dispatcher {
                 self.unroot();
                 return;
             }
-            Ok(Done::Scenario(finished)) => self.finished.push(*finished),
+            Ok(Done::Scenario(finished, diagnosis)) => {
+                self.diagnoses.extend(diagnosis.map(|d| (finished.scenario.clone(), *d)));
+                self.finished.push(*finished);
+            }
             Ok(Done::Unrooted) => self.phase = Phase::Over,
             Err(panic) => {
                 self.set_up.get_or_insert(panic);
@@ -255,14 +261,15 @@ impl Dispatcher {
                 let finished =
                     unrun(&instance, Verdict::Cancelled, "the run was cancelled before it began".into());
                 context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
-                return Done::Scenario(Box::new(finished));
+                return Done::Scenario(Box::new(finished), None);
             }
             let scenario = ScenarioContext {
                 inputs: Arc::new(instance.inputs.clone()),
                 matrix: Arc::new(instance.matrix.clone()),
                 ..ScenarioContext::new(context, &instance.name, Arc::clone(&instance.scenario), stop)
             };
-            Done::Scenario(Box::new(scenario_run::run(scenario, &instance).await))
+            let (finished, diagnosis) = scenario_run::run(scenario, &instance).await;
+            Done::Scenario(Box::new(finished), diagnosis.map(Box::new))
         });
     }
 
@@ -309,102 +316,5 @@ fn unrun(instance: &Instance, verdict: Verdict, reason: String) -> ScenarioFinis
         reason,
         missing_milestones: instance.scenario.milestones.clone(),
         ..ScenarioFinished::default()
-    }
-}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Ending {
-    /// Every instance's verdict.
-    pub finished: Vec<ScenarioFinished>,
-    /// Why the run could not even begin, or a panic.
-    pub set_up: Option<String>,
-}
-
-impl Ending {
-    /// Known reds whose scenario passed, in words.
-    pub fn unseen(&self, known: &KnownReds) -> Vec<String> {
-        let passed = |name: &str| {
-            self.finished.iter().any(|one| one.verdict == Verdict::Passed && one.scenario == name)
-        };
-        known
-            .iter()
-            .filter(|(fingerprint, _)| passed(fingerprint.split('/').next().unwrap_or_default()))
-            .map(|(fingerprint, red)| {
-                format!("the known red {fingerprint} ({}) did not show: take it out", red.issue)
-            })
-            .collect()
-    }
-
-    /// The run's last event: counts, exit code and why.
-    pub fn conclude(&self, context: &RunContext, require_live: bool, took: Duration) -> RunFinished {
-        let mut codes: BTreeMap<ExitCode, String> = BTreeMap::new();
-        let mut add = |code: ExitCode, why: String| {
-            codes.entry(code).or_insert(why);
-        };
-        match context.cancel.reason() {
-            Some(CancelReason::Interrupted | CancelReason::SecondInterrupt) => {
-                add(ExitCode::Interrupted, "interrupted".into())
-            }
-            Some(CancelReason::Terminated) => add(ExitCode::Terminated, "terminated".into()),
-            Some(CancelReason::TargetDead) => add(ExitCode::Environment, context.poller.death()),
-            Some(CancelReason::CannotWrite) => {
-                let why = context.log.take_error().map(|e| e.to_string());
-                add(ExitCode::Environment, why.unwrap_or_else(|| "the log cannot be written".into()));
-            }
-            None => {}
-        }
-        if let Some(why) = &self.set_up {
-            add(ExitCode::Environment, why.clone());
-        }
-        let mut counts = BTreeMap::new();
-        let mut advisory_reds = 0;
-        for one in &self.finished {
-            *counts.entry(one.verdict).or_default() += 1;
-            let line = format!("{} {}: {}", one.scenario, one.verdict, one.reason);
-            if one.advisory {
-                advisory_reds += usize::from(one.verdict.is_red());
-                continue;
-            }
-            match one.verdict {
-                _ if one.known.is_some() => add(ExitCode::KnownRed, line),
-                Verdict::Failed | Verdict::Inconclusive => add(one.class.unwrap_or_default().exit(), line),
-                Verdict::Error => add(ExitCode::Environment, line),
-                Verdict::UnexpectedPass | Verdict::Flaky => add(ExitCode::Flaky, line),
-                Verdict::Skipped if require_live => add(ExitCode::NotLive, line),
-                Verdict::Passed if require_live && !one.missing_milestones.is_empty() => add(
-                    ExitCode::NotLive,
-                    format!(
-                        "{}: milestones not reached: {}",
-                        one.scenario,
-                        one.missing_milestones.join(", ")
-                    ),
-                ),
-                _ => {}
-            }
-        }
-        let ran = self.finished.iter().any(|f| !matches!(f.verdict, Verdict::Skipped | Verdict::Cancelled));
-        if require_live && !ran {
-            add(ExitCode::NotLive, "nothing ran, and live work was demanded".into());
-        }
-        let left: Vec<String> = context
-            .ledger
-            .left()
-            .iter()
-            .map(|e| format!("{} {} {}", e.kind, e.name, e.id.as_deref().unwrap_or("(id unknown)")))
-            .collect();
-        if !left.is_empty() {
-            add(ExitCode::Leak, format!("{} resources could not be removed", left.len()));
-        }
-        let exit = ExitCode::worst(&codes.keys().copied().collect::<BTreeSet<_>>());
-        RunFinished {
-            exit,
-            code: exit.code(),
-            reason: codes.get(&exit).cloned().unwrap_or_else(|| exit.meaning().to_owned()),
-            counts,
-            advisory_reds,
-            left,
-            took_ms: time::ms(took),
-        }
     }
 }

@@ -10,6 +10,7 @@ pub mod context;
 pub mod contradictions;
 pub mod credentials;
 pub mod dispatcher;
+pub mod ending;
 pub mod environment;
 pub mod evidence;
 pub mod outcome;

@@ -13,6 +13,7 @@ use crate::domain::time;
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
 use crate::scenario::model::{Capability, Gate, Input, InputKind, Scenario, Step, Verb};
 use crate::scenario::template::Scope;
+use crate::scenario::without_round;
 use crate::source::{Problem, did_you_mean};
 
 /// One scenario instance that is planned.
@@ -34,11 +35,16 @@ pub struct Instance {
     pub expects_failure: Option<ExpectedFailure>,
 }
 
+/// Of which scenarios only some instances run: the scenario's name, the instances' without rounds.
+pub type Only = BTreeMap<String, BTreeSet<String>>;
+
 /// Where inputs come from, strongest first.
 #[derive(Clone, Debug, Default)]
 pub struct InputSources {
     /// `--input k=v`.
     pub flags: BTreeMap<String, String>,
+    /// What an earlier run had, by instance without round, then by input.
+    pub recorded: BTreeMap<String, BTreeMap<String, String>>,
     /// Environment variables; empty ones are unset.
     pub env: BTreeMap<String, String>,
     /// The profile's.
@@ -47,7 +53,7 @@ pub struct InputSources {
     pub not_yet: BTreeSet<String>,
 }
 
-/// Chooses scenarios by name, `@tag` or file; nothing chosen means all.
+/// Chooses scenarios by name, the name of an instance, `@tag` or file; nothing chosen means all.
 ///
 /// # Errors
 /// Unknown names and tags, with the valid ones.
@@ -62,7 +68,12 @@ pub fn select(all: &[Arc<Scenario>], selection: &[String]) -> Result<Vec<Arc<Sce
             Some(tag) => all.iter().filter(|s| s.tags.iter().any(|t| t == tag)).collect(),
             None => all
                 .iter()
-                .filter(|s| s.name == *wanted || s.source.name == *wanted || under(&s.source.name, wanted))
+                .filter(|s| {
+                    s.name == *wanted
+                        || s.source.name == *wanted
+                        || under(&s.source.name, wanted)
+                        || instance(s, wanted).is_some()
+                })
                 .collect(),
         };
         if hits.is_empty() {
@@ -92,6 +103,30 @@ pub fn select(all: &[Arc<Scenario>], selection: &[String]) -> Result<Vec<Arc<Sce
     if problems.is_empty() { Ok(chosen) } else { Err(problems) }
 }
 
+/// The instance of a scenario that is called so, when it has more than one.
+fn instance(scenario: &Scenario, wanted: &str) -> Option<String> {
+    let name = without_round(wanted);
+    let own = name.starts_with(scenario.name.as_str()) && name.ends_with(']');
+    own.then(|| crate::scenario::expand_matrix(scenario).into_iter().find(|i| i.name == name))?
+        .map(|i| i.name)
+}
+
+/// Of which of the chosen scenarios only some instances were meant: those that nothing but instances chose.
+pub fn only(chosen: &[Arc<Scenario>], selection: &[String]) -> Only {
+    let mut only = Only::new();
+    for scenario in chosen {
+        let instances: BTreeSet<String> = selection.iter().filter_map(|w| instance(scenario, w)).collect();
+        let others: Vec<String> =
+            selection.iter().filter(|w| instance(scenario, w).is_none()).cloned().collect();
+        let whole = !others.is_empty()
+            && others.iter().any(|w| select(std::slice::from_ref(scenario), std::slice::from_ref(w)).is_ok());
+        if !instances.is_empty() && !whole {
+            only.insert(scenario.name.clone(), instances);
+        }
+    }
+    only
+}
+
 fn under(file: &str, folder: &str) -> bool {
     let folder = folder.trim_end_matches('/');
     file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
@@ -103,6 +138,7 @@ fn under(file: &str, folder: &str) -> bool {
 /// Inputs that nobody declares, values that are not what they must be.
 pub fn plan(
     scenarios: &[Arc<Scenario>],
+    only: &Only,
     sources: &InputSources,
     target: &TargetFacts,
     repeat: usize,
@@ -121,6 +157,9 @@ pub fn plan(
     let mut instances = Vec::new();
     for scenario in scenarios {
         for one in crate::scenario::expand_matrix(scenario) {
+            if only.get(&scenario.name).is_some_and(|names| !names.contains(&one.name)) {
+                continue;
+            }
             let (inputs, resolved, missing) =
                 resolve(scenario, &one.name, &one.bindings, sources, &mut problems);
             for round in 1..=repeat.max(1) {
@@ -159,6 +198,7 @@ fn resolve(
             || input.env.iter().find_map(|var| Some((set(&sources.env, var)?, format!("env {var}"))));
         let found = set(&sources.flags, name)
             .map(|v| (v, "--input".to_owned()))
+            .or_else(|| Some((set(sources.recorded.get(instance)?, name)?, "recorded".to_owned())))
             .or_else(|| matrix.get(name).map(|v| (v.clone(), "matrix".to_owned())))
             .or_else(from_env)
             .or_else(|| set(&sources.profile, name).map(|v| (v, "profile".to_owned())))

@@ -6,6 +6,7 @@ use futures_util::FutureExt as _;
 
 use super::cleanup;
 use super::context::{Destroy, ScenarioContext};
+use super::ending::{can_be_remembered, today};
 use super::evidence;
 use super::outcome::{Failure, FailureKind};
 use super::plan::Instance;
@@ -14,13 +15,14 @@ use super::steps::{Decisive, run_steps};
 use crate::domain::time;
 use crate::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
 use crate::run::mutation::panic_text;
+use crate::scenario::known::Standing;
 use crate::scenario::model::Gate;
 
 /// Mutations that are under way when the body ends are waited for so long.
 const SETTLE: Duration = Duration::from_secs(65);
 
 /// Runs an instance; its last event is its verdict, then its resources are removed.
-pub async fn run(context: ScenarioContext, instance: &Instance) -> ScenarioFinished {
+pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFinished, Option<Diagnosis>) {
     let began = Instant::now();
     context.run.log.emit(EventKind::ScenarioStarted { scenario: context.name.to_string() });
     let locals = Locals::new();
@@ -75,7 +77,7 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> ScenarioFinis
     } else {
         cleanup::clean(&context.run, open, Instant::now() + cleanup::BUDGET, "clean-up").await;
     }
-    finished
+    (finished, diagnosis)
 }
 
 /// A step that panics is a failure of the harness; clean-up still runs.
@@ -180,9 +182,13 @@ fn verdict(
     if finished.verdict.is_red()
         && let Some(diagnosis) = diagnosis
     {
-        let today = jiff::Timestamp::now().to_string();
-        let known = context.run.known.find(&diagnosis.fingerprint, today.get(..10).unwrap_or_default());
-        finished.known = known.map(|known| format!("{} until {}", known.issue, known.until));
+        // As everybody reads it, which is how it is written down and typed.
+        let fingerprint = context.run.log.redactor().text(&diagnosis.fingerprint);
+        match context.run.known.standing(&fingerprint, &today()) {
+            Standing::Known(told) => finished.known = Some(told),
+            Standing::New => finished.new = can_be_remembered(&finished),
+            Standing::Untold => {}
+        }
     }
     finished
 }

@@ -107,13 +107,15 @@ pub enum EventKind {
         /// One line.
         text: String,
     },
+    /// A red that `--state` remembered is mended.
+    Fixed(Fixed),
     /// The last event of a complete log.
     RunFinished(RunFinished),
 }
 
 impl EventKind {
     /// The kinds on disk.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "run_started",
         "target_found",
         "part",
@@ -138,6 +140,7 @@ impl EventKind {
         "dump_requested",
         "cancel_began",
         "warning",
+        "fixed",
         "run_finished",
     ];
 }
@@ -186,6 +189,9 @@ pub struct RunStarted {
     pub profile: Option<SourceHash>,
     /// Every scenario file that takes part, whole.
     pub scenarios: Vec<ScenarioSource>,
+    /// Fragments that they may use, whole; `scenario` is the fragment's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fragments: Vec<ScenarioSource>,
     /// Every resolved input with where it came from.
     pub inputs: Vec<ResolvedInput>,
     /// Flags that change what runs: `jobs`, `require_live`, `destroy`, `seed`, …
@@ -287,7 +293,7 @@ pub struct ResolvedInput {
     pub name: String,
     /// Its value; a placeholder for a secret.
     pub value: String,
-    /// `default`, `--input`, `env NAME`, `profile`, `matrix`.
+    /// `default`, `--input`, `recorded` by an earlier run, `env NAME`, `profile`, `matrix`.
     pub source: String,
 }
 
@@ -772,9 +778,12 @@ pub struct ScenarioFinished {
     pub reason: String,
     /// The step that decided.
     pub step: Option<String>,
-    /// A red that `--known` names: its issue, and until when.
+    /// A red that `--known` names, or that `--state` remembers: its issue and until when, or since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
+    /// A red that no run before had that used the same `--state`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new: bool,
     /// Milestones that were reached.
     pub milestones: Vec<String>,
     /// Milestones that were declared and not reached.
@@ -783,6 +792,17 @@ pub struct ScenarioFinished {
     pub took_ms: u64,
     /// The platform's own time: sum of the transitions that were waited for.
     pub platform_ms: u64,
+}
+
+/// A red that is gone: its scenario passed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fixed {
+    /// Stable identity of the red.
+    pub fingerprint: String,
+    /// Which scenario.
+    pub scenario: String,
+    /// Since when, and in how many runs it was seen.
+    pub told: String,
 }
 
 /// The run ended.

@@ -11,6 +11,7 @@ use super::facts::Facts;
 use super::file::Mechanism;
 use super::{Symptoms, catalogue};
 use crate::event::{Class, Diagnosis};
+use crate::scenario::without_round;
 
 /// What a failure is called that no mechanism explains.
 pub const UNCLASSIFIED: &str = "unclassified";
@@ -32,7 +33,7 @@ pub fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
             mechanism: UNCLASSIFIED.into(),
             summary: "no known mechanism has its evidence here".into(),
             class: Class::Unclassified,
-            fingerprint: format!("{}/{}/{UNCLASSIFIED}", symptoms.scenario, symptoms.step),
+            fingerprint: format!("{}/{}/{UNCLASSIFIED}", without_round(&symptoms.scenario), symptoms.step),
             nearest: nearest(mechanisms, &facts),
             ..Diagnosis::default()
         },
@@ -65,7 +66,12 @@ fn named(mechanism: &Mechanism, symptoms: &Symptoms, facts: &Facts) -> Diagnosis
         fix_shape: mechanism.fix_shape.sentence(facts),
         part: mechanism.part.clone(),
         issue: mechanism.issue.clone(),
-        fingerprint: format!("{}/{}/{}{key}", symptoms.scenario, symptoms.step, mechanism.name),
+        fingerprint: format!(
+            "{}/{}/{}{key}",
+            without_round(&symptoms.scenario),
+            symptoms.step,
+            mechanism.name
+        ),
         nearest: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod clock;
+pub mod fault_runs;
 pub mod faults;
 pub mod options;
 pub mod outbound;

@@ -102,6 +102,11 @@ pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size
         Some(diagnosis) => block.diagnosis(diagnosis),
         None => block.text("MECHANISM", "not diagnosed", 1, Tone::Strong),
     }
+    if let Some(known) = scenario.known() {
+        block.text("known", known, 1, Tone::Plain);
+    } else if scenario.is_new() {
+        block.text("new", "no earlier run had this red", 1, Tone::Strong);
+    }
     let next = block.next_steps(state, scenario, run);
     let evidence = scenario.decisive_evidence();
     let room = size.lines.map_or(usize::MAX, |max| max.saturating_sub(block.lines.len() + next.len()));

@@ -2,6 +2,8 @@
 
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
+use crate::reference::fault_runs::making;
+use crate::scenario::without_round;
 
 /// A command line, and what a person should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +70,12 @@ impl Command {
 
 /// The commands for a scenario that failed. `run` is the run's folder as a person would type it.
 pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<Command> {
-    let mut commands = vec![Command::new(&["lifecycle", "report", run])];
+    let name = without_round(scenario.name());
+    let mut explain = Command::new(&["lifecycle", "explain", run]);
+    if state.reds().count() > 1 {
+        explain.args.push(name.to_owned());
+    }
+    let mut commands = vec![explain];
     let workspace = scenario
         .decisive_evidence()
         .and_then(|e| e.workspace.clone())
@@ -82,12 +89,13 @@ pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<
         }
         commands.push(command);
     }
-    let rerun = rerun(state, scenario);
-    if rerun.lines(90).len() <= 4 {
-        commands.push(rerun);
-    } else {
-        commands.push(Command::new(&["lifecycle", "run", "--like", run]));
+    // What a fault made here is red by that fault already.
+    let by_fault = state.identity.flags.contains_key("faults");
+    let mechanism = scenario.diagnosis.as_ref().map_or("", |d| d.mechanism.as_str());
+    if !by_fault && !making(mechanism, name).is_empty() {
+        commands.push(Command::new(&["lifecycle", "reproduce", run, name]));
     }
+    commands.push(Command::new(&["lifecycle", "run", "--like", run, name]));
     commands
 }
 

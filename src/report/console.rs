@@ -219,6 +219,11 @@ impl Console {
         if scenario.is_advisory() && verdict.is_red() {
             text.push_str("  (advisory)");
         }
+        if scenario.known().is_some() {
+            text.push_str("  (known)");
+        } else if scenario.is_new() {
+            text.push_str("  (new)");
+        }
         if verdict == Verdict::Skipped && self.printer.draws_progress() {
             return;
         }

@@ -127,6 +127,8 @@ fn scenario_part(state: &RunState, scenario: &ScenarioState) -> Markup {
                 span.name { (clean(scenario.name())) }
                 @if scenario.is_advisory() { span.gate { "advisory" } }
                 span.why {
+                    @if let Some(known) = scenario.known() { span.gate { "known " (clean(known)) } " " }
+                    @else if scenario.is_new() { span.gate { "new" } " " }
                     @if let Some(d) = &scenario.diagnosis { b { (clean(&d.mechanism)) } " " }
                     @if verdict != Some(Verdict::Passed) { (clean(scenario.reason())) }
                 }

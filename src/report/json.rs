@@ -28,6 +28,8 @@ struct Report<'a> {
     totals: Totals<'a>,
     exit: Option<Exit<'a>>,
     scenarios: Vec<Scenario<'a>>,
+    #[serde(skip_serializing_if = "<[crate::event::Fixed]>::is_empty")]
+    fixed: &'a [crate::event::Fixed],
     skips: Vec<Skip<'a>>,
     warnings: Vec<Warning<'a>>,
     resources: Resources<'a>,
@@ -82,6 +84,8 @@ struct Scenario<'a> {
     verdict: Option<Verdict>,
     class: Option<Class>,
     reason: &'a str,
+    known: Option<&'a str>,
+    new: bool,
     expects_failure: Option<&'a ExpectedFailure>,
     started_ms: Option<u64>,
     took_ms: Option<u64>,
@@ -227,6 +231,7 @@ pub fn render(state: &RunState) -> serde_json::Result<String> {
         },
         exit: state.finished.as_ref().map(|f| Exit { code: f.code, name: f.exit, reason: &f.reason }),
         scenarios: state.scenarios.values().map(|s| scenario(state, s)).collect(),
+        fixed: &state.fixed,
         skips: state.skips().into_iter().map(|(reason, scenarios)| Skip { reason, scenarios }).collect(),
         warnings: state
             .warnings
@@ -257,6 +262,8 @@ fn scenario<'a>(state: &'a RunState, s: &'a ScenarioState) -> Scenario<'a> {
         verdict: s.verdict(),
         class: finish.and_then(|f| f.class),
         reason: s.reason(),
+        known: s.known(),
+        new: s.is_new(),
         expects_failure: s.plan.expects_failure.as_ref(),
         started_ms: s.started_ms,
         took_ms: finish.map(|f| f.took_ms),

@@ -84,6 +84,9 @@ pub fn identity(state: &RunState) -> Vec<(&'static str, String)> {
             [text].into_iter().chain(part.lines.iter().cloned()).collect::<Vec<_>>().join("\n"),
         ));
     }
+    for fixed in &state.fixed {
+        all.push(("fixed_red", format!("{} {}", fixed.fingerprint, fixed.told)));
+    }
     if let Some(finished) = &state.finished {
         all.push(("exit_code", finished.code.to_string()));
         all.push(("exit_reason", finished.reason.clone()));
@@ -118,6 +121,8 @@ fn case(state: &RunState, scenario: &ScenarioState) -> TestCase {
     }
     if let Some(known) = scenario.known() {
         case.add_property(Property::new("known_red", xml(known)));
+    } else if scenario.is_new() {
+        case.add_property(Property::new("new_red", "true"));
     }
     if let Some(finish) = &scenario.finish {
         for milestone in &finish.milestones {

@@ -76,13 +76,18 @@ fn row(scenario: &ScenarioState) -> String {
     let platform = platform.map_or_else(String::new, |f| brief(f.platform_ms));
     let mechanism =
         scenario.diagnosis.as_ref().map(|d| format!("**{}** ", escape(&d.mechanism))).unwrap_or_default();
+    let standing = match scenario.known() {
+        Some(known) => format!("known {}: ", escape(known)),
+        None if scenario.is_new() => "**new** ".to_owned(),
+        None => String::new(),
+    };
     let why = if verdict == Some(Verdict::Passed) {
         String::new()
     } else {
         escape(&cut(scenario.reason(), MAX_WHY))
     };
     format!(
-        "| {} {}{advisory} | {} | {took} | {platform} | {mechanism}{why} |\n",
+        "| {} {}{advisory} | {} | {took} | {platform} | {standing}{mechanism}{why} |\n",
         mark(verdict),
         verdict.map_or("no end", Verdict::as_str),
         escape(&cut(scenario.name(), MAX_WHY)),
@@ -107,6 +112,13 @@ fn tail(state: &RunState) -> String {
         page.push_str("**Left behind** (remove with `lifecycle sweep`):\n\n");
         for line in left.iter().take(50) {
             page.push_str(&format!("- {}\n", escape(line)));
+        }
+        page.push('\n');
+    }
+    if !state.fixed.is_empty() {
+        page.push_str("**Fixed** (red in earlier runs, passed now):\n\n");
+        for fixed in state.fixed.iter().take(50) {
+            page.push_str(&format!("- {} {}\n", escape(&fixed.fingerprint), escape(&fixed.told)));
         }
         page.push('\n');
     }

@@ -6,6 +6,7 @@
 mod block;
 mod commands;
 mod console;
+mod explain;
 mod files;
 mod forge;
 mod html;
@@ -25,8 +26,9 @@ mod whole;
 mod tests;
 
 pub use block::{BlockLine, Size, Tone, failure_block, plain_text};
-pub use commands::{Command, next_steps, rerun};
+pub use commands::{Command, next_steps, profile_name, rerun};
 pub use console::{Console, coloured};
+pub use explain::{explain_head, explain_text};
 pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
 pub use forge::CiLog;
 pub use json::SCHEMA_VERSION;

@@ -227,9 +227,14 @@ impl ScenarioState {
         self.finish.as_ref().map_or(self.plan.advisory, |f| f.advisory)
     }
 
-    /// Of a red that somebody knows about: the issue, and until when.
+    /// Of a red that somebody or an earlier run knows about: the issue and until when, or since when.
     pub fn known(&self) -> Option<&str> {
         self.finish.as_ref()?.known.as_deref()
+    }
+
+    /// A red that no earlier run had, when somebody remembers them.
+    pub fn is_new(&self) -> bool {
+        self.finish.as_ref().is_some_and(|f| f.new)
     }
 
     /// Why it ended so, in one line.

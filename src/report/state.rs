@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::scenario_state::ScenarioState;
 use super::timeline::Seen;
 use crate::event::{
-    CancelReason, Event, EventKind, Left, LogError, LogReader, Part, RunFinished, RunStarted, Verdict,
+    CancelReason, Event, EventKind, Fixed, Left, LogError, LogReader, Part, RunFinished, RunStarted, Verdict,
 };
 
 /// Whole evidence that is kept of one gatherer, in bytes of JSON.
@@ -35,6 +35,8 @@ pub struct RunState {
     pub warnings: Vec<(Option<String>, String)>,
     /// Warnings beyond what is kept.
     pub more_warnings: u64,
+    /// Reds of earlier runs that are mended.
+    pub fixed: Vec<Fixed>,
     /// What was made and what became of it.
     pub resources: Resources,
     /// Clean-up, once it began.
@@ -200,6 +202,7 @@ impl RunState {
                 cleanup.removed = *removed;
             }
             EventKind::CancelBegan { reason } => self.cancelled = self.cancelled.max(Some(*reason)),
+            EventKind::Fixed(fixed) => self.fixed.push(fixed.clone()),
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
             EventKind::Intent(_) | EventKind::Owned(_) | EventKind::Released(_) | EventKind::Left(_) => {
                 self.resources.apply(&event.event);

@@ -6,7 +6,7 @@ use super::block::{BlockLine, Tone};
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::{brief, clean, count, cut};
-use crate::event::Verdict;
+use crate::event::{Fixed, Verdict};
 
 /// Scenarios that are named of one kind before `… N more`.
 const MAX_NAMED: usize = 20;
@@ -27,8 +27,11 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
 
     let required = |s: &&ScenarioState| !s.is_advisory();
     let is_known = |s: &&ScenarioState| s.known().is_some();
-    out.list("red", red_lines(state.reds().filter(required).filter(|s| !is_known(s))));
+    let is_new = |s: &&ScenarioState| s.is_new();
+    out.list("new", red_lines(state.reds().filter(required).filter(is_new)));
+    out.list("red", red_lines(state.reds().filter(required).filter(|s| !is_known(s) && !is_new(s))));
     out.list("known", state.reds().filter(required).filter(is_known).map(known_line).collect());
+    out.list("fixed", state.fixed.iter().map(fixed_line).collect());
     out.list("advisory", red_lines(state.reds().filter(|s| s.is_advisory())));
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
@@ -107,6 +110,10 @@ fn red_lines<'a>(reds: impl Iterator<Item = &'a ScenarioState>) -> Vec<String> {
 
 fn known_line(scenario: &ScenarioState) -> String {
     format!("{}: {}", scenario.known().unwrap_or_default(), red_line(scenario))
+}
+
+fn fixed_line(fixed: &Fixed) -> String {
+    format!("{} {}", fixed.fingerprint, fixed.told)
 }
 
 fn red_line(scenario: &ScenarioState) -> String {

@@ -70,7 +70,11 @@ pub fn is_live(folder: &Path) -> bool {
     }
 }
 
-/// All run folders, oldest first.
+/// What of a run's name tells the second in which it began.
+const STAMP: usize = "20261121-131553".len();
+
+/// All run folders, oldest first. Names tell seconds only: of those of one second the log that was written last is the
+/// newest.
 pub fn list(runs: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(runs) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries
@@ -78,7 +82,12 @@ pub fn list(runs: &Path) -> Vec<PathBuf> {
         .map(|e| e.path())
         .filter(|p| p.join("events.jsonl").is_file())
         .collect();
-    folders.sort();
+    folders.sort_by_cached_key(|folder| {
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let second: String = name.chars().take(STAMP).collect();
+        let written = fs::metadata(folder.join("events.jsonl")).and_then(|m| m.modified()).ok();
+        (second, written, name)
+    });
     folders
 }
 

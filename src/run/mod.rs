@@ -8,5 +8,6 @@ pub mod ledger;
 pub mod look;
 pub mod mutation;
 pub mod poller;
+pub mod state_file;
 pub mod status_wait;
 pub mod wait;

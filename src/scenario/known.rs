@@ -1,7 +1,9 @@
-//! `--known FILE`: reds that somebody knows about, by the fingerprint of their diagnosis.
+//! `--known FILE` and `--state FILE`: reds that somebody or an earlier run knows about, by the fingerprint of their
+//! diagnosis.
 
 use std::collections::BTreeMap;
 
+use super::remembered::Remembered;
 use crate::source::{Problem, SourceFile, Span};
 use crate::yaml::{self, Aliases, Kind, Node, Reading};
 
@@ -9,6 +11,18 @@ use crate::yaml::{self, Aliases, Kind, Node, Reading};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownReds {
     by_fingerprint: BTreeMap<String, KnownRed>,
+    remembered: Option<Remembered>,
+}
+
+/// What is known of a red.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Somebody works on it, or an earlier run saw it: in words.
+    Known(String),
+    /// No earlier run saw it.
+    New,
+    /// Nobody remembers earlier runs.
+    Untold,
 }
 
 /// One of them.
@@ -49,7 +63,28 @@ impl KnownReds {
         self.by_fingerprint.get(fingerprint).filter(|known| known.until.as_str() >= today)
     }
 
-    /// All of them.
+    /// With what earlier runs saw.
+    #[must_use]
+    pub fn remembering(mut self, earlier: Remembered) -> KnownReds {
+        self.remembered = Some(earlier);
+        self
+    }
+
+    /// What is known of a red on a day: a list that somebody keeps decides before what runs remember.
+    pub fn standing(&self, fingerprint: &str, today: &str) -> Standing {
+        if let Some(known) = self.find(fingerprint, today) {
+            return Standing::Known(format!("{} until {}", known.issue, known.until));
+        }
+        match &self.remembered {
+            Some(earlier) => match earlier.find(fingerprint) {
+                Some(red) => Standing::Known(red.told()),
+                None => Standing::New,
+            },
+            None => Standing::Untold,
+        }
+    }
+
+    /// All of the list.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &KnownRed)> {
         self.by_fingerprint.iter().map(|(fingerprint, known)| (fingerprint.as_str(), known))
     }
@@ -85,7 +120,7 @@ impl Reader<'_> {
                 at,
                 "here",
             );
-        } else if mechanism == "unclassified" {
+        } else if red.ends_with("/unclassified") {
             self.say("fingerprint", "what nobody has explained is always new".into(), at, "not a mechanism");
         }
         if known.by_fingerprint.insert(red.clone(), KnownRed { issue, until }).is_some() {

@@ -13,6 +13,12 @@ pub struct Instance {
     pub bindings: IndexMap<String, String>,
 }
 
+/// The name of an instance without the round of a repetition: `a#2` is `a`.
+pub fn without_round(name: &str) -> &str {
+    let digits = |round: &str| !round.is_empty() && round.bytes().all(|b| b.is_ascii_digit());
+    name.rsplit_once('#').filter(|(_, round)| digits(round)).map_or(name, |(name, _)| name)
+}
+
 /// Every combination of the matrix, the last key fastest; one instance without a matrix.
 pub fn expand_matrix(scenario: &Scenario) -> Vec<Instance> {
     let mut combinations: Vec<IndexMap<String, String>> = vec![IndexMap::new()];
@@ -40,4 +46,23 @@ pub fn expand_matrix(scenario: &Scenario) -> Vec<Instance> {
             Instance { name, bindings }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_no_part_of_a_name() {
+        for (name, without) in [
+            ("a", "a"),
+            ("a#2", "a"),
+            ("a[k=v]#12", "a[k=v]"),
+            ("a[k=#2]", "a[k=#2]"),
+            ("a#", "a#"),
+            ("a#x", "a#x"),
+        ] {
+            assert_eq!(without_round(name), without);
+        }
+    }
 }

@@ -113,7 +113,8 @@ fn reports_rebuild_byte_for_byte() {
 #[test]
 fn a_failure_is_told_on_one_screen_with_what_to_do_next() {
     let output = Harness::new().args(["run"]).scenario(FAILS).run().exit(1);
-    let output = output.stderr_has("fails › step 2/2").stderr_has("lifecycle report").stderr_has("MECHANISM");
+    let output =
+        output.stderr_has("fails › step 2/2").stderr_has("lifecycle explain").stderr_has("MECHANISM");
     output.block_fits_a_screen();
 }
 

@@ -5,23 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::harness::{Harness, Output, few_at_once, of_kind, word};
+use lifecycle_harness::reference::fault_runs::{FaultRun as Row, TABLE};
 use lifecycle_harness::reference::faults::ALL;
-
-/// One line of the table.
-struct Row {
-    /// The fault, with its value where it needs another one than its own.
-    fault: &'static str,
-    /// Shipped scenarios, or [`WAITS`].
-    scenarios: &'static [&'static str],
-    /// Inputs and flags that make it show in seconds.
-    flags: &'static [&'static str],
-    /// What every one of the scenarios comes to; `None`: the run does not begin.
-    verdict: Option<&'static str>,
-    /// The mechanism of each red.
-    mechanism: &'static str,
-    /// The exit code of the run.
-    exit: i32,
-}
 
 /// Nothing but waits: a disturbed wire must not show.
 const WAITS: &str = "\
@@ -37,79 +22,6 @@ steps:
   - await:  { workspace: ws, status: online, within: 60s }
   - expect: { row_of: ws, json: { $.status: online }, within: 60s }
 ";
-
-const fn red(
-    fault: &'static str,
-    scenarios: &'static [&'static str],
-    flags: &'static [&'static str],
-    mechanism: &'static str,
-) -> Row {
-    Row { fault, scenarios, flags, verdict: Some("failed"), mechanism, exit: 1 }
-}
-
-const fn provider(fault: &'static str, scenarios: &'static [&'static str], mechanism: &'static str) -> Row {
-    Row { fault, scenarios, flags: &[], verdict: Some("failed"), mechanism, exit: 70 }
-}
-
-const fn green(fault: &'static str, scenarios: &'static [&'static str]) -> Row {
-    Row { fault, scenarios, flags: &[], verdict: Some("passed"), mechanism: "", exit: 0 }
-}
-
-const PROVISION: &[&str] = &["local-provision"];
-const ANSWER: &[&str] = &["local-first-answer"];
-
-/// Faults that the default waits would only notice after minutes get shorter ones; `--time-scale 1` where
-/// the platform's own five minutes must outlast them.
-const TABLE: &[Row] = &[
-    red("no-projection", &["local-first-answer", "local-provision"], &[], "projection-missing"),
-    red(
-        "projection-lost-on-restart",
-        &["local-provision", "local-pause-resume"],
-        &[],
-        "projection-lost-over-edge",
-    ),
-    red("base-url-double-v1", &["local-first-answer", "local-provision"], &[], "base-url-keeps-v1"),
-    red("restart-context-source", PROVISION, &[], "restart-context-source"),
-    red(
-        "register-400-once",
-        &["local-first-answer", "local-provision"],
-        &["--time-scale", "1", "-i", "online_within=5s"],
-        "register-400-leaves-degraded",
-    ),
-    red("never-online", ANSWER, &["-i", "online_within=5s"], "agent-never-speaks"),
-    red("boot-failed", &["local-first-answer", "local-provision"], &[], "provision-start-failed"),
-    red("slow-online=150", ANSWER, &["-i", "online_within=1s"], "boot-outlives-deadline"),
-    red("agent-401", PROVISION, &[], "wrong-credential-projected"),
-    provider("empty-completion", &["local-first-answer", "local-provision"], "empty-completion"),
-    provider("error-as-text", &["local-first-answer", "local-provision"], "provider-overloaded"),
-    red("url-unroutable", ANSWER, &["--time-scale", "1", "-i", "online_within=5s"], "agent-url-unroutable"),
-    red("config-volume-lost", &["local-provision", "local-restart-context"], &[], "config-volume-lost"),
-    red(
-        "token-lost-on-restart",
-        &["local-provision", "local-pause-resume"],
-        &["-i", "restart_within=5s"],
-        "token-lost-over-edge",
-    ),
-    red("secret-write-ignored", &["local-secret-write", "settings-secrets"], &[], "secret-write-dropped"),
-    red(
-        "stale-online-after-kill",
-        &["local-instance-terminated"],
-        &["-i", "noticed_within=5s"],
-        "dead-instance-stays-online",
-    ),
-    red("restart-noop", &["local-provision", "local-restart-context"], &[], "restart-keeps-old-instance"),
-    // Its heartbeats turn the row online again, and nobody takes that for the new instance.
-    green("old-lingers", &["local-provision"]),
-    red("delete-leaks", ANSWER, &[], "delete-not-removed"),
-    // The harness finds the workspace by its name and makes no second one.
-    green("create-duplicates-on-retry", &["local-first-answer"]),
-    Row { fault: "hang", scenarios: ANSWER, flags: &[], verdict: None, mechanism: "", exit: 3 },
-    green("http-503-every-n=3", &["waits"]),
-    green("http-429-every-n=3", &["waits"]),
-    green("reset-every-n=3", &["waits"]),
-    green("garbage-every-n=3", &["waits"]),
-    green("hang-every-n=11", &["waits"]),
-];
 
 fn run(row: &Row) -> Output {
     let flags = ["run", "--destroy", "never", "--fault", row.fault];
@@ -166,8 +78,7 @@ fn every_fault_is_noticed_by_its_mechanism() {
 
 #[test]
 fn every_fault_has_its_row() {
-    let name = |row: &Row| row.fault.split('=').next().unwrap_or_default().to_owned();
-    let rows: Vec<String> = TABLE.iter().map(name).collect();
+    let rows: Vec<&str> = TABLE.iter().map(Row::name).collect();
     let faults: Vec<&str> = ALL.iter().map(|info| info.name).collect();
     assert_eq!(rows, faults);
     for row in TABLE.iter().filter(|row| !row.mechanism.is_empty()) {
@@ -220,7 +131,8 @@ Written by `UPDATE_DOCS=1 cargo test --test suite the_page_is_the_table` from th
 
 The reference platform can be broken by name: `lifecycle run SCENARIO --fault NAME[=N]`, or
 `lifecycle serve platform --fault NAME`. Each line is a run of the real program: what broke, what was run, how it ended,
-and by which [mechanism](mechanisms.md) the harness explained it.
+and by which [mechanism](mechanisms.md) the harness explained it. `lifecycle reproduce` goes from the mechanism of a red
+to its fault by the same table.
 
 | fault | what it does | reproduces | run | verdict | mechanism | exit |
 |---|---|---|---|---|---|---|

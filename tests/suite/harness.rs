@@ -314,7 +314,10 @@ pub fn word(value: &serde_json::Value) -> String {
 pub fn newest_run(dir: &Path) -> Option<PathBuf> {
     let mut runs: Vec<PathBuf> =
         fs::read_dir(dir.join("runs")).ok()?.filter_map(Result::ok).map(|e| e.path()).collect();
-    runs.sort();
+    // Names tell seconds only.
+    let second =
+        |run: &Path| run.file_name().map(|name| name.to_string_lossy().chars().take(15).collect::<String>());
+    runs.sort_by_key(|run| (second(run), fs::metadata(run).and_then(|m| m.modified()).ok()));
     runs.pop()
 }
 

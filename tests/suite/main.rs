@@ -1,6 +1,8 @@
 //! Tests of parts that meet only over HTTP, and of the real binary. One binary, one module a concern.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bad_server;
@@ -18,6 +20,8 @@ mod docker;
 mod engine_care;
 #[cfg(test)]
 mod engine_proxy;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod fake_engine;
 #[cfg(test)]
@@ -58,6 +62,8 @@ mod secrets;
 mod slow_clock;
 #[cfg(test)]
 mod soak;
+#[cfg(test)]
+mod state;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

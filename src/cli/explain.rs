@@ -1,0 +1,50 @@
+//! `lifecycle explain`: why a run was red, from its log alone.
+
+use super::Shell;
+use super::args::ExplainArgs;
+use super::failure::CliError;
+use crate::domain::ExitCode;
+use crate::report::{RunState, ScenarioState, explain_head, explain_text, fold};
+use crate::run::folder;
+use crate::scenario::without_round;
+use crate::source::did_you_mean;
+
+/// Says it; the answer is data.
+pub(crate) fn run(args: &ExplainArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let path =
+        folder::find(&shell.runs_dir, &args.run).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
+    let state = fold(&path).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
+    let scenarios = chosen(&state, args.scenario.as_deref())?;
+    shell.printer.data(&explain_head(&state))?;
+    if scenarios.is_empty() {
+        shell.printer.data(match &state.finished {
+            Some(finished) if finished.code == 0 => "nothing is red",
+            _ => "no scenario is red",
+        })?;
+    }
+    for scenario in scenarios {
+        // One at a time: the whole evidence of a run may be long.
+        let text = explain_text(&state, scenario, &path.display().to_string(), shell.printer.width());
+        shell.printer.data(&format!("\n{text}"))?;
+    }
+    Ok(ExitCode::Passed)
+}
+
+/// The scenarios that are meant: every red, or every instance that is named so, whatever became of it.
+pub(super) fn chosen<'a>(
+    state: &'a RunState,
+    named: Option<&str>,
+) -> Result<Vec<&'a ScenarioState>, CliError> {
+    let Some(named) = named else { return Ok(state.reds().collect()) };
+    let is_meant = |name: &str| {
+        let scenario = without_round(name).split('[').next().unwrap_or_default();
+        name == named || without_round(name) == named || scenario == named
+    };
+    let found: Vec<&ScenarioState> = state.scenarios.values().filter(|s| is_meant(s.name())).collect();
+    if found.is_empty() {
+        let names = state.scenarios.keys().map(String::as_str);
+        let text = format!("no scenario of {} is called `{named}`", state.identity.run);
+        return Err(CliError::new(ExitCode::BadInput, text).next(did_you_mean(named, names)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,277 @@
+//! `lifecycle run --like RUN`, `--rerun-failed RUN`: what an earlier run's log says about how it was run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+use super::Shell;
+use super::args::RunArgs;
+use super::failure::CliError;
+use super::library::{self, Library};
+use super::profile;
+use crate::domain::ExitCode;
+use crate::engine::plan::Only;
+use crate::event::{ScenarioSource, SourceHash, Verdict};
+use crate::report::{RunState, ScenarioState, fold, profile_name};
+use crate::run::folder;
+use crate::scenario::{self, without_round};
+use crate::source::SourceFile;
+use crate::target::Kind;
+
+/// An earlier run, and what of it is run again.
+pub(super) struct Recorded {
+    state: RunState,
+    /// Instances without rounds; `None`: every one of its scenarios.
+    instances: Option<BTreeSet<String>>,
+    only_failed: bool,
+}
+
+impl Recorded {
+    /// The run that the arguments name, if they name one.
+    pub fn of(args: &RunArgs, shell: &Shell) -> Result<Option<Recorded>, CliError> {
+        let (wanted, only_failed) = match (&args.like, &args.rerun_failed) {
+            (Some(run), _) => (run, false),
+            (_, Some(run)) => (run, true),
+            _ => return Ok(None),
+        };
+        let state = read(wanted, shell)?;
+        let mut recorded = Recorded { state, instances: None, only_failed };
+        // A run that did not get to its plan says of no instance how it ended: none passed.
+        if !recorded.state.scenarios.is_empty() {
+            let again = recorded.state.scenarios.values().filter(|s| !only_failed || did_not_pass(s));
+            recorded.instances = Some(again.map(|s| without_round(s.name()).to_owned()).collect());
+        }
+        Ok(Some(recorded))
+    }
+
+    /// One instance of a run that was read.
+    pub fn instance(state: RunState, name: &str) -> Recorded {
+        let instances = Some(BTreeSet::from([without_round(name).to_owned()]));
+        Recorded { state, instances, only_failed: true }
+    }
+
+    /// Nothing is to be run again.
+    pub fn is_empty(&self) -> bool {
+        self.instances.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
+    /// What is said then.
+    pub fn nothing(&self) -> String {
+        format!("nothing to run again: {}: {}", self.state.identity.run, self.state.totals().line())
+    }
+
+    /// The arguments of the new run: what is typed wins, then what was recorded.
+    pub fn args(&self, typed: &RunArgs, shell: &Shell) -> Result<RunArgs, CliError> {
+        let identity = &self.state.identity;
+        let flag = |name: &str| identity.flags.get(name).map(String::as_str);
+        let mut args = typed.clone();
+        // Whoever types another seed, target or repetition wants it.
+        args.seed = args.seed.or(number(flag("seed")));
+        if !self.only_failed {
+            args.repeat = args.repeat.or(number(flag("repeat")));
+        }
+        if args.library.providers.is_none() && !identity.catalogue.name.starts_with('<') {
+            args.library.providers = Some(identity.catalogue.name.clone().into());
+        }
+        let target = &mut args.target;
+        let elsewhere = typed.profile.is_some() || target.target.is_some() || target.base_url.is_some();
+        let there = identity.target.as_ref();
+        let kind =
+            flag("target").or(there.map(|t| t.kind.as_str())).and_then(|k| Kind::from_str(k, true).ok());
+        if !elsewhere {
+            match &identity.profile {
+                Some(profile) => args.profile = Some(profile_name(&profile.name)),
+                None => {
+                    target.target = kind;
+                    if kind == Some(Kind::Live) {
+                        let recorded = flag("base_url").or(there.map(|t| t.base_url.as_str()));
+                        target.base_url = recorded.map(str::to_owned);
+                    }
+                    target.docker |= flag("docker").is_some();
+                }
+            }
+            target.agent_image = target.agent_image.take().or(flag("agent_image").map(str::to_owned));
+            target.provider_url = target.provider_url.take().or(flag("provider_url").map(str::to_owned));
+            target.answers = target.answers.or(word(flag("answers")));
+        }
+        let ours = |kind: Option<Kind>| matches!(kind, Some(Kind::Embedded | Kind::Docker));
+        // A reference platform here is this run's alone.
+        args.exclusive |= ours(target.target) && flag("exclusive").is_some();
+        // What only a reference platform here can be told is not told to another server.
+        if ours(kind) && ours(target.target) && identity.profile.is_none() {
+            let scale = number(flag("time_scale")).or(there.map(|t| t.time_scale));
+            target.time_scale = target.time_scale.or(scale.filter(|_| kind == target.target));
+            target.quirks = target.quirks.or(word(flag("quirks")));
+            if target.faults.is_empty() {
+                target.faults =
+                    flag("faults").map(|f| f.split(',').map(str::to_owned).collect()).unwrap_or_default();
+            }
+        }
+        shell.printer.note(&self.told())?;
+        self.name_secrets(&args, shell)?;
+        Ok(args)
+    }
+
+    fn told(&self) -> String {
+        let what = match (&self.instances, self.only_failed) {
+            (Some(instances), true) => {
+                let names: Vec<&str> = instances.iter().map(String::as_str).collect();
+                format!("what did not pass in {}: {}", self.state.identity.run, names.join(", "))
+            }
+            _ => format!("as {}", self.state.identity.run),
+        };
+        format!("again {what}")
+    }
+
+    /// A secret that was typed is in no log: who wants the same run types it again.
+    fn name_secrets(&self, args: &RunArgs, shell: &Shell) -> Result<(), CliError> {
+        let typed = |name: &str| args.inputs.iter().any(|(input, _)| input == name);
+        let inputs = &self.state.identity.inputs;
+        let lost: BTreeSet<&str> = inputs
+            .iter()
+            .filter(|i| i.source == "--input" && i.value.contains("<redacted:") && !typed(&i.name))
+            .map(|i| i.name.as_str())
+            .collect();
+        for name in lost {
+            shell.printer.note(&format!(
+                "input `{name}` was typed and is secret: give it again with --input {name}=…"
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Its scenarios as they were, or, with `--scenarios`, as they are there.
+    pub fn library(&self, args: &RunArgs, shell: &Shell) -> Result<Library, CliError> {
+        let names = self.names();
+        if args.library.scenarios.is_some() {
+            let selection = if args.selection.is_empty() { &names } else { &args.selection };
+            return Library::load(&args.library, selection);
+        }
+        let identity = &self.state.identity;
+        let mut files = Vec::new();
+        for source in identity.scenarios.iter().filter(|s| names.contains(&s.scenario)) {
+            files.push(recalled(source, shell)?);
+        }
+        if files.is_empty() {
+            return Err(CliError::new(
+                ExitCode::BadInput,
+                format!("the log of {} holds no scenarios", identity.run),
+            ));
+        }
+        let fragments: Vec<SourceFile> = identity.fragments.iter().map(file_of).collect();
+        Library::recorded(&args.library, &files, &fragments, &args.selection)
+    }
+
+    /// The scenarios that have an instance to run.
+    fn names(&self) -> Vec<String> {
+        let all = self.state.identity.scenarios.iter().map(|s| s.scenario.clone());
+        all.filter(|name| self.instances.as_ref().is_none_or(|some| some.iter().any(|i| is_of(i, name))))
+            .collect()
+    }
+
+    /// Only instances of the recorded run, and of what was typed.
+    pub fn narrow(&self, only: &mut Only) {
+        let Some(instances) = &self.instances else { return };
+        for name in self.names() {
+            let own: BTreeSet<String> = instances.iter().filter(|i| is_of(i, &name)).cloned().collect();
+            match only.get_mut(&name) {
+                Some(typed) => typed.retain(|i| own.contains(i)),
+                None => {
+                    only.insert(name, own);
+                }
+            }
+        }
+    }
+
+    /// Every value that was not secret, by instance and input: also defaults, which a variable of today could
+    /// replace. What a profile told is told again, and what a matrix says stands in the name.
+    pub fn inputs(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut inputs: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for input in &self.state.identity.inputs {
+            if !matches!(input.source.as_str(), "profile" | "matrix") && !input.value.contains("<redacted:") {
+                let own = inputs.entry(without_round(&input.scenario).to_owned()).or_default();
+                own.insert(input.name.clone(), input.value.clone());
+            }
+        }
+        inputs
+    }
+
+    /// Says what is not as it was.
+    pub fn check(
+        &self,
+        profile: Option<&profile::Chosen>,
+        library: &Library,
+        shell: &Shell,
+    ) -> Result<(), CliError> {
+        let identity = &self.state.identity;
+        let changed = |then: &SourceHash, now: &SourceHash| {
+            (then.sha256 != now.sha256).then(|| format!("{} is not as it was in {}", now.name, identity.run))
+        };
+        let profile = profile.zip(identity.profile.as_ref());
+        let lines = [
+            changed(&identity.catalogue, &library.catalogue_hash),
+            profile.and_then(|(now, then)| changed(then, &library::hash(&now.profile.source))),
+        ];
+        for line in lines.into_iter().flatten() {
+            shell.printer.note(&line)?;
+        }
+        Ok(())
+    }
+}
+
+/// The run that a person names.
+pub(super) fn read(wanted: &str, shell: &Shell) -> Result<RunState, CliError> {
+    let path = folder::find(&shell.runs_dir, wanted).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
+    fold(&path).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))
+}
+
+/// Red, or without an end of its own.
+fn did_not_pass(scenario: &ScenarioState) -> bool {
+    scenario.verdict().is_none_or(|v| v.is_red() || v == Verdict::Cancelled)
+}
+
+/// Whether an instance is one of a scenario.
+fn is_of(instance: &str, scenario: &str) -> bool {
+    instance.strip_prefix(scenario).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+}
+
+fn number<T: FromStr>(flag: Option<&str>) -> Option<T> {
+    flag?.parse().ok()
+}
+
+fn word<T: ValueEnum>(flag: Option<&str>) -> Option<T> {
+    T::from_str(flag?, true).ok()
+}
+
+fn file_of(source: &ScenarioSource) -> SourceFile {
+    SourceFile::new(source.file.name.clone(), source.text.clone())
+}
+
+/// A scenario file as it was. Where the redactor took something out of it, the file of today has to do.
+fn recalled(source: &ScenarioSource, shell: &Shell) -> Result<SourceFile, CliError> {
+    let then = file_of(source);
+    let name = &source.file.name;
+    let today = match scenario::shipped().into_iter().find(|file| file.name == *name) {
+        Some(file) => Some(file),
+        None => library::read(Path::new(name)).ok(),
+    };
+    let same = today.as_ref().is_some_and(|file| library::hash(file).sha256 == source.file.sha256);
+    if library::hash(&then).sha256 == source.file.sha256 {
+        if !same {
+            let what = if today.is_some() { "has changed since" } else { "is not there any more" };
+            shell.printer.note(&format!("{name} {what}: it runs as it was recorded"))?;
+        }
+        return Ok(then);
+    }
+    let Some(today) = today else {
+        let text =
+            format!("{name} held a secret that the log does not have, and the file is not there any more");
+        return Err(CliError::new(ExitCode::BadInput, text));
+    };
+    if !same {
+        shell.printer.note(&format!("{name} held a secret: it runs as it is now, which is not as it was"))?;
+    }
+    Ok(today)
+}

@@ -1,0 +1,56 @@
+//! `lifecycle run --state FILE`: one run at a time, and old reds told from new ones.
+
+use std::path::Path;
+
+use super::failure::CliError;
+use crate::domain::ExitCode;
+use crate::event::{EventKind, Fixed, Log, RunFinished};
+use crate::run::state_file::{Holder, StateError, StateFile};
+use crate::scenario::remembered::Sighting;
+
+/// Takes the state for a run; nothing was sent yet, and the run has no folder.
+pub(crate) fn open(path: &Path, run: &str) -> Result<StateFile, CliError> {
+    let holder = Holder { run: run.to_owned(), pid: std::process::id(), since: now() };
+    StateFile::open(path, &holder).map_err(|error| {
+        let (code, next) = match &error {
+            StateError::Locked { .. } => (ExitCode::Locked, "its end, or another file"),
+            StateError::Bad { .. } => {
+                (ExitCode::BadInput, "the path; a state that is moved away makes every red a new one")
+            }
+            StateError::Io { .. } => {
+                (ExitCode::Environment, "the folder: the state, FILE.new and FILE.lock are written there")
+            }
+        };
+        CliError::new(code, format!("{error}; nothing was sent")).next(next)
+    })
+}
+
+/// Takes in what a run saw. A run that did not come to its own end learns nothing: not from an interrupt, nor from a
+/// broken environment.
+pub(crate) fn learn(
+    state: &mut StateFile,
+    seen: &[Sighting],
+    run: &str,
+    log: &Log,
+    finished: &mut RunFinished,
+) {
+    let ended_early =
+        [ExitCode::Interrupted, ExitCode::Terminated, ExitCode::BadInput, ExitCode::Environment];
+    if ended_early.contains(&finished.exit) {
+        return;
+    }
+    for red in state.remembered.learn(run, &now(), seen) {
+        let told = red.told();
+        log.emit(EventKind::Fixed(Fixed { fingerprint: red.fingerprint, scenario: red.scenario, told }));
+    }
+    if let Err(error) = state.write() {
+        // What the next run would say of known and new would be wrong.
+        (finished.exit, finished.code) = (ExitCode::Environment, ExitCode::Environment.code());
+        finished.reason = error.to_string();
+    }
+}
+
+/// To the second, UTC.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
