@@ -121,6 +121,7 @@ fn of_models(
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
+        allowlist_known: true,
         env: &env,
         target: Target::default(),
     };

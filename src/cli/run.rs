@@ -44,6 +44,9 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     }
     let sources = profile::sources(&args.inputs, profile.as_ref(), shell);
     // Everything that can be wrong without a network is wrong now, before anything is sent.
+    if let Some(problem) = plan::too_many(&scenarios, args.repeat as usize) {
+        return Err(CliError::problems(vec![problem]));
+    }
     let instances = plan::plan(&scenarios, &sources, &everything(), 1).map_err(CliError::problems)?;
     let named = match &profile {
         Some(profile) => profile.target_args(&args.target)?,
@@ -81,6 +84,7 @@ fn refuse_contradictions(
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
+        allowlist_known: embedded || args.library.manifest.is_some(),
         env: shell.env.vars(),
         target: Target {
             kind: match settings.kind {
@@ -151,7 +155,10 @@ impl Work<'_> {
             }
         }
         let log = Log::create(&folder.path, redactor).map_err(|e| cannot_write(&e))?;
-        let files = crate::report::open(&self.files()).map_err(|e| cannot_write(&e))?;
+        let files = crate::report::open(&self.files()).map_err(|e| {
+            CliError::new(ExitCode::Environment, format!("{e}; nothing was sent"))
+                .next("the path that the report was given")
+        })?;
         let ci = self.shell.env.ci();
         let reporters = Reporters::spawn(
             &log,

@@ -100,6 +100,15 @@ fn under(file: &str, folder: &str) -> bool {
     file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// More instances than a machine can hold.
+pub fn too_many(scenarios: &[Arc<Scenario>], repeat: usize) -> Option<Problem> {
+    let combinations = |s: &Arc<Scenario>| s.matrix.values().map(Vec::len).fold(1, usize::saturating_mul);
+    let all = scenarios.iter().map(combinations).fold(0, usize::saturating_add).saturating_mul(repeat.max(1));
+    let text = format!("this would be {all} scenario instances, more than {MOST_INSTANCES}");
+    let hint = "lower `--repeat`, or choose fewer scenarios";
+    (all > MOST_INSTANCES).then(|| Problem::error("run::too-many", text).hint(hint))
+}
+
 /// Plans instances for a target.
 ///
 /// # Errors
@@ -121,12 +130,8 @@ pub fn plan(
             Problem::error("run::unknown-input", format!("no chosen scenario has an input `{name}`"));
         problems.push(problem.hint(did_you_mean(name, names)));
     }
-    let combinations = |s: &Arc<Scenario>| s.matrix.values().map(Vec::len).fold(1, usize::saturating_mul);
-    let all = scenarios.iter().map(combinations).fold(0, usize::saturating_add).saturating_mul(repeat.max(1));
-    if all > MOST_INSTANCES {
-        let text = format!("this would be {all} scenario instances, more than {MOST_INSTANCES}");
-        let hint = "lower `--repeat`, or choose fewer scenarios";
-        return Err(vec![Problem::error("run::too-many", text).hint(hint)]);
+    if let Some(problem) = too_many(scenarios, repeat) {
+        return Err(vec![problem]);
     }
     let mut instances = Vec::new();
     for scenario in scenarios {
