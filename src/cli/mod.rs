@@ -79,7 +79,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
     match command {
-        Command::Run(args) => run::run(&args, shell),
+        Command::Run(args) => report::or_say_why(&args.reports, shell, || run::run(&args, shell)),
         Command::List(args) => info::list(&args, shell),
         Command::Plan(args) => plan::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),

@@ -76,11 +76,15 @@ fn row(scenario: &ScenarioState) -> String {
     let platform = platform.map_or_else(String::new, |f| brief(f.platform_ms));
     let mechanism =
         scenario.diagnosis.as_ref().map(|d| format!("**{}** ", escape(&d.mechanism))).unwrap_or_default();
-    let why = if verdict == Some(Verdict::Passed) {
+    let mut why = if verdict == Some(Verdict::Passed) {
         String::new()
     } else {
         escape(&cut(scenario.reason(), MAX_WHY))
     };
+    for line in scenario.advisory_lines() {
+        let gap = if why.is_empty() { "" } else { "; " };
+        why.push_str(&format!("{gap}advisory: {}", escape(&cut(&line, MAX_WHY))));
+    }
     format!(
         "| {} {}{advisory} | {} | {took} | {platform} | {mechanism}{why} |\n",
         mark(verdict),
