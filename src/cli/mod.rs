@@ -5,6 +5,7 @@ mod check;
 mod diagnose;
 mod doctor;
 mod failure;
+mod files;
 mod info;
 mod library;
 mod mechanisms;
@@ -99,7 +100,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
 
 fn models(args: model::ModelArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = model::run(args, shell.env.vars(), &|path| std::fs::read_to_string(path), &mut out, &mut err)?;
+    let code = model::run(args, shell.env.vars(), &files::text, &mut out, &mut err)?;
     if !err.is_empty() {
         shell.printer.talk(String::from_utf8_lossy(&err).trim_end())?;
     }
