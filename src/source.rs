@@ -171,6 +171,9 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
 /// "did you mean `x`?" when one name is near, then all valid names, nearest first.
 pub fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names = nearest(word, names);
+    if names.is_empty() {
+        return "there is none to choose from".to_owned();
+    }
     let near = names.first().filter(|n| strsim::damerau_levenshtein(word, n) <= 1 + word.len() / 3);
     let list = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     match near {

@@ -20,6 +20,7 @@ use crate::target::{TargetFacts, profile};
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let mut scenario_paths = Vec::new();
+    let mut given = Vec::new();
     let mut workflows: Vec<SourceFile> = Vec::new();
     for path in &args.paths {
         if !path.exists() {
@@ -28,14 +29,21 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 format!("there is no file or folder `{}`", path.display()),
             ));
         }
-        for file in library::walk(path)? {
+        let found = library::walk(path)?;
+        if found.is_empty() && library::profiles(std::slice::from_ref(path), &args.library)?.is_empty() {
+            let text = format!("nothing to check in `{}`", path.display());
+            let what = "a folder holds .yaml files: scenarios, fragments, profiles or CI workflows";
+            return Err(CliError::new(ExitCode::BadInput, text).next(what));
+        }
+        for file in found {
             if profile::is_profile(&file) {
                 continue;
             }
             if is_workflow(&file) {
                 workflows.push(file);
-            } else {
-                scenario_paths.push(file.name);
+            } else if !scenario_paths.contains(&file.name) {
+                scenario_paths.push(file.name.clone());
+                given.push(file);
             }
         }
     }
@@ -44,16 +52,15 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     let mut problems: Vec<Problem> = Vec::new();
     let mut counted = Vec::new();
     if !only_others || args.paths.is_empty() {
-        let library = Library::load(&args.library, &scenario_paths)?;
-        let own: Vec<Problem> = match args.paths.is_empty() {
+        let library = Library::load_given(&args.library, &scenario_paths, given)?;
+        problems.extend(match args.paths.is_empty() {
             true => library.problems.clone(),
-            false => {
-                let of_paths =
-                    |p: &&Problem| p.source.as_ref().is_none_or(|s| scenario_paths.contains(&s.name));
-                library.problems.iter().filter(of_paths).cloned().collect()
-            }
-        };
-        problems.extend(own);
+            false => library.problems_of(&scenario_paths),
+        });
+        for path in scenario_paths.iter().filter(|path| !library.knows(path)) {
+            let text = format!("{path} is neither a scenario nor a fragment");
+            problems.push(Problem::error("check::nothing", text));
+        }
         let scenarios = match args.paths.is_empty() {
             true => library.scenarios.clone(),
             false => library
@@ -121,6 +128,7 @@ fn of_models(
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
+        allowlist_known: true,
         env: &env,
         target: Target::default(),
     };

@@ -89,9 +89,9 @@ pub(crate) fn run(shell: &Shell) -> Result<ExitCode, CliError> {
         shell.printer.data(&format!("{} profile {text}", if ready { "ok  " } else { "none" }))?;
     }
     match shell.env.base_url() {
-        Some(url) => {
-            say(true, "live server", format!("BASE is {url}; `lifecycle run --target live` uses it"))?
-        }
+        Some(url) => shell.printer.data(&format!(
+            "set  live server: BASE is {url}, which was not asked; `lifecycle run --target live` uses it"
+        ))?,
         None => say(true, "live server", "none is set (BASE, ADMIN_TOKEN)".to_owned())?,
     }
     Ok(if able { ExitCode::Passed } else { ExitCode::Environment })

@@ -39,6 +39,12 @@ impl CliError {
         }
     }
 
+    /// On one line, with the problems in files.
+    pub fn whole(&self) -> String {
+        let problems = self.problems.iter().map(|p| format!("; {}", p.line()));
+        self.text() + &problems.collect::<String>()
+    }
+
     /// Problems of input: exit 2, nothing was sent.
     pub fn problems(problems: Vec<Problem>) -> Self {
         let errors = problems.iter().filter(|p| p.level == Level::Error).count();

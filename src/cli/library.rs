@@ -1,6 +1,5 @@
 //! The scenarios, fragments and catalogue that a command works with.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,17 +7,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::args::LibraryArgs;
 use super::failure::CliError;
+pub(crate) use super::files::{read, walk};
 use crate::domain::ExitCode;
 use crate::engine::plan::{Only, only, select};
 use crate::event::SourceHash;
+use crate::mechanism;
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::scenario::{self, Fragments, Scenario};
-use crate::source::{Level, Problem, SourceFile};
+use crate::source::{Level, Problem, SourceFile, did_you_mean};
 use crate::target::profile::{self, Profile};
-
-/// Files larger than this are none of ours.
-const MAX_FILE: u64 = 4 << 20;
 
 /// `--known FILE`.
 pub(crate) fn known(path: &Path) -> Result<scenario::known::KnownReds, CliError> {
@@ -31,6 +29,10 @@ pub(crate) struct Library {
     pub scenarios: Vec<Arc<Scenario>>,
     /// Errors and warnings of all files.
     pub problems: Vec<Problem>,
+    /// The same, each with the file that was read when it was found.
+    told: Vec<Told>,
+    /// Files that say the same as a scenario that was read before.
+    twins: Vec<String>,
     /// The catalogue.
     pub catalogue: Arc<Catalogue>,
     /// Its file.
@@ -46,6 +48,15 @@ pub(crate) struct Library {
 impl Library {
     /// Loads what a command names: shipped scenarios, `--scenarios`, and paths of the selection.
     pub fn load(args: &LibraryArgs, selection: &[String]) -> Result<Library, CliError> {
+        Library::load_given(args, selection, Vec::new())
+    }
+
+    /// The same, with files of the selection that were read already: a pipe gives its text once.
+    pub fn load_given(
+        args: &LibraryArgs,
+        selection: &[String],
+        mut given: Vec<SourceFile>,
+    ) -> Result<Library, CliError> {
         let mut files = match &args.scenarios {
             Some(folder) => walk(folder)?,
             None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
@@ -54,8 +65,16 @@ impl Library {
         let mut only_paths = !selection.is_empty() && args.scenarios.is_none();
         for item in selection {
             let path = Path::new(item);
-            let looks_like_path =
-                item.contains('/') || item.ends_with(".yaml") || item.ends_with(".yml") || path.is_dir();
+            if let Some(read) = given.iter().position(|file| file.name == *item) {
+                files.push(given.swap_remove(read));
+                wanted.push(item.clone());
+                continue;
+            }
+            let looks_like_path = item.contains('/')
+                || item.ends_with(".yaml")
+                || item.ends_with(".yml")
+                || path.is_dir()
+                || path.is_file();
             let known = files
                 .iter()
                 .any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
@@ -80,6 +99,13 @@ impl Library {
             let shipped = scenario::shipped();
             scenario_files.retain(|file| !shipped.iter().any(|s| s.name == file.name));
         }
+        // A folder of ours on disk is the same fragments once more.
+        let own = |file: &SourceFile| !file.name.starts_with("<built-in>");
+        let copies: Vec<SourceFile> = fragment_files.iter().filter(|f| own(f)).cloned().collect();
+        let fragment_files: Vec<SourceFile> = fragment_files
+            .into_iter()
+            .filter(|file| own(file) || !copies.iter().any(|copy| copy.text == file.text))
+            .collect();
         Library::of(args, &scenario_files, &fragment_files, wanted)
     }
 
@@ -122,11 +148,17 @@ impl Library {
             let text = format!("{} is a profile, no scenario", profile.name);
             return Err(CliError::new(ExitCode::BadInput, text).next(format!("--profile {}", profile.name)));
         }
-        let (fragments, mut problems) = Fragments::load(&all_fragments);
+        let (fragments, of_fragments) = Fragments::load(&all_fragments);
+        let mut problems: Vec<Told> = of_fragments
+            .into_iter()
+            .map(|p| Told { while_reading: p.source.as_ref().map(|s| s.name.clone()), problem: p })
+            .collect();
+        let mut twins = Vec::new();
         let mut scenarios: Vec<Arc<Scenario>> = Vec::new();
         for file in scenario_files {
             let loaded = scenario::load(file, &fragments);
-            problems.extend(loaded.problems);
+            let told = |problem| Told { while_reading: Some(file.name.clone()), problem };
+            problems.extend(loaded.problems.into_iter().map(|p| told(near_fragment(p, file))));
             let Some(one) = loaded.scenario else { continue };
             if let Some(twin) = scenarios.iter().find(|s| s.name == one.name) {
                 if twin.source.text != one.source.text {
@@ -134,17 +166,22 @@ impl Library {
                         "two files define the scenario `{}`: {} and {}",
                         one.name, twin.source.name, one.source.name
                     );
-                    problems.push(Problem::error("run::duplicate-scenario", text).hint("rename one of them"));
+                    let problem = Problem::error("run::duplicate-scenario", text).hint("rename one of them");
+                    problems.push(told(problem));
                 }
+                twins.push(file.name.clone());
                 continue;
             }
+            problems.extend(unknown_mechanism(&one).map(told));
             scenarios.push(Arc::new(one));
         }
         scenarios.sort_by(|a, b| a.name.cmp(&b.name));
         let catalogue_hash = hash(&catalogue_file);
         Ok(Library {
             scenarios,
-            problems,
+            problems: problems.iter().map(|told| told.problem.clone()).collect(),
+            told: problems,
+            twins,
             catalogue: Arc::new(catalogue),
             catalogue_hash,
             allowlist,
@@ -156,6 +193,26 @@ impl Library {
     /// Of which of the chosen scenarios only some instances were asked for.
     pub fn only(&self, chosen: &[Arc<Scenario>]) -> Only {
         only(chosen, &self.selection)
+    }
+
+    /// Problems of these files, those in a fragment that one of them uses included.
+    pub fn problems_of(&self, files: &[String]) -> Vec<Problem> {
+        let of_files = |told: &&Told| told.while_reading.as_ref().is_none_or(|name| files.contains(name));
+        let mut problems: Vec<Problem> = Vec::new();
+        for told in self.told.iter().filter(of_files) {
+            if !problems.contains(&told.problem) {
+                problems.push(told.problem.clone());
+            }
+        }
+        problems
+    }
+
+    /// Whether a file came to something: a scenario, a fragment, or a problem.
+    pub fn knows(&self, file: &str) -> bool {
+        let text = |s: &Arc<Scenario>| s.source.name == file;
+        self.scenarios.iter().any(text)
+            || self.fragments.iter().map(|f| &f.name).chain(&self.twins).any(|name| *name == file)
+            || self.told.iter().any(|told| told.while_reading.as_deref() == Some(file))
     }
 
     /// The chosen scenarios; all errors of files stop everything.
@@ -177,6 +234,44 @@ impl Library {
             }
         }
     }
+}
+
+/// A problem, and the file that was read when it was found.
+struct Told {
+    while_reading: Option<String>,
+    problem: Problem,
+}
+
+/// A failure is expected of a cause that there is; the language does not know which there are.
+fn unknown_mechanism(scenario: &Scenario) -> Option<Problem> {
+    let expected = scenario.expect_failure.as_ref()?;
+    let name = expected.mechanism.as_deref()?;
+    let known = || mechanism::catalogue::FILES.iter().map(|(known, _)| *known);
+    known().all(|known| known != name).then(|| {
+        Problem::error("scenario::unknown-mechanism", format!("there is no mechanism `{name}`"))
+            .at(&scenario.source, expected.span, "expected here")
+            .hint(did_you_mean(name, known()))
+    })
+}
+
+/// Says how the fragment beside a scenario is found.
+fn near_fragment(mut problem: Problem, file: &SourceFile) -> Problem {
+    let Some(name) = problem.message.strip_prefix("there is no fragment `").and_then(|m| m.strip_suffix('`'))
+    else {
+        return problem;
+    };
+    let folder =
+        Path::new(&file.name).parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_it =
+        |file: &SourceFile| file.text.lines().any(|line| line.trim_end() == format!("fragment: {name}"));
+    if Path::new(&file.name).is_file()
+        && let Ok(files) = walk(folder)
+        && let Some(found) = files.iter().find(|file| is_it(file))
+    {
+        let hint = format!("{} has it: add `--scenarios {}`", found.name, folder.display());
+        problem.hint = Some(hint);
+    }
+    problem
 }
 
 /// All profiles of a folder of scenarios, or the shipped ones.
@@ -242,43 +337,4 @@ pub(crate) fn profiles(paths: &[PathBuf], args: &LibraryArgs) -> Result<Vec<Sour
 pub(crate) fn hash(file: &SourceFile) -> SourceHash {
     let digest = Sha256::digest(file.text.as_bytes());
     SourceHash { name: file.name.clone(), sha256: digest.iter().map(|b| format!("{b:02x}")).collect() }
-}
-
-/// Reads one text file, bounded.
-pub(crate) fn read(path: &Path) -> Result<SourceFile, CliError> {
-    let bad =
-        |why: String| CliError::new(ExitCode::BadInput, format!("cannot read {}: {why}", path.display()));
-    let size = fs::metadata(path).map_err(|e| bad(e.to_string()))?.len();
-    if size > MAX_FILE {
-        return Err(bad(format!("it has {size} bytes, more than {MAX_FILE}")));
-    }
-    let bytes = fs::read(path).map_err(|e| bad(e.to_string()))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|e| bad(format!("it is no UTF-8 text (byte {})", e.utf8_error().valid_up_to())))?;
-    Ok(SourceFile::new(path.display().to_string(), text))
-}
-
-/// A file, or every `.yaml` of a folder, sorted.
-pub(crate) fn walk(path: &Path) -> Result<Vec<SourceFile>, CliError> {
-    if path.is_file() {
-        return Ok(vec![read(path)?]);
-    }
-    let mut files = Vec::new();
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).map_err(|e| {
-            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", folder.display()))
-        })?;
-        for entry in entries {
-            let path = entry?.path();
-            let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-            if path.is_dir() && !path.ends_with("profiles") {
-                folders.push(path);
-            } else if yaml {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    files.iter().map(PathBuf::as_path).map(read).collect()
 }

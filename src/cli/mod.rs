@@ -7,6 +7,7 @@ mod diagnose;
 mod doctor;
 mod explain;
 mod failure;
+mod files;
 mod info;
 mod library;
 mod mechanisms;
@@ -84,7 +85,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
     match command {
-        Command::Run(args) => run::run(&args, shell),
+        Command::Run(args) => report::or_say_why(&args.reports, shell, || run::run(&args, shell)),
         Command::List(args) => info::list(&args, shell),
         Command::Plan(args) => plan::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
@@ -106,7 +107,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
 
 fn models(args: model::ModelArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = model::run(args, shell.env.vars(), &|path| std::fs::read_to_string(path), &mut out, &mut err)?;
+    let code = model::run(args, shell.env.vars(), &files::text, &mut out, &mut err)?;
     if !err.is_empty() {
         shell.printer.talk(String::from_utf8_lossy(&err).trim_end())?;
     }

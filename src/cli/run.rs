@@ -79,6 +79,9 @@ pub(super) fn execute(args: &RunArgs, recorded: Option<&Recorded>, shell: &Shell
         sources.recorded = recorded.inputs();
     }
     // Everything that can be wrong without a network is wrong now, before anything is sent.
+    if let Some(problem) = plan::too_many(&scenarios, args.repeat.unwrap_or(1) as usize) {
+        return Err(CliError::problems(vec![problem]));
+    }
     let instances = plan::plan(&scenarios, &only, &sources, &everything(), 1).map_err(CliError::problems)?;
     if recorded.is_some() && instances.is_empty() {
         let text = "nothing of the earlier run is chosen: nothing was sent";
@@ -121,6 +124,7 @@ fn refuse_contradictions(
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
+        allowlist_known: embedded || args.library.manifest.is_some(),
         env: shell.env.vars(),
         target: Target {
             kind: match settings.kind {
@@ -196,7 +200,10 @@ impl Work<'_> {
             }
         }
         let log = Log::create(&folder.path, redactor).map_err(|e| cannot_write(&e))?;
-        let files = crate::report::open(&self.files()).map_err(|e| cannot_write(&e))?;
+        let files = crate::report::open(&self.files()).map_err(|e| {
+            CliError::new(ExitCode::Environment, format!("{e}; nothing was sent"))
+                .next("the path that the report was given")
+        })?;
         let ci = self.shell.env.ci();
         let reporters = Reporters::spawn(
             &log,

@@ -153,7 +153,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(std::fs::read(path)?),
+        Some(path) => Some(super::files::bytes(path)?),
         None => None,
     };
     let target = target::open(&target::Settings {

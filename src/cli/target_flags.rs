@@ -51,9 +51,7 @@ pub(crate) fn target_settings(
         }
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(std::fs::read(path).map_err(|e| {
-            CliError::new(ExitCode::BadInput, format!("cannot read {}: {e}", path.display()))
-        })?),
+        Some(path) => Some(super::files::bytes(path)?),
         None => None,
     };
     let faults = faults(&args.faults)?;

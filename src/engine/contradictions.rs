@@ -19,6 +19,8 @@ pub struct Against<'a> {
     pub catalogue: &'a Catalogue,
     /// Runtimes that the server allows.
     pub allowlist: &'a Allowlist,
+    /// Whether that list is the server's own: a live one without `--manifest` may take more.
+    pub allowlist_known: bool,
     /// The environment at hand.
     pub env: &'a BTreeMap<String, String>,
     /// Where it goes.
@@ -104,12 +106,16 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
         return Vec::new();
     };
     let name = runtime.clone().unwrap_or_else(|| "claude-code".into());
+    // Without a model, or before it is known, the runtime alone can be wrong.
+    let mut only_runtime = matches!(create.model, ModelField::None);
     let model = match &create.model {
-        ModelField::None => return Vec::new(),
-        ModelField::Auto => None,
+        ModelField::None | ModelField::Auto => None,
         ModelField::Slug(slug) => match slug.render(scope) {
             Ok(slug) => Some(slug).filter(|s| !s.is_empty() && s != "auto"),
-            Err(_) => return Vec::new(),
+            Err(_) => {
+                only_runtime = true;
+                None
+            }
         },
     };
     if (create.external || external_like(&name)) && model.is_none() {
@@ -134,7 +140,8 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
         if let Some(path) = path.filter(|p| !p.is_empty()) {
             situation.env.insert(LLM_PATH.to_owned(), path);
         }
-        if !situation.env.contains_key(MODEL_SLUG) {
+        only_runtime |= !situation.env.contains_key(MODEL_SLUG);
+        if only_runtime && situation.runtime.as_deref().is_none_or(str::is_empty) {
             return Vec::new();
         }
     } else {
@@ -167,10 +174,24 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
     let declared = create.contradiction.as_deref();
     findings
         .into_iter()
+        .filter(|finding| !only_runtime || is_of_the_runtime(finding))
+        .map(|mut finding| {
+            if is_of_the_runtime(&finding) && !against.allowlist_known {
+                finding.level = Level::Warning;
+                finding.fix.push_str("; this server may know more, `--manifest` says what it takes");
+            }
+            finding
+        })
         .filter(|finding| declared != Some(finding.class.code))
         .filter_map(|finding| keep(finding, auto, refusal_is_wanted || declared.is_some()))
         .map(|finding| finding.problem(&situation))
         .collect()
+}
+
+/// A runtime that the platform does not take, whatever the model is.
+fn is_of_the_runtime(finding: &Finding) -> bool {
+    matches!(finding.class.code, "C12" | "C13")
+        || (finding.class.code == "C27" && finding.settings.first().is_some_and(|s| s == "runtime"))
 }
 
 /// A step that sends a refusal on purpose is no mistake; `auto` heals what only lacks a key.

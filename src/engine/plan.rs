@@ -16,6 +16,9 @@ use crate::scenario::template::Scope;
 use crate::scenario::without_round;
 use crate::source::{Problem, did_you_mean};
 
+/// More instances than any machine runs in a day.
+const MOST_INSTANCES: usize = 100_000;
+
 /// One scenario instance that is planned.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -132,6 +135,15 @@ fn under(file: &str, folder: &str) -> bool {
     file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// More instances than a machine can hold.
+pub fn too_many(scenarios: &[Arc<Scenario>], repeat: usize) -> Option<Problem> {
+    let combinations = |s: &Arc<Scenario>| s.matrix.values().map(Vec::len).fold(1, usize::saturating_mul);
+    let all = scenarios.iter().map(combinations).fold(0, usize::saturating_add).saturating_mul(repeat.max(1));
+    let text = format!("this would be {all} scenario instances, more than {MOST_INSTANCES}");
+    let hint = "lower `--repeat`, or choose fewer scenarios";
+    (all > MOST_INSTANCES).then(|| Problem::error("run::too-many", text).hint(hint))
+}
+
 /// Plans instances for a target.
 ///
 /// # Errors
@@ -153,6 +165,9 @@ pub fn plan(
         let problem =
             Problem::error("run::unknown-input", format!("no chosen scenario has an input `{name}`"));
         problems.push(problem.hint(did_you_mean(name, names)));
+    }
+    if let Some(problem) = too_many(scenarios, repeat) {
+        return Err(vec![problem]);
     }
     let mut instances = Vec::new();
     for scenario in scenarios {
@@ -177,6 +192,9 @@ pub fn plan(
         }
     }
     instances.sort_by(|a, b| a.name.cmp(&b.name));
+    for instance in instances.iter().filter(|i| i.skip.is_none()) {
+        without_time(&instance.scenario.steps, &Known { instance }, &mut problems);
+    }
     if problems.is_empty() { Ok(instances) } else { Err(problems) }
 }
 
@@ -219,7 +237,7 @@ fn resolve(
             problems.push(problem);
             continue;
         }
-        values.insert(name.clone(), json!(value));
+        values.insert(name.clone(), typed(input.kind, &value));
         resolved.push(ResolvedInput {
             scenario: instance.to_owned(),
             name: name.clone(),
@@ -228,6 +246,20 @@ fn resolve(
         });
     }
     (values, resolved, missing)
+}
+
+/// The value as JSON: a number is a number, a bool is one however it was written.
+fn typed(kind: InputKind, value: &str) -> Value {
+    match kind {
+        InputKind::Text | InputKind::Duration => json!(value),
+        InputKind::Number => value.parse::<i64>().map_or_else(|_| json!(value), |n| json!(n)),
+        InputKind::Bool => match value {
+            "true" | "1" => json!(true),
+            "false" | "0" => json!(false),
+            // A profile's word for a value that is not known yet.
+            other => json!(other),
+        },
+    }
 }
 
 fn wrong(name: &str, input: &Input, value: &str, source: &str, scenario: &Scenario) -> Option<Problem> {
@@ -259,6 +291,30 @@ fn wrong(name: &str, input: &Input, value: &str, source: &str, scenario: &Scenar
         InputKind::Bool if ["true", "false", "1", "0"].contains(&value) => None,
         InputKind::Bool => {
             problem(format!("{shown} is neither true nor false"), "write true or false".into())
+        }
+    }
+}
+
+/// Steps whose deadline the inputs make zero, each once.
+fn without_time(steps: &[Step], known: &Known<'_>, problems: &mut Vec<Problem>) {
+    for step in steps {
+        let within = step.within.as_ref().and_then(|within| within.resolve(known).ok());
+        if within.is_some_and(|d| d.is_zero()) {
+            let text = format!(
+                "step {} of `{}` has no time: its `within` is zero",
+                step.id, known.instance.scenario.name
+            );
+            let problem = Problem::error("run::bad-input", text)
+                .at(&step.source, step.span, "this step")
+                .hint("give the input that it looks up a longer time");
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        match &step.verb {
+            Verb::Parallel(steps) | Verb::Steps(steps) => without_time(steps, known, problems),
+            Verb::Foreach(each) => without_time(&each.steps, known, problems),
+            _ => {}
         }
     }
 }

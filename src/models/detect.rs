@@ -13,7 +13,7 @@ use crate::models::inputs::{LLM_PATH, LlmPath};
 use crate::models::keys::is_guarded;
 use crate::models::situation::{Fate, Sent, Situation, TEMPLATE_VARIANT, TargetKind};
 use crate::models::spelling::{case_twin, other_spellings, withdrawn};
-use crate::source::{Level, nearest};
+use crate::source::{Level, did_you_mean, nearest};
 
 /// What contradicts itself, when everything is known. [`Situation::maybe`] counts as not set.
 pub fn detect(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Vec<Finding> {
@@ -125,9 +125,9 @@ impl<'a> Detection<'a> {
                     format!("the catalogue has runtime `{runtime}`, the platform's manifest has not"),
                 );
             } else {
-                let names = nearest(runtime, known()).join(", ");
+                let names = did_you_mean(runtime, known());
                 self.add("C12", &[from], format!("nobody knows runtime `{runtime}`"));
-                self.fix(format!("use one of {names}"));
+                self.fix(names);
             }
             return;
         }

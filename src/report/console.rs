@@ -229,6 +229,7 @@ impl Console {
         }
         if !verdict.is_red() {
             self.note(at, word(verdict), &text);
+            self.advisory_steps(at, scenario);
             let shown = verdict == Verdict::ExpectedFailure && self.printer.is_verbose();
             if shown {
                 self.block(state, scenario);
@@ -246,7 +247,14 @@ impl Console {
             return;
         }
         self.say(at, word(verdict), &text);
+        self.advisory_steps(at, scenario);
         self.block(state, scenario)
+    }
+
+    fn advisory_steps(&mut self, at: &str, scenario: &ScenarioState) {
+        for line in scenario.advisory_lines() {
+            self.note(at, "ADVISORY", &format!("{}  {line}", scenario.name()));
+        }
     }
 
     fn block(&mut self, state: &RunState, scenario: &ScenarioState) {
@@ -364,7 +372,7 @@ fn paint(word: &str, filled: &str) -> String {
     match word {
         "PASS" => filled.green().to_string(),
         "FAIL" | "UNPROVEN" | "UNEXPECTED" | "ERROR" | "LEFT" => filled.red().bold().to_string(),
-        "FLAKY" | "EXPECTED" | "SKIP" | "SLOW" | "WARN" | "CANCEL" | "CANCELLED" => {
+        "FLAKY" | "ADVISORY" | "EXPECTED" | "SKIP" | "SLOW" | "WARN" | "CANCEL" | "CANCELLED" => {
             filled.yellow().to_string()
         }
         _ => filled.dimmed().to_string(),

@@ -89,17 +89,21 @@ pub struct OpenFiles {
     files: Vec<(FileKind, PathBuf, File)>,
 }
 
-/// Opens every file before the run, so that a bad path fails in second 0. Missing folders are made.
+/// Opens every file before the run, so that a bad path fails in second 0. Missing folders are made;
+/// `-` is what the data of a command go to.
 ///
 /// # Errors
 /// The first path that cannot be written to.
 pub fn open(paths: &[(FileKind, PathBuf)]) -> Result<OpenFiles, ReportError> {
     let mut open = OpenFiles::default();
-    for (kind, path) in paths {
+    for (kind, named) in paths {
+        let is_stdout = named.as_os_str() == "-";
+        let path = if is_stdout { Path::new("/dev/stdout") } else { named.as_path() };
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| io_error("make the folder", folder, e))?;
         }
-        let append = *kind == FileKind::StepSummary;
+        // Somebody else's lines may stand there already.
+        let append = is_stdout || *kind == FileKind::StepSummary;
         let file = OpenOptions::new()
             .create(true)
             .append(append)
@@ -107,7 +111,7 @@ pub fn open(paths: &[(FileKind, PathBuf)]) -> Result<OpenFiles, ReportError> {
             .truncate(!append)
             .open(path)
             .map_err(|e| io_error("open", path, e))?;
-        open.files.push((*kind, path.clone(), file));
+        open.files.push((*kind, path.to_owned(), file));
     }
     Ok(open)
 }

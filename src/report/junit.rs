@@ -40,7 +40,31 @@ pub fn render(state: &RunState) -> Result<String, SerializeError> {
         suite.set_time(Duration::from_millis(time));
         report.add_test_suite(suite);
     }
+    if let Some(case) = unrun(state) {
+        let mut suite = TestSuite::new("run");
+        suite.timestamp = state.started_at.parse().ok();
+        for (name, value) in identity(state) {
+            suite.add_property(Property::new(name, xml(&value)));
+        }
+        suite.add_test_case(case);
+        report.add_test_suite(suite);
+    }
     report.to_string()
+}
+
+/// A run that came to no scenario and not to a good end: no tests would look like no trouble.
+fn unrun(state: &RunState) -> Option<TestCase> {
+    if !state.scenarios.is_empty() {
+        return None;
+    }
+    let (kind, reason) = match &state.finished {
+        Some(finished) if finished.code == 0 => return None,
+        Some(finished) => (format!("exit {}", finished.code), finished.reason.as_str()),
+        None => ("unfinished".to_owned(), "the log ends before any scenario"),
+    };
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(xml(reason)).set_type(kind);
+    Some(TestCase::new("run", status))
 }
 
 /// Who ran what against what, as properties.

@@ -81,11 +81,15 @@ fn row(scenario: &ScenarioState) -> String {
         None if scenario.is_new() => "**new** ".to_owned(),
         None => String::new(),
     };
-    let why = if verdict == Some(Verdict::Passed) {
+    let mut why = if verdict == Some(Verdict::Passed) {
         String::new()
     } else {
         escape(&cut(scenario.reason(), MAX_WHY))
     };
+    for line in scenario.advisory_lines() {
+        let gap = if why.is_empty() { "" } else { "; " };
+        why.push_str(&format!("{gap}advisory: {}", escape(&cut(&line, MAX_WHY))));
+    }
     format!(
         "| {} {}{advisory} | {} | {took} | {platform} | {standing}{mechanism}{why} |\n",
         mark(verdict),

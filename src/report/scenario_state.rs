@@ -245,6 +245,26 @@ impl ScenarioState {
         }
     }
 
+    /// Steps that failed and do not count.
+    pub fn advisory_steps(&self) -> impl Iterator<Item = &StepState> {
+        let is_red = |s: &&StepState| {
+            matches!(s.outcome(), Some(StepOutcome::Failed | StepOutcome::Inconclusive | StepOutcome::Error))
+        };
+        self.steps.values().filter(is_red).filter(|s| s.result.as_ref().is_some_and(|r| r.advisory))
+    }
+
+    /// `step 3/4 expect value failed: …` for each step that failed and does not count.
+    pub fn advisory_lines(&self) -> Vec<String> {
+        self.advisory_steps()
+            .map(|s| {
+                let result = s.result.as_ref();
+                let how = result.map_or("", |r| super::outcome_name(r.outcome));
+                let why = result.map_or("", |r| r.message.as_str());
+                format!("step {} {} {how}: {why}", self.position(&s.step), s.title())
+            })
+            .collect()
+    }
+
     /// Red, or red as expected: there is a failure to show.
     pub fn has_failure(&self) -> bool {
         self.verdict().is_some_and(|v| v.is_red() || v == Verdict::ExpectedFailure)

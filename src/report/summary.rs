@@ -32,7 +32,11 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
     out.list("red", red_lines(state.reds().filter(required).filter(|s| !is_known(s) && !is_new(s))));
     out.list("known", state.reds().filter(required).filter(is_known).map(known_line).collect());
     out.list("fixed", state.fixed.iter().map(fixed_line).collect());
-    out.list("advisory", red_lines(state.reds().filter(|s| s.is_advisory())));
+    let mut advisory = red_lines(state.reds().filter(|s| s.is_advisory()));
+    for scenario in state.scenarios.values() {
+        advisory.extend(scenario.advisory_lines().iter().map(|line| format!("{} {line}", scenario.name())));
+    }
+    out.list("advisory", advisory);
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
     out.list("skipped", skip_lines(state));

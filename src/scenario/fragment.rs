@@ -121,24 +121,38 @@ pub(super) fn substitute(node: &Node, arguments: &IndexMap<String, Node>) -> Nod
             if let Some(argument) = whole.and_then(|name| arguments.get(name)) {
                 return moved(argument, node.span);
             }
-            let mut text = text.clone();
-            for (name, argument) in arguments {
-                if let Some(value) = argument.as_text() {
-                    text = text.replace(&format!("${{with.{name}}}"), &value);
-                    // Inside an expression, an argument that is itself one lookup takes its place.
-                    let inner = value.strip_prefix("${").and_then(|v| v.strip_suffix('}')).unwrap_or(&value);
-                    text = text.replace(&format!("with.{name}."), &format!("{inner}."));
-                }
-            }
-            Kind::Text(text)
+            Kind::Text(filled(text, arguments))
         }
         Kind::List(items) => Kind::List(items.iter().map(|item| substitute(item, arguments)).collect()),
         Kind::Map(entries) => Kind::Map(
-            entries.iter().map(|(key, value)| (key.clone(), substitute(value, arguments))).collect(),
+            entries
+                .iter()
+                .map(|(key, value)| {
+                    let key = yaml::Key { text: filled(&key.text, arguments), span: key.span };
+                    (key, substitute(value, arguments))
+                })
+                .collect(),
         ),
         other => other.clone(),
     };
     Node { span: node.span, kind }
+}
+
+/// A text with the arguments' texts in it.
+fn filled(text: &str, arguments: &IndexMap<String, Node>) -> String {
+    let mut text = text.to_owned();
+    if !text.contains("${") {
+        return text;
+    }
+    for (name, argument) in arguments {
+        if let Some(value) = argument.as_text() {
+            text = text.replace(&format!("${{with.{name}}}"), &value);
+            // Inside an expression, an argument that is itself one lookup takes its place.
+            let inner = value.strip_prefix("${").and_then(|v| v.strip_suffix('}')).unwrap_or(&value);
+            text = text.replace(&format!("with.{name}."), &format!("{inner}."));
+        }
+    }
+    text
 }
 
 fn moved(node: &Node, span: Span) -> Node {

@@ -722,10 +722,34 @@ pub struct Http {
     pub body: HttpBody,
     /// What is asserted.
     pub answer: Answer,
-    /// Values named for later steps: a JSON path, or `header:Name`, `status`, `body`.
-    pub capture: IndexMap<String, String>,
+    /// Values named for later steps.
+    pub capture: IndexMap<String, Picked>,
     /// Repeats the request until the assertions hold or the step's time is over; reads only.
     pub until: bool,
+}
+
+/// What of an HTTP answer gets a name.
+#[derive(Clone, Debug)]
+pub enum Picked {
+    /// `status`.
+    Status,
+    /// `body`.
+    Body,
+    /// `header:Name`.
+    Header(String),
+    /// A JSON path: its node, or the list of nodes where it can find several.
+    Path(JsonPath),
+}
+
+impl std::fmt::Display for Picked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Picked::Status => f.write_str("status"),
+            Picked::Body => f.write_str("body"),
+            Picked::Header(name) => write!(f, "header:{name}"),
+            Picked::Path(path) => f.write_str(&path.text),
+        }
+    }
 }
 
 /// The body of an `http:` step.
@@ -809,8 +833,10 @@ impl std::fmt::Display for StatusPattern {
 pub struct JsonPath {
     /// As written.
     pub text: String,
-    /// Parsed.
+    /// Parsed; with stand-ins where something is looked up.
     pub path: serde_json_path::JsonPath,
+    /// Where it looks something up: [`JsonPath::resolve`] fills it in.
+    pub template: Option<Template>,
     /// Where it is written.
     pub span: Span,
 }

@@ -222,6 +222,96 @@ fn within_stands_inside_or_beside_the_verb() {
     assert_eq!(within, ["Some(Literal(5s))", "Some(Literal(60s))"]);
 }
 
+/// Each stands in a file that is fine without it.
+#[test]
+fn what_would_never_fail_is_refused() {
+    let file = |line: &str| {
+        format!(
+            "scenario: x\ninputs: {{flag: {{type: bool, default: true}}, mode: full}}\nsteps:\n  - create: {{as: ws}}\n  \
+             - note: \"${{inputs.flag}} ${{inputs.mode}}\"\n  - {line}\n"
+        )
+    };
+    let when = |text: &str| format!("note: y\n    when: '{text}'");
+    let get = |rest: &str| format!("http: {{path: /health, {rest}}}");
+    for (line, code) in [
+        (when("!${inputs.flag}"), "condition"),
+        (when("not ${inputs.flag}"), "condition"),
+        (when("${inputs.mode} = full"), "condition"),
+        (when("${inputs.mode} === full"), "condition"),
+        (when("${inputs.mode} == full && ${inputs.flag} == true"), "condition"),
+        (when("${inputs.mode} == full || ${inputs.flag}"), "condition"),
+        (when("${inputs.mode}==a&&${inputs.flag}"), "condition"),
+        (when("${inputs.mode} and ${inputs.flag}"), "condition"),
+        (when("${inputs.mode} == full and ${inputs.flag}"), "condition"),
+        (when("${inputs.mode} > 3"), "condition"),
+        (when("${inputs.mode}${inputs.flag} == x"), "condition"),
+        (when("full == ${inputs.mode}"), "condition"),
+        (when("${inputs.mode} =="), "condition"),
+        (when("${inputs.mode} in [full, ]"), "condition"),
+        (get("expect: {json: {\"$[?@.id == '${wss.id}']\": {exists: false}}}"), "unknown-name"),
+        (get("expect: {json: {\"$[?${ws.id}]\": {exists: false}}}"), "json-path"),
+        (get("expect: {headers: {\"X-${ws.id}\": {exists: false}}}"), "plain-name"),
+        (get("headers: {\"X-${ws.id}\": a}"), "plain-name"),
+        (get("method: POST, json: {a: {\"${ws.id}\": b}}"), "plain-name"),
+        ("secret: {workspace: ws, delete: \"${inputs.mode}\"}".to_owned(), "plain-name"),
+        ("expect: {env_of: ws, vars: {\"${inputs.mode}\": {exists: false}}}".to_owned(), "plain-name"),
+    ] {
+        let loaded = load_with(&file(&line), &[]);
+        let codes: Vec<&str> = loaded.problems.iter().map(|p| p.code.as_str()).collect();
+        assert!(codes.contains(&format!("scenario::{code}").as_str()), "{line}: {codes:?}");
+        assert!(loaded.scenario.is_none(), "{line}");
+    }
+    for line in [
+        when("${inputs.flag}"),
+        when("${inputs.mode} == full"),
+        when("${inputs.mode}!=full"),
+        when("${inputs.mode} == \"a && b\""),
+        when("${inputs.mode} == \"\""),
+        when("${inputs.mode} == ${ws.name}"),
+        when("${inputs.mode} in [full, ${ws.name}, \"two words\"]"),
+        when("${first(inputs.mode, \"a b\")} == full"),
+        get("expect: {json: {\"$[?@.id == '${ws.id}'].name\": {exists: false}}}"),
+        get("expect: {json: {\"$[?@.id == '${ws.id}']\": {exists: false}}}"),
+    ] {
+        let problems = load_with(&file(&line), &[]).problems;
+        assert_eq!(problems, [], "{line}");
+    }
+}
+
+#[test]
+fn times_and_matrices_have_bounds() {
+    let many: Vec<String> = (0..101).map(|n| n.to_string()).collect();
+    let many = many.join(", ");
+    for (head, code) in [
+        ("budget: 0s".to_owned(), "duration"),
+        ("budget: 0".to_owned(), "duration"),
+        ("budget: 400d".to_owned(), "duration"),
+        ("budget: 1e18".to_owned(), "duration"),
+        (format!("matrix: {{a: [{many}], b: [{many}]}}"), "matrix"),
+    ] {
+        let loaded = load_with(&format!("scenario: x\n{head}\nsteps:\n  - note: \"x\"\n"), &[]);
+        assert_eq!(
+            loaded.problems.first().map(|p| p.code.as_str()),
+            Some(format!("scenario::{code}").as_str()),
+            "{head}: {:?}",
+            loaded.problems
+        );
+    }
+}
+
+#[test]
+fn a_fragment_may_look_a_parameter_up_in_a_path() {
+    let loaded = load_with(
+        "scenario: x\nsteps:\n  - create: {as: ws}\n  - use: {fragment: f, with: {who: \"${ws.id}\"}}\n",
+        &[
+            "fragment: f\nwith: {who: }\nsteps:\n  - http: {path: /workspaces, expect: {json: {\"$[?@.id == '${with.who}']\": {exists: true}}}}",
+        ],
+    );
+    assert_eq!(loaded.problems, []);
+    let Verb::Http(http) = &loaded.scenario.unwrap().steps[1].verb.clone() else { panic!("no http") };
+    assert_eq!(http.answer.json[0].0.text, "$[?@.id == '${ws.id}']");
+}
+
 #[test]
 fn the_matrix_is_every_combination() {
     let scenario =

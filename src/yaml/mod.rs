@@ -28,6 +28,9 @@ pub struct Reading {
     pub aliases: Aliases,
 }
 
+/// No file of ours is nested so deeply, and each level takes its piece of the stack.
+const MAX_DEPTH: usize = 32;
+
 /// Where a value behind an alias has its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aliases {
@@ -104,7 +107,7 @@ fn read(
     reading: &Reading,
     duplicate_keys: DuplicateKeyPolicy,
 ) -> Result<Node, serde_saphyr::Error> {
-    let budget = serde_saphyr::budget! { max_nodes: reading.max_nodes, max_aliases: reading.max_aliases, max_documents: 2 };
+    let budget = serde_saphyr::budget! { max_nodes: reading.max_nodes, max_aliases: reading.max_aliases, max_documents: 2, max_depth: MAX_DEPTH };
     let options = serde_saphyr::options! {
         budget: budget,
         duplicate_keys: duplicate_keys,
@@ -157,8 +160,11 @@ fn problem(source: &SourceFile, reading: &Reading, error: &serde_saphyr::Error, 
             let text = source.text.get(span.start..span.start + span.len).unwrap_or_default().to_owned();
             repeated(source, reading, &Key { text, span })
         }
-        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::Eof { .. } => {
+        serde_saphyr::Error::Eof { .. } => {
             Problem::error(format!("{}::yaml", reading.code), message).at(source, span, "here")
+        }
+        _ if let Some((message, hint)) = in_our_words(&message, reading) => {
+            Problem::error(format!("{}::yaml", reading.code), message).at(source, span, "here").hint(hint)
         }
         _ => {
             let before = source.text[..span.start.min(source.text.len())].lines().last().unwrap_or_default();
@@ -172,6 +178,36 @@ fn problem(source: &SourceFile, reading: &Reading, error: &serde_saphyr::Error, 
                 .hint(hint)
         }
     }
+}
+
+/// What the YAML crate says in words of its own programming, in those of whoever writes a file.
+fn in_our_words(message: &str, reading: &Reading) -> Option<(String, &'static str)> {
+    let said = |words: &str| message.contains(words);
+    Some(if said("breached: Nodes") {
+        let text = format!("this has more than {} values, with every alias written out", reading.max_nodes);
+        (text, "split the file, or write fewer aliases")
+    } else if said("breached: Depth") || said("recursion limit") {
+        ("this is nested too deeply".to_owned(), "no file of ours needs more than a few levels")
+    } else if said("breached: Aliases")
+        || said("breached: Anchors")
+        || said("alias expansion")
+        || said("alias replay")
+    {
+        ("this has too many anchors and aliases".to_owned(), "write some of them out")
+    } else if said("breached") {
+        ("this is larger than anything of ours".to_owned(), "split the file, or move data out of it")
+    } else if said("multiple YAML documents") {
+        (
+            "a second document begins here".to_owned(),
+            "`---` begins another one: put each into a file of its own",
+        )
+    } else if said("recursive references") {
+        ("this alias stands inside of what it names".to_owned(), "write the value out")
+    } else if said("unknown anchor") {
+        ("no anchor of this name stands above".to_owned(), "a text that begins with `*` needs quotes")
+    } else {
+        return None;
+    })
 }
 
 fn span_of(source: &SourceFile, location: Location) -> Span {
@@ -341,6 +377,29 @@ mod tests {
                 "a number 1e3",
             ]
         );
+    }
+
+    #[test]
+    fn the_crate_does_not_speak_to_people() {
+        let deep = format!("a: {}1{}", "[".repeat(200), "]".repeat(200));
+        let bushy = format!("a: [{}]", "1, ".repeat(2_000));
+        let aliased = format!("a: &a 1\nb: [{}]", "*a, ".repeat(100));
+        for (text, words) in [
+            (deep.as_str(), "nested too deeply"),
+            (&bushy, "more than 1000 values"),
+            (&aliased, "too many anchors"),
+            ("a: 1\n---\nb: 2\n", "a second document"),
+            ("a: &a [*a]\n", "inside of what it names"),
+            ("a: *b\n", "no anchor of this name"),
+        ] {
+            let problems = read_all(text).1;
+            let [problem] = problems.as_slice() else { panic!("{text:.40}: {problems:?}") };
+            assert!(problem.message.contains(words), "{text:.40}: {}", problem.message);
+            assert!(problem.hint.is_some(), "{text:.40}");
+            for leaked in ["budget", "breach", "from_str", "weak", "recursi"] {
+                assert!(!problem.line().contains(leaked), "{}", problem.line());
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,10 @@ const LINES: &[(&str, &[&str])] = &[
     ("no_such_input", &["run", "local-provision", "--input", "online_witin=2s"]),
     ("an_input_that_is_no_duration", &["run", "local-provision", "--input", "online_within=soon"]),
     ("an_input_that_is_not_allowed", &["run", "local-provision", "--input", "llm_path=byo"]),
+    ("an_input_that_leaves_no_time", &["run", "local-provision", "--input", "online_within=0"]),
+    ("an_input_that_is_too_long", &["run", "local-provision", "--input", "online_within=100000000000"]),
+    ("too_many_rounds", &["run", "local-provision", "local-address", "--repeat", "100000"]),
+    ("a_runtime_that_nobody_knows", &["run", "local-provision", "--input", "runtime=claud-code"]),
     ("an_input_without_a_value", &["run", "local-provision", "--input", "online_within"]),
     ("no_such_target", &["run", "--target", "embeded"]),
     ("a_flag_that_is_no_duration", &["sweep", "--older-than", "a while"]),
@@ -147,4 +151,125 @@ fn an_unreadable_file_is_named() {
     let harness =
         Harness::new().file("dir.yaml/inner.txt", "").args(["check", "dir.yaml/inner.txt", "absent"]);
     harness.run().exit(2).stderr_has("absent");
+}
+
+/// What is no file is named at once: nothing waits for a writer, fills the memory, or goes in circles.
+#[test]
+fn what_is_no_file_is_refused() {
+    let harness = Harness::new().file("folder/good.yaml", GOOD).file("tree/good.yaml", GOOD);
+    let fifo = harness.path().join("folder/pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for link in ["a", "b"] {
+        std::os::unix::fs::symlink(".", harness.path().join("tree").join(link)).unwrap();
+    }
+    std::os::unix::fs::symlink("itself.yaml", harness.path().join("itself.yaml")).unwrap();
+    let dir = harness.dir();
+    let zero = "/dev/zero";
+    for line in [
+        ["check", "folder"].as_slice(),
+        &["check", "folder/pipe.yaml"],
+        &["run", "folder/pipe.yaml"],
+        &["check", zero],
+        &["run", "--known", zero],
+        &["run", "--providers", zero],
+        &["run", "--manifest", zero],
+        &["run", "--profile", zero],
+        &["run", "--target", "live", "--base-url", "https://127.0.0.1:1", "--ca-cert", zero],
+        &["model", "list", "--providers", zero],
+    ] {
+        let output = Harness::within(&dir).args(line.iter().copied()).run().exit(2);
+        output.stderr_has("it is no regular file").stderr_lacks("Not a directory");
+    }
+    Harness::within(&dir).args(["check", "itself.yaml"]).run().exit(2);
+    Harness::within(&dir).args(["check", "tree"]).run().exit(0).stderr_has("checked 1 scenarios");
+}
+
+/// `0 errors` is said of what was read only.
+#[test]
+fn check_reads_what_it_is_given() {
+    const EARLY: &str = "scenario: early\nuse: { fragment: online, with: { workspace: ws } }\nsteps:\n  - create: { as: ws }\n";
+    let dir = Harness::new()
+        .file("broken.txt", "scenario: broken\nstepps: []\n")
+        .file("good.txt", GOOD)
+        .file("good", GOOD)
+        .file("early.yaml", EARLY)
+        .file("two/one.yaml", GOOD)
+        .file("two/same.yaml", GOOD)
+        .file("lib/fragments/mine.yaml", "fragment: mine\nsteps: [{ note: hello }]\n")
+        .file("lib/uses.yaml", "scenario: uses\nsteps: [{ use: mine }]\n")
+        .file("jobs/ci.yaml", "on: push\njobs:\n  one:\n    steps: []\n")
+        .file("empty/notes.txt", "")
+        .dir();
+    for (line, code, says) in [
+        (["check", "broken.txt"].as_slice(), 2, "did you mean `steps`?"),
+        (&["run", "broken.txt"], 2, "did you mean `steps`?"),
+        (&["check", "good.txt"], 0, "checked 1 scenarios: 0 errors"),
+        (&["check", "good"], 0, "checked 1 scenarios: 0 errors"),
+        (&["check", "early.yaml"], 2, "no earlier step makes a workspace `ws`"),
+        (&["check", "early.yaml"], 2, "used at early.yaml:2"),
+        (&["check", "two"], 0, "checked 1 scenarios: 0 errors"),
+        (&["check", "lib/fragments"], 0, "0 errors"),
+        (&["check", "lib/uses.yaml"], 2, "add `--scenarios lib`"),
+        (&["check", "--scenarios", "lib", "lib/uses.yaml"], 0, "checked 1 scenarios: 0 errors"),
+        (&["check", "jobs"], 0, "checked 1 workflow files"),
+        (&["check", "empty"], 2, "nothing to check in `empty`"),
+        (&["check", "empty/notes.txt"], 2, "a mapping"),
+    ] {
+        let output = Harness::within(&dir).args(line.iter().copied()).run();
+        assert!(output.stderr.contains(says), "{line:?}: `{says}` was not said:\n{}", output.stderr);
+        output.exit(code);
+    }
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    for folder in ["", "/local", "/fragments", "/profiles", "/../.gitea/workflows"] {
+        Harness::new()
+            .args(["check".to_owned(), format!("{shipped}{folder}")])
+            .run()
+            .exit(0)
+            .stderr_has("0 errors");
+    }
+}
+
+#[test]
+fn a_failure_is_expected_of_a_mechanism_that_there_is() {
+    let text = format!(
+        "{GOOD}expect_failure: {{ issue: \"#1\", reason: r, until: 2099-01-01, mechanism: wrong-answr }}\n"
+    );
+    for command in ["check", "run"] {
+        let output = Harness::new().args([command]).scenario(&text).run().exit(2);
+        output.stderr_has("there is no mechanism `wrong-answr`").stderr_has("did you mean `wrong-answer`?");
+    }
+}
+
+/// Nobody sends a runtime that nobody knows, whatever the model; a live server may know more.
+#[test]
+fn a_runtime_that_nobody_knows_is_a_contradiction() {
+    let with = |create: &str| format!("scenario: runtime\nsteps:\n  - create: {{ {create} }}\n");
+    for create in [
+        "as: ws, runtime: nope",
+        "as: ws, runtime: nope, model: none",
+        "as: ws, runtime: nope, model: MiniMax-M2.7",
+    ] {
+        for command in ["check", "run"] {
+            let output = Harness::new().args([command]).scenario(&with(create)).run();
+            let output = output.stderr_has("model::C12").stderr_has("nobody knows runtime `nope`").exit(2);
+            assert!(!output.dir.path().join("runs").exists(), "{command}: a run began");
+        }
+    }
+    let output =
+        Harness::new().args(["run", "local-provision"]).env("E2E_RUNTIME", "claud-code").run().exit(2);
+    output.stderr_has("model::C12").stderr_has("did you mean `claude-code`?");
+    for create in [
+        "runtime: nope, model: none, contradiction: C12, expect: 422",
+        "runtime: nope, model: none, expect: 422",
+    ] {
+        Harness::new().args(["run"]).scenario(&with(create)).run().exit(0).stderr_lacks("C12");
+    }
+    let platform = super::platform::Platform::start([]);
+    let refused = Harness::new()
+        .args(["run"])
+        .scenario(&with("as: ws, runtime: nope, model: none"))
+        .against(&platform)
+        .run();
+    let refused = refused.stderr_has("C12").stderr_has("this server may know more");
+    assert_eq!(refused.code(), Some(1), "{}", refused.stderr);
 }

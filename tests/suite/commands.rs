@@ -216,3 +216,86 @@ fn old_runs_are_pruned_but_never_one_that_owns_something() {
     assert!(owing.exists(), "a run that owns something was pruned");
     assert_eq!(runs, 2);
 }
+
+/// Nobody reads the report of an earlier run, and no report says that nothing is no trouble.
+#[test]
+fn a_run_that_never_began_says_so_in_its_reports() {
+    let reports = ["--junit", "out.xml", "--json", "out.json", "--html", "out.html", "--markdown", "out.md"];
+    let good = Harness::new().args(["run"]).args(reports).scenario(PASSES).run().exit(0);
+    let old = good.file("out.xml");
+    let secret = "hunter2-hunter2";
+    let bad = good.then(["run", "nowhere.yaml"]).args(reports).env("ADMIN_TOKEN", secret).run().exit(2);
+    for name in ["out.xml", "out.json", "out.html", "out.md"] {
+        let text = bad.file(name);
+        assert!(text.contains("there is no file or folder") && text != old, "{name}: {text}");
+    }
+    assert!(bad.file("out.xml").contains("failures=\"0\" errors=\"1\""), "{}", bad.file("out.xml"));
+    let away = [
+        "run",
+        "--target",
+        "live",
+        "--base-url",
+        "http://127.0.0.1:1",
+        "--admin-token",
+        secret,
+        "--junit",
+        "away.xml",
+    ];
+    let away = good.then(away).run().exit(3);
+    let text = away.file("away.xml");
+    assert!(
+        text.contains("errors=\"1\"") && text.contains("127.0.0.1:1") && !text.contains(secret),
+        "{text}"
+    );
+}
+
+#[test]
+fn paths_of_reports() {
+    let run = Harness::new().args(["run"]).scenario(PASSES).run().exit(0);
+    for line in [
+        ["run", "--junit", "x", "--json", "x"],
+        ["run", "--junit", "x", "--json", "./x"],
+        ["report", "last", "--junit=x", "--json=./x", "-q"],
+        ["report", "last", "--junit=-", "--json=-", "-q"],
+    ] {
+        run.then(line).run().exit(2).stderr_has("two reports would be written to");
+        assert!(!run.dir.path().join("x").exists());
+    }
+    let full = run.then(["report", "last", "--json", "/dev/full"]).run().exit(3);
+    full.stderr_has("cannot write /dev/full").stderr_lacks("written:");
+    let data = run.then(["report", "last", "--json", "-"]).run().exit(0);
+    let _: serde_json::Value = serde_json::from_str(&data.stdout).unwrap();
+    let data = run.then(["run", "scenario-1.yaml", "--junit", "-"]).run().exit(0);
+    assert!(
+        data.stdout.starts_with("<?xml") && data.stdout.trim_end().ends_with("</testsuites>"),
+        "{}",
+        data.stdout
+    );
+    let bad = run.then(["run", "scenario-1.yaml", "--json", "/proc/none/x.json"]).run().exit(3);
+    bad.stderr_has("the path that the report was given").stderr_lacks("--runs-dir");
+}
+
+#[test]
+fn an_advisory_step_that_fails_is_told() {
+    let text = "scenario: told\nsteps:\n  - expect: { value: 1, is: 2 }\n    name: is it two\n    gate: advisory\n  - note: done\n";
+    let output = Harness::new()
+        .args(["run", "--markdown", "out.md", "--json", "out.json"])
+        .scenario(text)
+        .run()
+        .exit(0);
+    let said = output.stderr.clone();
+    let told = "told step 1/2 expect is it two failed: ";
+    assert!(said.contains(&format!("ADVISORY   {}", told.replacen(' ', "  ", 1))), "{said}");
+    assert!(said.contains(&format!("advisory    {told}")) || said.contains(told), "{said}");
+    assert!(output.file("out.md").contains("advisory: step 1/2"), "{}", output.file("out.md"));
+    let json: serde_json::Value = serde_json::from_str(&output.file("out.json")).unwrap();
+    let step = &json["scenarios"][0]["steps"][0];
+    assert_eq!((&step["outcome"], &step["advisory"]), (&"failed".into(), &true.into()));
+    Harness::new().args(["run", "-q"]).scenario(text).run().exit(0).stderr_has(told);
+}
+
+#[test]
+fn the_doctor_says_what_it_did_not_ask() {
+    let output = Harness::new().args(["doctor"]).env("BASE", "http://127.0.0.1:1").run().exit(0);
+    output.stdout_has("set  live server: BASE is http://127.0.0.1:1, which was not asked");
+}

@@ -348,3 +348,21 @@ fn rows_from_before_an_edge_are_not_new() {
         "could not be read before the secret write",
     );
 }
+
+/// The lookup in a path is filled in, a path that can find several gives all, inputs have their types.
+#[test]
+fn lookups_in_paths_and_typed_inputs() {
+    let head = "scenario: typed\ninputs: { two: { type: number, default: 2 }, yes: { type: bool, default: 1 } }\nsteps:\n  \
+                - create: { as: ws, external: true, delivery_mode: poll }\n  \
+                - create: { as: other, external: true, delivery_mode: poll }\n";
+    let gone = "  - http: { path: /workspaces, expect: { json: { \"$[?@.id == '${ws.id}']\": { exists: false } } } }\n";
+    red(run().scenario(&format!("{head}{gone}")), "to be nothing");
+    let all = "  - http: { path: /workspaces, capture: { all: \"$[*].id\", mine: \"$[?@.id == '${ws.id}'].id\" } }\n  \
+               - expect: { value: \"${all}\", is: { type: array, includes: [\"${ws.id}\", \"${other.id}\"] } }\n  \
+               - expect: { value: \"${mine}\", is: [\"${ws.id}\"] }\n  \
+               - expect: { value: \"${mine.0}\", is: \"${ws.id}\" }\n  \
+               - expect: { value: \"${inputs.two}\", is: 2 }\n  \
+               - expect: { value: \"${inputs.yes}\", is: true }\n  \
+               - expect: { value: 1, is: 2 }\n    when: \"${inputs.yes} != true\"\n";
+    run().scenario(&format!("{head}{all}")).run().exit(0);
+}

@@ -15,7 +15,7 @@ use crate::http::{Payload, Request, Response};
 use crate::platform::Auth;
 use crate::run::clock;
 use crate::run::wait::pause;
-use crate::scenario::model::{Http, HttpBody};
+use crate::scenario::model::{Http, HttpBody, Picked};
 
 /// Runs the step.
 pub async fn run(
@@ -77,7 +77,7 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
         answer::judge(&answer, &verb.answer, scope)?;
     }
     for (name, from) in &verb.capture {
-        let value = pick(&answer, from).ok_or_else(|| {
+        let value = pick(&answer, from, scope)?.ok_or_else(|| {
             Failure::product(format!(
                 "{purpose}: nothing to capture at `{from}` in {}",
                 answer::describe(&answer)
@@ -88,17 +88,15 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
     Ok(Passed::with(answer.status.to_string()))
 }
 
-/// `status`, `body`, `header:Name`, or a JSON path.
-fn pick(answer: &Response, from: &str) -> Option<Value> {
-    if let Some(name) = from.strip_prefix("header:") {
-        return answer.headers.get(&name.trim().to_ascii_lowercase()).map(|v| json!(v));
-    }
-    match from {
-        "status" => Some(json!(answer.status)),
-        "body" => Some(answer.json.clone().unwrap_or_else(|| json!(answer.text()))),
-        path => {
-            let path = serde_json_path::JsonPath::parse(path).ok()?;
-            path.query(answer.json.as_ref()?).first().cloned()
+/// What an answer has of it; a path that can find several nodes gives their list.
+fn pick(answer: &Response, what: &Picked, scope: &StepScope<'_>) -> Result<Option<Value>, Failure> {
+    Ok(match what {
+        Picked::Header(name) => answer.headers.get(&name.to_ascii_lowercase()).map(|v| json!(v)),
+        Picked::Status => Some(json!(answer.status)),
+        Picked::Body => Some(answer.json.clone().unwrap_or_else(|| json!(answer.text()))),
+        Picked::Path(path) => {
+            let path = path.resolve(scope)?;
+            answer.json.as_ref().and_then(|body| path.find(body))
         }
-    }
+    })
 }

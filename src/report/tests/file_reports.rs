@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 
-use super::sample::{FAILING, everything, failing, healthy};
-use crate::event::{EventKind, Log, Verdict};
+use super::sample::{FAILING, Sample, everything, failing, healthy};
+use crate::domain::ExitCode;
+use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::output::{Colour, Printer, Terminal, Verbosity};
 use crate::redact::Redactor;
 use crate::report::{
@@ -17,6 +18,36 @@ fn junit() {
     assert_snapshot!(text);
     let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
     assert_eq!((report.tests, report.failures, report.errors), (8, 1, 0));
+}
+
+/// No tests and no failures would look like no trouble.
+#[test]
+fn a_run_without_scenarios_is_an_error_in_junit() {
+    let mut s = Sample::default();
+    s.started();
+    let counts = |s: &Sample| {
+        let text = FileKind::Junit.render(&s.state()).unwrap();
+        let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+        (report.tests, report.errors, text)
+    };
+    let (tests, errors, text) = counts(&s);
+    assert_eq!((tests, errors), (1, 1), "{text}");
+    let mut finished = RunFinished {
+        exit: ExitCode::Environment,
+        code: 3,
+        reason: "the target was not reached".into(),
+        counts: std::collections::BTreeMap::new(),
+        advisory_reds: 0,
+        left: Vec::new(),
+        took_ms: 1,
+    };
+    s.emit(EventKind::RunFinished(finished.clone()));
+    let (tests, errors, text) = counts(&s);
+    assert_eq!((tests, errors), (1, 1), "{text}");
+    assert!(text.contains("the target was not reached"), "{text}");
+    (finished.exit, finished.code) = (ExitCode::Passed, 0);
+    s.emit(EventKind::RunFinished(finished));
+    assert_eq!(counts(&s).0, 0);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::yaml::{Key, Kind, Node};
 
 use super::Check;
 
+/// More instances than anybody reads about.
+const MOST_INSTANCES: usize = 10_000;
+
 /// Reads and checks a scenario file.
 pub fn scenario(source: &SourceFile, fragments: &Fragments) -> Loaded {
     let mut check = Check::new(source, fragments);
@@ -42,6 +45,10 @@ impl Check<'_> {
         let name = self.scenario_name(raw.scenario.as_ref(), top);
         if let Some(budget) = &raw.budget {
             self.budget = self.duration(budget);
+            if self.budget.is_zero() && !self.has_errors() {
+                let hint = "leave it out for 10m".to_owned();
+                self.error("duration", budget.span, "a scenario needs some time", "zero", hint);
+            }
         }
         self.inputs = self.read_inputs(raw.inputs.as_ref());
         self.matrix = self.read_matrix(raw.matrix.as_ref());
@@ -202,6 +209,12 @@ impl Check<'_> {
                 self.error("matrix", value.span, message, "here", None);
             }
             matrix.insert(key.text, values);
+        }
+        let instances = matrix.values().map(Vec::len).fold(1usize, usize::saturating_mul);
+        if let Some(node) = node.filter(|_| instances > MOST_INSTANCES) {
+            let message = format!("this matrix has more than {MOST_INSTANCES} combinations");
+            let hint = "each combination is an instance of its own: leave values out".to_owned();
+            self.error("matrix", node.span, message, "here", hint);
         }
         matrix
     }

@@ -120,6 +120,7 @@ impl Check<'_> {
         }
         let mut vars = Vec::new();
         for (key, value) in self.entries(raw.vars.as_ref()) {
+            self.plain_name(&Text { value: key.text.clone(), span: key.span });
             vars.push((key.text, self.matchers(&value)));
         }
         let satisfies_provider = raw.satisfies.is_some();

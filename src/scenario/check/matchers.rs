@@ -195,6 +195,7 @@ impl Check<'_> {
         let text = raw.text.as_ref().map(|n| self.matchers(n)).unwrap_or_default();
         let mut headers = Vec::new();
         for (key, value) in self.entries(raw.headers.as_ref()) {
+            self.plain_name(&Text { value: key.text.clone(), span: key.span });
             headers.push((key.text, self.matchers(&value)));
         }
         let answer = Answer {
@@ -226,8 +227,18 @@ impl Check<'_> {
 
     /// A JSON path (RFC 9535).
     pub(super) fn json_path(&mut self, text: &Text) -> Option<JsonPath> {
-        match serde_json_path::JsonPath::parse(&text.value) {
-            Ok(path) => Some(JsonPath { text: text.value.clone(), path, span: text.span }),
+        let parsed = match text.value.contains("${") {
+            true => JsonPath::of_template(self.template(text)),
+            false => JsonPath::parse(&text.value, text.span),
+        };
+        match parsed {
+            Ok(path) => Some(path),
+            Err(_) if text.value.contains("${") => {
+                let hint = "a lookup stands for a name in quotes or for an index: `$[?@.id == '${ws.id}']`";
+                let message = format!("`{}` is no JSON path, whatever is looked up", text.value);
+                self.error("json-path", text.span, message, "here", hint.to_owned());
+                None
+            }
             Err(error) => {
                 let hint = if text.value.starts_with('$') {
                     "for example `$.status`, `$[0].id`, `$['a-b']`, `$[?@.key == 'A'].value`".to_owned()

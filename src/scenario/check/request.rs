@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::scenario::model::{
-    Billing, Http, HttpBody, Identity, ModelChange, Secret, TokenAction, TokenVerb,
+    Billing, Http, HttpBody, Identity, ModelChange, Picked, Secret, TokenAction, TokenVerb,
 };
 use crate::scenario::raw::request::{RawBilling, RawFile, RawHttp, RawModel, RawSecret, RawToken};
 use crate::scenario::raw::values::Text;
@@ -40,9 +40,11 @@ impl Check<'_> {
             _ => {}
         }
         let workspace = raw.workspace.as_ref().map(|text| self.workspace(text));
+        let delete = self.texts(raw.delete.as_ref());
+        delete.iter().for_each(|name| self.plain_name(name));
         let secret = Secret {
             set: self.templates(raw.set.as_ref()),
-            delete: self.texts(raw.delete.as_ref()).into_iter().map(|t| t.value).collect(),
+            delete: delete.into_iter().map(|t| t.value).collect(),
             identity: self.identity(raw.auth.as_ref()),
             answer: self.answer(raw.expect.as_ref()),
             workspace,
@@ -178,28 +180,35 @@ impl Check<'_> {
         HttpBody::File { field, name, mime, base64 }
     }
 
-    fn captures(&mut self, node: Option<&Node>) -> IndexMap<String, String> {
+    fn captures(&mut self, node: Option<&Node>) -> IndexMap<String, Picked> {
         let mut captured = IndexMap::new();
         for (key, value) in self.entries(node) {
             let text = self.text_of(&value);
-            let means = match text.value.as_str() {
-                "status" | "body" => Means::Text,
-                header if header.strip_prefix("header:").is_some_and(|name| !name.is_empty()) => Means::Text,
-                path if path.starts_with('$') => {
-                    self.json_path(&text);
-                    Means::Value
-                }
-                other => {
-                    let message = format!("`{other}` is nothing that can be captured");
-                    let hint = "a JSON path (`$.id`), `header:Name`, `status` or `body`".to_owned();
-                    if value.kind != Kind::Null {
-                        self.error("capture", value.span, message, "here", hint);
+            let what = match text.value.as_str() {
+                "status" => Some(Picked::Status),
+                "body" => Some(Picked::Body),
+                path if path.starts_with('$') => self.json_path(&text).map(Picked::Path),
+                other => match other.strip_prefix("header:").map(str::trim).filter(|name| !name.is_empty()) {
+                    Some(name) => {
+                        self.plain_name(&text);
+                        Some(Picked::Header(name.to_owned()))
                     }
-                    Means::Value
-                }
+                    None => {
+                        let message = format!("`{other}` is nothing that can be captured");
+                        let hint = "a JSON path (`$.id`), `header:Name`, `status` or `body`".to_owned();
+                        if value.kind != Kind::Null {
+                            self.error("capture", value.span, message, "here", hint);
+                        }
+                        None
+                    }
+                },
+            };
+            let means = match what {
+                Some(Picked::Status | Picked::Body | Picked::Header(_)) => Means::Text,
+                Some(Picked::Path(_)) | None => Means::Value,
             };
             self.define(&Text { value: key.text.clone(), span: key.span }, means);
-            captured.insert(key.text, text.value);
+            captured.extend(what.map(|what| (key.text, what)));
         }
         captured
     }

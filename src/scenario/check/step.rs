@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::scenario::model::{Condition, ConditionTest, DurationField, Retry, Step, Verb};
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawRetry, RawStep, STEP_KEYS};
-use crate::scenario::template::Template;
+use crate::scenario::template::{Part, Template};
 use crate::scenario::verbs;
 use crate::source::{Span, did_you_mean};
 use crate::yaml::{Key, Kind, Node};
@@ -226,38 +226,78 @@ impl Check<'_> {
 
     fn condition(&mut self, text: &Text) -> Condition {
         let raw = text.value.as_str();
-        let mut whole = |piece: &str| {
-            let at = raw.find(piece).unwrap_or(0);
-            let span = self.inside(text, at, piece.len());
-            let piece = piece.trim();
-            let unquoted = ['"', '\''].iter().find_map(|q| piece.strip_prefix(*q)?.strip_suffix(*q));
-            self.template(&Text { value: unquoted.unwrap_or(piece).to_owned(), span })
-        };
         let (left, test) = if let Some((left, right)) = split(raw, "==") {
-            (whole(left), ConditionTest::Equals(whole(right)))
+            (left, ConditionTest::Equals(self.compared(text, right)))
         } else if let Some((left, right)) = split(raw, "!=") {
-            (whole(left), ConditionTest::Differs(whole(right)))
+            (left, ConditionTest::Differs(self.compared(text, right)))
         } else if let Some((left, right)) = split(raw, " in ") {
             let items = right.trim().strip_prefix('[').and_then(|r| r.strip_suffix(']'));
-            let Some(items) = items else {
+            if items.is_none() {
                 let hint = "write `${inputs.mode} in [full, smoke]`".to_owned();
                 self.error("condition", text.span, "a list in brackets is expected after `in`", "here", hint);
-                return Condition {
-                    left: Template::literal(""),
-                    test: ConditionTest::Truthy,
-                    text: raw.to_owned(),
-                };
-            };
-            (whole(left), ConditionTest::In(items.split(',').map(&mut whole).collect()))
+            }
+            let items = items.into_iter().flat_map(|items| items.split(','));
+            (left, ConditionTest::In(items.map(|item| self.compared(text, item)).collect()))
         } else {
-            (whole(raw), ConditionTest::Truthy)
+            (raw, ConditionTest::Truthy)
         };
+        let left = self.piece(text, left);
         if left.as_literal().is_some() && !self.has_errors() {
             let hint = "look something up: `${inputs.mode} == full`, `${target.wakes}`".to_owned();
             self.error("condition", text.span, "this condition never changes", "nothing is looked up", hint);
         }
+        // Anything around the lookup makes it a text that is never empty, or never the same.
+        if left.as_literal().is_none() && !matches!(left.parts.as_slice(), [Part::Expr(_)]) {
+            let span = self.inside(text, raw.find(left.raw.as_str()).unwrap_or(0), left.raw.len());
+            self.error(
+                "condition",
+                span,
+                "a condition begins with exactly one lookup",
+                "this",
+                OPERATORS.to_owned(),
+            );
+        }
         Condition { left, test, text: raw.to_owned() }
     }
+
+    /// The right side of a comparison: a word, a lookup, or anything in quotes.
+    fn compared(&mut self, text: &Text, piece: &str) -> Template {
+        let template = self.piece(text, piece);
+        let is_quoted = unquoted(piece.trim()).is_some();
+        let odd = |part: &Part| match part {
+            Part::Text(text) => {
+                text.contains([' ', '=', '!', '<', '>']) || ["&&", "||"].iter().any(|o| text.contains(o))
+            }
+            Part::Expr(_) => false,
+        };
+        if !is_quoted && (piece.trim().is_empty() || template.parts.iter().any(odd)) {
+            let at = text.value.find(piece).filter(|_| !piece.is_empty()).unwrap_or(0);
+            let span = self.inside(text, at, if piece.is_empty() { text.value.len() } else { piece.len() });
+            self.error(
+                "condition",
+                span,
+                "this is not one value to compare with",
+                "here",
+                OPERATORS.to_owned(),
+            );
+        }
+        template
+    }
+
+    fn piece(&mut self, text: &Text, piece: &str) -> Template {
+        let span = self.inside(text, text.value.find(piece).unwrap_or(0), piece.len());
+        let piece = piece.trim();
+        self.template(&Text { value: unquoted(piece).unwrap_or(piece).to_owned(), span })
+    }
+}
+
+/// What a condition can be.
+const OPERATORS: &str = "one of `${x}`, `${x} == word`, `${x} != word`, `${x} in [a, b]`; \
+                         there is no `!`, `not`, `&&`, `||` or `=`; quote a text with spaces";
+
+/// What stands between quotes.
+fn unquoted(piece: &str) -> Option<&str> {
+    ['"', '\''].iter().find_map(|q| piece.strip_prefix(*q)?.strip_suffix(*q))
 }
 
 /// Splits at an operator that stands outside `${…}`.

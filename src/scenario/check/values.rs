@@ -71,7 +71,13 @@ impl Check<'_> {
             }
             Kind::List(items) => TemplateValue::List(items.iter().map(|item| self.value(item)).collect()),
             Kind::Map(entries) => TemplateValue::Map(
-                entries.iter().map(|(key, value)| (key.text.clone(), self.value(value))).collect(),
+                entries
+                    .iter()
+                    .map(|(key, value)| {
+                        self.plain_name(&Text { value: key.text.clone(), span: key.span });
+                        (key.text.clone(), self.value(value))
+                    })
+                    .collect(),
             ),
         }
     }
@@ -81,10 +87,20 @@ impl Check<'_> {
         self.entries(node).into_iter().map(|(key, value)| (key.text, self.value(&value))).collect()
     }
 
+    /// A name that is taken as it is written: nothing is looked up in it.
+    pub(super) fn plain_name(&mut self, name: &Text) {
+        if name.value.contains("${") {
+            let hint = "write the name out: only values and JSON paths look something up".to_owned();
+            let message = format!("`{}` is a name, and nothing is looked up in it", name.value);
+            self.error("plain-name", name.span, message, "taken as it is written", hint);
+        }
+    }
+
     /// A mapping of texts.
     pub(super) fn templates(&mut self, node: Option<&Node>) -> IndexMap<String, Template> {
         let mut map = IndexMap::new();
         for (key, value) in self.entries(node) {
+            self.plain_name(&Text { value: key.text.clone(), span: key.span });
             let text = self.text_of(&value);
             map.insert(key.text, self.template(&text));
         }

@@ -17,7 +17,7 @@ fn matcher(test: MatcherTest) -> Matcher {
 }
 
 fn path(p: &str) -> JsonPath {
-    JsonPath { text: p.to_owned(), path: serde_json_path::JsonPath::parse(p).unwrap(), span: Span::default() }
+    JsonPath::parse(p, Span::default()).unwrap()
 }
 
 fn bounds(min: Option<f64>, max: Option<f64>) -> Bounds {
@@ -131,4 +131,32 @@ fn an_answer_collects_every_mismatch() {
             "expected the header Retry-After to be a number of at least 1, got nothing there",
         ]
     );
+}
+
+#[test]
+fn a_path_is_filled_in_before_it_looks() {
+    let body = json!([{ "id": "a" }, { "id": "it's" }, { "id": "b\\\"c" }]);
+    for (written, who, found) in [
+        ("$[?@.id == '${who}'].id", json!("a"), Ok(json!(["a"]))),
+        ("$[?@.id == '${who}'].id", json!("it's"), Ok(json!(["it's"]))),
+        ("$[?@.id == \"${who}\"].id", json!("b\\\"c"), Ok(json!(["b\\\"c"]))),
+        ("$[?@.id == '${who}'].id", json!("' || @.id != '"), Ok(json!([]))),
+        ("$[${who}].id", json!(1), Ok(json!("it's"))),
+        ("$[${who}].id", json!("x"), Err("no JSON path")),
+        ("$[?@.id == '${nobody}'].id", json!("a"), Err("has no value")),
+    ] {
+        let path = JsonPath::of_template(text(written)).unwrap();
+        let scope = Fixed::new([("who", who)]);
+        match (path.resolve(&scope), found) {
+            (Ok(path), Ok(wanted)) => assert_eq!(path.find(&body), Some(wanted), "{written}"),
+            (Err(error), Err(why)) => assert!(error.to_string().contains(why), "{written}: {error}"),
+            (got, wanted) => panic!("{written}: {got:?}, wanted {wanted:?}"),
+        }
+    }
+    let scope = Fixed::new([("who", json!("a"))]);
+    let gone = [matcher(MatcherTest::Exists(false))];
+    let path = JsonPath::of_template(text("$[?@.id == '${who}']")).unwrap();
+    assert_eq!(path.check(Some(&body), &gone, &scope).len(), 1, "it is there");
+    let lost = JsonPath::of_template(text("$[?@.id == '${nobody}']")).unwrap();
+    assert_eq!(lost.check(Some(&body), &gone, &scope).len(), 1, "what has no value is not absent");
 }

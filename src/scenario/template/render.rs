@@ -83,7 +83,7 @@ impl Template {
 }
 
 impl Expr {
-    fn value(&self, scope: &dyn Scope) -> Result<Value, TemplateError> {
+    pub(in crate::scenario) fn value(&self, scope: &dyn Scope) -> Result<Value, TemplateError> {
         match self {
             Expr::Literal(text) => Ok(Value::String(text.clone())),
             Expr::Path(path) => {
