@@ -349,8 +349,9 @@ fn expected(scenario: &Scenario, target: &TargetFacts) -> Option<ExpectedFailure
 /// The plan as reports show it.
 pub fn planned(instance: &Instance) -> PlannedScenario {
     let mut steps = Vec::new();
-    list_steps(&instance.scenario.steps, &mut steps);
-    list_steps(&instance.scenario.finally, &mut steps);
+    let own = &instance.scenario.source.name;
+    list_steps(&instance.scenario.steps, own, &mut steps);
+    list_steps(&instance.scenario.finally, own, &mut steps);
     PlannedScenario {
         scenario: instance.name.clone(),
         file: instance.scenario.source.name.clone(),
@@ -364,17 +365,18 @@ pub fn planned(instance: &Instance) -> PlannedScenario {
     }
 }
 
-fn list_steps(steps: &[Step], into: &mut Vec<PlannedStep>) {
+fn list_steps(steps: &[Step], own: &str, into: &mut Vec<PlannedStep>) {
     for step in steps {
         into.push(PlannedStep {
             step: step.id.clone(),
             name: step.name.clone(),
             verb: step.verb.keyword().to_owned(),
             line: step.position.line,
+            file: (step.source.name != own).then(|| step.source.name.clone()),
         });
         match &step.verb {
-            Verb::Parallel(steps) | Verb::Steps(steps) => list_steps(steps, into),
-            Verb::Foreach(each) => list_steps(&each.steps, into),
+            Verb::Parallel(steps) | Verb::Steps(steps) => list_steps(steps, own, into),
+            Verb::Foreach(each) => list_steps(&each.steps, own, into),
             _ => {}
         }
     }

@@ -351,6 +351,9 @@ pub struct PlannedStep {
     pub verb: String,
     /// Line in the file.
     pub line: usize,
+    /// That file, when it is not the scenario's: a fragment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// A step begins.

@@ -204,7 +204,7 @@ impl Builder {
 
     fn what_happened(&mut self, state: &RunState, scenario: &ScenarioState, step: Option<&StepState>) {
         if let Some(step) = step
-            && let Some(source) = state.source_line(&scenario.plan.file, step.line)
+            && let Some(source) = state.source_line(scenario.file_of(step), step.line)
         {
             let text = format!("{} | {}", step.line, clean(source).trim());
             self.line("step", cut(&text, self.columns()), Tone::Dim);

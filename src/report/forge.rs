@@ -30,8 +30,9 @@ pub(super) fn left_behind(text: &str) -> String {
 /// `::error file=…,line=…,title=…::…` for a red scenario; a warning when it is advisory.
 pub(super) fn annotation(scenario: &ScenarioState) -> String {
     let kind = if scenario.is_advisory() { "warning" } else { "error" };
-    let file = &scenario.plan.file;
-    let line = scenario.decisive_step().map_or(0, |s| s.line);
+    let step = scenario.decisive_step();
+    let file = step.map_or(scenario.plan.file.as_str(), |step| scenario.file_of(step));
+    let line = step.map_or(0, |s| s.line);
     let mut properties = Vec::new();
     if !file.is_empty() && !file.starts_with('<') {
         properties.push(format!("file={}", escape_property(file)));

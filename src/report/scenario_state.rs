@@ -52,6 +52,8 @@ pub struct StepState {
     pub verb: String,
     /// Line in the file; 0 when it is not known.
     pub line: usize,
+    /// That file, when it is not the scenario's: a fragment.
+    pub file: Option<String>,
     /// When its last attempt began.
     pub started_ms: Option<u64>,
     /// When it ended.
@@ -196,6 +198,7 @@ impl ScenarioState {
                 name: step.name.clone(),
                 verb: step.verb.clone(),
                 line: step.line,
+                file: step.file.clone(),
                 ..StepState::default()
             };
             (step.step.clone(), state)
@@ -301,10 +304,15 @@ impl ScenarioState {
         format!("{n}/{}", self.steps.len())
     }
 
+    /// The file that a step stands in.
+    pub fn file_of<'a>(&'a self, step: &'a StepState) -> &'a str {
+        step.file.as_deref().unwrap_or(&self.plan.file)
+    }
+
     /// `scenarios/a.yaml:23`.
     pub fn place(&self, step: Option<&StepState>) -> String {
         match step {
-            Some(step) if step.line > 0 => format!("{}:{}", self.plan.file, step.line),
+            Some(step) if step.line > 0 => format!("{}:{}", self.file_of(step), step.line),
             _ => self.plan.file.clone(),
         }
     }

@@ -289,9 +289,11 @@ impl RunState {
         }
     }
 
-    /// The text of a line of a scenario file that took part.
+    /// The text of a line of a scenario or fragment file that took part.
     pub fn source_line(&self, file: &str, line: usize) -> Option<&str> {
-        let source = self.identity.scenarios.iter().find(|source| source.file.name == file)?;
+        let identity = &self.identity;
+        let mut sources = identity.scenarios.iter().chain(&identity.fragments);
+        let source = sources.find(|source| source.file.name == file)?;
         source.text.lines().nth(line.checked_sub(1)?)
     }
 

@@ -212,3 +212,22 @@ fn the_log_holds_the_fragments_that_are_used_and_no_others() {
         fragments.as_array().into_iter().flatten().map(|f| word(&f["scenario"])).collect();
     assert_eq!(names, ["teapot"]);
 }
+
+/// The log has no secret, so it does not have such a file either.
+#[test]
+fn a_file_that_held_a_secret_runs_as_it_is_today() {
+    let key = ("MINIMAX_API_KEY", "secret-key-4711");
+    let text = FAILS.replace("use: { fragment: teapot }", "http: { path: /secret-key-4711 }");
+    let first = Harness::new().args(["run"]).scenario(&text).env(key.0, key.1).run().exit(1);
+    let log = fs::read_to_string(first.run_folder().join("events.jsonl")).unwrap();
+    assert!(!log.contains(key.1), "a secret is in the log");
+    let run = first.run_folder().display().to_string();
+    let again = || first.then(["run", "--rerun-failed", &run]).env(key.0, key.1);
+    let same = again().run().exit(1).stderr_lacks("held a secret");
+    assert_eq!(ran(&same), ["fails"]);
+    let file = first.dir.path().join("scenario-1.yaml");
+    fs::write(&file, format!("{text}# More.\n")).unwrap();
+    again().run().exit(1).stderr_has("held a secret: it runs as it is now, which is not as it was");
+    fs::remove_file(file).unwrap();
+    again().run().exit(2).stderr_has("held a secret that the log does not have");
+}

@@ -157,3 +157,14 @@ steps:
     assert_eq!(again.stdout.lines().count(), 1, "{}", again.stdout);
     again.stdout_has("reproduced      arms[runtime=claude-code]: same mechanism `projection-missing`");
 }
+
+/// A red in a fragment is shown where it stands.
+#[test]
+fn a_red_in_a_fragment_points_into_the_fragment() {
+    let fragment = "fragment: teapot\n# A line of its own.\nsteps:\n  - http: { path: /health, expect: { status: 418 } }\n";
+    let scenario = "scenario: uses\nsummary: Uses it.\nsteps:\n  - use: { fragment: teapot }\n";
+    let harness = Harness::new().file("dir/teapot.yaml", fragment).file("dir/uses.yaml", scenario);
+    let red = harness.args(["run", "dir"]).run().exit(1);
+    let red = red.stderr_has("  dir/teapot.yaml:4\n").stderr_has("  step        4 | - http: { path: /health");
+    red.then(["explain"]).run().exit(0).stdout_has("  dir/teapot.yaml:4\n");
+}

@@ -504,7 +504,12 @@ fn gates_and_answers_of_a_profile_hold() {
         .flat_map(|e| e["parts"].as_array().unwrap().iter().map(|p| word(&p["name"])).collect::<Vec<_>>())
         .collect();
     assert!(names.contains(&"server output".to_owned()), "{names:?}");
-    assert!(output.stderr.contains("--profile p.yaml"), "how to run it again:\n{}", output.stderr);
+    // How to run it again, with and without the log.
+    let json = output.then(["report", "last", "--json", "r.json"]).run().exit(0).file("r.json");
+    assert!(json.contains("lifecycle run local-provision --profile p.yaml"), "{json}");
+    let output = output.stderr_has("lifecycle run --like runs/");
+    let again = output.then(["run", "--like", "last"]).run().exit(0).stderr_has(", profile p.yaml");
+    assert_eq!(again.verdicts(), output.verdicts());
     with_profile(&text.replace("local-provision: advisory", "all: required")).run().exit(1);
 }
 

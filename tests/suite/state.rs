@@ -27,6 +27,12 @@ const OTHER: &str = r#"{ "version": 1, "reds": [ { "fingerprint": "other/1/boot-
   "mechanism": "provision-start-failed", "first_seen": "2026-01-01T00:00:00Z", "first_run": "r1",
   "last_seen": "2026-01-02T00:00:00Z", "last_run": "r2", "count": 2 } ] }"#;
 
+const OTHER_PASSES: &str = "scenario: other
+summary: Asks for the server's health.
+steps:
+  - http: { path: /health, expect: { status: 200 } }
+";
+
 /// Arguments, exit code, what the summary says, reds and in how many runs they were seen.
 type Night<'a> = (&'a [&'a str], i32, &'a [&'a str], &'a [(&'a str, u64)]);
 
@@ -183,10 +189,12 @@ fn a_broken_environment_teaches_nothing() {
     let platform = Platform::start(["--time-scale", "20"]);
     let cut = Rule { mischief: Mischief::Reset, begins: "POST /workspaces/*/a2a", every: 1, reaches: false };
     let proxy = Proxy::before(&platform, Some(cut));
+    // What passed beside it was not seen by a run that came to its own end.
     let cut =
-        first.then(["run", "--state", "state.json", "local-first-answer"]).at(&proxy.base).run().exit(3);
+        Harness::new().file("state.json", OTHER).args(["run", "--state", "state.json", "local-first-answer"]);
+    let cut = cut.scenario(OTHER_PASSES).at(&proxy.base).run().exit(3).stderr_has("1 passed");
     assert!(proxy.spoilt() > 0);
-    assert_eq!(cut.file("state.json"), before);
+    assert_eq!(cut.file("state.json"), OTHER);
     cut.stderr_lacks("  new ");
     let unreachable = first.then(["run", "--state", "state.json", "local-provision"]);
     let unreachable = unreachable.at("http://127.0.0.1:1").args(["--patience", "100ms"]).run().exit(3);

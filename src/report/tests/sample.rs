@@ -110,6 +110,7 @@ impl Sample {
                 tags: vec!["local".into()],
                 steps: steps
                     .map(|(step, name, verb, line)| PlannedStep {
+                        file: None,
                         step: step.into(),
                         name: name.into(),
                         verb: verb.into(),
