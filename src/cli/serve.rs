@@ -39,7 +39,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let run = format!("{stamp}-serve-{:08x}", rand::rng().random::<u32>());
-    let started = target::docker::start(&target::docker::Settings {
+    let settings = target::docker::Settings {
         engine: shell.env.docker(),
         run,
         agent_image: args.agent_image,
@@ -50,8 +50,15 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
         seed: args.seed,
         admin_token: given.clone(),
         port: args.listen.first().map_or(0, std::net::SocketAddr::port),
-    })
-    .await?;
+    };
+    let started = tokio::select! {
+        started = target::docker::start(&settings) => started?,
+        code = signals.ended() => {
+            let left = tokio::time::timeout(ABANDON, target::docker::abandon(&settings)).await;
+            let left = left.unwrap_or_else(|_| vec!["what it may have made: the engine did not answer in time".to_owned()]);
+            return told(&left, code, shell);
+        }
+    };
     shell.printer.data(&started.platform.base_url())?;
     shell.printer.note(&format!("provider: {}", started.provider.base_url()))?;
     if given.is_none() {
@@ -64,7 +71,14 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
         // Whoever asks twice does not wait.
         _ = signals.ended() => vec!["what it made: interrupted before it was removed".to_owned()],
     };
-    for what in &left {
+    told(&left, code, shell)
+}
+
+/// What was made by a start that was interrupted is removed within this, or told.
+const ABANDON: Duration = Duration::from_secs(5);
+
+fn told(left: &[String], code: ExitCode, shell: &Shell) -> Result<ExitCode, CliError> {
+    for what in left {
         shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"))?;
     }
     Ok(if left.is_empty() { code } else { ExitCode::Leak })

@@ -131,7 +131,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
     let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
     let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone());
     if owing.own_server || owing.ran || !owing.parts.is_empty() {
-        let swept = sweep_profile::parts(shell, path, &log, &owing.parts).await;
+        let swept = sweep_profile::parts(shell, path, &log, &owing.parts, args.older_than.is_some()).await;
         let entries: &[Entry] = if owing.own_server { &owing.entries } else { &[] };
         let outcome = sweep_profile::with_its_server(shell, &ledger, entries, swept).await;
         if owing.own_server || owing.entries.is_empty() {

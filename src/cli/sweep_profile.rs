@@ -22,13 +22,14 @@ use crate::target::profile::process::{end_left, end_marked};
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Ends processes, then removes containers, names, shares and folders.
-pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]) -> Outcome {
+/// `gives_up`: what cannot be reached from here is taken for ended.
+pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry], gives_up: bool) -> Outcome {
     let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let engine = engine(shell).await;
     let mut outcome = Outcome::default();
     for entry in parts {
         let done = match entry.kind.as_str() {
-            books::PROCESS => process(entry, &run).await,
+            books::PROCESS => process(entry, &run, gives_up).await,
             books::FOLDER => folder(entry, &run),
             _ => match &engine {
                 Ok(engine) => on_the_engine(engine, entry, &run).await,
@@ -107,12 +108,15 @@ async fn engine(shell: &Shell) -> Result<Engine, String> {
 }
 
 /// The process of the ledger, and whatever else of the run carries its mark.
-async fn process(entry: &Entry, run: &str) -> Result<String, String> {
+async fn process(entry: &Entry, run: &str, gives_up: bool) -> Result<String, String> {
     let known = entry.id.as_deref().and_then(Owner::parse);
     match &known {
         Some(owner) if owner.is_of_an_earlier_boot() => return Ok("had ended".to_owned()),
+        Some(owner) if owner.lives().is_none() && gives_up => return Ok("is out of reach".to_owned()),
         Some(owner) if owner.lives().is_none() => {
-            return Err("it ran on another machine, or in another container".to_owned());
+            return Err(
+                "it ran on another machine or in another container: --older-than gives it up".to_owned()
+            );
         }
         _ => {}
     }

@@ -7,6 +7,10 @@ use std::time::Duration;
 use lifecycle_harness::docker::owned::Ending;
 use lifecycle_harness::docker::owner::Owner;
 use lifecycle_harness::docker::{ErrorKind, names};
+use lifecycle_harness::event::Log;
+use lifecycle_harness::redact::Redactor;
+use lifecycle_harness::run::folder::RunFolder;
+use lifecycle_harness::target::profile::books::{Books, PROCESS};
 
 use super::fake_engine::{FakeEngine, Labels, Thing, Things};
 use super::harness::{BIN, Harness, Process, is_root, of_kind, wait_for, word};
@@ -310,6 +314,20 @@ fn a_sweep_looks_at_the_engine_of_a_killed_live_run() {
     sweep().exit(0).stderr_has("0 removed, 0 left");
 }
 
+#[test]
+fn a_server_that_is_interrupted_while_it_starts_leaves_nothing() {
+    let engine = FakeEngine::with(Things { slow_network: Duration::from_secs(1), ..Things::default() });
+    let server = Harness::new().args(["serve", "platform", "--docker", "--admin-token", "t"]);
+    let server = server.args(["--listen", "127.0.0.1:0"]).env("DOCKER_HOST", &engine.host).spawn();
+    wait_for("a network", || {
+        engine.things().asked.iter().any(|a| a == "POST /networks/create").then_some(())
+    });
+    server.signal("TERM");
+    let output = server.output().exit(0);
+    let left: Vec<String> = engine.has().into_iter().filter(|thing| !thing.starts_with("image")).collect();
+    assert!(left.is_empty(), "{left:?}\n{}", output.stderr);
+}
+
 /// Its share in the network is there, the network itself comes a little later.
 #[test]
 fn a_target_that_is_interrupted_while_it_opens_leaves_nothing_or_says_so() {
@@ -359,4 +377,23 @@ fn a_namesake_of_a_live_workspace_is_neither_acted_on_nor_removed() {
     let removed = format!("left by the platform, removed by us: .*container {}", names::container(&id));
     assert!(!regex::Regex::new(&removed).unwrap().is_match(&output.stderr), "{}", output.stderr);
     assert_eq!(engine.has(), [format!("container {}", names::container(&id))], "{}", output.stderr);
+}
+
+/// A process of a profile in another namespace: nobody knows from here whether it lives.
+#[test]
+fn a_process_out_of_reach_is_left_until_it_is_given_up() {
+    let harness = Harness::new();
+    let dir = harness.dir();
+    let folder = RunFolder::create(&dir.path().join("runs"), DEAD).unwrap();
+    let log = Log::create(&folder.path, Redactor::new()).unwrap();
+    let books = Books::new(log.clone());
+    let mut entry = books.intend(PROCESS, "cache");
+    let owner = Owner::this().label();
+    let namespace = owner.split([':', '/']).nth(2).unwrap();
+    books.own(&mut entry, &owner.replacen(namespace, "1", 1));
+    log.close();
+    drop(folder);
+    let sweep = |args: &[&str]| Harness::within(&dir).args(["sweep"]).args(args.to_vec()).run();
+    sweep(&[]).exit(4).stdout_has("in another container: --older-than gives it up");
+    sweep(&["--older-than", "0s"]).exit(0).stdout_has("is out of reach");
 }
