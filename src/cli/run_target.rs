@@ -167,6 +167,7 @@ impl Work<'_> {
             known: self.known.clone(),
             exclusive: self.args.exclusive,
             tenant: Tenant::default(),
+            unreachable: Mutex::new(None),
             engine_proven: AtomicBool::new(target.identity.kind != crate::target::Kind::Live.as_str()),
             destroy: self.args.destroy,
         });

@@ -42,6 +42,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         known: crate::scenario::known::KnownReds::default(),
         exclusive: false,
         tenant: Tenant::default(),
+        unreachable: Mutex::new(None),
         engine_proven: AtomicBool::new(false),
         destroy: Destroy::Always,
     }

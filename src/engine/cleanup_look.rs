@@ -23,6 +23,8 @@ pub(super) enum Row {
 
 /// A read without an answer is waited for so long: there is another way.
 const SILENT: Duration = Duration::from_secs(10);
+/// A server that nobody could reach for so long is gone; one that is only restarted is back by then.
+const GONE: Duration = Duration::from_secs(30);
 /// A read whose answers are damaged is asked again for so long.
 const DAMAGED: Duration = Duration::from_secs(2);
 
@@ -87,7 +89,17 @@ async fn send_until(
         }
         let bound = patience.limited.min(patience.silent.max(now + Duration::from_secs(1)));
         let result = send_filed(run, "cleanup", purpose, &request, bound).await;
+        let refused = matches!(&result, Err(error) if error.never_sent());
+        let unreachable = run.unreachable_for(refused);
         let (why, wait, until) = match result {
+            // All of the run's clean-up shares it: a server that is gone is not waited for by each.
+            Err(error) if unreachable >= GONE => {
+                let since = time::show(unreachable);
+                return Err(format!(
+                    "{purpose}: {} (the server has been unreachable for {since})",
+                    error.text
+                ));
+            }
             Ok(answer) if answer.status == 429 => {
                 let wait = run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1)));
                 (said(&answer), wait.max(pause), patience.limited)

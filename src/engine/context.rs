@@ -62,10 +62,24 @@ pub struct RunContext {
     pub exclusive: bool,
     /// What every workspace of the server has besides.
     pub tenant: Tenant,
+    /// Since when clean-up has not reached the server.
+    pub unreachable: Mutex<Option<Instant>>,
     /// A container of this run's workspaces was seen on the engine: it is the server's.
     pub engine_proven: AtomicBool,
     /// Keep what a scenario made.
     pub destroy: Destroy,
+}
+
+impl RunContext {
+    /// For how long clean-up has not reached the server, this attempt included.
+    pub fn unreachable_for(&self, refused: bool) -> Duration {
+        let mut since = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        if !refused {
+            *since = None;
+            return Duration::ZERO;
+        }
+        since.get_or_insert_with(Instant::now).elapsed()
+    }
 }
 
 /// When clean-up removes what a scenario made.

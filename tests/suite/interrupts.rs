@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::harness::{Harness, Process, events, moment, soak, wait_for};
+use super::harness::{Harness, Process, events, moment, of_kind, soak, wait_for, word};
 use super::platform::{Platform, TOKEN};
 use super::proxy::{Mischief, Proxy, Rule};
 
@@ -119,16 +119,31 @@ fn usr1_says_what_everything_waits_for() {
     platform.is_empty();
 }
 
-#[test]
-fn a_server_that_dies_is_the_environments_fault() {
-    let platform = Platform::start(["--time-scale", "20"]);
-    let hold = "scenario: holds
+const HOLDS: &str = "scenario: holds
 summary: Waits long.
 steps:
   - create: { as: one, external: true, delivery_mode: poll }
   - await:  { workspace: one, status: online, within: 3s }
 ";
-    let run = Harness::new().args(["run"]).scenario(hold).against(&platform).spawn();
+
+/// Clean-up gives up for all of them at once, and says why each is left.
+#[test]
+fn a_server_that_is_gone_is_not_waited_for_by_each_workspace() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let run = Harness::new().args(["run"]).scenario(HOLDS).against(&platform).spawn();
+    wait_for("our workspaces", || (platform.rows().len() == 2).then_some(()));
+    drop(platform);
+    let output = run.output().exit(3);
+    let events = output.events();
+    let left: Vec<String> = of_kind(&events, "left").map(|e| word(&e["reason"])).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left.iter().all(|why| why.contains("has been unreachable for")), "{left:?}");
+}
+
+#[test]
+fn a_server_that_dies_is_the_environments_fault() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let run = Harness::new().args(["run"]).scenario(HOLDS).against(&platform).spawn();
     wait_for("our workspaces", || (platform.rows().len() == 2).then_some(()));
     drop(platform);
     run.signal("INT");
