@@ -39,9 +39,13 @@ impl CliError {
         }
     }
 
-    /// On one line, with the problems in files.
+    /// On one line, with the problems in files; hints are for the terminal.
     pub fn whole(&self) -> String {
-        let problems = self.problems.iter().map(|p| format!("; {}", p.line()));
+        let problem = |p: &Problem| {
+            let place = p.place().map(|place| format!("{place}: ")).unwrap_or_default();
+            format!("; {place}{}", p.message)
+        };
+        let problems = self.problems.iter().filter(|p| p.level == Level::Error).take(20).map(problem);
         self.text() + &problems.collect::<String>()
     }
 

@@ -86,7 +86,12 @@ impl Library {
                     )
                     .next("`lifecycle list` shows the scenarios there are"));
                 }
-                files.extend(walk(path)?);
+                let found = walk(path)?;
+                if found.is_empty() {
+                    let text = format!("there is no .yaml file in the folder `{item}`");
+                    return Err(CliError::new(ExitCode::BadInput, text));
+                }
+                files.extend(found);
             } else {
                 only_paths = false;
             }

@@ -129,6 +129,7 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
         ..Situation::default()
     };
     let auto = model.is_none();
+    let rules_choose = auto && !only_runtime;
     if auto {
         // The settings of the environment meet here; what they lack, the model rules fill in or skip.
         situation = Situation {
@@ -174,7 +175,9 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
     let declared = create.contradiction.as_deref();
     findings
         .into_iter()
-        .filter(|finding| !only_runtime || is_of_the_runtime(finding))
+        .filter(|finding| {
+            !only_runtime || is_of_the_runtime(finding) || rules_choose && has_no_model(finding)
+        })
         .map(|mut finding| {
             if is_of_the_runtime(&finding) && !against.allowlist_known {
                 finding.level = Level::Warning;
@@ -183,7 +186,7 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
             finding
         })
         .filter(|finding| declared != Some(finding.class.code))
-        .filter_map(|finding| keep(finding, auto, refusal_is_wanted || declared.is_some()))
+        .filter_map(|finding| keep(finding, auto && !only_runtime, refusal_is_wanted || declared.is_some()))
         .map(|finding| finding.problem(&situation))
         .collect()
 }
@@ -192,6 +195,11 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
 fn is_of_the_runtime(finding: &Finding) -> bool {
     matches!(finding.class.code, "C12" | "C13")
         || (finding.class.code == "C27" && finding.settings.first().is_some_and(|s| s == "runtime"))
+}
+
+/// A runtime for which the rules have no model to choose.
+fn has_no_model(finding: &Finding) -> bool {
+    matches!(finding.class.code, "C14" | "C15")
 }
 
 /// A step that sends a refusal on purpose is no mistake; `auto` heals what only lacks a key.

@@ -188,7 +188,10 @@ fn steps(scenario: &ScenarioState) -> Markup {
                 tr class=(step_class(step)) {
                     td { (clean(&step.step)) }
                     td { (clean(&step.title())) @if step.attempts > 1 { " (try " (step.attempts) ")" } }
-                    td { (step.outcome().map_or(if step.started_ms.is_some() { "no end" } else { "not run" }, super::outcome_name)) }
+                    td {
+                        (step.outcome().map_or(if step.started_ms.is_some() { "no end" } else { "not run" }, super::outcome_name))
+                        @if scenario.advisory_steps().any(|s| s.step == step.step) { " (advisory)" }
+                    }
                     td.took { @if let Some(result) = &step.result { (brief(result.took_ms)) } }
                     td {
                         @if let Some(result) = &step.result {

@@ -253,6 +253,9 @@ fn what_would_never_fail_is_refused() {
         (get("expect: {headers: {\"X-${ws.id}\": {exists: false}}}"), "plain-name"),
         (get("headers: {\"X-${ws.id}\": a}"), "plain-name"),
         (get("method: POST, json: {a: {\"${ws.id}\": b}}"), "plain-name"),
+        ("expect: {activity_of: ws, method: \"${inputs.mode}\", has: false}".to_owned(), "plain-name"),
+        ("create: {body: {\"${inputs.mode}\": 1}, expect: 422}".to_owned(), "plain-name"),
+        (get("method: POST, file: {field: f, name: \"${ws.id}.png\", base64: aGk=}"), "plain-name"),
         ("secret: {workspace: ws, delete: \"${inputs.mode}\"}".to_owned(), "plain-name"),
         ("expect: {env_of: ws, vars: {\"${inputs.mode}\": {exists: false}}}".to_owned(), "plain-name"),
     ] {
@@ -288,6 +291,7 @@ fn times_and_matrices_have_bounds() {
         ("budget: 400d".to_owned(), "duration"),
         ("budget: 1e18".to_owned(), "duration"),
         (format!("matrix: {{a: [{many}], b: [{many}]}}"), "matrix"),
+        ("matrix: {a: [\"${inputs.x}\"]}".to_owned(), "plain-name"),
     ] {
         let loaded = load_with(&format!("scenario: x\n{head}\nsteps:\n  - note: \"x\"\n"), &[]);
         assert_eq!(

@@ -184,6 +184,27 @@ fn what_is_no_file_is_refused() {
     Harness::within(&dir).args(["check", "tree"]).run().exit(0).stderr_has("checked 1 scenarios");
 }
 
+/// A pipe gives its text once, and that is read whole.
+#[test]
+fn a_pipe_that_is_handed_over_is_read() {
+    for (text, code) in [(GOOD.to_owned(), 0), (MANY_ERRORS.to_owned(), 2), ("#".repeat(5 << 20), 2)] {
+        for command in ["check", "run"] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut child = std::process::Command::new(super::harness::BIN)
+                .args([command, "/dev/stdin"])
+                .env_clear()
+                .current_dir(&dir)
+                .stdin(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            // Whoever has read enough hangs up.
+            let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes());
+            assert_eq!(child.wait().unwrap().code(), Some(code), "{command}: {text:.40}");
+        }
+    }
+}
+
 /// `0 errors` is said of what was read only.
 #[test]
 fn check_reads_what_it_is_given() {
@@ -214,6 +235,7 @@ fn check_reads_what_it_is_given() {
         (&["check", "jobs"], 0, "checked 1 workflow files"),
         (&["check", "empty"], 2, "nothing to check in `empty`"),
         (&["check", "empty/notes.txt"], 2, "a mapping"),
+        (&["run", "empty"], 2, "there is no .yaml file in the folder `empty`"),
     ] {
         let output = Harness::within(&dir).args(line.iter().copied()).run();
         assert!(output.stderr.contains(says), "{line:?}: `{says}` was not said:\n{}", output.stderr);
@@ -258,6 +280,9 @@ fn a_runtime_that_nobody_knows_is_a_contradiction() {
     let output =
         Harness::new().args(["run", "local-provision"]).env("E2E_RUNTIME", "claud-code").run().exit(2);
     output.stderr_has("model::C12").stderr_has("did you mean `claude-code`?");
+    // Known, and without a model that the rules could choose.
+    let output = Harness::new().args(["run", "local-provision", "--input", "runtime=mock"]).run().exit(2);
+    output.stderr_has("model::C14");
     for create in [
         "runtime: nope, model: none, contradiction: C12, expect: 422",
         "runtime: nope, model: none, expect: 422",

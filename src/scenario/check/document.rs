@@ -147,7 +147,9 @@ impl Check<'_> {
             Some(value) => RawInput { default: Some(Text { value, span: node.span }), ..RawInput::default() },
             None => self.read(node),
         };
-        let one_of: Vec<String> = self.texts(raw.one_of.as_ref()).into_iter().map(|t| t.value).collect();
+        let one_of = self.texts(raw.one_of.as_ref());
+        one_of.iter().for_each(|text| self.plain_name(text));
+        let one_of: Vec<String> = one_of.into_iter().map(|t| t.value).collect();
         let kind = raw.r#type.unwrap_or_default();
         if let Some(default) = &raw.default {
             if default.value.contains("${") {
@@ -195,7 +197,9 @@ impl Check<'_> {
     fn read_matrix(&mut self, node: Option<&Node>) -> IndexMap<String, Vec<String>> {
         let mut matrix = IndexMap::new();
         for (key, value) in self.entries(node) {
-            let values: Vec<String> = self.texts(Some(&value)).into_iter().map(|t| t.value).collect();
+            let texts = self.texts(Some(&value));
+            texts.iter().for_each(|text| self.plain_name(text));
+            let values: Vec<String> = texts.into_iter().map(|t| t.value).collect();
             if !is_slug(&key.text.replace('_', "-")) {
                 let message = format!("`{}` is no key of a matrix", key.text);
                 self.error("bad-name", key.span, message, "lower-case words", None);

@@ -185,7 +185,11 @@ impl Check<'_> {
                 }
             }
         }
-        let owned = |text: &Option<Text>| text.as_ref().map(|t| t.value.clone());
+        let mut owned = |text: &Option<Text>| {
+            let text = text.as_ref()?;
+            self.plain_name(text);
+            Some(text.value.clone())
+        };
         row.kind = owned(&raw.kind);
         row.method = owned(&raw.method);
         row.status = owned(&raw.status);

@@ -166,6 +166,9 @@ impl Check<'_> {
         let hint = "`file: {field: files, name: dot.png, mime: image/png, base64: …}`";
         let file_span = file.span;
         let file: RawFile = self.read(file);
+        for text in [&file.field, &file.name, &file.mime].into_iter().flatten() {
+            self.plain_name(text);
+        }
         let field = self.required(file.field.as_ref(), "file", "field", file_span, hint).value;
         let name = self.required(file.name.as_ref(), "file", "name", file_span, hint).value;
         let base64 = self.required(file.base64.as_ref(), "file", "base64", file_span, hint);

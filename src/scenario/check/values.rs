@@ -84,14 +84,19 @@ impl Check<'_> {
 
     /// A mapping of values, for further fields of a body.
     pub(super) fn values(&mut self, node: Option<&Node>) -> IndexMap<String, TemplateValue> {
-        self.entries(node).into_iter().map(|(key, value)| (key.text, self.value(&value))).collect()
+        let mut map = IndexMap::new();
+        for (key, value) in self.entries(node) {
+            self.plain_name(&Text { value: key.text.clone(), span: key.span });
+            map.insert(key.text, self.value(&value));
+        }
+        map
     }
 
     /// A name that is taken as it is written: nothing is looked up in it.
     pub(super) fn plain_name(&mut self, name: &Text) {
         if name.value.contains("${") {
-            let hint = "write the name out: only values and JSON paths look something up".to_owned();
-            let message = format!("`{}` is a name, and nothing is looked up in it", name.value);
+            let hint = "write it out: only values and JSON paths look something up".to_owned();
+            let message = format!("nothing is looked up in `{}`", name.value);
             self.error("plain-name", name.span, message, "taken as it is written", hint);
         }
     }

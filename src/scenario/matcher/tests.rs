@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scenario::model::StatusPattern;
+use crate::scenario::model::{JsonPath, StatusPattern};
 use crate::scenario::template::{Template, tests::Fixed};
 
 fn value(v: Value) -> TemplateValue {
