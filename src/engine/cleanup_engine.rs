@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::cleanup::Gone;
 use super::context::RunContext;
-use crate::docker::{Engine, ErrorKind};
+use crate::docker::{Engine, ErrorKind, names};
 use crate::run::clock;
 use crate::run::ledger::Entry;
 
@@ -15,6 +15,12 @@ const STUCK: Duration = Duration::from_secs(10);
 const COMES_UP: Duration = Duration::from_secs(5);
 /// A first provisioning that nobody has seen the end of, on a server that is slow at it, within this.
 const COMES_LATE: Duration = Duration::from_secs(15 * 60);
+/// The same within so many times the slowest one of which this run saw the end.
+const MARGIN: u32 = 3;
+/// The same where none was seen, in a run that nobody cut short.
+const NONE_SEEN: Duration = Duration::from_secs(30);
+/// How far back the engine is asked what happened to a container, in seconds.
+const WINDOW: i64 = 1_800;
 /// Between two looks for that.
 const LOOK: Duration = Duration::from_millis(250);
 /// What does not answer by the end of a clean-up has so much longer to say why.
@@ -40,10 +46,30 @@ pub(super) async fn verify(
     let Seen { mut gone, container } = look(engine, id, grace, left, deadline).await?;
     // What its own platform brings up late goes with that platform.
     let nobody_saw_it = !(settled || entry.came_up || container || run.target.removes_late);
-    if nobody_saw_it && gone.foreign.is_none() && asked_ago(entry) < COMES_LATE {
+    if nobody_saw_it && gone.foreign.is_none() && asked_ago(entry) < comes_within(run, entry) {
+        if was_there(engine, id).await {
+            // It came between two looks: what of it is there now goes, and no other follows.
+            return look(engine, id, Duration::ZERO, gone.left_by_platform, deadline)
+                .await
+                .map(|seen| seen.gone);
+        }
         gone.awaited = Some(id.to_owned());
     }
     Ok(gone)
+}
+
+/// Whether the engine remembers a container of this workspace.
+async fn was_there(engine: &Engine, id: &str) -> bool {
+    engine.events(&names::container(id), WINDOW).await.is_ok_and(|events| !events.is_empty())
+}
+
+/// How long after its request a container may come up that nobody has seen.
+fn comes_within(run: &RunContext, entry: &Entry) -> Duration {
+    match run.ledger.slowest() {
+        Some(slowest) => (slowest * MARGIN).clamp(COMES_UP, COMES_LATE),
+        None if entry.asked_before.is_some() || run.cancel.reason().is_some() => COMES_LATE,
+        None => NONE_SEEN,
+    }
 }
 
 /// How long ago the platform was asked for it, by whichever run.
@@ -62,7 +88,8 @@ pub(super) async fn came_late(
 ) -> Result<Gone, String> {
     let (Some(engine), Some(id)) = (&run.target.engine, &gone.awaited) else { return Ok(gone) };
     let mut left: BTreeSet<String> = gone.left_by_platform.into_iter().collect();
-    while entry.asked_before.is_none() && Instant::now() + LOOK < deadline && asked_ago(entry) < COMES_LATE {
+    let may_come = || asked_ago(entry) < comes_within(run, entry);
+    while entry.asked_before.is_none() && Instant::now() + LOOK < deadline && may_come() {
         clock::sleep(LOOK).await;
         let seen = look(engine, id, Duration::ZERO, None, deadline).await?;
         left.extend(seen.gone.left_by_platform);
@@ -70,7 +97,7 @@ pub(super) async fn came_late(
             return Ok(Gone { foreign: seen.gone.foreign, ..Gone::left(together(left)) });
         }
     }
-    if asked_ago(entry) >= COMES_LATE {
+    if !may_come() {
         return Ok(Gone { foreign: gone.foreign, ..Gone::left(together(left)) });
     }
     Err("it was deleted before anybody saw its container, which may come up yet: `lifecycle sweep` looks again"

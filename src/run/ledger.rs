@@ -49,6 +49,8 @@ pub struct Entry {
     pub asked_before: Option<Duration>,
     /// It was seen to have come up, or to have failed, at least once.
     pub came_up: bool,
+    /// How long its first provisioning took, once somebody saw the end of it.
+    pub took: Option<Duration>,
     /// When something was last asked that makes the platform provision again, now or a little later.
     pub disturbed: Option<Instant>,
     /// When something was last done whose restart the platform may put off.
@@ -154,9 +156,17 @@ impl Ledger {
             if !settled {
                 entry.disturbed = Some(Instant::now());
             }
+            if settled && !entry.came_up {
+                entry.took = entry.provisioning_since.map(|since| since.elapsed());
+            }
             entry.settled = settled;
             entry.came_up |= settled;
         }
+    }
+
+    /// How long the slowest first provisioning of this run took that came to an end.
+    pub fn slowest(&self) -> Option<Duration> {
+        self.lock().values().filter_map(|entry| entry.took).max()
     }
 
     /// As [`Ledger::settle`] with `false`; the restart may come later, whatever the row says meanwhile.
