@@ -3,17 +3,15 @@
 use super::Shell;
 use super::args::ExplainArgs;
 use super::failure::CliError;
+use super::recorded;
 use crate::domain::ExitCode;
-use crate::report::{RunState, ScenarioState, explain_head, explain_text, fold};
-use crate::run::folder;
-use crate::scenario::without_round;
+use crate::report::{RunState, ScenarioState, explain_head, explain_text};
+use crate::scenario::{scenario_of, without_round};
 use crate::source::did_you_mean;
 
 /// Says it; the answer is data.
 pub(crate) fn run(args: &ExplainArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let path =
-        folder::find(&shell.runs_dir, &args.run).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
-    let state = fold(&path).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
+    let (path, state) = recorded::read(&args.run, shell)?;
     let scenarios = chosen(&state, args.scenario.as_deref())?;
     shell.printer.data(&explain_head(&state))?;
     if scenarios.is_empty() {
@@ -36,10 +34,7 @@ pub(super) fn chosen<'a>(
     named: Option<&str>,
 ) -> Result<Vec<&'a ScenarioState>, CliError> {
     let Some(named) = named else { return Ok(state.reds().collect()) };
-    let is_meant = |name: &str| {
-        let scenario = without_round(name).split('[').next().unwrap_or_default();
-        name == named || without_round(name) == named || scenario == named
-    };
+    let is_meant = |name: &str| [name, without_round(name), scenario_of(name)].contains(&named);
     let found: Vec<&ScenarioState> = state.scenarios.values().filter(|s| is_meant(s.name())).collect();
     if found.is_empty() {
         let names = state.scenarios.keys().map(String::as_str);

@@ -1,7 +1,7 @@
 //! `lifecycle run --like RUN`, `--rerun-failed RUN`: what an earlier run's log says about how it was run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -16,7 +16,7 @@ use crate::engine::plan::Only;
 use crate::event::{ScenarioSource, SourceHash, Verdict};
 use crate::report::{RunState, ScenarioState, fold, profile_name};
 use crate::run::folder;
-use crate::scenario::{self, without_round};
+use crate::scenario::{self, scenario_of, without_round};
 use crate::source::SourceFile;
 use crate::target::Kind;
 
@@ -36,7 +36,7 @@ impl Recorded {
             (_, Some(run)) => (run, true),
             _ => return Ok(None),
         };
-        let state = read(wanted, shell)?;
+        let (_, state) = read(wanted, shell)?;
         let mut recorded = Recorded { state, instances: None, only_failed };
         // A run that did not get to its plan says of no instance how it ended: none passed.
         if !recorded.state.scenarios.is_empty() {
@@ -167,15 +167,18 @@ impl Recorded {
     /// The scenarios that have an instance to run.
     fn names(&self) -> Vec<String> {
         let all = self.state.identity.scenarios.iter().map(|s| s.scenario.clone());
-        all.filter(|name| self.instances.as_ref().is_none_or(|some| some.iter().any(|i| is_of(i, name))))
-            .collect()
+        all.filter(|name| {
+            self.instances.as_ref().is_none_or(|some| some.iter().any(|i| scenario_of(i) == name))
+        })
+        .collect()
     }
 
     /// Only instances of the recorded run, and of what was typed.
     pub fn narrow(&self, only: &mut Only) {
         let Some(instances) = &self.instances else { return };
         for name in self.names() {
-            let own: BTreeSet<String> = instances.iter().filter(|i| is_of(i, &name)).cloned().collect();
+            let own: BTreeSet<String> =
+                instances.iter().filter(|i| scenario_of(i) == name).cloned().collect();
             match only.get_mut(&name) {
                 Some(typed) => typed.retain(|i| own.contains(i)),
                 None => {
@@ -221,20 +224,21 @@ impl Recorded {
     }
 }
 
-/// The run that a person names.
-pub(super) fn read(wanted: &str, shell: &Shell) -> Result<RunState, CliError> {
+/// The run that a person names: where it is, and what its log says.
+pub(super) fn read(wanted: &str, shell: &Shell) -> Result<(PathBuf, RunState), CliError> {
     let path = folder::find(&shell.runs_dir, wanted).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
-    fold(&path).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))
+    let state = state(&path)?;
+    Ok((path, state))
+}
+
+/// What the log of a run says.
+pub(super) fn state(run: &Path) -> Result<RunState, CliError> {
+    fold(run).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))
 }
 
 /// Red, or without an end of its own.
 fn did_not_pass(scenario: &ScenarioState) -> bool {
     scenario.verdict().is_none_or(|v| v.is_red() || v == Verdict::Cancelled)
-}
-
-/// Whether an instance is one of a scenario.
-fn is_of(instance: &str, scenario: &str) -> bool {
-    instance.strip_prefix(scenario).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
 fn number<T: FromStr>(flag: Option<&str>) -> Option<T> {

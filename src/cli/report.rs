@@ -6,18 +6,16 @@ use std::time::SystemTime;
 use super::Shell;
 use super::args::{ReportArgs, ReportFiles};
 use super::failure::CliError;
+use super::recorded;
 use crate::domain::ExitCode;
 use crate::event::RunFinished;
 use crate::redact::Redactor;
-use crate::report::{CiLog, Console, FileKind, RunState, fold, open, write_all};
-use crate::run::folder;
+use crate::report::{CiLog, Console, FileKind, RunState, open, write_all};
 
 /// Builds reports.
 pub(crate) fn run(args: &ReportArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let path =
-        folder::find(&shell.runs_dir, &args.run).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
+    let (path, state) = recorded::read(&args.run, shell)?;
     let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
-    let state = fold(&path).map_err(|e| fail(&e))?;
     let files = report_files(&args.files);
     distinct(&files)?;
     if let Some(folder) = &args.all {

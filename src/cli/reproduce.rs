@@ -13,12 +13,12 @@ use super::run::execute;
 use crate::domain::ExitCode;
 use crate::event::{Diagnosis, Verdict};
 use crate::reference::fault_runs::{FaultRun, making};
-use crate::report::{RunState, fold};
+use crate::report::RunState;
 use crate::scenario::without_round;
 
 /// Reproduces every red, or the one that is named. A red that cannot be tried never makes the others look whole.
 pub(crate) fn run(args: &ReproduceArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let state = recorded::read(&args.run, shell)?;
+    let (_, state) = recorded::read(&args.run, shell)?;
     let mut tried = BTreeSet::new();
     let (mut lines, mut codes) = (Vec::new(), BTreeSet::new());
     for scenario in chosen(&state, args.scenario.as_deref())? {
@@ -64,9 +64,8 @@ fn one(
     shell: &Shell,
 ) -> Result<(ExitCode, String), CliError> {
     let mechanism = diagnosis.mechanism.as_str();
-    let scenario = name.split('[').next().unwrap_or_default();
     let mut said = Vec::new();
-    for fault in making(mechanism, scenario) {
+    for fault in making(mechanism, name) {
         let again = Recorded::instance(state.clone(), name);
         let args = again.args(&arguments(state, name, fault)?, shell)?;
         let ran = match execute(&args, Some(&again), shell) {
@@ -79,7 +78,7 @@ fn one(
         if matches!(ran.code, ExitCode::Interrupted | ExitCode::Terminated) {
             return Ok((ran.code, String::new()));
         }
-        let now = fold(&ran.folder).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
+        let now = recorded::state(&ran.folder)?;
         let (fault, place) = (fault.fault, ran.folder.display());
         match came_to(&now, name) {
             Ok(found) if found == mechanism => {

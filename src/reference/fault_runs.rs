@@ -1,6 +1,8 @@
 //! Which fault is noticed by which scenario, as which mechanism: what `docs/faults.md` shows, `reproduce` runs, and a
 //! test holds true.
 
+use crate::scenario::scenario_of;
+
 /// One line of the table: a fault, what must notice it, and how it is explained.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultRun {
@@ -25,8 +27,9 @@ impl FaultRun {
     }
 }
 
-/// The faults that a mechanism explains; those that are known to show in this scenario come first.
-pub fn making(mechanism: &str, scenario: &str) -> Vec<&'static FaultRun> {
+/// The faults that a mechanism explains; those that are known to show in an instance's scenario come first.
+pub fn making(mechanism: &str, instance: &str) -> Vec<&'static FaultRun> {
+    let scenario = scenario_of(instance);
     let mut runs: Vec<&FaultRun> =
         TABLE.iter().filter(|run| !mechanism.is_empty() && run.mechanism == mechanism).collect();
     runs.sort_by_key(|run| !run.scenarios.contains(&scenario));

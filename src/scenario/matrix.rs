@@ -19,6 +19,11 @@ pub fn without_round(name: &str) -> &str {
     name.rsplit_once('#').filter(|(_, round)| digits(round)).map_or(name, |(name, _)| name)
 }
 
+/// The scenario of an instance, with or without a round: `runtimes[runtime=codex]#2` is one of `runtimes`.
+pub fn scenario_of(instance: &str) -> &str {
+    without_round(instance).split('[').next().unwrap_or_default()
+}
+
 /// Every combination of the matrix, the last key fastest; one instance without a matrix.
 pub fn expand_matrix(scenario: &Scenario) -> Vec<Instance> {
     let mut combinations: Vec<IndexMap<String, String>> = vec![IndexMap::new()];
@@ -54,6 +59,9 @@ mod tests {
 
     #[test]
     fn a_round_is_no_part_of_a_name() {
+        for name in ["a", "a#2", "a[k=v]", "a[k=v]#12", "a[k=#2]"] {
+            assert_eq!(scenario_of(name), "a");
+        }
         for (name, without) in [
             ("a", "a"),
             ("a#2", "a"),

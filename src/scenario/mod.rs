@@ -19,7 +19,7 @@ mod tests;
 
 pub use check::WORKSPACE_FIELDS;
 pub use fragment::Fragments;
-pub use matrix::{Instance, expand_matrix, without_round};
+pub use matrix::{Instance, expand_matrix, scenario_of, without_round};
 pub use model::Scenario;
 pub use schema::{fragment_schema, schema, schema_of};
 pub use shipped::{shipped, shipped_fragment_files, shipped_fragments};

@@ -1,13 +1,7 @@
 //! Every command once, from outside.
 
-use super::harness::{Harness, Output, word};
+use super::harness::{Harness, Output, PASSES, word};
 use super::platform::{Platform, TOKEN};
-
-const PASSES: &str = "scenario: passes
-summary: Asks for the server's health.
-steps:
-  - http: { path: /health, expect: { status: 200 } }
-";
 
 const FAILS: &str = "scenario: fails
 summary: Wants what no server says.

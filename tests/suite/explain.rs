@@ -4,7 +4,7 @@ use std::fs;
 
 use lifecycle_harness::reference::fault_runs::TABLE;
 
-use super::harness::{Harness, Output, few_at_once, of_kind, word};
+use super::harness::{Harness, Output, PASSES, few_at_once, of_kind, word};
 use super::platform::Platform;
 
 const TEAPOT: &str = "scenario: teapot
@@ -12,12 +12,6 @@ summary: Wants what no server says.
 steps:
   - create: { as: agent, external: true, delivery_mode: poll }
   - http: { path: /health, expect: { status: 418 } }
-";
-
-const PASSES: &str = "scenario: passes
-summary: Asks for the server's health.
-steps:
-  - http: { path: /health, expect: { status: 200 } }
 ";
 
 /// Two reds with mechanisms, one without, one pass, one expected failure.

@@ -16,6 +16,13 @@ pub const BIN: &str = env!("CARGO_BIN_EXE_lifecycle");
 /// Nothing here takes this long on any machine; a process that does hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// A scenario that any server passes.
+pub const PASSES: &str = "scenario: passes
+summary: Asks for the server's health.
+steps:
+  - http: { path: /health, expect: { status: 200 } }
+";
+
 /// One command line to come.
 #[must_use]
 pub struct Harness {
