@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::failure::CliError;
+use super::files;
 use crate::domain::ExitCode;
 use crate::event::{EventKind, Fixed, Log, RunFinished};
 use crate::run::state_file::{Holder, StateError, StateFile};
@@ -11,7 +12,7 @@ use crate::scenario::remembered::Sighting;
 /// Takes the state for a run; nothing was sent yet, and the run has no folder.
 pub(crate) fn open(path: &Path, run: &str) -> Result<StateFile, CliError> {
     let holder = Holder { run: run.to_owned(), pid: std::process::id(), since: now() };
-    StateFile::open(path, &holder).map_err(|error| {
+    StateFile::open(path, &holder, &files::text).map_err(|error| {
         let (code, next) = match &error {
             StateError::Locked { .. } => (ExitCode::Locked, "its end, or another file"),
             StateError::Bad { .. } => {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::remembered::Remembered;
 
-/// A file that is larger is none of ours.
-const MAX_FILE: u64 = 16 << 20;
+/// How a file that a user names is read: bounded, and only what is a file.
+pub type Text<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
 
 /// Why a run cannot have its state.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ impl StateFile {
     ///
     /// # Errors
     /// Another run has it, it is no state file, or nothing can be written where it is.
-    pub fn open(path: &Path, holder: &Holder) -> Result<StateFile, StateError> {
+    pub fn open(path: &Path, holder: &Holder, text: &Text<'_>) -> Result<StateFile, StateError> {
         // What a link points to is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -99,9 +99,9 @@ impl StateFile {
             }
             Err(TryLockError::Error(error)) => return Err(io("lock", &lock_path)(error)),
         }
-        let text = serde_json::to_string(holder).unwrap_or_default();
-        lock.set_len(0).and_then(|()| lock.write_all(text.as_bytes())).map_err(io("write", &lock_path))?;
-        let remembered = read(&path)?;
+        let who = serde_json::to_string(holder).unwrap_or_default();
+        lock.set_len(0).and_then(|()| lock.write_all(who.as_bytes())).map_err(io("write", &lock_path))?;
+        let remembered = read(&path, text)?;
         // The end of a run is too late to learn that nothing can be written.
         let new = beside(&path, "new");
         File::create(&new).and_then(|_| fs::remove_file(&new)).map_err(io("write", &new))?;
@@ -143,18 +143,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn read(path: &Path) -> Result<Remembered, StateError> {
+fn read(path: &Path, text: &Text<'_>) -> Result<Remembered, StateError> {
     let bad = |why: String| StateError::Bad { path: path.to_owned(), why };
-    let size = match fs::metadata(path) {
-        Ok(about) => about.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Remembered::default()),
-        Err(error) => return Err(bad(error.to_string())),
-    };
-    if size > MAX_FILE {
-        return Err(bad(format!("it has {size} bytes, more than {MAX_FILE}")));
+    if fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(Remembered::default());
     }
-    let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
-    Remembered::parse(&text).map_err(bad)
+    Remembered::parse(&text(path).map_err(|e| bad(e.to_string()))?).map_err(bad)
 }
 
 #[cfg(test)]
@@ -170,15 +164,16 @@ mod tests {
     fn one_at_a_time_and_the_next_finds_what_the_last_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
-        let mut first = StateFile::open(&path, &holder("r1")).unwrap();
-        let error = StateFile::open(&path, &holder("r2")).unwrap_err().to_string();
+        let mut first = StateFile::open(&path, &holder("r1"), &|path| fs::read_to_string(path)).unwrap();
+        let error =
+            StateFile::open(&path, &holder("r2"), &|path| fs::read_to_string(path)).unwrap_err().to_string();
         assert!(error.contains("run r1, process 7, since 2026-11-21T12:00:00Z"), "{error}");
         assert!(!path.exists(), "the state is written at the end only");
         let red = Sighting::Red { scenario: "a".into(), fingerprint: "a/1/m".into(), mechanism: "m".into() };
         first.remembered.learn("r1", "t1", &[red]);
         first.write().unwrap();
         drop(first);
-        let second = StateFile::open(&path, &holder("r2")).unwrap();
+        let second = StateFile::open(&path, &holder("r2"), &|path| fs::read_to_string(path)).unwrap();
         assert_eq!(second.remembered.find("a/1/m").map(|r| r.count), Some(1));
         assert!(!beside(&path, "new").exists());
     }
@@ -193,7 +188,7 @@ mod tests {
             (broken, "it is no state file"),
             (folder.path().to_owned(), "directory"),
         ] {
-            let error = StateFile::open(&path, &holder("r")).unwrap_err();
+            let error = StateFile::open(&path, &holder("r"), &|path| fs::read_to_string(path)).unwrap_err();
             assert!(matches!(error, StateError::Bad { .. }) && error.to_string().contains(why), "{error}");
         }
     }

@@ -174,6 +174,7 @@ fn what_is_no_file_is_refused() {
         &["run", "--providers", zero],
         &["run", "--manifest", zero],
         &["run", "--profile", zero],
+        &["run", "--state", "folder/pipe.yaml"],
         &["run", "--target", "live", "--base-url", "https://127.0.0.1:1", "--ca-cert", zero],
         &["model", "list", "--providers", zero],
     ] {
