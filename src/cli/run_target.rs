@@ -93,9 +93,8 @@ impl Work<'_> {
 
     fn tell_left(&self, left: &[String]) {
         for what in left {
-            let text = format!("left on the engine: {what}; `lifecycle sweep --docker`");
             // A terminal that is gone cannot be told.
-            let _ = self.shell.printer.talk(&text);
+            let _ = self.shell.printer.talk(&left_on_engine(what));
         }
     }
 
@@ -199,6 +198,11 @@ impl Work<'_> {
         }
         jobs
     }
+}
+
+/// What is said of something that stays there.
+pub(super) fn left_on_engine(what: &str) -> String {
+    format!("left on the engine: {what}; `lifecycle sweep --docker`")
 }
 
 /// A target stops within this: every call of an engine has its own bound, and there may be many.

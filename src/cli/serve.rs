@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args_serve::{Part, ServeAgent, ServeArgs, ServePlatform, ServeProvider};
 use super::failure::CliError;
+use super::run_target::left_on_engine;
 use super::target_flags::{faults, quirks};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
@@ -79,7 +80,7 @@ const ABANDON: Duration = Duration::from_secs(5);
 
 fn told(left: &[String], code: ExitCode, shell: &Shell) -> Result<ExitCode, CliError> {
     for what in left {
-        shell.printer.talk(&format!("left on the engine: {what}; `lifecycle sweep --docker`"))?;
+        shell.printer.talk(&left_on_engine(what))?;
     }
     Ok(if left.is_empty() { code } else { ExitCode::Leak })
 }
