@@ -330,12 +330,10 @@ impl Engine {
         let mut events = std::collections::VecDeque::new();
         // An engine whose clock fell behind since it was asked holds the stream open, and has nothing more to tell.
         let (until, doing) = (Instant::now() + LOOK, "read the engine's events");
-        let next = async |stream: &mut _| {
-            let next =
-                self.within(left(until), doing, futures_util::StreamExt::next(stream).map(Option::transpose));
-            tokio::time::timeout(QUIET, next).await.unwrap_or(Ok(None))
-        };
-        while let Some(event) = next(&mut stream).await? {
+        loop {
+            let next = self.within(left(until), doing, stream.next().map(Option::transpose));
+            let Ok(next) = tokio::time::timeout(QUIET, next).await else { break };
+            let Some(event) = next? else { break };
             // Health checks would push out the end, which is what matters.
             if event.action.as_deref().is_some_and(|action| action.starts_with("exec_")) {
                 continue;

@@ -30,6 +30,8 @@ pub enum ErrorKind {
     NotFound,
     /// A name is taken, or something is in use.
     Conflict,
+    /// The server's containers are on another engine.
+    Elsewhere,
     /// A host port is taken.
     PortTaken,
     /// No space left.

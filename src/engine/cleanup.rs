@@ -128,7 +128,7 @@ async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<Str
     let until = Instant::now() + LATE;
     loop {
         let answer = send(run, "look for the name", run.api.list(), deadline).await?;
-        let rows = answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array);
+        let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200);
         let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
         let ids: Vec<String> = rows
             .iter()
@@ -320,7 +320,7 @@ pub async fn last_look(run: &RunContext, deadline: Instant) {
 /// Descendants of a workspace that are not in this run's ledger.
 async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, String> {
     let answer = send(run, "who hangs under it", run.api.list(), deadline).await?;
-    let rows = answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array).cloned();
+    let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200).map(<[Value]>::to_vec);
     let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
     let mut below = vec![id.to_owned()];
     let mut strangers = Vec::new();

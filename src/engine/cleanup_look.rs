@@ -46,7 +46,7 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
         Err(why) => why,
     };
     let list = send_until(run, "look for it in the list", run.api.list(), patience()).await;
-    let list = list.map(|l| (l.status, l.json.as_ref().and_then(Value::as_array).cloned(), said(&l)));
+    let list = list.map(|l| (l.status, record::list(l.json.as_ref()).map(<[Value]>::to_vec), said(&l)));
     match list {
         Ok((200, Some(rows), _)) => match rows.into_iter().find(|row| record::text(row, "id") == id) {
             Some(row) => Row::There(row),

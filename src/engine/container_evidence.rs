@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::container;
 use super::context::ScenarioContext;
-use super::environment::foreign_engine;
 use super::evidence::EACH;
 use super::workspace::Workspace;
 use crate::docker::probe::{LATE, OUTSIDE, Probed};
@@ -32,7 +32,7 @@ pub async fn gather(
     let name = names::container(&workspace.id);
     let redactor = context.run.log.redactor();
     let (found, events, volumes, others, network) = tokio::join!(
-        engine.of_workspace(&workspace.id),
+        container::of_workspace(context, engine, &workspace.id, deadline),
         engine.events(&name, WINDOW),
         engine.volumes_of_workspace(&workspace.id),
         engine.workspaces(),
@@ -59,14 +59,7 @@ pub async fn gather(
             }
             from_inside = asked;
         }
-        None => {
-            if let Some(why) =
-                foreign_engine(context, &workspace.id, deadline).await.filter(|_| foreign.is_none())
-            {
-                return Err(why);
-            }
-            lines.push(foreign.unwrap_or_else(|| format!("there is no container {name}")));
-        }
+        None => lines.push(foreign.unwrap_or_else(|| format!("there is no container {name}"))),
     }
     let events = events.unwrap_or_default();
     let shown = events.iter().filter(|(_, what)| !what.starts_with("exec_"));

@@ -1,14 +1,13 @@
 //! The environment of an instance: read, described without values, compared with the rules.
 
-use crate::domain::Status;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::container;
 use super::context::{ScenarioContext, StepRun, TargetFacts};
 use super::workspace::Workspace;
 use crate::docker::{Engine, ErrorKind};
@@ -94,8 +93,11 @@ async fn of_container(
     let found = loop {
         let bound = step.deadline.min(Instant::now() + READ);
         let found = tokio::select! {
-            found = engine.of_workspace(id) => match found {
-                Err(error) if error.kind == ErrorKind::Foreign => return Err(error.what),
+            found = container::of_workspace(context, engine, id, bound) => match found {
+                // Looking again changes nothing.
+                Err(error) if matches!(error.kind, ErrorKind::Foreign | ErrorKind::Elsewhere) => {
+                    return Err(error.what);
+                }
                 found => found.map_err(|e| e.what),
             },
             () = clock::sleep_until(bound) => Err("the engine did not answer in time".to_owned()),
@@ -107,34 +109,9 @@ async fn of_container(
             Err(_) => clock::sleep(PAUSE).await,
         }
     };
-    let Some(container) = found else {
-        return match foreign_engine(context, id, step.deadline).await {
-            Some(why) => Err(why),
-            None => Ok(None),
-        };
-    };
-    context.run.engine_proven.store(true, Ordering::Relaxed);
+    let Some(container) = found else { return Ok(None) };
     learn(context, step, &container.env).await;
     Ok(Some(Environment { instance: container.instance(), vars: container.env }))
-}
-
-/// Why an engine without this container is not this server's: nothing of it was ever seen there, and the row is online.
-pub async fn foreign_engine(context: &ScenarioContext, id: &str, deadline: Instant) -> Option<String> {
-    if context.run.engine_proven.load(Ordering::Relaxed) {
-        return None;
-    }
-    let bound = deadline.min(Instant::now() + READ);
-    let row = match context.run.api.client.send(&context.run.api.read(id), bound).await {
-        Ok(answer) => answer.json?,
-        Err(error) => {
-            return Some(format!("it has no container here, and its row cannot be read: {}", error.text));
-        }
-    };
-    (record::status(&row) == Some(Status::Online)).then(|| {
-        "it is online and has no container here: this engine does not hold the server's containers (look at \
-         DOCKER_HOST and contexts, or run without --docker)"
-            .to_owned()
-    })
 }
 
 /// What is secret in an environment, before anything of it is kept: also what the tenant put there.

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod cleanup;
 mod cleanup_engine;
 mod cleanup_look;
+mod container;
 mod container_contract;
 mod container_evidence;
 pub mod context;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::cleanup::is_called;
 use super::context::{READ, RunContext, again, send_filed};
@@ -108,7 +108,7 @@ fn doubtful(run: &RunContext) -> impl Iterator<Item = Entry> {
 async fn named(run: &RunContext, deadline: Instant) -> Vec<(String, String)> {
     let name = name(run);
     let list = send(run, "look for the root", run.api.list(), deadline).await.ok();
-    let rows = list.as_ref().and_then(|list| list.json.as_ref()).and_then(Value::as_array);
+    let rows = list.as_ref().and_then(|list| record::list(list.json.as_ref()));
     let rows = rows.into_iter().flatten().filter(|row| is_called(row, &name));
     let found = rows.map(|row| (record::text(row, "id").to_owned(), record::text(row, "name").to_owned()));
     found.filter(|(id, _)| !id.is_empty()).collect()

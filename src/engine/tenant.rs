@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
-
 use super::context::{ScenarioContext, StepRun};
 use crate::event::EventKind;
 use crate::platform::{Auth, record};
@@ -41,16 +39,13 @@ impl Tenant {
         }
         let request = context.run.api.request("GET", ROUTE, &Auth::Admin);
         let why = match context.fetch(step, "names of the tenant's secrets", request).await {
-            Ok(answer) => {
-                match answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array) {
-                    Some(rows) => {
-                        let names = rows.iter().map(|row| record::text(row, "key").to_owned());
-                        return self
-                            .set(Some(Some(Arc::new(names.filter(|name| !name.is_empty()).collect()))));
-                    }
-                    None => super::steps::answer::describe(&answer),
+            Ok(answer) => match record::list(answer.json.as_ref()).filter(|_| answer.status == 200) {
+                Some(rows) => {
+                    let names = rows.iter().map(|row| record::text(row, "key").to_owned());
+                    return self.set(Some(Some(Arc::new(names.filter(|name| !name.is_empty()).collect()))));
                 }
-            }
+                None => super::steps::answer::describe(&answer),
+            },
             Err(error) => error.text,
         };
         self.set(Some(None));

@@ -129,7 +129,8 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
 /// Why an engine is not this server's: of its managed workspaces that are online, none has a container there. A server
 /// without such workspaces says nothing.
 pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Option<String> {
-    let rows = get_json(api).await?;
+    let list = get(api, "/workspaces", &Auth::Admin).await.filter(|list| list.status == 200)?;
+    let rows = record::list(list.json.as_ref())?;
     let online = |row: &&Value| {
         let runtime = record::text(row, "runtime");
         record::status(row) == Some(Status::Online) && !allowlist::external_like(runtime)
@@ -144,11 +145,6 @@ pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Opti
             ids.len()
         )
     })
-}
-
-async fn get_json(api: &Api) -> Option<Vec<Value>> {
-    let list = get(api, "/workspaces", &Auth::Admin).await?;
-    list.json.as_ref().filter(|_| list.status == 200)?.as_array().cloned()
 }
 
 /// The first answer of a server, which may just be starting: so long a proxy in front of it answers in its place.

@@ -294,8 +294,8 @@ async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patience: D
     }
 }
 
-fn rows(answer: &Response) -> Option<&Vec<Value>> {
-    answer.json.as_ref().filter(|_| answer.status == 200).and_then(Value::as_array)
+fn rows(answer: &Response) -> Option<&[Value]> {
+    record::list(answer.json.as_ref()).filter(|_| answer.status == 200)
 }
 
 /// A name that the scenario gives twice is not unique: what we have already is not the new one.

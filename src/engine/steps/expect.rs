@@ -358,7 +358,7 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
         Err(error) => return unseen("read the list", &error),
     };
     // No list is no proof that the workspace is not in it.
-    let Some(rows) = list.json.as_ref().filter(|_| list.status == 200).and_then(Value::as_array) else {
+    let Some(rows) = record::list(list.json.as_ref()).filter(|_| list.status == 200) else {
         let text = format!("the list: {}", super::answer::describe(&list));
         return Ok(Look::NotYet(super::answer::unwanted(&list, text).about(alias)));
     };

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::await_status::known;
 use super::expect::{Look, unseen};
-use crate::docker::{Engine, EngineError, ErrorKind, names};
+use crate::docker::{Engine, EngineError, names};
+use crate::engine::container;
 use crate::engine::container_contract::{Made, broken};
 use crate::engine::container_evidence::{WINDOW, facts};
 use crate::engine::context::{ScenarioContext, StepRun};
-use crate::engine::environment;
 use crate::engine::outcome::{Failure, FailureKind, Passed};
 use crate::engine::scope::StepScope;
 use crate::engine::workspace::Workspace;
@@ -64,16 +64,9 @@ async fn see(
     workspace: &Workspace,
     (scope, bound): (&StepScope<'_>, Instant),
 ) -> Result<Seen, EngineError> {
-    let found = engine.of_workspace(&workspace.id).await?;
-    let foreign = match &found {
-        Some(_) => None,
-        None => environment::foreign_engine(context, &workspace.id, bound).await,
-    };
+    let found = container::of_workspace(context, engine, &workspace.id, bound).await?;
     // One that is on its way out is as good as gone.
     let found = found.filter(|c| c.status != "removing");
-    if let Some(why) = foreign.filter(|_| wanted.wants_one()) {
-        return Err(EngineError::new(ErrorKind::Other, why));
-    }
     let mut wrong = Vec::new();
     let state = found.as_ref().map_or("absent", |c| c.status.as_str());
     if !(wanted.states.is_empty() || wanted.states.iter().any(|s| s == state)) {
