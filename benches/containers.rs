@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench containers`; needs a container engine (`DOCKER_HOST`, or the usual socket).
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up may panic")]
+#![expect(clippy::disallowed_types, reason = "a process takes real time")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 use std::fs;

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench whole_process`; the binary is the release build.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up may panic")]
+#![expect(clippy::disallowed_types, reason = "a process takes real time")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 use std::fs;

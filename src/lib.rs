@@ -5,8 +5,8 @@
 
 pub mod cli;
 pub mod report;
-pub mod engine;
-pub mod target;
+pub mod runner;
+pub mod targets;
 pub mod mechanism;
 pub mod reference;
 pub mod platform;
@@ -20,4 +20,5 @@ pub mod redact;
 pub mod yaml;
 pub mod source;
 pub mod output;
+pub mod clock;
 pub mod domain;

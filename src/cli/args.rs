@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::context::Destroy;
-use crate::target::{Answers, Kind};
+use crate::runner::context::Destroy;
+use crate::targets::{Answers, Kind};
 
 /// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
 #[derive(Debug, Parser)]

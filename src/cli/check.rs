@@ -8,14 +8,14 @@ use super::args::CheckArgs;
 use super::failure::CliError;
 use super::library::{self, Library};
 use crate::domain::ExitCode;
-use crate::engine::contradictions::{self, Against};
-use crate::engine::plan::{self, InputSources};
 use crate::models::contradictions::Target;
 use crate::models::workflow;
+use crate::runner::contradictions::{self, Against};
+use crate::runner::plan::{self, InputSources};
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem, SourceFile};
-use crate::target::{TargetFacts, profile};
+use crate::targets::{TargetFacts, profile};
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {

@@ -5,13 +5,13 @@ use super::failure::CliError;
 use super::target_flags::target_settings;
 use super::{Shell, runtime};
 use crate::domain::ExitCode;
-use crate::engine::bundle;
 use crate::event::Log;
 use crate::redact::Redactor;
 use crate::report::text::clean;
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Home, Ledger};
-use crate::target::{self, Kind};
+use crate::runner::bundle;
+use crate::targets::{self, Kind};
 
 /// Gathers and shows; changes nothing.
 pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
         for (name, value) in shell.env.secrets() {
             redactor.register(name, value);
         }
-        let target = target::open(&settings).await?;
+        let target = targets::open(&settings).await?;
         let folder = RunFolder::create(
             &shell.runs_dir,
             &format!("diagnose-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f")),

@@ -3,7 +3,7 @@
 use super::failure::CliError;
 use super::{Shell, runtime};
 use crate::domain::ExitCode;
-use crate::target;
+use crate::targets;
 
 /// What the engine is, or what is wrong with it and what to type.
 async fn engine_lines(settings: &crate::docker::Settings) -> Vec<(bool, String)> {
@@ -69,13 +69,13 @@ pub(crate) fn run(shell: &Shell) -> Result<ExitCode, CliError> {
         Ok(n) => say(false, "open files", format!("only {n} at once: ulimit -n"))?,
         Err(e) => say(false, "open files", e.to_string())?,
     }
-    let settings = target::embedded::Settings::default();
+    let settings = targets::embedded::Settings::default();
     let embedded = runtime()?.block_on(async {
-        let started = target::embedded::start(&settings).await?;
+        let started = targets::embedded::start(&settings).await?;
         let url = started.platform.base_url();
         started.platform.stop().await;
         started.provider.stop().await;
-        Ok::<_, target::OpenError>(url)
+        Ok::<_, targets::OpenError>(url)
     });
     match embedded {
         Ok(url) => say(true, "embedded platform", format!("starts ({url})"))?,

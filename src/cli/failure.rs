@@ -4,7 +4,7 @@ use crate::domain::ExitCode;
 use crate::output::Printer;
 use crate::report::text::clean;
 use crate::source::{Level, Problem};
-use crate::target::OpenError;
+use crate::targets::OpenError;
 
 /// A command that did not do its work.
 #[derive(Debug)]

@@ -53,7 +53,7 @@ pub(crate) fn schema(of: SchemaOf, shell: &Shell) -> Result<ExitCode, CliError> 
     let schema = match of {
         SchemaOf::Scenario => crate::scenario::schema(),
         SchemaOf::Fragment => crate::scenario::fragment_schema(),
-        SchemaOf::Profile => crate::target::profile::schema(),
+        SchemaOf::Profile => crate::targets::profile::schema(),
     };
     shell.printer.data(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
     Ok(ExitCode::Passed)

@@ -9,14 +9,14 @@ use super::args::LibraryArgs;
 use super::failure::CliError;
 pub(crate) use super::files::{read, walk};
 use crate::domain::ExitCode;
-use crate::engine::plan::{Only, only, select};
 use crate::event::SourceHash;
 use crate::mechanism;
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
+use crate::runner::plan::{Only, only, select};
 use crate::scenario::{self, Fragments, Scenario};
 use crate::source::{Level, Problem, SourceFile, did_you_mean};
-use crate::target::profile::{self, Profile};
+use crate::targets::profile::{self, Profile};
 
 /// `--known FILE`.
 pub(crate) fn known(path: &Path) -> Result<scenario::known::KnownReds, CliError> {

@@ -10,11 +10,11 @@ use super::failure::CliError;
 use super::library::Library;
 use super::profile;
 use crate::domain::{ExitCode, time};
-use crate::engine::plan::{self, Instance};
-use crate::engine::{contradictions, credentials};
 use crate::models::inputs::LlmPath;
+use crate::runner::plan::{self, Instance};
+use crate::runner::{contradictions, credentials};
 use crate::scenario::model::Capability;
-use crate::target::TargetFacts;
+use crate::targets::TargetFacts;
 
 /// Shows the plan; sends nothing, so what a target lacks is not known here.
 pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {

@@ -1,10 +1,11 @@
 //! `lifecycle probe`: does an address answer HTTP from here? What evidence runs inside containers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::args::ProbeArgs;
 use super::failure::CliError;
 use super::{Shell, runtime};
+use crate::clock::Instant;
 use crate::docker::probe::line;
 use crate::domain::ExitCode;
 use crate::http::{Client, Config, Request};

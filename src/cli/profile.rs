@@ -6,12 +6,12 @@ use super::Shell;
 use super::args::LibraryArgs;
 use super::failure::CliError;
 use super::library::{self, Library};
-use crate::engine::plan::{InputSources, select};
+use crate::runner::plan::{InputSources, select};
 use crate::scenario::Scenario;
 use crate::scenario::model::Gate;
 use crate::source::{Problem, did_you_mean};
-use crate::target::profile::foresee::{Foreseen, Outlook};
-use crate::target::profile::{Profile, foresee};
+use crate::targets::profile::foresee::{Foreseen, Outlook};
+use crate::targets::profile::{Profile, foresee};
 
 /// A profile that can be used here.
 pub(crate) struct Chosen {
@@ -144,8 +144,8 @@ fn part_lines(part: &Foreseen) -> Vec<String> {
 
 /// Which shipped profiles could be used here, as far as variables decide it.
 pub(crate) fn doctor(shell: &Shell) -> Vec<(bool, String)> {
-    let profiles = crate::target::profile::shipped();
-    let profiles = profiles.iter().filter_map(|file| crate::target::profile::load(file).profile);
+    let profiles = crate::targets::profile::shipped();
+    let profiles = profiles.iter().filter_map(|file| crate::targets::profile::load(file).profile);
     let line = |profile: Profile| {
         let unset = profile.needs_env.iter().find(|name| shell.env.get(name).is_none());
         let problem =

@@ -12,13 +12,13 @@ use super::failure::CliError;
 use super::library::{self, Library};
 use super::profile;
 use crate::domain::ExitCode;
-use crate::engine::plan::Only;
 use crate::event::{ScenarioSource, SourceHash, Verdict};
 use crate::report::{RunState, ScenarioState, fold, profile_name};
 use crate::run::folder;
+use crate::runner::plan::Only;
 use crate::scenario::{self, scenario_of, without_round};
 use crate::source::SourceFile;
-use crate::target::Kind;
+use crate::targets::Kind;
 
 /// An earlier run, and what of it is run again.
 pub(super) struct Recorded {

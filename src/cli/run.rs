@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use rand::RngExt as _;
 
@@ -15,21 +14,22 @@ use super::report::report_files;
 use super::run_target::Pieces;
 use super::target_flags::target_settings;
 use super::{Shell, profile, run_profile, run_state, runtime};
+use crate::clock::Instant;
 use crate::domain::ExitCode;
-use crate::engine::contradictions::{self, Against};
-use crate::engine::dispatcher::Signals;
-use crate::engine::plan::{self, InputSources, Instance, Only};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::models::contradictions::{Target, TargetKind};
 use crate::redact::Redactor;
 use crate::report::{CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::folder::{self, RunFolder};
+use crate::runner::contradictions::{self, Against};
+use crate::runner::dispatcher::Signals;
+use crate::runner::plan::{self, InputSources, Instance, Only};
 use crate::scenario::Scenario;
 use crate::scenario::known::KnownReds;
 use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
-use crate::target::profile::lane::Lane;
-use crate::target::{self, Kind, TargetFacts};
+use crate::targets::profile::lane::Lane;
+use crate::targets::{self, Kind, TargetFacts};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -115,7 +115,7 @@ pub(super) fn execute(args: &RunArgs, recorded: Option<&Recorded>, shell: &Shell
 fn refuse_contradictions(
     instances: &[Instance],
     library: &Library,
-    settings: &target::Settings,
+    settings: &targets::Settings,
     args: &RunArgs,
     shell: &Shell,
 ) -> Result<(), CliError> {
@@ -157,7 +157,7 @@ pub(super) struct Work<'a> {
     pub args: &'a RunArgs,
     pub shell: &'a Shell,
     pub library: &'a Library,
-    pub settings: target::Settings,
+    pub settings: targets::Settings,
     pub only: Only,
     pub sources: InputSources,
     pub require_live: bool,

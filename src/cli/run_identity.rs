@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::failure::CliError;
 use super::library;
 use super::run::Work;
-use crate::engine::context::Destroy;
-use crate::engine::plan::Instance;
 use crate::event::{ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
+use crate::runner::context::Destroy;
+use crate::runner::plan::Instance;
 use crate::scenario::Scenario;
 use crate::source::SourceFile;
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -11,22 +10,23 @@ use super::Shell;
 use super::args::TargetArgs;
 use super::failure::CliError;
 use super::profile::Chosen;
+use crate::clock::Instant;
 use crate::docker::Engine;
 use crate::domain::{ExitCode, time};
-use crate::engine::context::RunContext;
-use crate::engine::dispatcher::Signals;
-use crate::engine::plan::{self, InputSources, Instance};
 use crate::event::{
     Class, EventKind, Log, Planned, Released, RunFinished, ScenarioFinished, TargetIdentity, Verdict,
 };
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
+use crate::runner::context::RunContext;
+use crate::runner::dispatcher::Signals;
+use crate::runner::plan::{self, InputSources, Instance};
 use crate::scenario::model::Gate;
 use crate::scenario::remembered::Sighting;
-use crate::target::profile::lane::down::Haste;
-use crate::target::profile::lane::told::Told;
-use crate::target::profile::lane::{Died, Lane, Setup};
-use crate::target::{self, Kind, OpenError};
+use crate::targets::profile::lane::down::Haste;
+use crate::targets::profile::lane::told::Told;
+use crate::targets::profile::lane::{Died, Lane, Setup};
+use crate::targets::{self, Kind, OpenError};
 
 impl Chosen {
     /// The target's flags, as the profile decides them.
@@ -58,7 +58,7 @@ impl Chosen {
         &self,
         shell: &Shell,
         typed: &TargetArgs,
-        settings: &mut target::Settings,
+        settings: &mut targets::Settings,
         sources: &mut InputSources,
         folder: &RunFolder,
         log: &Log,
@@ -97,7 +97,7 @@ impl Chosen {
 /// Brings a profile up, and tells what is known only then.
 pub(crate) async fn up(
     lane: &mut Lane,
-    settings: &mut target::Settings,
+    settings: &mut targets::Settings,
     sources: &mut InputSources,
 ) -> Result<(), OpenError> {
     lane.up().await?;
@@ -110,7 +110,7 @@ pub(crate) async fn up(
 }
 
 /// What a profile says of its target is told to the target's settings; flags that it may not contradict stay.
-fn tell(settings: &mut target::Settings, told: Told) {
+fn tell(settings: &mut targets::Settings, told: Told) {
     settings.base_url = told.base_url.or(settings.base_url.take());
     settings.admin_token = told.admin_token.or(settings.admin_token.take());
     settings.org = settings.org.take().or(told.org);
@@ -118,7 +118,7 @@ fn tell(settings: &mut target::Settings, told: Told) {
 }
 
 /// The target as it is known before it is there.
-pub(crate) fn planned_target(settings: &target::Settings) -> TargetIdentity {
+pub(crate) fn planned_target(settings: &targets::Settings) -> TargetIdentity {
     TargetIdentity {
         kind: Kind::Live.as_str().to_owned(),
         base_url: settings.base_url.clone().unwrap_or_default(),

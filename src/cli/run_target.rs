@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::RngExt as _;
 use tokio::sync::watch;
@@ -11,23 +11,23 @@ use tokio_util::sync::CancellationToken;
 use super::failure::CliError;
 use super::run::Work;
 use super::run_profile::{self, Had};
+use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::domain::ExitCode;
-use crate::engine::context::RunContext;
-use crate::engine::dispatcher::{self, Signals};
-use crate::engine::plan::{self, InputSources};
-use crate::engine::tenant::Tenant;
 use crate::event::{EventKind, Log, RunFinished};
 use crate::platform::stream;
 use crate::run::cancel::Cancel;
-use crate::run::clock;
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
+use crate::runner::context::RunContext;
+use crate::runner::dispatcher::{self, Signals};
+use crate::runner::plan::{self, InputSources};
+use crate::runner::tenant::Tenant;
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
-use crate::target::profile::lane::{Died, Lane};
-use crate::target::{self, Kind, TargetFacts};
+use crate::targets::profile::lane::{Died, Lane};
+use crate::targets::{self, Kind, TargetFacts};
 
 /// The pieces of one run, each made once.
 pub(super) struct Pieces<'a> {
@@ -40,14 +40,14 @@ pub(super) struct Pieces<'a> {
 
 /// Opens the target, which a profile may have to bring up first.
 async fn open(
-    settings: &mut target::Settings,
+    settings: &mut targets::Settings,
     sources: &mut InputSources,
     lane: Option<&mut Lane>,
-) -> Result<target::Target, target::OpenError> {
+) -> Result<targets::Target, targets::OpenError> {
     if let Some(lane) = lane {
         run_profile::up(lane, settings, sources).await?;
     }
-    target::open(settings).await
+    targets::open(settings).await
 }
 
 impl Work<'_> {
@@ -105,7 +105,7 @@ impl Work<'_> {
             return Vec::new();
         }
         let why = tokio::select! {
-            left = target::docker::abandon(&self.settings.docker) => return left,
+            left = targets::docker::abandon(&self.settings.docker) => return left,
             () = clock::sleep(TWICE) => "the engine did not answer in time",
             _ = signals.interrupted() => "interrupted before it was removed",
         };
@@ -115,7 +115,7 @@ impl Work<'_> {
     async fn with_target(
         &self,
         scenarios: &[Arc<Scenario>],
-        target: &target::Target,
+        target: &targets::Target,
         pieces: &Pieces<'_>,
         died: Option<watch::Receiver<Died>>,
         signals: &mut Signals,
@@ -167,7 +167,7 @@ impl Work<'_> {
             exclusive: self.args.exclusive,
             tenant: Tenant::default(),
             unreachable: Mutex::new(None),
-            engine_proven: AtomicBool::new(target.identity.kind != crate::target::Kind::Live.as_str()),
+            engine_proven: AtomicBool::new(target.identity.kind != crate::targets::Kind::Live.as_str()),
             destroy: self.args.destroy,
         });
         let jobs = self.jobs(&target.facts, log);
@@ -216,7 +216,7 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// Stops the target and removes what it made, interrupted or not; gives what is left.
 async fn close(
-    target: target::Target,
+    target: targets::Target,
     signals: &mut Signals,
     ended: &mut Result<RunFinished, CliError>,
 ) -> Vec<String> {

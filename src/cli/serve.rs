@@ -10,10 +10,10 @@ use super::run_target::left_on_engine;
 use super::target_flags::{faults, quirks};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
-use crate::engine::dispatcher::Signals;
 use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
 use crate::reference::{agent, provider, server};
-use crate::target;
+use crate::runner::dispatcher::Signals;
+use crate::targets;
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: ServeArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -40,7 +40,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let run = format!("{stamp}-serve-{:08x}", rand::rng().random::<u32>());
-    let settings = target::docker::Settings {
+    let settings = targets::docker::Settings {
         engine: shell.env.docker(),
         run,
         agent_image: args.agent_image,
@@ -53,9 +53,9 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
         port: args.listen.first().map_or(0, std::net::SocketAddr::port),
     };
     let started = tokio::select! {
-        started = target::docker::start(&settings) => started?,
+        started = targets::docker::start(&settings) => started?,
         code = signals.ended() => {
-            let left = tokio::time::timeout(ABANDON, target::docker::abandon(&settings)).await;
+            let left = crate::clock::timeout(ABANDON, targets::docker::abandon(&settings)).await;
             let left = left.unwrap_or_else(|_| vec!["what it may have made: the engine did not answer in time".to_owned()]);
             return told(&left, code, shell);
         }
@@ -115,7 +115,7 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
         server_env: if args.no_proxy {
             Default::default()
         } else {
-            crate::target::embedded::proxy_env(&stands_in.base_url())
+            crate::targets::embedded::proxy_env(&stands_in.base_url())
         },
         provider: Some(stands_in.base_url()),
         ..Options::default()

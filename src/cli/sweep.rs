@@ -1,21 +1,22 @@
 //! `lifecycle sweep`: removes what earlier runs left, by their ledgers and nothing else.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::args::SweepArgs;
 use super::failure::CliError;
 use super::{Shell, runtime, sweep_docker, sweep_profile};
+use crate::clock::Instant;
 use crate::domain::{ExitCode, Secret, Status};
-use crate::engine::{bundle, cleanup};
 use crate::event::{EventKind, Intent, Log, TargetIdentity, read_events};
 use crate::http;
 use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Entry, Home, Ledger};
+use crate::runner::{bundle, cleanup};
 use crate::scenario::model::Capability;
-use crate::target::profile::books;
-use crate::target::{self, Kind};
+use crate::targets::profile::books;
+use crate::targets::{self, Kind};
 
 /// One sweep of one run may not take longer.
 const BUDGET: Duration = Duration::from_secs(300);
@@ -156,16 +157,16 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         Some(path) => Some(super::files::bytes(path)?),
         None => None,
     };
-    let target = target::open(&target::Settings {
+    let target = targets::open(&targets::Settings {
         kind: Kind::Live,
         base_url: Some(owing.home.base_url.clone()),
         admin_token: token,
         org: owing.home.org.clone(),
         http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
-        embedded: target::embedded::Settings::default(),
-        docker: target::docker::Settings {
+        embedded: targets::embedded::Settings::default(),
+        docker: targets::docker::Settings {
             engine: shell.env.docker(),
-            ..target::docker::Settings::default()
+            ..targets::docker::Settings::default()
         },
         with_engine: args.docker || owing.containers,
         provider: None,

@@ -13,7 +13,7 @@ use crate::docker::owned::{Ending, Owned};
 use crate::docker::{Engine, names};
 use crate::domain::ExitCode;
 use crate::run::folder;
-use crate::target::{self, OpenError};
+use crate::targets::{self, OpenError};
 
 /// A kill is so long ago at most while its consequences may still show.
 const JUST_NOW: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ pub(super) struct Swept {
 
 /// The engine that a sweep looks at.
 pub(super) async fn engine(shell: &Shell) -> Result<Engine, CliError> {
-    target::docker::engine(&shell.env.docker()).await.map_err(|e: OpenError| CliError::from(e))
+    targets::docker::engine(&shell.env.docker()).await.map_err(|e: OpenError| CliError::from(e))
 }
 
 /// Removes what one run made.

@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::Shell;
 use super::run_profile::off_the_engine;
 use super::sweep::Outcome;
+use crate::clock;
 use crate::docker::Engine;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
 use crate::docker::tags::Untagged;
 use crate::event::{EventKind, Left, Log, Released};
-use crate::run::clock;
 use crate::run::ledger::{Entry, Ledger};
-use crate::target::profile::books;
-use crate::target::profile::lane::down::remove_folder;
-use crate::target::profile::lane::folder_name;
-use crate::target::profile::process::{end_left, end_marked};
+use crate::targets::profile::books;
+use crate::targets::profile::lane::down::remove_folder;
+use crate::targets::profile::lane::folder_name;
+use crate::targets::profile::process::{end_left, end_marked};
 
 /// A process has so long between being asked and being killed.
 const GRACE: Duration = Duration::from_secs(10);

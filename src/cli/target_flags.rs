@@ -12,7 +12,7 @@ use crate::models::catalogue::Catalogue;
 use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::reference::options::Quirks;
 use crate::source::did_you_mean;
-use crate::target::{self, Kind};
+use crate::targets::{self, Kind};
 
 /// Flags and environment, as a target's settings.
 pub(crate) fn target_settings(
@@ -20,7 +20,7 @@ pub(crate) fn target_settings(
     shell: &Shell,
     seed: Option<u64>,
     catalogue: Arc<Catalogue>,
-) -> Result<target::Settings, CliError> {
+) -> Result<targets::Settings, CliError> {
     let named = shell.env.get("LIFECYCLE_TARGET").map(|text| {
         <Kind as clap::ValueEnum>::from_str(text, true).map_err(|_| {
             let names = [Kind::Embedded.as_str(), Kind::Docker.as_str(), Kind::Live.as_str()];
@@ -55,25 +55,25 @@ pub(crate) fn target_settings(
         None => None,
     };
     let faults = faults(&args.faults)?;
-    Ok(target::Settings {
+    Ok(targets::Settings {
         kind,
         base_url,
         admin_token: args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token()),
         org: args.org_id.clone().or_else(|| shell.env.org().map(str::to_owned)),
         http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
-        embedded: target::embedded::Settings {
-            time_scale: args.time_scale.unwrap_or(target::embedded::TIME_SCALE),
+        embedded: targets::embedded::Settings {
+            time_scale: args.time_scale.unwrap_or(targets::embedded::TIME_SCALE),
             quirks: quirks(args.quirks.unwrap_or_default()),
             faults: faults.clone(),
             seed: seed.unwrap_or_default(),
-            ..target::embedded::Settings::default()
+            ..targets::embedded::Settings::default()
         },
-        docker: target::docker::Settings {
+        docker: targets::docker::Settings {
             engine: shell.env.docker(),
             run: String::new(),
             agent_image: args.agent_image.clone(),
             allow_privileged: args.allow_privileged,
-            time_scale: args.time_scale.unwrap_or(target::docker::TIME_SCALE),
+            time_scale: args.time_scale.unwrap_or(targets::docker::TIME_SCALE),
             quirks: quirks(args.quirks.unwrap_or_default()),
             faults,
             seed: seed.unwrap_or_default(),

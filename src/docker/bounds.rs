@@ -34,7 +34,7 @@ impl Engine {
         tokio::select! {
             biased;
             () = self.gone.cancelled() => Err(silent("the container engine does not answer any more")),
-            done = tokio::time::timeout(bound, call) => match done {
+            done = crate::clock::timeout(bound, call) => match done {
                 Ok(done) => done.map_err(|e| self.error(doing, &e)),
                 Err(_) => Err(silent(&format!("no answer of the engine within {}", time::show(bound)))),
             },

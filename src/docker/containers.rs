@@ -1,7 +1,7 @@
 //! Containers: made, started, looked at, acted on, removed. Always by exact name or by label.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::body_full;
 use bollard::models::{
@@ -19,6 +19,7 @@ use super::bounds::LOOK;
 use super::lines::Lines;
 use super::shown::{Container, name_of, shown};
 use super::{Engine, EngineError, ErrorKind, filters, names, tar};
+use crate::clock::Instant;
 use crate::redact::Redactor;
 
 /// What a container is made from.
@@ -332,7 +333,7 @@ impl Engine {
         let (until, doing) = (Instant::now() + LOOK, "read the engine's events");
         loop {
             let next = self.within(left(until), doing, stream.next().map(Option::transpose));
-            let Ok(next) = tokio::time::timeout(QUIET, next).await else { break };
+            let Ok(next) = crate::clock::timeout(QUIET, next).await else { break };
             let Some(event) = next? else { break };
             // Health checks would push out the end, which is what matters.
             if event.action.as_deref().is_some_and(|action| action.starts_with("exec_")) {

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use crate::run::clock;
+use crate::clock;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -1,14 +1,14 @@
 //! What runs of this harness made through an engine, found by our label, and containers by a name of ours besides.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
 use super::names::lease;
 use super::owner::Owner;
 use super::{Engine, EngineError, ErrorKind, lock, names};
-use crate::run::clock;
+use crate::clock::{self, Instant};
 
 /// How many things are removed at once.
 const AT_ONCE: usize = 16;

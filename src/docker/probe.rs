@@ -111,7 +111,7 @@ impl Engine {
         let (tell, told) = oneshot::channel();
         let engine = self.clone();
         self.errands.tasks.spawn(async move {
-            let said = tokio::time::timeout(NEIGHBOUR, async {
+            let said = crate::clock::timeout(NEIGHBOUR, async {
                 let id = engine.create(&spec).await?;
                 engine.run_to_end(&id).await
             });
@@ -129,7 +129,7 @@ impl Engine {
     /// Waits until what was made for a moment is removed again, but not longer than this; gives what is left.
     pub async fn settled(&self, within: Duration) -> Vec<String> {
         self.errands.tasks.close();
-        let all = tokio::time::timeout(within, self.errands.tasks.wait()).await;
+        let all = crate::clock::timeout(within, self.errands.tasks.wait()).await;
         self.errands.tasks.reopen();
         let mut left = std::mem::take(&mut *self.errands.left());
         if all.is_err() {

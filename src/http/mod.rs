@@ -6,12 +6,13 @@ mod websocket;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use crate::clock::Instant;
 use crate::domain::Secret;
 
 pub use body::{keep_json, keep_text};
@@ -193,7 +194,7 @@ impl Client {
     pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Response, TransportError> {
         let began = Instant::now();
         let sent = self.exchange(request);
-        match tokio::time::timeout_at(deadline.into(), sent).await {
+        match crate::clock::timeout_at(deadline, sent).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::new(
                 Transport::TimedOut,
@@ -267,7 +268,7 @@ impl Client {
         if let Some(bearer) = bearer {
             builder = builder.bearer_auth(bearer.expose());
         }
-        let answer = tokio::time::timeout_at(deadline.into(), builder.send())
+        let answer = crate::clock::timeout_at(deadline, builder.send())
             .await
             .map_err(|_| {
                 TransportError::new(Transport::TimedOut, "the stream did not open in time".to_owned())

@@ -1,13 +1,12 @@
 //! WebSockets over the same client: its TLS, its proxies.
 
-use std::time::Instant;
-
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::{Client, Transport, TransportError};
+use crate::clock::Instant;
 
 /// Frames and messages may not be larger.
 const MAX_FRAME: usize = 4 << 20;
@@ -47,7 +46,7 @@ impl Client {
             }
             answer.upgrade().await.map_err(|e| TransportError::from_reqwest(&e))
         };
-        let upgraded = tokio::time::timeout_at(deadline.into(), opening).await.map_err(|_| {
+        let upgraded = crate::clock::timeout_at(deadline, opening).await.map_err(|_| {
             TransportError::new(Transport::TimedOut, "the WebSocket did not open in time".to_owned())
         })??;
         let config =

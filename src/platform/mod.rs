@@ -9,9 +9,9 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use crate::clock::TimeScale;
 use crate::domain::Secret;
 use crate::http::{Client, Payload, Request, Response};
-use crate::run::clock::TimeScale;
 use crate::run::look::Pace;
 
 /// A workspace-server and the credentials for it.

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{Api, record};
+use crate::clock::Instant;
 use crate::http::{Response, TransportError, excerpt};
 use crate::run::look::{ListLook, Look, Pace, Seen, Source};
 

@@ -1,14 +1,14 @@
 //! One event stream a target: `GET /ws`, all events (contract §12). It only ever wakes waits early.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Api, record};
+use crate::clock::{self, Instant};
 use crate::http::WebSocket;
-use crate::run::clock;
 use crate::run::poller::Poller;
 
 /// A stream that takes longer to open is none.

@@ -100,7 +100,7 @@ async fn resolve(target: &Target<'_>) -> Result<Vec<IpAddr>, String> {
         return Ok(vec![ip]);
     }
     let lookup = tokio::net::lookup_host((target.host, target.port));
-    match tokio::time::timeout(RESOLVE, lookup).await {
+    match crate::clock::timeout(RESOLVE, lookup).await {
         Ok(Ok(found)) => Ok(found.map(|a| a.ip()).collect()),
         _ => Err(format!("hostname {} cannot be resolved", target.host)),
     }

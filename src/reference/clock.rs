@@ -1,11 +1,11 @@
 //! The platform's clock: contract time runs `scale` times as fast as real time.
 
+use crate::clock::Instant;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 /// How often a fast clock looks whether this process is run at all.
 const LOOK: Duration = Duration::from_millis(10);
@@ -113,7 +113,7 @@ impl Clock {
         let began = Instant::now();
         let mut left = contract;
         loop {
-            nap(self.real(left)).await;
+            crate::clock::sleep(self.real(left)).await;
             left = contract.saturating_sub(self.since(began));
             // Less than the timer can tell apart is over.
             if self.real(left) < Duration::from_millis(1) {
@@ -143,7 +143,7 @@ impl Clock {
         loop {
             let before = Instant::now();
             self.stalls().looking = Some(before);
-            nap(LOOK).await;
+            crate::clock::sleep(LOOK).await;
             let now = Instant::now();
             let late = now.duration_since(before).saturating_sub(LOOK);
             let mut stalls = self.stalls();
@@ -166,14 +166,6 @@ impl Drop for Watching<'_> {
     fn drop(&mut self) {
         self.0.stalls().looking = None;
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the reference platform's own clock; it never waits for the harness"
-)]
-async fn nap(duration: Duration) {
-    tokio::time::sleep(duration).await;
 }
 
 /// Wall time as the platform writes it: RFC 3339 with microseconds, UTC.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::clock::wall;
@@ -16,6 +15,7 @@ use super::platform::Platform;
 use super::provision::InstanceSpec;
 use super::state::tokens::{Kind, random_token};
 use super::{proxy, rules};
+use crate::clock::Instant;
 use crate::domain::Status;
 
 /// A provision is given up after this (contract §4.2).

@@ -184,7 +184,7 @@ impl Outbound {
     /// When there is no whole answer.
     pub async fn send(&self, call: Call) -> Result<Answer, CallError> {
         let limit = call.within;
-        match tokio::time::timeout(limit, self.send_unbounded(call)).await {
+        match crate::clock::timeout(limit, self.send_unbounded(call)).await {
             Ok(result) => result,
             Err(_) => Err(CallError::Timeout),
         }
@@ -195,7 +195,7 @@ impl Outbound {
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
-        let sent = tokio::time::timeout(call.headers_within, request.send()).await;
+        let sent = crate::clock::timeout(call.headers_within, request.send()).await;
         let mut response = sent.map_err(|_| CallError::Timeout)?.map_err(|e| classify(&e))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use tokio::time::Instant;
 
 use super::clock::Clock;
+use crate::clock::Instant;
 
 /// One window.
 const WINDOW: Duration = Duration::from_secs(60);

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::platform::Platform;
 use super::state::queue::{Item, Standing};
 use super::state::workspace::{StallWatch, Workspace};
 use super::sweeps::{number, up, which};
+use crate::clock::Instant;
 
 /// Probes overtake tasks (contract §7.5).
 const PRIORITY: u32 = 100;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::clock::wall;
@@ -13,6 +12,7 @@ use super::faults::Fault;
 use super::platform::Platform;
 use super::stall;
 use super::state::workspace::Workspace;
+use crate::clock::Instant;
 use crate::domain::Status;
 
 const HEALTH: Duration = Duration::from_secs(15);

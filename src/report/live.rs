@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::console::Console;
 use super::files::{OpenFiles, ReportError};
 use super::forge::CiLog;
 use super::state::RunState;
+use crate::clock::MissedTickBehavior;
 use crate::event::Log;
 use crate::output::Printer;
 
@@ -83,7 +83,7 @@ async fn report(
         }
     };
     let draws = console.draws();
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = crate::clock::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {

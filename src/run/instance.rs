@@ -1,10 +1,9 @@
 //! Whether what answers now is a new instance: evidence, best first (DESIGN §3).
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::poller::StreamEvent;
+use crate::clock::Instant;
 use crate::domain::instance::same;
 
 /// What is known of the instance before an edge.

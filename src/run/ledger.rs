@@ -1,10 +1,11 @@
 //! What a run owns: written before it is asked for, kept until it is verified to be gone.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::clock::Instant;
 use crate::event::{EventKind, Intent, Left, Log, Owned, Released};
 
 /// Where a ledger's resources live, and with what they can be removed.

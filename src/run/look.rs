@@ -1,8 +1,9 @@
 //! How a target is read, and what was seen.
 
+use crate::clock::Instant;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;

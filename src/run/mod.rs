@@ -1,7 +1,6 @@
 //! Waiting, owning and cancelling: what every step stands on.
 
 pub mod cancel;
-pub mod clock;
 pub mod folder;
 pub mod instance;
 pub mod ledger;

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
 use super::look::{Pace, Seen, Source, View};
+use crate::clock::{self, Instant};
 
 /// Above this many waits at once one list serves them all.
 const FEW: usize = 4;

@@ -1,13 +1,13 @@
 //! The judge of `await`: status, grace of terminal states, and the new instance after an edge.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::clock::TimeScale;
 use super::look::{Seen, View};
 use super::wait::Verdict;
+use crate::clock::{Instant, TimeScale};
 use crate::domain::{Status, time};
 
 /// What an `await` wants.

@@ -1,13 +1,13 @@
 //! Waits: three-valued, bounded by an instant, and they remember the last thing they saw.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
 use super::look::View;
 use super::poller::Watch;
+use crate::clock::{self, Instant};
 use crate::event::WaitStats;
 
 /// What a look at the platform means.

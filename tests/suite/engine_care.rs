@@ -10,7 +10,7 @@ use lifecycle_harness::docker::{ErrorKind, names};
 use lifecycle_harness::event::Log;
 use lifecycle_harness::redact::Redactor;
 use lifecycle_harness::run::folder::RunFolder;
-use lifecycle_harness::target::profile::books::{Books, PROCESS};
+use lifecycle_harness::targets::profile::books::{Books, PROCESS};
 
 use super::fake_engine::{FakeEngine, Labels, Thing, Things};
 use super::harness::{BIN, Harness, Process, is_root, of_kind, wait_for, word};

@@ -1,4 +1,5 @@
 //! Tests of parts that meet only over HTTP, and of the real binary. One binary, one module a concern.
+#![expect(clippy::disallowed_types, reason = "a process takes real time")]
 
 #[cfg(test)]
 mod again;

@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +25,7 @@ use super::clock::{Clock, wall};
 use super::options::AgentKind;
 use super::outbound::Outbound;
 use super::wire;
+use crate::clock::Instant;
 
 /// Names of faults that an agent shows, in its environment: comma-separated.
 pub const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";

@@ -9,7 +9,6 @@ use std::time::Duration;
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::clock::wall;
@@ -20,6 +19,7 @@ use super::state::activity::{Body, Row};
 use super::state::events::Keep;
 use super::state::workspace::Delivery;
 use super::{addresses, reply};
+use crate::clock::Instant;
 use crate::domain::{Status, time};
 pub use envelope::{Envelope, normalise};
 pub use waiting::drain_one;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clock::Instant;
 use crate::reference::clock::wall;
 
 /// How many rows one workspace keeps.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::State;
 use super::activity::{Body, Row};
 use super::events::Keep;
 use super::workspace::{Delivery, Workspace};
+use crate::clock::Instant;
 use crate::domain::Status;
 use crate::reference::clock::{Clock, wall};
 use crate::reference::options::Quirks;

@@ -10,9 +10,9 @@ pub mod workspace;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clock::Instant;
 use crate::domain::Status;
 use activity::Activities;
 use events::Events;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clock::Instant;
 use crate::reference::clock::wall;
 
 /// Finished items that one workspace keeps for questions about them.

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clock::Instant;
 use crate::reference::clock::wall;
 
 /// The two kinds of workspace token.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clock::Instant;
 use crate::domain::Status;
 use crate::reference::clock::wall;
 

@@ -204,7 +204,7 @@ async fn full() -> (String, tokio::net::TcpListener, Vec<tokio::net::TcpStream>)
     let mut held = Vec::new();
     // Where there is no room the kernel says nothing, for a second at least.
     while let Ok(Ok(stream)) =
-        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(at)).await
+        crate::clock::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(at)).await
     {
         held.push(stream);
     }

@@ -228,7 +228,7 @@ async fn a_real_servers_conversation_is_the_same_here() {
     assert!(differences.is_empty(), "{} of 167 differ:\n{}", differences.len(), differences.join("\n"));
     let mut seen = Vec::new();
     let mut stream = stream.unwrap();
-    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(2), stream.recv()).await {
+    while let Ok(Some(event)) = crate::clock::timeout(Duration::from_secs(2), stream.recv()).await {
         let last = event["type"] == "WORKSPACE_OFFLINE";
         seen.push(event);
         if last {

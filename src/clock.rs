@@ -1,0 +1,59 @@
+//! The one clock: every wait, deadline and measured duration takes its time from here, so that a paused runtime can
+//! run them all in simulated time. The only place that sleeps.
+
+use std::time::Duration;
+
+pub use tokio::time::error::Elapsed;
+pub use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+
+/// Sleeps for a duration.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Sleeps until an instant that may have passed.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub async fn sleep_until(instant: Instant) {
+    tokio::time::sleep_until(instant).await;
+}
+
+/// How much faster than ours a target's clock runs; 1 when it does not say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimeScale(f64);
+
+impl TimeScale {
+    /// A factor; nonsense becomes 1.
+    pub fn new(factor: f64) -> Self {
+        TimeScale(if factor.is_finite() && factor > 0.0 { factor.clamp(0.001, 1e6) } else { 1.0 })
+    }
+
+    /// The factor.
+    pub fn factor(self) -> f64 {
+        self.0
+    }
+
+    /// Platform time in ours: for `hold`, `tolerate` and an obeyed Retry-After, never for `within`.
+    pub fn shorten(self, platform: Duration) -> Duration {
+        Duration::from_secs_f64((platform.as_secs_f64() / self.0).min(1e9))
+    }
+}
+
+impl Default for TimeScale {
+    fn default() -> Self {
+        TimeScale(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_one() {
+        for factor in [0.0, -3.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(TimeScale::new(factor).factor(), 1.0, "{factor}");
+        }
+        assert_eq!(TimeScale::new(20.0).shorten(Duration::from_secs(20)), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,72 @@
+//! Contexts for tools that run no scenario: `diagnose` and `sweep`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Destroy, RunContext, ScenarioContext};
+use super::evidence;
+use super::outcome::Failure;
+use super::tenant::Tenant;
+use super::workspace::Workspace;
+use crate::event::{Evidence, Log};
+use crate::models::allowlist::Allowlist;
+use crate::models::catalogue::Catalogue;
+use crate::run::cancel::Cancel;
+use crate::run::ledger::Ledger;
+use crate::run::poller::Poller;
+use crate::scenario::{self, Fragments};
+use crate::source::SourceFile;
+use crate::targets::Target;
+
+/// A run without scenarios.
+pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext {
+    RunContext {
+        run: run.to_owned(),
+        tail: String::new(),
+        log,
+        api: target.api.clone(),
+        poller: Poller::start(Box::new(target.api.clone())),
+        ledger,
+        cancel: Cancel::new(),
+        target: target.facts.clone(),
+        catalogue: Arc::new(Catalogue::built_in().clone()),
+        allowlist: Allowlist::shipped(),
+        env: BTreeMap::new(),
+        root: Mutex::new(None),
+        hmac_key: rand::rng().random(),
+        seed: 0,
+        known: crate::scenario::known::KnownReds::default(),
+        exclusive: false,
+        tenant: Tenant::default(),
+        unreachable: Mutex::new(None),
+        engine_proven: AtomicBool::new(false),
+        destroy: Destroy::Always,
+    }
+}
+
+/// The diagnostic bundle of a workspace: the same gatherers as at a failure.
+///
+/// # Errors
+/// The harness's own placeholder scenario does not load.
+pub async fn of(run: RunContext, workspace: &str) -> Result<Evidence, String> {
+    let text = "scenario: diagnose\nsummary: Gathers evidence\nsteps:\n  - note: gather\n";
+    let loaded = scenario::load(&SourceFile::new("<diagnose>", text), &Fragments::default());
+    let scenario = loaded
+        .scenario
+        .ok_or_else(|| loaded.problems.iter().map(|p| p.line()).collect::<Vec<_>>().join("; "))?;
+    let context =
+        ScenarioContext::new(Arc::new(run), "diagnose", Arc::new(scenario), CancellationToken::new());
+    let target = Workspace {
+        alias: "workspace".into(),
+        id: workspace.to_owned(),
+        managed: true,
+        edge_name: "last edge".into(),
+        ..Workspace::default()
+    };
+    context.state().workspaces.insert("workspace".into(), target);
+    Ok(evidence::gather(&context, "diagnose", &Failure::product("diagnose").about("workspace")).await)
+}

@@ -1,0 +1,320 @@
+//! Runs a plan: one task owns the truth of the run, everything else reports to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::context::{RunContext, ScenarioContext};
+use super::ending::Ending;
+use super::plan::{self, Instance};
+use super::{cleanup, root, scenario_run};
+use crate::clock::{self, Instant};
+use crate::domain::{ExitCode, time};
+use crate::event::{CancelReason, Class, Diagnosis, EventKind, Planned, ScenarioFinished, Verdict};
+use crate::scenario::model::Gate;
+
+/// After a TERM that follows an INT, clean-up has so much more.
+const LAST: Duration = Duration::from_secs(2);
+/// The last look at what is gone takes no longer.
+const LATE_LOOK: Duration = Duration::from_secs(10);
+/// The run's own root is removed within this.
+const ROOT: Duration = Duration::from_secs(60);
+
+/// How a run is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Scenarios at once; waiting is not work.
+    pub jobs: usize,
+    /// Skips and missing milestones are red.
+    pub require_live: bool,
+}
+
+/// Signals of the process, listened to from the very beginning of a run.
+pub struct Signals {
+    interrupt: UnixSignal,
+    terminate: UnixSignal,
+    hangup: UnixSignal,
+    user1: UnixSignal,
+    interrupts: u32,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            interrupts: 0,
+        })
+    }
+
+    /// Waits for an INT or TERM while nothing has been made yet.
+    pub async fn interrupted(&mut self) -> ExitCode {
+        loop {
+            match self.next().await {
+                Input::Interrupt => return ExitCode::Interrupted,
+                Input::Terminate => return ExitCode::Terminated,
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for the end of a server: INT and TERM are its ordinary ends.
+    pub async fn ended(&mut self) -> ExitCode {
+        loop {
+            match self.next().await {
+                Input::Interrupt | Input::Terminate => return ExitCode::Passed,
+                _ => {}
+            }
+        }
+    }
+
+    /// How often an end was asked for so far.
+    pub fn interrupts(&self) -> u32 {
+        self.interrupts
+    }
+
+    async fn next(&mut self) -> Input {
+        let input = tokio::select! {
+            _ = self.interrupt.recv() => Input::Interrupt,
+            _ = self.terminate.recv() => Input::Terminate,
+            _ = self.hangup.recv() => Input::Terminate,
+            _ = self.user1.recv() => return Input::Dump,
+        };
+        self.interrupts += 1;
+        input
+    }
+}
+
+/// Everything that can happen to a run, in one type.
+enum Input {
+    Interrupt,
+    Terminate,
+    Dump,
+    TargetDead,
+    CannotWrite,
+    LastSecondsOver,
+    /// A task ended: a scenario, or the root's making or removal.
+    Task(Result<Done, String>),
+}
+
+/// What a task of the run comes to.
+enum Done {
+    Rooted(Result<(), String>),
+    Scenario(Box<ScenarioFinished>, Option<Box<Diagnosis>>),
+    Unrooted,
+}
+
+/// Runs all instances; the log's last event is written by the caller, after the target is down.
+pub async fn run(
+    context: Arc<RunContext>,
+    instances: Vec<Instance>,
+    options: &Options,
+    signals: &mut Signals,
+) -> Ending {
+    context
+        .log
+        .emit(EventKind::Planned(Planned { scenarios: instances.iter().map(plan::planned).collect() }));
+    let (skipped, ready): (Vec<_>, Vec<_>) = instances.into_iter().partition(|i| i.skip.is_some());
+    let mut dispatcher = Dispatcher {
+        context: Arc::clone(&context),
+        slots: Arc::new(Semaphore::new(options.jobs.max(1))),
+        tasks: JoinSet::new(),
+        ready,
+        finished: Vec::new(),
+        diagnoses: BTreeMap::new(),
+        set_up: None,
+        last_seconds: None,
+        phase: Phase::Root,
+    };
+    for instance in &skipped {
+        dispatcher.finish(unrun(instance, Verdict::Skipped, instance.skip.clone().unwrap_or_default()));
+    }
+    dispatcher.begin();
+    let (broken, dead) = (context.log.broken(), context.poller.dead());
+    let (mut said_broken, mut said_dead) = (false, false);
+    while dispatcher.phase != Phase::Over {
+        let last = dispatcher.last_seconds;
+        let input = tokio::select! {
+            input = signals.next() => input,
+            () = dead.cancelled(), if !said_dead => { said_dead = true; Input::TargetDead }
+            () = broken.cancelled(), if !said_broken => { said_broken = true; Input::CannotWrite }
+            () = async { match last { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } } => Input::LastSecondsOver,
+            Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(|e| match e.try_into_panic() {
+                Ok(panic) => crate::run::mutation::panic_text(&*panic),
+                Err(e) => e.to_string(),
+            })),
+        };
+        dispatcher.handle(input);
+    }
+    let Dispatcher { finished, diagnoses, set_up, .. } = dispatcher;
+    Ending { finished, diagnoses, set_up }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Root,
+    Scenarios,
+    CleanUp,
+    Over,
+}
+
+struct Dispatcher {
+    context: Arc<RunContext>,
+    slots: Arc<Semaphore>,
+    tasks: JoinSet<Done>,
+    ready: Vec<Instance>,
+    finished: Vec<ScenarioFinished>,
+    diagnoses: BTreeMap<String, Diagnosis>,
+    set_up: Option<String>,
+    last_seconds: Option<Instant>,
+    phase: Phase,
+}
+
+impl Dispatcher {
+    fn begin(&mut self) {
+        if self.ready.is_empty() {
+            self.phase = Phase::Over;
+            return;
+        }
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move { Done::Rooted(root::make(&context).await) });
+    }
+
+    /// Synchronous: one input, one change of the run's state.
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Interrupt if self.context.cancel.reason() >= Some(CancelReason::Terminated) => {
+                self.cancel(CancelReason::SecondInterrupt);
+                self.context.cancel.cleanup().cancel();
+            }
+            Input::Interrupt => self.cancel(CancelReason::Interrupted),
+            Input::Terminate if self.context.cancel.reason() >= Some(CancelReason::Terminated) => {
+                self.last_seconds.get_or_insert(Instant::now() + LAST);
+            }
+            Input::Terminate => self.cancel(CancelReason::Terminated),
+            Input::LastSecondsOver => {
+                self.last_seconds = None;
+                self.context.cancel.cleanup().cancel();
+            }
+            Input::TargetDead => self.cancel(CancelReason::TargetDead),
+            Input::CannotWrite => self.cancel(CancelReason::CannotWrite),
+            Input::Dump => self.context.log.emit(EventKind::DumpRequested),
+            Input::Task(done) => self.task_ended(done),
+        }
+    }
+
+    fn cancel(&mut self, reason: CancelReason) {
+        if self.context.cancel.raise(reason) {
+            self.context.log.emit(EventKind::CancelBegan { reason });
+        }
+    }
+
+    fn task_ended(&mut self, done: Result<Done, String>) {
+        match done {
+            Ok(Done::Rooted(Ok(()))) => {
+                self.phase = Phase::Scenarios;
+                for instance in std::mem::take(&mut self.ready) {
+                    self.start(instance);
+                }
+            }
+            Ok(Done::Rooted(Err(why))) => {
+                self.set_up = Some(format!("the run's own root workspace could not be made: {why}"));
+                for instance in std::mem::take(&mut self.ready) {
+                    self.finish(unrun(&instance, Verdict::Error, self.set_up.clone().unwrap_or_default()));
+                }
+                self.unroot();
+                return;
+            }
+            Ok(Done::Scenario(finished, diagnosis)) => {
+                self.diagnoses.extend(diagnosis.map(|d| (finished.scenario.clone(), *d)));
+                self.finished.push(*finished);
+            }
+            Ok(Done::Unrooted) => self.phase = Phase::Over,
+            Err(panic) => {
+                self.set_up.get_or_insert(panic);
+            }
+        }
+        if self.phase == Phase::Scenarios && self.tasks.is_empty() {
+            self.unroot();
+        }
+    }
+
+    fn start(&mut self, instance: Instance) {
+        let (context, slots) = (Arc::clone(&self.context), Arc::clone(&self.slots));
+        self.tasks.spawn(async move {
+            let stop = context.cancel.steps().child_token();
+            let permit = tokio::select! {
+                permit = slots.acquire_owned() => permit.ok(),
+                () = stop.cancelled() => None,
+            };
+            if permit.is_none() || stop.is_cancelled() {
+                let finished =
+                    unrun(&instance, Verdict::Cancelled, "the run was cancelled before it began".into());
+                context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
+                return Done::Scenario(Box::new(finished), None);
+            }
+            let scenario = ScenarioContext {
+                inputs: Arc::new(instance.inputs.clone()),
+                matrix: Arc::new(instance.matrix.clone()),
+                ..ScenarioContext::new(context, &instance.name, Arc::clone(&instance.scenario), stop)
+            };
+            let (finished, diagnosis) = scenario_run::run(scenario, &instance).await;
+            Done::Scenario(Box::new(finished), diagnosis.map(Box::new))
+        });
+    }
+
+    /// Files the verdict of an instance that never ran.
+    fn finish(&mut self, finished: ScenarioFinished) {
+        self.context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
+        self.finished.push(finished);
+    }
+
+    /// What is left belongs to the run itself: its root, and whatever a scenario could not remove yet.
+    fn unroot(&mut self) {
+        self.phase = Phase::CleanUp;
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move {
+            let began = Instant::now();
+            let late = root::own_late(&context, began + LATE_LOOK);
+            // A second interrupt waits for nothing.
+            let _ = context.cancel.cleanup().run_until_cancelled(late).await;
+            let own = context.ledger.open(None);
+            context.log.emit(EventKind::CleanupStarted { resources: own.len() });
+            let keeps = !context.ledger.all_open().iter().all(|e| e.scenario.is_none());
+            if !keeps {
+                cleanup::clean(&context, own, Instant::now() + ROOT, "clean-up").await;
+            }
+            cleanup::last_look(&context, Instant::now() + LATE_LOOK).await;
+            let tally = context.ledger.tally();
+            context.log.emit(EventKind::CleanupFinished {
+                removed: tally.removed,
+                left_by_platform: tally.left_by_platform,
+                leaks: tally.left,
+                took_ms: time::ms(began.elapsed()),
+            });
+            Done::Unrooted
+        });
+    }
+}
+
+fn unrun(instance: &Instance, verdict: Verdict, reason: String) -> ScenarioFinished {
+    ScenarioFinished {
+        scenario: instance.name.clone(),
+        verdict,
+        advisory: instance.scenario.gate == Gate::Advisory,
+        class: (verdict == Verdict::Error).then_some(Class::Infra),
+        reason,
+        missing_milestones: instance.scenario.milestones.clone(),
+        ..ScenarioFinished::default()
+    }
+}

@@ -1,0 +1,314 @@
+//! The environment of an instance: read, described without values, compared with the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::container;
+use super::context::{ScenarioContext, StepRun, TargetFacts};
+use super::workspace::Workspace;
+use crate::clock::{self, Instant};
+use crate::docker::{Engine, ErrorKind};
+use crate::event::{EnvObservation, EnvVar, EventKind};
+use crate::models::expected::{Expect, Expecting, Projection, expected};
+use crate::models::keys::GUARDED;
+use crate::platform::record;
+use crate::scenario::model::Capability;
+
+/// One look takes no longer: one that hangs is made again.
+const READ: Duration = Duration::from_secs(5);
+/// Between two looks that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Looks that fail are borne for so long.
+const BEAR: Duration = Duration::from_secs(10);
+
+/// The environment of one instance, as it is.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Which instance.
+    pub instance: String,
+    /// Its variables; secrets are in it, so it is never kept in an event.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// Reads the environment of the current instance; `Ok(None)` when there is none.
+///
+/// # Errors
+/// Why it cannot be read.
+pub async fn read(
+    context: &ScenarioContext,
+    id: &str,
+    step: &StepRun,
+) -> Result<Option<Environment>, String> {
+    if let Some(engine) = &context.run.target.engine {
+        return of_container(context, engine, id, step).await;
+    }
+    if !context.run.target.capabilities.contains(&Capability::Inspect) {
+        return Err("this target does not show environments".into());
+    }
+    // Not filed as an exchange: its body is nothing but secrets and addresses.
+    let request = context.run.api.environment(id);
+    let give_up = step.deadline.min(Instant::now() + BEAR);
+    let answer = loop {
+        let bound = step.deadline.min(Instant::now() + READ);
+        let sent = tokio::select! {
+            sent = context.run.api.client.send(&request, bound) => sent,
+            () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+        };
+        // Without it an old instance may pass for a new one: a fault of the wire must not decide that.
+        let why = match sent {
+            Ok(answer) if matches!(answer.status, 200 | 404) && !answer.is_garbled() => break answer,
+            Ok(answer) => format!("the environment was not shown: {} {}", answer.status, answer.excerpt()),
+            Err(error) => error.text,
+        };
+        if Instant::now() + PAUSE >= give_up {
+            return Err(why);
+        }
+        clock::sleep(PAUSE).await;
+    };
+    if answer.status == 404 {
+        return Ok(None);
+    }
+    let body = answer.json.as_ref().filter(|_| answer.status == 200);
+    let body =
+        body.ok_or_else(|| format!("the environment was not shown: {} {}", answer.status, answer.excerpt()))?;
+    let vars = body.get("env").and_then(Value::as_object).ok_or("the answer has no environment")?;
+    let vars: BTreeMap<String, String> =
+        vars.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
+    learn(context, step, &vars).await;
+    Ok(Some(Environment { instance: record::text(body, "instance").to_owned(), vars }))
+}
+
+/// Of the exact container, created or started; `Ok(None)` when there is none.
+async fn of_container(
+    context: &ScenarioContext,
+    engine: &Engine,
+    id: &str,
+    step: &StepRun,
+) -> Result<Option<Environment>, String> {
+    let give_up = step.deadline.min(Instant::now() + BEAR);
+    let found = loop {
+        let bound = step.deadline.min(Instant::now() + READ);
+        let found = tokio::select! {
+            found = container::of_workspace(context, engine, id, bound) => match found {
+                // Looking again changes nothing.
+                Err(error) if matches!(error.kind, ErrorKind::Foreign | ErrorKind::Elsewhere) => {
+                    return Err(error.what);
+                }
+                found => found.map_err(|e| e.what),
+            },
+            () = clock::sleep_until(bound) => Err("the engine did not answer in time".to_owned()),
+            () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+        };
+        match found {
+            Ok(found) => break found,
+            Err(why) if Instant::now() + PAUSE >= give_up => return Err(why),
+            Err(_) => clock::sleep(PAUSE).await,
+        }
+    };
+    let Some(container) = found else { return Ok(None) };
+    learn(context, step, &container.env).await;
+    Ok(Some(Environment { instance: container.instance(), vars: container.env }))
+}
+
+/// What is secret in an environment, before anything of it is kept: also what the tenant put there.
+async fn learn(context: &ScenarioContext, step: &StepRun, vars: &BTreeMap<String, String>) {
+    context.run.tenant.learn(context, step).await;
+    let tenants = context.run.tenant.names().unwrap_or_default();
+    for (name, value) in vars {
+        let own = tenants.contains(name) && !is_plain(name, false);
+        if own || crate::redact::is_credential_field(name) {
+            context.run.log.redactor().register(name, value);
+        }
+    }
+}
+
+/// Whether the target's instances can be looked at and stopped behind its back.
+pub fn in_reach(target: &TargetFacts) -> bool {
+    target.engine.is_some() || target.capabilities.contains(&Capability::Inspect)
+}
+
+/// The id of the current instance, if it can be had.
+pub async fn instance(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Option<String> {
+    read(context, &workspace.id, step).await.ok().flatten().map(|e| e.instance)
+}
+
+/// What the rules expect of a workspace's environment.
+pub fn projection(context: &ScenarioContext, workspace: &Workspace) -> Projection {
+    let names: BTreeSet<String> = workspace.secrets.keys().cloned().collect();
+    let tenants = context.run.tenant.names();
+    let mut projection = expected(
+        &context.run.catalogue,
+        &Expecting {
+            workspace_id: Some(&workspace.id),
+            runtime: &workspace.runtime,
+            model: &workspace.model,
+            global_names: tenants.as_deref().unwrap_or(&BTreeSet::new()),
+            workspace_names: &names,
+            billing_override: workspace.billing,
+            server: None,
+        },
+    );
+    if tenants.is_none() {
+        // A vendor key that the workspace did not bring may be the tenant's, or stand in front of its own.
+        projection.rows.retain_mut(|row| {
+            let others = GUARDED.contains(&row.name.as_str()) && !names.contains(&row.name);
+            if others && matches!(row.expect, Expect::SecretValue(_)) {
+                row.expect = Expect::Present;
+            }
+            !(others && row.expect == Expect::Absent)
+        });
+    }
+    projection
+}
+
+/// Describes an environment without a value, row by row against the rules, and files it.
+pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Environment) -> Vec<EnvVar> {
+    let projection = projection(context, workspace);
+    let mut names: BTreeSet<&str> = found.vars.keys().map(String::as_str).collect();
+    names.extend(projection.rows.iter().filter(|r| r.expect != Expect::Absent).map(|r| r.name.as_str()));
+    let vars: Vec<EnvVar> = names
+        .into_iter()
+        .map(|name| {
+            let value = found.vars.get(name);
+            let rule = projection.rows.iter().find(|row| row.name == name);
+            EnvVar {
+                name: name.to_owned(),
+                set: value.is_some(),
+                value: value.map(|v| words(context, workspace, name, rule.is_some(), v)).unwrap_or_default(),
+                hmac: value.map(|v| tag(context, v)),
+                expected: rule.map(|row| match &row.expect {
+                    Expect::Absent => "unset".to_owned(),
+                    Expect::Literal(text) => text.clone(),
+                    Expect::SecretValue(secret) if workspace.secrets.contains_key(secret) => {
+                        format!("equals secret {secret}")
+                    }
+                    Expect::SecretValue(secret) => format!("set, to the tenant's secret {secret}"),
+                    Expect::Present => "set".to_owned(),
+                }),
+                rule: rule.map(|row| row.rule.to_owned()),
+                ok: rule.map(|row| match (&row.expect, value) {
+                    (Expect::Absent, value) => value.is_none(),
+                    (Expect::Present, value) => value.is_some_and(|v| !v.is_empty()),
+                    (Expect::Literal(text), value) => value == Some(text),
+                    (Expect::SecretValue(secret), value) => match workspace.secrets.get(secret) {
+                        Some(own) => value.map(String::as_str) == Some(own.expose()),
+                        // Nobody shows a tenant's values.
+                        None => value.is_some_and(|v| !v.is_empty()),
+                    },
+                }),
+            }
+        })
+        .collect();
+    context.run.log.emit(EventKind::EnvObserved(EnvObservation {
+        scenario: context.name.to_string(),
+        workspace: workspace.alias.clone(),
+        id: workspace.id.clone(),
+        instance: found.instance.clone(),
+        edge: workspace.edge_name.clone(),
+        vars: vars.clone(),
+    }));
+    vars
+}
+
+/// Reads, describes and remembers the environment of the current instance; `Ok(None)` when there is none.
+///
+/// # Errors
+/// Why it cannot be read.
+pub async fn remember(
+    context: &ScenarioContext,
+    alias: &str,
+    step: &StepRun,
+) -> Result<Option<Environment>, String> {
+    let Some(workspace) = context.workspace(alias) else { return Ok(None) };
+    let Some(found) = read(context, &workspace.id, step).await? else { return Ok(None) };
+    let vars = describe(context, &workspace, &found);
+    let by_name = vars.into_iter().map(|v| (v.name.clone(), v)).collect();
+    let instance = found.instance.clone();
+    context.update(alias, |w| w.env = Some((instance, by_name)));
+    Ok(Some(found))
+}
+
+/// Whether a variable of this name is shown as it is: the platform's own, or one that a rule writes. Of all others
+/// nobody knows what a tenant keeps in them.
+fn is_plain(name: &str, ruled: bool) -> bool {
+    const OWN: [&str; 12] = [
+        "HOSTNAME",
+        "MODEL",
+        "MOLECULE_URL",
+        "MOLECULE_WORKSPACE_URL",
+        "PARENT_ID",
+        "PATH",
+        "PLATFORM_URL",
+        "PLUGINS_DIR",
+        "RUNTIME",
+        "TIER",
+        "WORKSPACE_CONFIG_PATH",
+        "WORKSPACE_ID",
+    ];
+    let ends = ["_URL", "_MODEL", "_MODE", "_MODE_RESOLVED"];
+    OWN.contains(&name) || (ruled && ends.iter().any(|end| name.ends_with(end)))
+}
+
+/// A value in words: which secret it is, the literal where it can be no secret, or how long it is.
+fn words(context: &ScenarioContext, workspace: &Workspace, name: &str, ruled: bool, value: &str) -> String {
+    if value.is_empty() {
+        return "empty".into();
+    }
+    if let Some((secret, _)) = workspace.secrets.iter().find(|(_, s)| s.expose() == value) {
+        return format!("equals secret {secret}");
+    }
+    if context.run.api.admin.as_ref().is_some_and(|admin| admin.expose() == value) {
+        return "equals secret ADMIN_TOKEN".into();
+    }
+    if is_plain(name, ruled) && !crate::redact::is_credential_field(name) {
+        return context.run.log.redactor().text(value).into_owned();
+    }
+    format!("set ({} bytes)", value.len())
+}
+
+/// Equal values have equal tags within a run; the key is never written.
+fn tag(context: &ScenarioContext, value: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&context.run.hmac_key) else { return String::new() };
+    mac.update(value.as_bytes());
+    mac.finalize().into_bytes().iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Changes of model variables that neither the rules nor a written secret explain.
+pub fn unexplained(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
+    let lines = difference(before, after);
+    lines
+        .into_iter()
+        .filter(|line| {
+            let name = line.split(':').next().unwrap_or_default();
+            let (old, new) = (before.get(name), after.get(name));
+            let rule = |var: Option<&EnvVar>| var.and_then(|v| v.expected.clone());
+            let ruled = rule(old).is_some() || rule(new).is_some();
+            let same_rule = rule(old) == rule(new);
+            let written = new.is_some_and(|v| v.ok == Some(true) && v.value.starts_with("equals secret"));
+            // The rule changed while the old instance ran, and the new one follows it.
+            let caught_up = old.and_then(|v| v.ok) == Some(false) && new.and_then(|v| v.ok) == Some(true);
+            ruled && same_rule && !written && !caught_up
+        })
+        .collect()
+}
+
+/// Lines that say how two environments differ: `ANTHROPIC_AUTH_TOKEN: equals secret X → unset`.
+pub fn difference(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let show = |var: Option<&EnvVar>| match var {
+                Some(var) if var.set => var.value.clone(),
+                _ => "unset".to_owned(),
+            };
+            let (old, new) = (before.get(name), after.get(name));
+            let same = old.and_then(|v| v.hmac.as_ref()) == new.and_then(|v| v.hmac.as_ref());
+            (!same).then(|| format!("{name}: {} → {}", show(old), show(new)))
+        })
+        .collect()
+}

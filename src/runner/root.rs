@@ -1,0 +1,178 @@
+//! The run's own root: the parent of everything that it creates (DESIGN §3, contract L6).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::cleanup::is_called;
+use super::context::{READ, RunContext, again, send_filed};
+use super::steps::answer::refused;
+use crate::clock::{self, Instant};
+use crate::domain::time;
+use crate::http::{Request, Response, TransportError};
+use crate::platform::{Auth, record, segment};
+use crate::run::ledger::Entry;
+
+/// How the roots of this tool's runs are called.
+pub(super) const PREFIX: &str = "lc-root-";
+/// The root is asked for within this.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// Makes the root: an external poll workspace, which costs the platform no instance.
+///
+/// # Errors
+/// Why there is none: the environment cannot be used.
+pub async fn make(run: &RunContext) -> Result<(), String> {
+    let name = name(run);
+    let deadline = Instant::now() + WITHIN;
+    let intend = || run.ledger.intend("workspace", &name, None, false);
+    let mut resource = intend();
+    // A request that may come true yet stays in the ledger: whatever bears its name is ours.
+    let mut doubtful = false;
+    let body = json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" });
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let answer = send(run, "make the run's root", run.api.create(body.clone()), deadline).await;
+        let (why, unclear) = match answer {
+            Ok(answer) if answer.status == 201 && id_of(&answer).is_some() => {
+                let id = id_of(&answer).unwrap_or_default();
+                if let Some(token) = answer.json.as_ref().and_then(record::auth_token) {
+                    run.log.redactor().register("auth_token", token);
+                }
+                adopt(run, &resource, &id, &name, deadline).await?;
+                if doubtful {
+                    own_late(run, deadline).await;
+                }
+                return Ok(());
+            }
+            // Only a refusal says that nothing was made: a gateway's page may hide a 201.
+            Ok(answer) if refused(&answer) => {
+                run.ledger.release(&resource, "never made", None);
+                return Err(format!(
+                    "{}: {}",
+                    answer.status,
+                    record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt())
+                ));
+            }
+            Ok(answer) => {
+                let says_so = record::error(answer.json.as_ref()).is_some();
+                (format!("{}: {}", answer.status, answer.excerpt()), !says_so)
+            }
+            Err(error) => {
+                let unclear = !error.never_sent();
+                (error.text, unclear)
+            }
+        };
+        // The answer may be lost and the root made: its name tells.
+        let found = named(run, deadline).await;
+        if let Some((id, bears)) = found.first() {
+            adopt(run, &resource, id, bears, deadline).await?;
+            own(run, &found);
+            return Ok(());
+        }
+        if unclear && !doubtful {
+            doubtful = true;
+            resource = intend();
+        }
+        if run.cancel.reason().is_some() || Instant::now() + pause >= deadline {
+            if doubtful {
+                // The first of them stands for all that bear the name.
+                run.ledger.release(&resource, "never made", None);
+            }
+            return Err(format!("{why} (tried for {})", time::show(WITHIN)));
+        }
+        clock::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// The name of a run's root.
+fn name(run: &RunContext) -> String {
+    format!("{PREFIX}{}", run.tail)
+}
+
+/// Owns whatever bears the root's name by now, when a request for it may have come true unseen.
+pub async fn own_late(run: &RunContext, deadline: Instant) {
+    if doubtful(run).next().is_some() {
+        own(run, &named(run, deadline).await);
+    }
+}
+
+/// Requests for the root of which nobody knows what came.
+fn doubtful(run: &RunContext) -> impl Iterator<Item = Entry> {
+    let name = name(run);
+    run.ledger.open(None).into_iter().filter(move |entry| entry.id.is_none() && entry.name == name)
+}
+
+/// Ids and names of the rows that bear the root's name; nothing when the list cannot be read.
+async fn named(run: &RunContext, deadline: Instant) -> Vec<(String, String)> {
+    let name = name(run);
+    let list = send(run, "look for the root", run.api.list(), deadline).await.ok();
+    let rows = list.as_ref().and_then(|list| record::list(list.json.as_ref()));
+    let rows = rows.into_iter().flatten().filter(|row| is_called(row, &name));
+    let found = rows.map(|row| (record::text(row, "id").to_owned(), record::text(row, "name").to_owned()));
+    found.filter(|(id, _)| !id.is_empty()).collect()
+}
+
+/// Takes rows into the ledger that are not in it.
+fn own(run: &RunContext, rows: &[(String, String)]) {
+    for (id, bears) in rows.iter().filter(|(id, _)| !run.ledger.owns(id)) {
+        let entry = doubtful(run).next().map(|entry| entry.resource);
+        let resource = entry.unwrap_or_else(|| run.ledger.intend("workspace", bears, None, false));
+        run.ledger.own(&resource, id, bears);
+    }
+}
+
+/// The id of an answer that is whole.
+fn id_of(answer: &Response) -> Option<String> {
+    let id = record::text(answer.json.as_ref()?, "id");
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// Owns it, and takes it out from under the root of another run: that one could not be removed before ours.
+async fn adopt(
+    run: &RunContext,
+    resource: &str,
+    id: &str,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), String> {
+    run.ledger.own(resource, id, name);
+    if let Ok(mut root) = run.root.lock() {
+        *root = Some(id.to_owned());
+    }
+    let parent = async {
+        let row = send(run, "read the root", run.api.read(id), deadline).await.ok()?.json?;
+        let parent = record::text(&row, "parent_id").to_owned();
+        let above = send(run, "read what is above", run.api.read(&parent), deadline).await.ok()?.json?;
+        record::text(&above, "name").starts_with(PREFIX).then_some(())
+    };
+    if parent.await.is_some() {
+        let path = format!("/workspaces/{}", segment(id));
+        let request = run.api.json("PATCH", &path, &Auth::Admin, json!({ "parent_id": null }));
+        let _ = send(run, "stand beside the other run's root", request, deadline).await;
+    }
+    Ok(())
+}
+
+async fn send(
+    run: &RunContext,
+    purpose: &str,
+    request: Request,
+    deadline: Instant,
+) -> Result<Response, TransportError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        // A read that hangs is asked again soon: until ours has moved, another run's root cannot be removed.
+        let soon = request.method == "GET" && attempts <= 3;
+        let bound = if soon { deadline.min(Instant::now() + READ) } else { deadline };
+        let result = send_filed(run, "root", purpose, &request, bound).await;
+        // A create is settled by its name; everything else may be asked twice.
+        let may = request.method != "POST" && run.cancel.reason().is_none();
+        match again(run, &result).filter(|pause| may && Instant::now() + *pause < deadline) {
+            Some(pause) => clock::sleep(pause).await,
+            None => return result,
+        }
+    }
+}

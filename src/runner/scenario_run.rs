@@ -1,0 +1,195 @@
+//! One scenario instance, from its first step to its verdict.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::cleanup;
+use super::context::{Destroy, ScenarioContext};
+use super::ending::{can_be_remembered, today};
+use super::evidence;
+use super::outcome::{Failure, FailureKind};
+use super::plan::Instance;
+use super::scope::Locals;
+use super::steps::{Decisive, run_steps};
+use crate::clock::Instant;
+use crate::domain::time;
+use crate::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
+use crate::run::mutation::panic_text;
+use crate::scenario::known::Standing;
+use crate::scenario::model::Gate;
+
+/// Mutations that are under way when the body ends are waited for so long.
+const SETTLE: Duration = Duration::from_secs(65);
+
+/// Runs an instance; its last event is its verdict, then its resources are removed.
+pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFinished, Option<Diagnosis>) {
+    let began = Instant::now();
+    context.run.log.emit(EventKind::ScenarioStarted { scenario: context.name.to_string() });
+    let locals = Locals::new();
+    let body = run_steps(&context, &context.scenario.steps, &locals, "");
+    let result = guarded(body).await;
+    let took_ms = time::ms(began.elapsed());
+    let mut diagnosis = None;
+    if let Err(decisive) = &result
+        && !matches!(decisive.failure.kind, FailureKind::Cancelled | FailureKind::NotConfigured)
+        && context.run.cancel.reason().is_none()
+    {
+        let evidence = evidence::file(&context, &decisive.step, &decisive.failure).await;
+        let found = crate::mechanism::diagnose(&super::symptoms::of(&context, instance, decisive, evidence));
+        context.run.log.emit(EventKind::Diagnosed(Box::new(found.clone())));
+        diagnosis = Some(found);
+    }
+    let body_failed = result.is_err();
+    let mut result = result;
+    if context.run.cancel.reason().is_none() && !context.scenario.finally.is_empty() {
+        let mut last = context.clone();
+        last.deadline = Instant::now() + Duration::from_secs(60);
+        let finally = guarded(run_steps(&last, &context.scenario.finally, &locals, "")).await;
+        result = result.and(finally);
+    }
+    let body_failed = body_failed && result.is_err();
+    context.background.cancel();
+    let finished = verdict(&context, instance, &Ended { result, body_failed }, diagnosis.as_ref(), took_ms);
+    context.run.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
+    // A request that is under way may still make something: its answer comes before clean-up begins.
+    tokio::select! {
+        () = context.mutations.settled() => {}
+        () = crate::clock::sleep(SETTLE) => {}
+        () = context.run.cancel.cleanup().cancelled() => {}
+    }
+    let keep = match context.run.destroy {
+        Destroy::Always => false,
+        Destroy::OnPass => finished.verdict.is_red(),
+        Destroy::Never => true,
+    };
+    let open = context.run.ledger.open(Some(&context.name));
+    if keep {
+        for entry in open {
+            context.run.log.emit(EventKind::Warning {
+                scenario: Some(context.name.to_string()),
+                text: format!(
+                    "kept: {} ({}); `lifecycle sweep` removes it",
+                    entry.name,
+                    entry.id.unwrap_or_default()
+                ),
+            });
+        }
+    } else {
+        cleanup::clean(&context.run, open, Instant::now() + cleanup::BUDGET, "clean-up").await;
+    }
+    (finished, diagnosis)
+}
+
+/// A step that panics is a failure of the harness; clean-up still runs.
+async fn guarded(body: impl Future<Output = Result<(), Decisive>>) -> Result<(), Decisive> {
+    match std::panic::AssertUnwindSafe(body).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(Decisive {
+            step: "?".into(),
+            failure: Failure::of(FailureKind::Harness, panic_text(&*panic)),
+        }),
+    }
+}
+
+/// How body and `finally` ended.
+struct Ended {
+    result: Result<(), Decisive>,
+    body_failed: bool,
+}
+
+fn verdict(
+    context: &ScenarioContext,
+    instance: &Instance,
+    Ended { result, body_failed }: &Ended,
+    diagnosis: Option<&Diagnosis>,
+    took_ms: u64,
+) -> ScenarioFinished {
+    let state = context.state();
+    let expected = instance.expects_failure.as_ref();
+    let mut finished = ScenarioFinished {
+        scenario: context.name.to_string(),
+        advisory: context.scenario.gate == Gate::Advisory,
+        milestones: state.milestones.clone(),
+        missing_milestones: context
+            .scenario
+            .milestones
+            .iter()
+            .filter(|m| !state.milestones.contains(m))
+            .cloned()
+            .collect(),
+        took_ms,
+        platform_ms: time::ms(state.platform),
+        ..ScenarioFinished::default()
+    };
+    match result {
+        Ok(()) => match (expected, &state.flaky) {
+            (Some(expected), _) => {
+                finished.verdict = Verdict::UnexpectedPass;
+                finished.reason = format!(
+                    "expected to fail ({}: {}), and passed: take `expect_failure` out",
+                    expected.issue, expected.reason
+                );
+            }
+            (None, Some(flaky)) => {
+                finished.verdict = Verdict::Flaky;
+                finished.reason.clone_from(flaky);
+            }
+            (None, None) => {}
+        },
+        Err(decisive) => {
+            finished.step = Some(decisive.step.clone());
+            finished.reason.clone_from(&decisive.failure.message);
+            let class = match decisive.failure.class() {
+                Class::Unclassified => diagnosis.map_or(Class::Unclassified, |d| d.class),
+                known => known,
+            };
+            finished.class = Some(class);
+            finished.verdict = match decisive.failure.kind {
+                FailureKind::Cancelled => Verdict::Cancelled,
+                FailureKind::NotConfigured => Verdict::Skipped,
+                FailureKind::Environment | FailureKind::Harness => Verdict::Error,
+                FailureKind::Inconclusive => Verdict::Inconclusive,
+                FailureKind::Product | FailureKind::Config => Verdict::Failed,
+            };
+            // A known issue of the product is not what a broken machine, a bad file or `finally` shows.
+            let of_product = !matches!(class, Class::Infra | Class::Harness)
+                && decisive.failure.kind != FailureKind::Config
+                && *body_failed;
+            let named = expected.and_then(|e| e.mechanism.as_deref());
+            let by_name = named.is_some() && named == diagnosis.map(|d| d.mechanism.as_str());
+            if let (Verdict::Failed | Verdict::Inconclusive, Some(expected)) = (finished.verdict, expected)
+                && (of_product || by_name)
+            {
+                let by = diagnosis.map(|d| d.mechanism.as_str());
+                match &expected.mechanism {
+                    Some(wanted) if Some(wanted.as_str()) != by => {
+                        finished.reason = format!(
+                            "expected to fail by `{wanted}` ({}), but failed by `{}`: {}",
+                            expected.issue,
+                            by.unwrap_or("unclassified"),
+                            finished.reason
+                        );
+                    }
+                    _ => {
+                        finished.verdict = Verdict::ExpectedFailure;
+                        finished.reason =
+                            format!("{}: {} ({})", expected.issue, expected.reason, finished.reason);
+                    }
+                }
+            }
+        }
+    }
+    if finished.verdict.is_red()
+        && let Some(diagnosis) = diagnosis
+    {
+        // As everybody reads it, which is how it is written down and typed.
+        let fingerprint = context.run.log.redactor().text(&diagnosis.fingerprint);
+        match context.run.known.standing(&fingerprint, &today()) {
+            Standing::Known(told) => finished.known = Some(told),
+            Standing::New => finished.new = can_be_remembered(&finished),
+            Standing::Untold => {}
+        }
+    }
+    finished
+}

@@ -1,0 +1,344 @@
+//! `a2a:` a message, and a reply that is an answer: never an error wrapped in a 200.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::answer;
+use super::await_status::known;
+use super::edges::auth_of;
+use crate::clock::{self, Instant};
+use crate::domain::answers::{KNOWN, KnownAnswer, STUB_REPLY};
+use crate::event::EventKind;
+use crate::http::{Request, Response, excerpt};
+use crate::platform::record::{self, Reply as Got};
+use crate::platform::{Auth, message, segment};
+use crate::run::wait::pause;
+use crate::runner::context::{Answers, ScenarioContext, StepRun};
+use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::runner::scope::StepScope;
+use crate::scenario::model::{A2a, Envelope, Part, Reply, Say};
+
+/// Runs the step.
+pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+    let alias = &verb.to.name;
+    let workspace = known(context, alias)?;
+    let (text, question) = match &verb.say {
+        Say::Text(text) => (text.render(scope)?, None),
+        Say::KnownAnswer(token) => {
+            let known = KNOWN.iter().find(|k| k.token.eq_ignore_ascii_case(token)).unwrap_or(&KNOWN[0]);
+            (known.prompt.to_owned(), Some(known))
+        }
+    };
+    let id = match &verb.message_id {
+        Some(id) => id.render(scope)?,
+        None => uuid::Uuid::new_v4().to_string(),
+    };
+    let method = match &verb.method {
+        Some(method) => method.render(scope)?,
+        None => "message/send".to_owned(),
+    };
+    let mut params = Map::new();
+    for (name, value) in &verb.params {
+        params.insert(name.clone(), value.render(scope)?);
+    }
+    let part = match verb.part {
+        Part::Kind => "kind",
+        Part::Type => "type",
+    };
+    let body = message(&id, &method, &text, part, verb.envelope == Envelope::Bare, Value::Object(params));
+    let default = match &verb.from {
+        Some(from) => context.own_auth(&from.name),
+        None => Auth::Admin,
+    };
+    let auth = auth_of(context, verb.identity.as_ref(), default, scope)?;
+    let mut request =
+        context.run.api.json("POST", &format!("/workspaces/{}/a2a", segment(&workspace.id)), &auth, body);
+    if let Some(from) = &verb.from {
+        request.headers.push(("X-Workspace-ID".into(), known(context, &from.name)?.id));
+    }
+    for (name, value) in &verb.headers {
+        request.headers.push((name.clone(), value.render(scope)?));
+    }
+    let judged = Judged { context, verb, question, id: &id, scope };
+    let passed = converse(&judged, request, step).await.map_err(|f| f.about(alias))?;
+    Ok(passed)
+}
+
+struct Judged<'a> {
+    context: &'a ScenarioContext,
+    verb: &'a A2a,
+    question: Option<&'static KnownAnswer>,
+    id: &'a str,
+    scope: &'a StepScope<'a>,
+}
+
+/// Sends until the platform takes the message: an agent that starts, is busy or restarts is "not yet".
+async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> StepResult {
+    let context = judged.context;
+    let began = Instant::now();
+    loop {
+        let result = context.fetch(step, "message", request.clone()).await;
+        let answer = match result {
+            Ok(answer) => answer,
+            // Nothing was sent: asking again cannot deliver twice.
+            Err(error)
+                if error.never_sent() && Instant::now() < step.deadline && !context.stop.is_cancelled() =>
+            {
+                clock::sleep(pause(began.elapsed()).max(Duration::from_millis(100))).await;
+                continue;
+            }
+            Err(error)
+                if judged.may_look() && Failure::transport("", &error).kind == FailureKind::Environment =>
+            {
+                let body = found(judged, step, &error.text).await?;
+                return judge(judged, body, step).await;
+            }
+            Err(error) => return Err(Failure::transport("message", &error)),
+        };
+        if !judged.verb.answer.is_default() {
+            answer::judge(&answer, &judged.verb.answer, judged.scope)?;
+            return Ok(Passed::with(answer::describe(&answer)));
+        }
+        if let Some(wait) = retryable(judged, &answer)
+            && Instant::now() + wait < step.deadline
+            && !context.stop.is_cancelled()
+        {
+            clock::sleep(wait).await;
+            continue;
+        }
+        // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
+        if judged.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer)) {
+            let body = found(judged, step, &answer::describe(&answer)).await?;
+            return judge(judged, body, step).await;
+        }
+        return judge(judged, answer, step).await;
+    }
+}
+
+impl Judged<'_> {
+    /// Only messages are logged, and only where the reply is judged is another way to it as good.
+    fn may_look(&self) -> bool {
+        self.verb.answer.is_default() && self.verb.method.is_none()
+    }
+}
+
+/// How long the log is looked at for an answer that was lost.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The reply to a message whose answer did not arrive whole, from the activity log: by its message id, never sent
+/// again, because it may have been delivered (contract §7.2).
+async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Response, Failure> {
+    let context = judged.context;
+    let workspace = known(context, &judged.verb.to.name)?;
+    let environment = |why: &str| {
+        Failure::of(FailureKind::Environment, format!("the answer to the message was lost ({lost}), {why}"))
+    };
+    let began = Instant::now();
+    let until = (began + LOOK).min(step.deadline);
+    let mut last = "and it is not in the activity log";
+    loop {
+        let auth = context.own_auth(&judged.verb.to.name);
+        let request = context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &auth);
+        let answer = context.fetch(step, "look for the lost answer", request).await;
+        let rows = answer.ok().filter(|a| a.status == 200).and_then(|a| a.json);
+        let rows = rows.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let id = |row: &&Value| {
+            row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(judged.id)
+        };
+        let mine: Vec<&Value> = rows.iter().filter(id).collect();
+        let reply = mine.iter().find_map(|row| row.get("response_body").filter(|body| !body.is_null()));
+        let body = match reply {
+            Some(body) if body.is_object() => Some(body.clone()),
+            Some(_) => return Err(Failure::product(format!("the reply is no JSON: {lost}"))),
+            None if !mine.is_empty() && matches!(judged.verb.reply, Reply::Queued) && !workspace.managed => {
+                Some(serde_json::json!({ "status": "queued", "delivery_mode": "poll" }))
+            }
+            None => None,
+        };
+        if let Some(body) = body {
+            context.run.log.emit(EventKind::Warning {
+                scenario: Some(context.name.to_string()),
+                text: format!("the answer to a message was lost ({lost}); it was found in the activity log"),
+            });
+            let (status, headers) = (200, std::collections::BTreeMap::new());
+            return Ok(Response { status, headers, body: body.to_string().into(), json: Some(body) });
+        }
+        if !mine.is_empty() {
+            last = "and the activity log has the message without one";
+        }
+        if Instant::now() >= until || context.stop.is_cancelled() {
+            return Err(environment(last));
+        }
+        clock::sleep(pause(began.elapsed()).max(Duration::from_millis(50))).await;
+    }
+}
+
+/// 429 and the platform's "busy" and "restarting" answers say when to come again.
+fn retryable(judged: &Judged<'_>, answer: &Response) -> Option<Duration> {
+    let body = answer.json.as_ref();
+    let says = |field: &str| body.and_then(|b| b.get(field)).and_then(Value::as_bool).unwrap_or(false);
+    let temporary =
+        answer.status == 429 || (matches!(answer.status, 502..=504) && (says("busy") || says("restarting")));
+    temporary.then(|| {
+        let wait = answer.retry_after().unwrap_or(Duration::from_secs(5));
+        judged.context.run.api.scale.shorten(wait).max(Duration::from_millis(20))
+    })
+}
+
+async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepResult {
+    let verb = judged.verb;
+    let Some(body) = answer.json.as_ref() else {
+        let text = format!("the reply is no JSON: {}", answer::describe(&answer));
+        return Err(answer::unwanted(&answer, text));
+    };
+    let mut got = record::reply(body);
+    let of_agent = matches!(got, Got::Text(_) | Got::Task(..) | Got::Empty | Got::RpcError(..));
+    if of_agent
+        && verb.envelope == Envelope::Full
+        && record::answers(body, &Value::from(judged.id)) == Some(false)
+    {
+        let id = body.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        return Err(Failure::product(format!(
+            "the reply answers another request: id {}, sent {}",
+            excerpt(&id.unwrap_or_default(), 80),
+            judged.id
+        )));
+    }
+    if let Got::Followed(queue) = &got
+        && !matches!(verb.reply, Reply::Queued | Reply::Ignored)
+    {
+        got = follow(judged, queue.as_deref(), step).await?;
+    }
+    let status_line = answer::describe(&answer);
+    match (&verb.reply, got) {
+        (Reply::Ignored, _) => Ok(Passed::with(status_line)),
+        (Reply::Queued, Got::Queued | Got::Followed(_)) => Ok(Passed::with("queued")),
+        (Reply::Queued, _) => {
+            Err(Failure::product(format!("wanted the message to be queued, got {status_line}")))
+        }
+        (Reply::RpcError(code), Got::RpcError(got, text)) if *code == got => {
+            Ok(Passed::with(format!("{got}: {text}")))
+        }
+        (Reply::RpcError(code), _) => {
+            Err(Failure::product(format!("wanted the JSON-RPC error {code}, got {status_line}")))
+        }
+        (Reply::Answer, Got::Text(text)) => answered(judged, &text),
+        (Reply::Text(matchers), Got::Text(text)) => {
+            let value = Value::String(text.clone());
+            for matcher in matchers {
+                matcher
+                    .check(Some(&value), judged.scope)
+                    .map_err(|m| Failure::product(format!("the reply: {m}")))?;
+            }
+            keep(judged, &text);
+            Ok(Passed::with(excerpt(&text, 80)))
+        }
+        (_, Got::Queued) => {
+            Err(Failure::product("wanted an answer; the message was queued for an agent that polls"))
+        }
+        (_, Got::Followed(_)) => Err(Failure::product("wanted an answer; the message is still queued")),
+        (_, Got::RpcError(code, text)) => {
+            Err(Failure::product(format!("wanted an answer, got the JSON-RPC error {code}: {text}")))
+        }
+        (_, Got::Task(state, text)) => {
+            let still = if record::is_final(&state) { "" } else { "still " };
+            let said =
+                if text.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&text, 300)) };
+            Err(Failure::product(format!("wanted an answer, the task is {still}`{state}`{said}")))
+        }
+        (_, Got::Empty) => {
+            Err(Failure::product("wanted an answer, got one without any text (an empty completion)"))
+        }
+        (_, Got::Platform(text)) => {
+            Err(answer::unwanted(&answer, format!("wanted an answer, got {}: {text}", answer.status)))
+        }
+    }
+}
+
+/// An answer is green only if the whole chain is right.
+fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
+    if let Some(marker) = record::wrapped_error(text) {
+        return Err(Failure::product(format!(
+            "the reply is an error wrapped in a 200 ({marker}): {}",
+            excerpt(text, 300)
+        )));
+    }
+    keep(judged, text);
+    let Some(question) = judged.question else { return Ok(Passed::with(excerpt(text, 80))) };
+    let (wanted, there) = match judged.context.run.target.answers {
+        Answers::Stub => (STUB_REPLY, text.to_uppercase().contains(STUB_REPLY)),
+        Answers::Known => (question.token, question.is_in(text)),
+        Answers::None => {
+            let text = excerpt(text, 80);
+            return Ok(Passed::with(format!(
+                "an answer (nobody says what these agents can answer: --answers): {text}"
+            )));
+        }
+    };
+    if there {
+        return Ok(Passed::with(excerpt(text, 80)));
+    }
+    let only = if text.contains(question.prompt) { "only the question again" } else { "got" };
+    Err(Failure::product(format!("wanted the known answer {wanted}, {only}: {}", excerpt(text, 300))))
+}
+
+fn keep(judged: &Judged<'_>, text: &str) {
+    if let Some(name) = &judged.verb.capture {
+        judged.context.state().captures.insert(name.clone(), Value::String(text.to_owned()));
+    }
+}
+
+/// Follows a queued message to its reply (contract §7.5).
+async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Result<Got, Failure> {
+    let context = judged.context;
+    let alias = &judged.verb.to.name;
+    let workspace = known(context, alias)?;
+    context.run.log.emit(EventKind::Warning {
+        scenario: Some(context.name.to_string()),
+        text: format!("the message to {alias} was queued; waiting for its reply"),
+    });
+    let began = Instant::now();
+    let mut last = "queued".to_owned();
+    while Instant::now() < step.deadline && !context.stop.is_cancelled() {
+        clock::sleep(pause(began.elapsed()).max(Duration::from_millis(50))).await;
+        let request = match queue {
+            Some(queue) => {
+                let path = format!("/workspaces/{}/a2a/queue/{}", segment(&workspace.id), segment(queue));
+                let mut request = context.run.api.request("GET", &path, &context.own_auth(alias));
+                request.headers.push(("X-Workspace-ID".into(), workspace.id.clone()));
+                request
+            }
+            None => {
+                context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &context.own_auth(alias))
+            }
+        };
+        let Ok(answer) = context.fetch(step, "follow the queued message", request).await else { continue };
+        let Some(body) = answer.json.as_ref() else { continue };
+        match queue {
+            Some(_) => match record::text(body, "status") {
+                "completed" => return Ok(body.get("response_body").map_or(Got::Empty, record::reply)),
+                "failed" | "dropped" => {
+                    let why = record::text(body, "last_error");
+                    return Err(Failure::product(format!(
+                        "the queued message was {}: {why}",
+                        record::text(body, "status")
+                    )));
+                }
+                status => last = status.to_owned(),
+            },
+            None => {
+                let rows = body.as_array().map(Vec::as_slice).unwrap_or_default();
+                let row = rows.iter().find(|row| {
+                    row.pointer("/request_body/params/message/messageId").and_then(Value::as_str)
+                        == Some(judged.id)
+                });
+                if let Some(reply) = row.and_then(|row| row.get("response_body")).filter(|r| !r.is_null()) {
+                    return Ok(record::reply(reply));
+                }
+            }
+        }
+    }
+    let kind = if context.stop.is_cancelled() { FailureKind::Cancelled } else { FailureKind::Product };
+    Err(Failure::of(kind, format!("the queued message was not answered in time; last seen: {last}")))
+}

@@ -1,0 +1,103 @@
+//! Judging an HTTP answer: what the step says, or the verb's own success.
+
+use crate::http::Response;
+use crate::platform::record;
+use crate::runner::outcome::{Failure, FailureKind};
+use crate::runner::scope::StepScope;
+use crate::scenario::model::{Answer, StatusPattern, Verb};
+
+/// `201: unsupported workspace runtime (RUNTIME_UNSUPPORTED)`: what an answer says, for people.
+pub fn describe(answer: &Response) -> String {
+    match record::error(answer.json.as_ref()) {
+        Some(error) => format!("{}: {error}", answer.status),
+        None if answer.body.is_empty() => format!("{} with an empty body", answer.status),
+        None if answer.json.is_none() => {
+            let kind = answer.headers.get("content-type").map(String::as_str).unwrap_or("no content type");
+            format!("{} with a body that is no JSON ({kind}): {}", answer.status, answer.excerpt())
+        }
+        None => format!("{}: {}", answer.status, answer.excerpt()),
+    }
+}
+
+/// Whether an answer is something else's than the platform's: a gateway's page, a redirect, JSON that is none, or a
+/// rate limit that outlasted the step. The platform's own errors are JSON with `error` (contract §1).
+pub fn from_elsewhere(answer: &Response) -> bool {
+    let own = record::error(answer.json.as_ref()).is_some();
+    match answer.status {
+        429 => true,
+        300..=399 | 502..=504 => !own,
+        _ => answer.is_garbled(),
+    }
+}
+
+/// Whether an answer says that nothing was done. A gateway's page may hide a success, and a time that ran out or a
+/// rate limit may be a gateway's too.
+pub fn refused(answer: &Response) -> bool {
+    (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 429)
+}
+
+/// A failure for an answer that is not as wanted: the platform's, or the environment's when it is not the
+/// platform's answer at all.
+pub fn unwanted(answer: &Response, text: impl Into<String>) -> Failure {
+    let kind = if from_elsewhere(answer) { FailureKind::Environment } else { FailureKind::Product };
+    Failure::of(kind, text)
+}
+
+/// Judges an answer by what the step says.
+///
+/// # Errors
+/// Every mismatch, each a line.
+pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Result<(), Failure> {
+    let headers: Vec<(String, String)> = answer.headers.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
+    let wrong = wanted.check(answer.status, &headers, &answer.text(), answer.json.as_ref(), scope);
+    let mut lines = wrong.iter().map(ToString::to_string);
+    match lines.next() {
+        None => Ok(()),
+        Some(first) => {
+            Err(unwanted(answer, format!("{first}; the answer was {}", describe(answer))).details(lines))
+        }
+    }
+}
+
+/// Judges an answer by the verb's own success: one of these statuses and, if given, a field's value.
+///
+/// # Errors
+/// What came instead.
+pub fn succeeded(
+    purpose: &str,
+    answer: &Response,
+    status: &[u16],
+    field: Option<(&str, &[&str])>,
+) -> Result<(), Failure> {
+    if !status.contains(&answer.status) {
+        let wanted: Vec<String> = status.iter().map(ToString::to_string).collect();
+        return Err(unwanted(
+            answer,
+            format!("{purpose}: wanted {}, got {}", wanted.join(" or "), describe(answer)),
+        ));
+    }
+    if let Some((name, values)) = field {
+        let got = answer.json.as_ref().map(|b| record::text(b, name)).unwrap_or_default();
+        if !values.contains(&got) {
+            return Err(unwanted(
+                answer,
+                format!("{purpose}: wanted `{name}` to be {}, got {}", values.join(" or "), describe(answer)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a step's own assertions speak of a status.
+pub fn speaks_of(verb: &Verb, status: u16) -> bool {
+    let answer = match verb {
+        Verb::Http(http) => &http.answer,
+        Verb::Create(create) => &create.answer,
+        Verb::A2a(a2a) => &a2a.answer,
+        Verb::Register(register) => &register.answer,
+        Verb::Heartbeat(heartbeat) => &heartbeat.answer,
+        Verb::Token(token) => &token.answer,
+        _ => return false,
+    };
+    answer.status.contains(&StatusPattern::Exact(status))
+}

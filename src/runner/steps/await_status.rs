@@ -1,0 +1,259 @@
+//! `await:` a status, bound to the new instance after an edge.
+
+use serde_json::Value;
+
+use crate::clock::{self, Instant};
+use crate::domain::{Status, time};
+use crate::event::{EventKind, StepWaiting, WaitStats};
+use crate::platform::record;
+use crate::run::instance::{Current, Proven, has_spoken, is_new};
+use crate::run::poller::StreamEvent;
+use crate::run::status_wait::{StatusJudge, Wanted};
+use crate::run::wait::{self, Verdict, WaitEnd, WaitError};
+use crate::runner::context::{ScenarioContext, StepRun};
+use crate::runner::environment;
+use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::runner::workspace::Workspace;
+use crate::scenario::model::Await;
+
+/// Runs the step.
+pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
+    let alias = &verb.workspace.name;
+    let workspace = known(context, alias)?;
+    let live = verb.status.iter().any(is_up);
+    // After an edge everything binds to the new instance, whether the step says so or not.
+    let new_instance = verb.new_instance || (workspace.edge > 0 && workspace.managed && live && !verb.leaves);
+    let wanted = Wanted {
+        status: verb.status.clone(),
+        leaves: verb.leaves,
+        url: verb.url.unwrap_or(workspace.managed && live && !verb.leaves),
+        tolerate: verb.tolerate.clone(),
+        never: verb.never.clone(),
+        scale: context.run.api.scale,
+    };
+    let passed = reach(context, alias, wanted, new_instance, step).await.map_err(|f| f.about(alias))?;
+    if let Some(edge_at) = workspace.edge_at.filter(|_| live && !verb.leaves) {
+        context.state().platform += edge_at.elapsed();
+        context.update(alias, |w| w.edge_at = None);
+    }
+    Ok(passed)
+}
+
+fn is_up(status: &Status) -> bool {
+    matches!(status, Status::Online | Status::Degraded)
+}
+
+/// What is known of a workspace, or why nothing is.
+///
+/// # Errors
+/// The step that should have made it was skipped.
+pub fn known(context: &ScenarioContext, alias: &str) -> Result<Workspace, Failure> {
+    context.workspace(alias).filter(|w| !w.id.is_empty()).ok_or_else(|| {
+        Failure::of(
+            FailureKind::Config,
+            format!("`{alias}` was never made: the step that makes it did not run"),
+        )
+    })
+}
+
+/// Waits until a workspace is as wanted.
+pub async fn reach(
+    context: &ScenarioContext,
+    alias: &str,
+    wanted: Wanted,
+    new_instance: bool,
+    step: &StepRun,
+) -> StepResult {
+    let workspace = known(context, alias)?;
+    let began = Instant::now();
+    let wants = if new_instance {
+        format!("{alias} {} by a new instance", wanted.text())
+    } else {
+        format!("{alias} {}", wanted.text())
+    };
+    // The best evidence is asked for once the record says that the new instance may be there.
+    let (leaves, from) = (wanted.leaves, wanted.status.clone());
+    let inspectable = new_instance && workspace.baseline.instance.is_some();
+    let mut judge = StatusJudge::new(wanted);
+    let mut watch = context.run.poller.watch(&workspace.id);
+    let mut total = WaitStats::default();
+    let mut only_evidence_lacks = false;
+    let mut proven: Option<Proven> = None;
+    loop {
+        let waiting = |last: &str, slow: bool| {
+            context.run.log.emit(EventKind::StepWaiting(StepWaiting {
+                scenario: context.name.to_string(),
+                step: step.id.clone(),
+                wants: wants.clone(),
+                last: last.to_owned(),
+                waited_ms: time::ms(began.elapsed()),
+                slow,
+            }));
+        };
+        let mut proof = String::new();
+        let result = wait::until(
+            &mut watch,
+            step.deadline,
+            &context.stop,
+            |view| {
+                if let Some(row) = view.record() {
+                    context.observe(alias, row, if view.woken { "event" } else { "poll" });
+                }
+                only_evidence_lacks = false;
+                // Once an await has reached the instance of the last edge, that edge explains no absence any more.
+                if leaves && workspace.edge_at.is_some() {
+                    if let Some(event) = left(context, &workspace, &from) {
+                        return Verdict::Ready(event);
+                    }
+                    let row = view.record().filter(|_| from.iter().any(is_up));
+                    if let Some((status, new)) = row.and_then(|row| back(context, &workspace, row)) {
+                        proof = new;
+                        return Verdict::Ready(status);
+                    }
+                }
+                judge.judge(view, |row| {
+                    if !new_instance || inspectable {
+                        return Ok(String::new());
+                    }
+                    match evidence(context, &workspace, row) {
+                        Ok(text) => {
+                            proof = text;
+                            spoken(context, &workspace, row, &mut proven).map(|()| proof.clone())
+                        }
+                        Err(why) => {
+                            only_evidence_lacks = true;
+                            Err(why)
+                        }
+                    }
+                })
+            },
+            |last, _, slow| waiting(last, slow),
+        )
+        .await;
+        match result {
+            Ok((status, stats)) => {
+                add(&mut total, &stats);
+                if inspectable {
+                    let lacks = match environment::instance(context, &workspace, step).await {
+                        None => Some("no instance yet".to_owned()),
+                        Some(now) if workspace.baseline.holds(&now) => {
+                            Some("still the old instance".to_owned())
+                        }
+                        Some(now) => {
+                            proof = format!("instance {now}");
+                            let row = watch.last().record().cloned().unwrap_or_default();
+                            spoken(context, &workspace, &row, &mut proven).err()
+                        }
+                    };
+                    if let Some(why) = lacks {
+                        let last = format!("{status}, but {why}");
+                        waiting(&last, false);
+                        let end = match (context.stop.is_cancelled(), Instant::now() >= step.deadline) {
+                            (true, _) => Some(WaitEnd::Cancelled),
+                            (false, true) => Some(WaitEnd::TimedOut),
+                            (false, false) => None,
+                        };
+                        if let Some(end) = end {
+                            return Err(Failure::wait(&wants, WaitError { end, last, stats: total }));
+                        }
+                        clock::sleep(wait::pause(began.elapsed())).await;
+                        continue;
+                    }
+                }
+                // Before any edge only the instance that the create asked for can bring the row online.
+                let first = workspace.edge == 0 && status == Status::Online;
+                let own_edge = matches!(workspace.edge_name.as_str(), "restart" | "resume");
+                if first || (own_edge && new_instance && !proof.is_empty()) {
+                    context.run.ledger.seen_through(&workspace.id);
+                }
+                let proof = if proof.is_empty() { String::new() } else { format!(" ({proof})") };
+                let message = format!("{status} after {}{proof}", time::show(began.elapsed()));
+                return Ok(Passed { message, wait: Some(total) });
+            }
+            Err(mut error) => {
+                add(&mut total, &error.stats);
+                error.stats = total;
+                let timed_out = error.end == WaitEnd::TimedOut;
+                let mut failure = Failure::wait(&wants, error);
+                if timed_out && only_evidence_lacks && !still_old(&workspace, context, alias) {
+                    failure.kind = FailureKind::Inconclusive;
+                    failure.details.push(
+                        "neither container, URL, event stream nor uptime tells a new instance from the old one".into(),
+                    );
+                }
+                return Err(failure);
+            }
+        }
+    }
+}
+
+/// A state that was left and came back between two looks shows on the event stream.
+fn left(context: &ScenarioContext, workspace: &Workspace, from: &[Status]) -> Option<Status> {
+    let events = context.run.poller.events_since(&workspace.id, workspace.baseline.edge_at?);
+    let mut entered = events.iter().filter_map(|event| match event.kind.as_str() {
+        "WORKSPACE_OFFLINE" => Some(Status::Offline),
+        "WORKSPACE_PROVISIONING" => Some(Status::Provisioning),
+        "WORKSPACE_PROVISION_FAILED" => Some(Status::Failed),
+        _ => None,
+    });
+    entered.find(|status| !from.contains(status))
+}
+
+/// The same without a stream: whoever is online by a new instance was not in between.
+fn back(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Option<(Status, String)> {
+    let replaced = workspace.managed && workspace.edge > 0 && !record::text(row, "url").is_empty();
+    let proof = replaced.then(|| evidence(context, workspace, row).ok()).flatten()?;
+    Some((record::status(row)?, format!("left and back: {proof}")))
+}
+
+/// An uptime that went on growing over the edge is the old instance's own.
+fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool {
+    let mut watch = context.run.poller.watch(&before.id);
+    let uptime = watch.last().record().and_then(record::uptime);
+    context.workspace(alias).is_some()
+        && before.baseline.uptime.zip(uptime).is_some_and(|(old, new)| new > old)
+}
+
+fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<String, String> {
+    let events = since_edge(context, workspace);
+    is_new(&workspace.baseline, &current(context, row, &events))
+}
+
+/// A new instance that is there must also have said so itself.
+fn spoken(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    row: &Value,
+    proven: &mut Option<Proven>,
+) -> Result<(), String> {
+    let first = || Proven { at: Instant::now(), uptime: record::uptime(row) };
+    let proven = *proven.get_or_insert_with(first);
+    let events = since_edge(context, workspace);
+    has_spoken(&workspace.baseline, &current(context, row, &events), proven)
+}
+
+fn since_edge(context: &ScenarioContext, workspace: &Workspace) -> Vec<StreamEvent> {
+    let edge = workspace.baseline.edge_at;
+    edge.map(|edge| context.run.poller.events_since(&workspace.id, edge)).unwrap_or_default()
+}
+
+fn current<'a>(context: &ScenarioContext, row: &'a Value, events: &'a [StreamEvent]) -> Current<'a> {
+    let stream_since = context.run.poller.stream_since();
+    Current { instance: None, record: Some(row), events, stream_since }
+}
+
+fn add(total: &mut WaitStats, stats: &WaitStats) {
+    total.polls += stats.polls;
+    total.errors += stats.errors;
+    total.woken += stats.woken;
+    total.longest_gap_ms = total.longest_gap_ms.max(stats.longest_gap_ms);
+    total.blind = stats.blind;
+    if stats.last_error.is_some() {
+        total.last_error.clone_from(&stats.last_error);
+    }
+}
+
+/// For verbs that wait by themselves: no grace for anything.
+pub fn plain(context: &ScenarioContext, status: &[Status], url: bool) -> Wanted {
+    Wanted { status: status.to_vec(), url, scale: context.run.api.scale, ..Wanted::default() }
+}

@@ -1,0 +1,372 @@
+//! `create:` intent first, then the request; never two workspaces.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::answer;
+use crate::clock::{self, Instant};
+use crate::domain::Status;
+use crate::event::EventKind;
+use crate::http::Response;
+use crate::platform::record;
+use crate::runner::context::{ScenarioContext, StepRun};
+use crate::runner::credentials;
+use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::runner::scope::StepScope;
+use crate::runner::workspace::Workspace;
+use crate::scenario::model::Create;
+use crate::scenario::template::Template;
+
+/// An answer that was lost may come true so much later.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A request that a gateway gave up may come true so much later.
+const BEHIND: Duration = Duration::from_secs(2);
+
+/// Runs the step.
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Create,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let render = |template: &Option<Template>| template.as_ref().map(|t| t.render(scope)).transpose();
+    let runtime = render(&verb.runtime)?.filter(|r| !r.is_empty());
+    let parent = match &verb.parent {
+        Some(parent) => context.workspace(&parent.name).map(|w| w.id),
+        None => context.run.root.lock().ok().and_then(|root| root.clone()),
+    };
+    let prefix = render(&verb.name)?.unwrap_or_else(|| format!("lc-{}-{}", short(&context.name), verb.alias));
+    let name = unique(&prefix, &context.run.tail, &context.name);
+    let credentials = credentials::choose(context, verb, runtime.as_deref(), scope)?;
+    let mut body = Map::new();
+    body.insert("name".into(), json!(name));
+    for (field, value) in
+        [("runtime", runtime.clone()), ("template", render(&verb.template)?), ("role", render(&verb.role)?)]
+    {
+        if let Some(value) = value {
+            body.insert(field.into(), json!(value));
+        }
+    }
+    if verb.external {
+        body.insert("external".into(), json!(true));
+    } else {
+        body.insert("tier".into(), json!(verb.tier.unwrap_or(2)));
+    }
+    for (field, value) in [("url", render(&verb.url)?), ("delivery_mode", render(&verb.delivery_mode)?)] {
+        if let Some(value) = value {
+            body.insert(field.into(), json!(value));
+        }
+    }
+    if let Some(model) = &credentials.model {
+        body.insert("model".into(), json!(model));
+    }
+    if !credentials.secrets.is_empty() {
+        let secrets: Map<String, Value> =
+            credentials.secrets.iter().map(|(k, v)| (k.clone(), json!(v.expose()))).collect();
+        body.insert("secrets".into(), Value::Object(secrets));
+    }
+    if let Some(parent) = &parent {
+        body.insert("parent_id".into(), json!(parent));
+    }
+    for (field, value) in &verb.body {
+        body.insert(field.clone(), value.render(scope)?);
+    }
+    let body = Value::Object(body);
+    let sent_name = record::text(&body, "name").to_owned();
+    let managed =
+        !verb.external && !crate::models::allowlist::external_like(runtime.as_deref().unwrap_or_default());
+
+    let resource = context.run.ledger.intend("workspace", &sent_name, Some(&context.name), managed);
+    let asked = Instant::now();
+    let workspace = Workspace {
+        alias: verb.alias.clone(),
+        name: sent_name.clone(),
+        resource: resource.clone(),
+        managed,
+        runtime: runtime.unwrap_or_default(),
+        model: credentials.model.clone().unwrap_or_default(),
+        provider: credentials.provider.clone().unwrap_or_default(),
+        parent_id: parent,
+        secrets: credentials.secrets.clone(),
+        edge_name: "create".into(),
+        edge_at: Some(asked),
+        sent: body.clone(),
+        ..Workspace::default()
+    };
+    let wants_refusal = !verb.answer.status.is_empty() && !verb.answer.status_fits(201);
+    match send(context, step, &body, &sent_name).await {
+        Ok(Made::Answer(response)) => {
+            let id = response.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
+            if !id.is_empty() {
+                adopt(context, workspace, &id, response.json.as_ref());
+                learn_runtime(context, &verb.alias, step).await;
+            } else if answer::refused(&response) {
+                context.run.ledger.release(&resource, "never made", None);
+            }
+            if verb.answer.is_default() {
+                answer::succeeded("create", &response, &[201], None).map_err(|f| f.about(&verb.alias))?;
+                if id.is_empty() {
+                    return Err(Failure::product(format!(
+                        "create: 201 without an id: {}",
+                        answer::describe(&response)
+                    )));
+                }
+            } else {
+                answer::judge(&response, &verb.answer, scope).map_err(|f| f.about(&verb.alias))?;
+            }
+            if wants_refusal {
+                return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&response))));
+            }
+            // An external one with a URL gets its first token from its register.
+            let promised = managed || response.json.as_ref().is_some_and(|b| b.get("connection").is_some());
+            if promised && context.workspace(&verb.alias).is_some_and(|w| w.token.is_none()) {
+                let why =
+                    "it was answered without an auth_token (contract §2.3: the server could not mint one)";
+                mint(context, &verb.alias, step, why, FailureKind::Product).await?;
+                context.run.log.emit(EventKind::Warning {
+                    scenario: Some(context.name.to_string()),
+                    text: format!("create of {}: {why}; one was minted", verb.alias),
+                });
+            }
+            let model = credentials.model.map(|m| format!(" with {m}")).unwrap_or_default();
+            Ok(Passed::with(format!("{id}{model}")))
+        }
+        Ok(Made::Found(id, lost)) => {
+            adopt(context, workspace, &id, None);
+            learn_runtime(context, &verb.alias, step).await;
+            context.run.log.emit(EventKind::Warning {
+                scenario: Some(context.name.to_string()),
+                text: format!("the answer to create was lost ({lost}); the workspace was found by its name"),
+            });
+            if wants_refusal {
+                return Err(Failure::product("create: wanted a refusal, but the workspace was made")
+                    .about(&verb.alias));
+            }
+            mint(context, &verb.alias, step, "its answer was lost", FailureKind::Environment).await?;
+            Ok(Passed::with(format!("{id}, found by its name after the answer was lost")))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+enum Made {
+    Answer(Response),
+    Found(String, String),
+}
+
+/// Sends the create. An answer that says nothing about the outcome is settled by looking for the
+/// unique name; only a server that certainly did nothing is asked again.
+async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &str) -> Result<Made, Failure> {
+    let mut pause = Duration::from_millis(100);
+    // Even a 429 may come from something in between after the platform made it: nobody asks again unseen.
+    let step = &StepRun { expects_429: true, ..step.clone() };
+    loop {
+        let request = context.run.api.create(body.clone());
+        let result = context.mutate(step, "create", request).await;
+        let (why, again) = match result {
+            Ok(answer) if answer.status == 429 => {
+                let wait = answer.retry_after().unwrap_or(Duration::from_secs(1));
+                pause = pause.max(context.run.api.scale.shorten(wait));
+                (answer::describe(&answer), Again::IfLimited)
+            }
+            // A gateway that ran out of time may have a platform behind it that is still at it.
+            Ok(answer) if answer.status == 504 && answer::from_elsewhere(&answer) => {
+                (answer::describe(&answer), Again::Never)
+            }
+            Ok(answer) if answer::from_elsewhere(&answer) && answer.status >= 500 => {
+                (answer::describe(&answer), Again::IfStillAbsent)
+            }
+            Ok(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
+            Ok(answer) if answer.is_success() && answer.json.is_none() => {
+                (answer::describe(&answer), Again::Never)
+            }
+            Ok(answer) => return Ok(Made::Answer(answer)),
+            Err(error) if error.never_sent() => (error.text.clone(), Again::Always),
+            Err(error) => (error.text.clone(), Again::Never),
+        };
+        if context.stop.is_cancelled() {
+            return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
+        }
+        if let Some(patience) = again.patience() {
+            match find(context, step, name, patience).await {
+                Sight::Found(id) => return Ok(Made::Found(id, why)),
+                _ if context.stop.is_cancelled() => {
+                    return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
+                }
+                Sight::Absent => {}
+                Sight::Unreadable(list) => {
+                    let text =
+                        format!("create: {why}; whether `{name}` was made cannot be seen (the list: {list})");
+                    return Err(Failure::of(FailureKind::Environment, text));
+                }
+            }
+        }
+        match again {
+            Again::Never => {
+                return Err(Failure::of(
+                    FailureKind::Environment,
+                    format!(
+                        "create: {why}; no workspace is called `{name}`, and asking again could make two"
+                    ),
+                ));
+            }
+            _ if Instant::now() + pause >= step.deadline => {
+                return Err(Failure::of(again.to_blame(), format!("create: {why}")));
+            }
+            _ => clock::sleep(pause).await,
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+enum Again {
+    /// The request may be under way still: a second one could make a second workspace.
+    Never,
+    /// The server answered: what is not in its list was not made.
+    IfAbsent,
+    /// Whoever limits rates has done nothing, and says nothing of the platform.
+    IfLimited,
+    /// Something in between answered: what is not in the list for a while was not made.
+    IfStillAbsent,
+    /// Nothing was sent.
+    Always,
+}
+
+impl Again {
+    /// For how long the name is looked for first; none when it need not be.
+    fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Never => Some(PATIENCE),
+            Self::IfStillAbsent => Some(BEHIND),
+            Self::IfAbsent | Self::IfLimited => Some(Duration::ZERO),
+            Self::Always => None,
+        }
+    }
+
+    /// Whose failure it is when there is no time left.
+    fn to_blame(&self) -> FailureKind {
+        match self {
+            Self::IfAbsent => FailureKind::Product,
+            _ => FailureKind::Environment,
+        }
+    }
+}
+
+/// What the list says of a name.
+enum Sight {
+    /// It is this workspace's.
+    Found(String),
+    /// A list that could be read does not have it.
+    Absent,
+    /// No list could be read, for this reason.
+    Unreadable(String),
+}
+
+/// Looks for a workspace by its unique name. An answer that was lost may come true a little later,
+/// so it is looked for with `patience`; without a list that can be read the step's deadline is the end.
+async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patience: Duration) -> Sight {
+    let until = (Instant::now() + patience).min(step.deadline);
+    loop {
+        let end = step.deadline.min(Instant::now() + PATIENCE);
+        let bounded =
+            StepRun { deadline: end.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
+        let answer = context.fetch(&bounded, "look for the name", context.run.api.list()).await;
+        let unreadable = match answer {
+            Ok(answer) => match rows(&answer) {
+                Some(rows) => {
+                    if let Some(id) = named(context, rows, name) {
+                        return Sight::Found(id);
+                    }
+                    if Instant::now() >= until {
+                        return Sight::Absent;
+                    }
+                    None
+                }
+                None => Some(answer::describe(&answer)),
+            },
+            Err(error) => Some(error.text),
+        };
+        if context.stop.is_cancelled() || Instant::now() >= step.deadline {
+            return unreadable.map_or(Sight::Absent, Sight::Unreadable);
+        }
+        clock::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn rows(answer: &Response) -> Option<&[Value]> {
+    record::list(answer.json.as_ref()).filter(|_| answer.status == 200)
+}
+
+/// A name that the scenario gives twice is not unique: what we have already is not the new one.
+fn named(context: &ScenarioContext, rows: &[Value], name: &str) -> Option<String> {
+    let known: Vec<String> = context.state().workspaces.values().map(|w| w.id.clone()).collect();
+    let fresh = |row: &&Value| !known.iter().any(|id| id == record::text(row, "id"));
+    let hit = rows.iter().filter(fresh).find(|row| record::text(row, "name") == name);
+    hit.map(|row| record::text(row, "id").to_owned())
+}
+
+/// A create that names no runtime gets the template's or the server's own: the row says which, and every rule needs it.
+async fn learn_runtime(context: &ScenarioContext, alias: &str, step: &StepRun) {
+    let Some(workspace) = context.workspace(alias).filter(|w| w.managed && w.runtime.is_empty()) else {
+        return;
+    };
+    let row = context.fetch(step, "read the runtime", context.run.api.read(&workspace.id)).await;
+    let row = row.ok().filter(|row| row.status == 200).and_then(|row| row.json);
+    let said = row.map(|row| record::text(&row, "runtime").to_owned()).filter(|said| !said.is_empty());
+    context.update(alias, |w| w.runtime = said.unwrap_or_else(|| credentials::RUNTIME.to_owned()));
+}
+
+fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Option<&Value>) {
+    id.clone_into(&mut workspace.id);
+    workspace.token = body.and_then(record::auth_token).map(|t| context.secret("auth_token", t));
+    if !workspace.managed && workspace.runtime.is_empty() {
+        workspace.runtime = "external".into();
+    }
+    context.run.ledger.own(&workspace.resource, id, &workspace.name);
+    context.run.poller.track(id);
+    let alias = workspace.alias.clone();
+    let status = body.and_then(record::status);
+    context.state().workspaces.insert(alias.clone(), workspace);
+    if let Some(status) = status
+        && status != Status::Removed
+    {
+        context.observe(&alias, &json!({ "status": status, "url": "" }), "create");
+    }
+}
+
+/// Mints an API token where the create gave none. Without one every later 401 would look like the platform's.
+async fn mint(
+    context: &ScenarioContext,
+    alias: &str,
+    step: &StepRun,
+    why: &str,
+    kind: FailureKind,
+) -> Result<(), Failure> {
+    let Some(workspace) = context.workspace(alias) else { return Ok(()) };
+    let answer =
+        context.mutate(step, "mint a token", context.run.api.mint(&workspace.id)).await.map_err(|e| {
+            Failure::transport(&format!("create: {why}, and no answer came to a new token"), &e).about(alias)
+        })?;
+    let Some(token) = answer.json.as_ref().and_then(record::auth_token) else {
+        let said = answer::describe(&answer);
+        let message = format!("create: {why}, and no token could be minted instead: {said}");
+        return Err(Failure::of(kind, message).about(alias));
+    };
+    let token = context.secret("auth_token", token);
+    context.update(alias, |w| w.token = Some(token));
+    Ok(())
+}
+
+/// A short form of an instance name that is safe in a workspace's name (contract §2.1).
+pub fn short(name: &str) -> String {
+    let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    clean.trim_matches('-').chars().take(60).collect()
+}
+
+/// `<prefix>-<scenario hash>-<run's tail>`: unique over scenarios and runs, the tail is never cut.
+fn unique(prefix: &str, tail: &str, scenario: &str) -> String {
+    let hash = scenario.bytes().fold(0u32, |h, b| h.wrapping_mul(16_777_619) ^ u32::from(b)) & 0xffff;
+    let prefix: String = prefix.chars().take(200).collect();
+    format!("{prefix}-{hash:04x}-{tail}")
+}

@@ -1,0 +1,350 @@
+//! Lifecycle requests: each asserts the response and the stored row.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::await_status::{known, plain, reach};
+use super::{answer, container};
+use crate::clock::{self, Instant};
+use crate::domain::Status;
+use crate::http::Response;
+use crate::platform::{Auth, message, record};
+use crate::run::instance::Baseline;
+use crate::runner::context::{ScenarioContext, StepRun};
+use crate::runner::environment;
+use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::runner::scope::StepScope;
+use crate::runner::workspace::Workspace;
+use crate::scenario::model::{Edge, Identity, Terminate, Wake, WorkspaceRef};
+
+/// A lifecycle request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EdgeKind {
+    /// `POST restart`.
+    Restart,
+    /// `POST pause`.
+    Pause,
+    /// `POST resume`.
+    Resume,
+    /// `POST hibernate`.
+    Hibernate,
+}
+
+impl EdgeKind {
+    fn path(self) -> &'static str {
+        match self {
+            EdgeKind::Restart => "restart",
+            EdgeKind::Pause => "pause",
+            EdgeKind::Resume => "resume",
+            EdgeKind::Hibernate => "hibernate",
+        }
+    }
+
+    /// `status` of a 200 (contract §5).
+    fn answers(self) -> &'static [&'static str] {
+        match self {
+            EdgeKind::Restart => &["provisioning", "noop"],
+            EdgeKind::Pause => &["paused"],
+            EdgeKind::Resume => &["provisioning"],
+            EdgeKind::Hibernate => &["hibernated"],
+        }
+    }
+
+    /// What the row must become; a resting state is there when the answer is.
+    fn rests_in(self) -> Option<Status> {
+        match self {
+            EdgeKind::Pause => Some(Status::Paused),
+            EdgeKind::Hibernate => Some(Status::Hibernated),
+            EdgeKind::Restart | EdgeKind::Resume => None,
+        }
+    }
+}
+
+/// Whose credentials an identity means; the workspace's own by default.
+///
+/// # Errors
+/// A template that cannot be rendered.
+pub fn auth_of(
+    context: &ScenarioContext,
+    identity: Option<&Identity>,
+    default: Auth,
+    scope: &StepScope<'_>,
+) -> Result<Auth, Failure> {
+    Ok(match identity {
+        None => default,
+        Some(Identity::Admin) => Auth::Admin,
+        Some(Identity::Anonymous) => Auth::Anonymous,
+        Some(Identity::Workspace(WorkspaceRef { name, .. })) => context.own_auth(name),
+        Some(Identity::Bearer(template)) => {
+            let bearer = template.render(scope)?;
+            Auth::Bearer(context.secret("bearer", &bearer), "a bearer of the step".into())
+        }
+    })
+}
+
+/// What is known of an instance before an edge.
+pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Baseline {
+    let row = context
+        .fetch(step, "read before the edge", context.run.api.read(&workspace.id))
+        .await
+        .ok()
+        .and_then(|a| a.json);
+    if let Some(row) = &row {
+        context.observe(&workspace.alias, row, "poll");
+    }
+    let seen = match environment::in_reach(&context.run.target) && workspace.managed {
+        true => environment::remember(context, &workspace.alias, step).await,
+        false => Ok(None),
+    };
+    let (instance, unseen) = match seen {
+        Ok(seen) => (seen.map(|e| e.instance), None),
+        // What was read before is the old one; nobody knows of anything that came since.
+        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why)),
+    };
+    Baseline {
+        instance: instance.filter(|i| !i.is_empty()),
+        unseen,
+        url: row.as_ref().map(|r| record::text(r, "url").to_owned()).unwrap_or_default(),
+        uptime: row.as_ref().and_then(record::uptime),
+        edge_at: Some(Instant::now()),
+        stream_since: context.run.poller.stream_since(),
+    }
+}
+
+/// Runs restart, pause, resume or hibernate.
+pub async fn run(
+    context: &ScenarioContext,
+    kind: EdgeKind,
+    verb: &Edge,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let alias = &verb.workspace.name;
+    let workspace = known(context, alias)?;
+    let auth = auth_of(context, verb.identity.as_ref(), context.own_auth(alias), scope)?;
+    let mut body = serde_json::Map::new();
+    if verb.reset {
+        body.insert("reset".into(), json!(true));
+    }
+    for (field, value) in &verb.body {
+        body.insert(field.clone(), value.render(scope)?);
+    }
+    let mut query = Vec::new();
+    if verb.force {
+        query.push("force=true");
+    }
+    if verb.cascade {
+        query.push("cascade=true");
+    }
+    let baseline = baseline(context, &workspace, step).await;
+    remember_activity(context, alias, step).await;
+    let reprovisions = matches!(kind, EdgeKind::Restart | EdgeKind::Resume);
+    let body = (kind == EdgeKind::Restart || !body.is_empty()).then_some(Value::Object(body));
+    let request = context.run.api.edge(&workspace.id, kind.path(), &query, body, &auth);
+    if reprovisions {
+        context.run.ledger.settle(&workspace.id, false);
+    }
+    let edge_at = Instant::now();
+    let answer = context
+        .mutate(step, kind.path(), request)
+        .await
+        .map_err(|e| Failure::transport(kind.path(), &e).about(alias))?;
+    if !verb.answer.is_default() {
+        answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
+        if answer.status != 200 {
+            context.run.ledger.settle(&workspace.id, true);
+            return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&answer))));
+        }
+    } else {
+        answer::succeeded(kind.path(), &answer, &[200], Some(("status", kind.answers())))
+            .map_err(|f| f.about(alias))?;
+    }
+    let said = answer.json.as_ref().map(|b| record::text(b, "status").to_owned()).unwrap_or_default();
+    if said == "noop" {
+        context.run.ledger.settle(&workspace.id, true);
+        return Ok(Passed::with("200 noop: the platform does not restart agents that live elsewhere"));
+    }
+    if reprovisions {
+        let baseline = Baseline { edge_at: Some(edge_at), ..baseline };
+        context.update(alias, |w| w.begin_edge(kind.path(), baseline));
+        return restarted_row(context, alias, &answer, step).await;
+    }
+    if let Some(rest) = kind.rests_in() {
+        let reached = reach(context, alias, plain(context, &[rest], false), false, step).await;
+        return reached
+            .map_err(|f| f.about(alias))
+            .map(|p| Passed { message: format!("200, and the row is {said}"), ..p });
+    }
+    Ok(Passed::with(answer::describe(&answer)))
+}
+
+/// After a 200 to restart or resume the row must have left its old state: `provisioning`, or already
+/// another instance. What cannot be told apart here is left to the `await` that follows.
+async fn restarted_row(
+    context: &ScenarioContext,
+    alias: &str,
+    answer: &Response,
+    step: &StepRun,
+) -> StepResult {
+    let workspace = known(context, alias)?;
+    let until = (Instant::now() + Duration::from_secs(10)).min(step.deadline);
+    let before = &workspace.baseline;
+    let mut last;
+    loop {
+        match context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await {
+            Ok(row) if row.status == 200 && row.json.is_some() => {
+                let row = row.json.unwrap_or_default();
+                context.observe(alias, &row, "poll");
+                let status = record::status(&row);
+                let url = record::text(&row, "url");
+                let old_and_older = matches!(status, Some(Status::Online | Status::Degraded))
+                    && !url.is_empty()
+                    && url == before.url
+                    && before.uptime.zip(record::uptime(&row)).is_none_or(|(old, new)| new >= old);
+                if matches!(status, Some(Status::Paused | Status::Hibernated)) || old_and_older {
+                    last = format!(
+                        "the row is still {} at {}",
+                        status.map(|s| s.to_string()).unwrap_or_default(),
+                        if url.is_empty() { "no URL" } else { url }
+                    );
+                } else {
+                    let status = status.map(|s| s.to_string()).unwrap_or_default();
+                    return Ok(Passed::with(format!("{}, and the row is {status}", answer.status)));
+                }
+            }
+            Ok(other) => last = answer::describe(&other),
+            Err(error) => last = error.text,
+        }
+        if context.stop.is_cancelled() {
+            return Err(Failure::of(FailureKind::Cancelled, last).about(alias));
+        }
+        if Instant::now() >= until {
+            return Err(Failure::product(format!(
+                "{} answered {}, but {last}",
+                workspace.edge_name, answer.status
+            ))
+            .about(alias));
+        }
+        clock::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Rows of the activity log before an edge, so that a later `expect` takes none of them for new.
+pub async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
+    if !super::expect::reads_activity(&context.scenario, alias) {
+        return;
+    }
+    let Some(workspace) = context.workspace(alias) else { return };
+    let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
+    let answer = context.fetch(step, "activity before the edge", request).await;
+    let rows = answer.as_ref().ok().filter(|a| a.status == 200).and_then(|a| a.json.as_ref()?.as_array());
+    context.update(alias, |w| {
+        w.activity_unknown = rows.is_none();
+        if let Some(rows) = rows {
+            w.activity_before = rows.iter().map(|row| record::text(row, "id").to_owned()).collect();
+            w.activity_for = w.edge + 1;
+        }
+    });
+}
+
+/// `delete:` response, row, and the list.
+pub async fn delete(
+    context: &ScenarioContext,
+    verb: &Edge,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let alias = &verb.workspace.name;
+    let workspace = known(context, alias)?;
+    let auth = auth_of(context, verb.identity.as_ref(), Auth::Admin, scope)?;
+    let name = stored_name(context, &workspace, step).await.unwrap_or_else(|| workspace.name.clone());
+    let query: &[&str] = if verb.purge { &["purge=true"] } else { &[] };
+    let mut request = context.run.api.delete(&workspace.id, &name, query);
+    let as_auth = context.run.api.request("DELETE", "/", &auth);
+    (request.bearer, request.identity) = (as_auth.bearer, as_auth.identity);
+    let answer = context
+        .mutate(step, "delete", request)
+        .await
+        .map_err(|e| Failure::transport("delete", &e).about(alias))?;
+    if !verb.answer.is_default() {
+        answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
+        if !answer.is_success() {
+            return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&answer))));
+        }
+    } else {
+        answer::succeeded("delete", &answer, &[200], Some(("status", &["removed", "purged"])))
+            .map_err(|f| f.about(alias))?;
+    }
+    let reached = reach(context, alias, plain(context, &[Status::Removed], false), false, step).await;
+    reached.map_err(|f| f.about(alias))?;
+    context.update(alias, |w| w.gone = true);
+    Ok(Passed::with(format!("{}, and the row is gone", answer.status)))
+}
+
+/// The name as the platform stores it; it may have renamed the workspace (contract §13 #19).
+pub async fn stored_name(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Option<String> {
+    let answer = context.fetch(step, "read the name back", context.run.api.read(&workspace.id)).await.ok()?;
+    let name = record::text(answer.json.as_ref()?, "name").to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+/// `wake:` a message to a hibernated workspace answers that it wakes; then it must come online by a new instance.
+pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> StepResult {
+    let alias = &verb.workspace.name;
+    let workspace = known(context, alias)?;
+    remember_activity(context, alias, step).await;
+    let baseline = Baseline {
+        edge_at: Some(Instant::now()),
+        stream_since: context.run.poller.stream_since(),
+        ..workspace.baseline.clone()
+    };
+    let id = uuid::Uuid::new_v4().to_string();
+    let body = message(&id, "message/send", "wake up", "kind", false, json!({}));
+    let request =
+        context.run.api.json("POST", &format!("/workspaces/{}/a2a", workspace.id), &Auth::Admin, body);
+    let answer = context
+        .fetch(step, "wake", request)
+        .await
+        .map_err(|e| Failure::transport("wake", &e).about(alias))?;
+    let waking = answer.json.as_ref().and_then(|b| b.get("waking")).and_then(Value::as_bool).unwrap_or(false);
+    if !(answer.is_success() || waking) {
+        let text = format!("wake: wanted an answer or `waking`, got {}", answer::describe(&answer));
+        return Err(answer::unwanted(&answer, text).about(alias));
+    }
+    context
+        .update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
+    // The platform announces when it will be awake; four times that, on its own clock, is enough.
+    let announced = answer.retry_after().unwrap_or(Duration::from_secs(15));
+    let mut wanted = plain(context, &[Status::Online], true);
+    wanted.tolerate.insert(Status::Hibernated, announced * 4);
+    reach(context, alias, wanted, false, step).await.map_err(|f| f.about(alias))
+}
+
+/// `terminate:` stops the instance behind the platform's back; needs a target whose instances can be reached.
+pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepRun) -> StepResult {
+    let alias = &verb.workspace.name;
+    let workspace = known(context, alias)?;
+    if !environment::in_reach(&context.run.target) {
+        let text =
+            format!("`terminate: {alias}` needs a target whose instances can be reached: say `needs: [env]`");
+        return Err(Failure::of(FailureKind::Config, text));
+    }
+    remember_activity(context, alias, step).await;
+    let baseline = baseline(context, &workspace, step).await;
+    context.run.ledger.disturb(&workspace.id);
+    if let Some(engine) = context.run.target.engine.clone() {
+        container::act(context, &engine, &workspace, "remove").await?;
+        context.update(alias, |w| w.begin_edge("terminate", baseline));
+        return Ok(Passed::with("stopped behind the platform's back"));
+    }
+    let request = context.run.api.stop_instance(&workspace.id);
+    let answer = context.mutate(step, "terminate", request).await;
+    let answer = answer.map_err(|e| Failure::transport("terminate", &e).about(alias))?;
+    if answer.status != 200 {
+        let text = format!("the instance of {alias} could not be stopped: {}", answer::describe(&answer));
+        return Err(Failure::of(FailureKind::Environment, text).about(alias));
+    }
+    context.update(alias, |w| w.begin_edge("terminate", baseline));
+    Ok(Passed::with("stopped behind the platform's back"))
+}

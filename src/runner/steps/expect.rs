@@ -1,0 +1,386 @@
+//! `expect:` the stored row, the environment, the activity log, the event stream, absence.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::await_status::known;
+use super::last_look::LastLook;
+use crate::clock::{self, Instant};
+use crate::domain::Status;
+use crate::event::EnvVar;
+use crate::platform::record;
+use crate::run::wait::pause;
+use crate::runner::context::{ScenarioContext, StepRun};
+use crate::runner::environment;
+use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::runner::scope::StepScope;
+use crate::runner::workspace::Workspace;
+use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Step, Verb};
+
+/// What a look at something that is expected comes to.
+pub(super) enum Look {
+    /// It holds.
+    Right(Passed),
+    /// Not so now; it may become so.
+    NotYet(Failure),
+}
+
+/// Runs the step: looks again until it holds or the step's time is over.
+pub async fn run(
+    context: &ScenarioContext,
+    verb: &Expect,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
+    let began = Instant::now();
+    let mut last = LastLook::default();
+    loop {
+        let looked = Instant::now();
+        let look = match verb {
+            Expect::Row { workspace, json } => row(context, &workspace.name, json, step, scope).await?,
+            Expect::Env { workspace, satisfies_provider, stable, vars } => {
+                let wanted = EnvWanted { provider: *satisfies_provider, stable: *stable, vars };
+                env(context, &workspace.name, &wanted, step, scope).await?
+            }
+            Expect::Activity { workspace, row, has } => {
+                activity(context, &workspace.name, row, *has, step, scope).await?
+            }
+            Expect::Event { workspace, event } => event_seen(context, &workspace.name, event)?,
+            Expect::Value { left, is } => value(left.render(scope)?, is, scope),
+            Expect::Gone { workspace } => gone(context, &workspace.name, step).await?,
+            Expect::Container(wanted) => super::expect_container::look(context, wanted, step, scope).await?,
+        };
+        let failure = match look {
+            Look::Right(passed) => return Ok(passed),
+            Look::NotYet(failure) => failure,
+        };
+        let failure = last.of(failure, looked, step.deadline);
+        let once =
+            matches!(verb, Expect::Value { .. }) || matches!(verb, Expect::Activity { has: false, .. });
+        if once || Instant::now() >= step.deadline || context.stop.is_cancelled() {
+            return Err(failure);
+        }
+        let pause = pause(began.elapsed()).max(Duration::from_millis(20));
+        tokio::select! {
+            () = context.stop.cancelled() => {}
+            () = clock::sleep_until((Instant::now() + pause).min(step.deadline)) => {}
+        }
+    }
+}
+
+fn value(left: Value, is: &[Matcher], scope: &StepScope<'_>) -> Look {
+    match is.iter().find_map(|m| m.check(Some(&left), scope).err()) {
+        Some(mismatch) => Look::NotYet(Failure::product(mismatch.to_string())),
+        None => Look::Right(Passed::default()),
+    }
+}
+
+/// The stored row: the single read, completed by the admin list, because each hides fields.
+async fn row(
+    context: &ScenarioContext,
+    alias: &str,
+    json: &[(crate::scenario::model::JsonPath, Vec<Matcher>)],
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> Result<Look, Failure> {
+    let workspace = known(context, alias)?;
+    let merged = match merged_row(context, &workspace, step).await {
+        Ok(merged) => merged,
+        Err(failure) => return Ok(Look::NotYet(failure.about(alias))),
+    };
+    context.observe(alias, &merged, "poll");
+    let wrong: Vec<String> = json
+        .iter()
+        .flat_map(|(path, matchers)| path.check(Some(&merged), matchers, scope))
+        .map(|m| m.to_string())
+        .collect();
+    let mut wrong = wrong.into_iter();
+    Ok(match wrong.next() {
+        None => Look::Right(Passed::default()),
+        Some(first) => {
+            Look::NotYet(Failure::product(format!("the row of {alias}: {first}")).details(wrong).about(alias))
+        }
+    })
+}
+
+/// Single read and admin list, merged.
+pub async fn merged_row(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    step: &StepRun,
+) -> Result<Value, Failure> {
+    let answer = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
+    let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
+    if answer.status != 200 {
+        let text = format!("the row: {}", super::answer::describe(&answer));
+        return Err(super::answer::unwanted(&answer, text));
+    }
+    if answer.json.as_ref().is_some_and(|row| record::is_anothers(row, &workspace.id)) {
+        let said = super::answer::describe(&answer);
+        return Err(Failure::product(format!("the row: asked for {}, got another: {said}", workspace.id)));
+    }
+    let mut merged = answer.json.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+    let row = context.row_of_list(step, &workspace.id).await;
+    let row = row.map_err(|e| Failure::transport("read the list", &e))?;
+    if let Some(Value::Object(row)) = row {
+        for (field, value) in row {
+            merged.entry(field).or_insert(value);
+        }
+    }
+    Ok(Value::Object(merged))
+}
+
+struct EnvWanted<'a> {
+    provider: bool,
+    stable: bool,
+    vars: &'a [(String, Vec<Matcher>)],
+}
+
+/// Nobody looked before the edge: what is there now may be from before it.
+pub(super) fn unseen(workspace: &Workspace, why: &str) -> Failure {
+    let edge = &workspace.edge_name;
+    let text = format!("what ran before the {edge} could not be seen ({why}): this may be the old instance");
+    Failure::of(FailureKind::Environment, text).about(&workspace.alias)
+}
+
+/// The environment of the new instance: an old or absent one is "not yet"; online is not required.
+async fn env(
+    context: &ScenarioContext,
+    alias: &str,
+    wanted: &EnvWanted<'_>,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> Result<Look, Failure> {
+    let workspace = known(context, alias)?;
+    let not_yet = |kind, text: String| Look::NotYet(Failure::of(kind, text).about(alias));
+    let found = match environment::read(context, &workspace.id, step).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return Ok(not_yet(
+                FailureKind::Product,
+                format!("{alias} has no instance whose environment could be read"),
+            ));
+        }
+        Err(why) => {
+            return Ok(not_yet(FailureKind::Environment, format!("the environment of {alias}: {why}")));
+        }
+    };
+    if let Some(why) = &workspace.baseline.unseen
+        && !workspace.baseline.holds(&found.instance)
+    {
+        return Err(unseen(&workspace, why));
+    }
+    if workspace.baseline.holds(&found.instance) {
+        let text = format!("{alias} still runs the instance from before the {}", workspace.edge_name);
+        return Ok(not_yet(FailureKind::Product, text));
+    }
+    let already = workspace.env.as_ref().is_some_and(|(instance, _)| *instance == found.instance);
+    let vars = if already { Vec::new() } else { environment::describe(context, &workspace, &found) };
+    let vars: std::collections::BTreeMap<String, EnvVar> = match (already, workspace.env.clone()) {
+        (true, Some((_, vars))) => vars,
+        _ => vars.into_iter().map(|v| (v.name.clone(), v)).collect(),
+    };
+    context.update(alias, |w| w.env = Some((found.instance.clone(), vars.clone())));
+    let mut wrong = Vec::new();
+    if wanted.provider {
+        wrong.extend(vars.values().filter(|v| v.ok == Some(false)).map(|v| {
+            let is = if v.set { v.value.clone() } else { "unset".to_owned() };
+            format!(
+                "{} is {is}, expected {} ({})",
+                v.name,
+                v.expected.as_deref().unwrap_or("?"),
+                v.rule.as_deref().unwrap_or("?")
+            )
+        }));
+        if let Some(abort) = environment::projection(context, &workspace).abort {
+            wrong.push(format!("the rules expect no instance at all: {}", abort.message));
+        }
+    }
+    if wanted.stable
+        && let Some(before) = &workspace.env_before
+    {
+        let unexplained = environment::unexplained(before, &vars);
+        wrong.extend(
+            unexplained.into_iter().map(|line| format!("changed over the {}: {line}", workspace.edge_name)),
+        );
+    }
+    for (name, matchers) in wanted.vars {
+        let value = found.vars.get(name).map(|v| Value::String(v.clone()));
+        for matcher in matchers {
+            if let Err(mismatch) = matcher.check(value.as_ref(), scope) {
+                wrong.push(context.run.log.redactor().text(&format!("{name}: {mismatch}")).into_owned());
+            }
+        }
+    }
+    let mut lines = wrong.into_iter();
+    match lines.next() {
+        None => Ok(Look::Right(Passed::with(format!("{} variables of {}", vars.len(), found.instance)))),
+        // The environment of an instance never changes: looking again could only hide it.
+        Some(first) => {
+            let count = lines.len();
+            let more = if count > 0 { format!(" (and {count} more)") } else { String::new() };
+            let text = format!("environment of {alias} after {}: {first}{more}", workspace.edge_name);
+            Err(Failure::product(text).details(lines).about(alias))
+        }
+    }
+}
+
+async fn activity(
+    context: &ScenarioContext,
+    alias: &str,
+    wanted: &ActivityRow,
+    has: bool,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> Result<Look, Failure> {
+    let workspace = known(context, alias)?;
+    let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
+    let rows = match context.fetch(&step.look(), "activity", request).await {
+        Ok(answer) if answer.status == 200 && record::list(answer.json.as_ref()).is_some() => {
+            record::list(answer.json.as_ref()).unwrap_or_default().to_vec()
+        }
+        Ok(answer) => {
+            return Ok(Look::NotYet(
+                super::answer::unwanted(
+                    &answer,
+                    format!("activity of {alias}: {}", super::answer::describe(&answer)),
+                )
+                .about(alias),
+            ));
+        }
+        Err(error) => return Ok(Look::NotYet(Failure::transport("activity", &error).about(alias))),
+    };
+    let text = wanted.text.as_ref().map(|t| t.render(scope)).transpose()?;
+    let fresh = rows.iter().filter(|row| !workspace.activity_before.contains(record::text(row, "id")));
+    let mut nearest = None;
+    let mut seen = 0;
+    for row in fresh {
+        seen += 1;
+        match differs(context, row, wanted, text.as_deref()) {
+            None if workspace.activity_unknown => {
+                let text = format!(
+                    "activity of {alias}: there is such a row, but the log could not be read before the {}",
+                    workspace.edge_name
+                );
+                return Err(Failure::of(FailureKind::Inconclusive, text).about(alias));
+            }
+            None if has => return Ok(Look::Right(Passed::with(record::text(row, "summary")))),
+            None => {
+                let text =
+                    format!("activity of {alias}: there is such a row: {}", record::text(row, "summary"));
+                return Ok(Look::NotYet(Failure::product(text).about(alias)));
+            }
+            Some((near, why)) if near => nearest = Some(why),
+            Some(_) => {}
+        }
+    }
+    if !has {
+        return Ok(Look::Right(Passed::default()));
+    }
+    let what = if wanted.restart_context { "restart-context row" } else { "such a row" };
+    let why = nearest.unwrap_or_else(|| format!("none of {seen} rows since the {}", workspace.edge_name));
+    Ok(Look::NotYet(Failure::product(format!("activity of {alias}: no {what}: {why}")).about(alias)))
+}
+
+/// Why a row is not the wanted one; `true` when it is nearly.
+fn differs(
+    context: &ScenarioContext,
+    row: &Value,
+    wanted: &ActivityRow,
+    text: Option<&str>,
+) -> Option<(bool, String)> {
+    let kind = row.pointer("/request_body/params/message/metadata/kind").and_then(Value::as_str);
+    if wanted.restart_context && kind != Some("restart_context") {
+        return Some((false, "another message".into()));
+    }
+    for (field, value) in
+        [("activity_type", &wanted.kind), ("method", &wanted.method), ("status", &wanted.status)]
+    {
+        if let Some(value) = value
+            && record::text(row, field) != value
+        {
+            return Some((field == "status", format!("{field} is `{}`", record::text(row, field))));
+        }
+    }
+    if let Some(text) = text
+        && !super::agent::text_of(row).contains(text)
+        && !record::text(row, "summary").contains(text)
+    {
+        return Some((false, "another text".into()));
+    }
+    let source = row.get("source_id").and_then(Value::as_str);
+    let wanted_source = match &wanted.source {
+        None => return None,
+        Some(ActivitySource::None) => None,
+        Some(ActivitySource::Workspace(workspace)) => context.workspace(&workspace.name).map(|w| w.id),
+    };
+    (source != wanted_source.as_deref())
+        .then(|| (true, format!("its source is {}", source.map_or_else(|| "none".to_owned(), str::to_owned))))
+}
+
+fn event_seen(context: &ScenarioContext, alias: &str, event: &str) -> Result<Look, Failure> {
+    let workspace = known(context, alias)?;
+    let since = workspace.baseline.edge_at.or(workspace.edge_at).unwrap_or_else(Instant::now);
+    let events = context.run.poller.events_since(&workspace.id, since);
+    if events.iter().any(|e| e.kind == event) {
+        return Ok(Look::Right(Passed::default()));
+    }
+    let kinds: Vec<&str> = events.iter().map(|e| e.kind.as_str()).collect();
+    let text = format!(
+        "no {event} of {alias} on the stream since the {}; seen: {}",
+        workspace.edge_name,
+        if kinds.is_empty() { "nothing".into() } else { kinds.join(", ") }
+    );
+    Ok(Look::NotYet(Failure::product(text).about(alias)))
+}
+
+/// Gone: the single read says so and the list does not have it.
+async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<Look, Failure> {
+    let workspace = known(context, alias)?;
+    let unseen = |what: &str, error| Ok(Look::NotYet(Failure::transport(what, error).about(alias)));
+    let single = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
+    let single = match single {
+        Ok(single) => single,
+        Err(error) => return unseen("read the row", &error),
+    };
+    if !matches!(single.status, 404 | 410) {
+        return Ok(Look::NotYet(
+            super::answer::unwanted(
+                &single,
+                format!("{alias} is still there: {}", super::answer::describe(&single)),
+            )
+            .about(alias),
+        ));
+    }
+    let list = match context.fetch(&step.look(), "read the list", context.run.api.list()).await {
+        Ok(list) => list,
+        Err(error) => return unseen("read the list", &error),
+    };
+    // No list is no proof that the workspace is not in it.
+    let Some(rows) = record::list(list.json.as_ref()).filter(|_| list.status == 200) else {
+        let text = format!("the list: {}", super::answer::describe(&list));
+        return Ok(Look::NotYet(super::answer::unwanted(&list, text).about(alias)));
+    };
+    if rows.iter().any(|row| record::text(row, "id") == workspace.id) {
+        return Ok(Look::NotYet(Failure::product(format!("{alias} is still in the list")).about(alias)));
+    }
+    let observed = serde_json::json!({ "status": Status::Removed, "url": "" });
+    context.observe(alias, &observed, "poll");
+    Ok(Look::Right(Passed::with(format!("{} and not in the list", single.status))))
+}
+
+/// Whether a scenario asserts the activity log of a workspace, so that edges remember what was there.
+pub fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
+    fn any(steps: &[Step], alias: &str) -> bool {
+        steps.iter().any(|step| match &step.verb {
+            Verb::Expect(expect) => {
+                matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)
+            }
+            Verb::Parallel(steps) | Verb::Steps(steps) => any(steps, alias),
+            Verb::Foreach(each) => any(&each.steps, alias),
+            _ => false,
+        })
+    }
+    any(&scenario.steps, alias) || any(&scenario.finally, alias)
+}

@@ -1,0 +1,295 @@
+//! One step: its deadline, its retries, its verb.
+
+mod a2a;
+mod agent;
+pub mod answer;
+mod await_status;
+mod container;
+mod create;
+mod edges;
+mod expect;
+mod expect_container;
+mod flow;
+mod http;
+mod last_look;
+mod settings;
+mod stub;
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+
+use super::context::{ScenarioContext, StepRun};
+use super::outcome::{Failure, FailureKind, Origin, Passed, StepResult};
+use super::scope::{Locals, StepScope};
+use crate::clock::{self, Instant};
+use crate::domain::time;
+use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
+use crate::scenario::model::{Gate, Step, Verb};
+use crate::scenario::template::Template;
+
+/// A step that decided over its scenario.
+#[derive(Clone, Debug)]
+pub struct Decisive {
+    /// The step's id.
+    pub step: String,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// Runs steps one after another; the first required failure ends them.
+pub fn run_steps<'a>(
+    context: &'a ScenarioContext,
+    steps: &'a [Step],
+    locals: &'a Locals,
+    tag: &'a str,
+) -> BoxFuture<'a, Result<(), Decisive>> {
+    async move {
+        for step in steps {
+            run_step(context, step, locals, tag).await?;
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+async fn run_step(
+    context: &ScenarioContext,
+    step: &Step,
+    locals: &Locals,
+    tag: &str,
+) -> Result<(), Decisive> {
+    let id = format!("{}{tag}", step.id);
+    let scope = StepScope { context, locals };
+    let advisory = step.gate == Some(Gate::Advisory);
+    let began = Instant::now();
+    let mut attempt = 1;
+    let (attempts, pause) = step.retry.as_ref().map_or((1, Duration::ZERO), |r| (r.attempts.max(1), r.pause));
+    loop {
+        let budget = match budget(step, &scope) {
+            Ok(budget) => budget,
+            Err(failure) => return Err(Decisive { step: id, failure }),
+        };
+        let deadline = (Instant::now() + budget).min(context.deadline);
+        context.run.log.emit(EventKind::StepStarted(StepStarted {
+            scenario: context.name.to_string(),
+            step: id.clone(),
+            name: step.name.clone(),
+            verb: step.verb.keyword().to_owned(),
+            line: step.position.line,
+            budget_ms: time::ms(deadline.saturating_duration_since(Instant::now())),
+            attempt,
+        }));
+        let skip = match &step.when {
+            Some(when) => match when.holds(&scope) {
+                Ok(holds) => (!holds).then(|| format!("`when: {}` does not hold", when.text)),
+                Err(error) => return Err(Decisive { step: id, failure: error.into() }),
+            },
+            None => None,
+        };
+        if let Some(reason) = skip {
+            finish(context, &id, StepOutcome::Skipped, reason, began, Finish::default());
+            return Ok(());
+        }
+        let mut run = StepRun::new(&id, deadline);
+        run.expects_429 = answer::speaks_of(&step.verb, 429);
+        run.expects_gateway = (300..400).chain(502..505).any(|status| answer::speaks_of(&step.verb, status));
+        let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
+        if context.stop.is_cancelled()
+            && let Err(failure) = &mut result
+        {
+            failure.kind = FailureKind::Cancelled;
+        }
+        match result {
+            Ok(passed) => {
+                if attempt > 1 {
+                    context
+                        .state()
+                        .flaky
+                        .get_or_insert_with(|| format!("step {id} passed at attempt {attempt}"));
+                }
+                if let Some(milestone) = &step.milestone {
+                    context.state().milestones.push(milestone.clone());
+                }
+                let more =
+                    Finish { wait: passed.wait, milestone: step.milestone.clone(), ..Finish::default() };
+                finish(context, &id, StepOutcome::Passed, passed.message, began, more);
+                return Ok(());
+            }
+            Err(mut failure) => {
+                failure.origin.get_or_insert_with(|| {
+                    Box::new(Origin { step: id.clone(), verb: step.verb.keyword(), within: budget })
+                });
+                // A mismatch may quote a whole body: what is secret in it goes first, then what is too long.
+                failure.message = shorten(&context.run.log.redactor().text(&failure.message));
+                let again = attempt < attempts
+                    && !matches!(
+                        failure.kind,
+                        FailureKind::Cancelled | FailureKind::Config | FailureKind::NotConfigured
+                    )
+                    && Instant::now() + pause < context.deadline;
+                let more = Finish {
+                    details: failure.details.clone(),
+                    wait: failure.wait.clone(),
+                    advisory: advisory || again,
+                    ..Finish::default()
+                };
+                finish(context, &id, failure.outcome(), failure.message.clone(), began, more);
+                if again {
+                    attempt += 1;
+                    tokio::select! {
+                        () = clock::sleep(pause) => {}
+                        () = context.stop.cancelled() => {
+                            failure.kind = FailureKind::Cancelled;
+                            return Err(Decisive { step: id, failure });
+                        }
+                    }
+                    continue;
+                }
+                if advisory && failure.kind != FailureKind::Cancelled {
+                    return Ok(());
+                }
+                return Err(Decisive { step: id, failure });
+            }
+        }
+    }
+}
+
+/// No message needs more to be understood.
+const MESSAGE: usize = 600;
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MESSAGE {
+        return text.to_owned();
+    }
+    text.chars().take(MESSAGE).chain(['…']).collect()
+}
+
+#[derive(Default)]
+struct Finish {
+    details: Vec<String>,
+    wait: Option<crate::event::WaitStats>,
+    milestone: Option<String>,
+    advisory: bool,
+}
+
+fn finish(
+    context: &ScenarioContext,
+    id: &str,
+    outcome: StepOutcome,
+    message: String,
+    began: Instant,
+    more: Finish,
+) {
+    context.run.log.emit(EventKind::StepFinished(StepFinished {
+        scenario: context.name.to_string(),
+        step: id.to_owned(),
+        outcome,
+        message,
+        details: more.details,
+        took_ms: time::ms(began.elapsed()),
+        wait: more.wait,
+        milestone: more.milestone,
+        advisory: more.advisory,
+    }));
+}
+
+/// How long a step may take when it does not say.
+pub fn default_budget(verb: &Verb) -> Duration {
+    Duration::from_secs(match verb {
+        Verb::Await(_) | Verb::Wake(_) => 90,
+        Verb::A2a(_) => 120,
+        Verb::Parallel(_) | Verb::Foreach(_) | Verb::Steps(_) | Verb::Hold(_) => 24 * 3_600,
+        Verb::Exec(_) => 60,
+        Verb::Capture(_) | Verb::Note(_) => 5,
+        _ => 30,
+    })
+}
+
+fn budget(step: &Step, scope: &StepScope<'_>) -> Result<Duration, Failure> {
+    match &step.within {
+        Some(within) => Ok(within.resolve(scope)?),
+        None => Ok(default_budget(&step.verb)),
+    }
+}
+
+async fn run_verb(
+    context: &ScenarioContext,
+    verb: &Verb,
+    step: &StepRun,
+    locals: &Locals,
+    tag: &str,
+) -> StepResult {
+    let scope = StepScope { context, locals };
+    match verb {
+        Verb::Create(verb) => create::run(context, verb, step, &scope).await,
+        Verb::Register(verb) => agent::register(context, verb, step, &scope).await,
+        Verb::Heartbeat(verb) => agent::heartbeat(context, verb, step, &scope).await,
+        Verb::Inbox(verb) => agent::inbox(context, verb, step, &scope).await,
+        Verb::Restart(edge) => edges::run(context, edges::EdgeKind::Restart, edge, step, &scope).await,
+        Verb::Pause(edge) => edges::run(context, edges::EdgeKind::Pause, edge, step, &scope).await,
+        Verb::Resume(edge) => edges::run(context, edges::EdgeKind::Resume, edge, step, &scope).await,
+        Verb::Hibernate(edge) => edges::run(context, edges::EdgeKind::Hibernate, edge, step, &scope).await,
+        Verb::Delete(edge) => edges::delete(context, edge, step, &scope).await,
+        Verb::Wake(verb) => edges::wake(context, verb, step).await,
+        Verb::Terminate(verb) => edges::terminate(context, verb, step).await,
+        Verb::Await(verb) => await_status::run(context, verb, step).await,
+        Verb::Hold(verb) => flow::hold(context, verb, step, &scope).await,
+        Verb::A2a(verb) => a2a::run(context, verb, step, &scope).await,
+        Verb::Secret(verb) => settings::secret(context, verb, step, &scope).await,
+        Verb::Billing(verb) => settings::billing(context, verb, step, &scope).await,
+        Verb::Model(verb) => settings::model(context, verb, step, &scope).await,
+        Verb::Token(verb) => settings::token(context, verb, step, &scope).await,
+        Verb::Http(verb) => http::run(context, verb, step, &scope).await,
+        Verb::Expect(verb) => expect::run(context, verb, step, &scope).await,
+        Verb::Capture(values) => flow::capture(context, values, step, &scope),
+        Verb::Container(verb) => container::run(context, verb, step).await,
+        Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
+        Verb::Stub(verb) => stub::run(context, verb).await,
+        Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {
+            Ok(()) => Ok(Passed::default()),
+            Err(decisive) => Err(nested(decisive)),
+        },
+        Verb::Parallel(branches) => {
+            let runs = branches.iter().map(|branch| run_step(context, branch, locals, tag));
+            first_failure(join_all(runs).await)
+        }
+        Verb::Foreach(each) => {
+            let mut items = Vec::new();
+            for item in &each.items {
+                items.push(item.render(&scope)?);
+            }
+            let run_item = |item: String| async move {
+                let mut locals = locals.clone();
+                locals.insert(each.alias.clone(), serde_json::Value::String(item.clone()));
+                run_steps(context, &each.steps, &locals, &format!("{tag}[{item}]")).await
+            };
+            if each.parallel {
+                return first_failure(join_all(items.into_iter().map(run_item)).await);
+            }
+            for item in items {
+                if let Err(decisive) = run_item(item).await {
+                    return Err(nested(decisive));
+                }
+            }
+            Ok(Passed::default())
+        }
+        Verb::Note(text) => note(text, &scope),
+    }
+}
+
+fn first_failure(results: Vec<Result<(), Decisive>>) -> StepResult {
+    match results.into_iter().find_map(Result::err) {
+        Some(decisive) => Err(nested(decisive)),
+        None => Ok(Passed::default()),
+    }
+}
+
+fn nested(decisive: Decisive) -> Failure {
+    Failure { message: format!("step {}: {}", decisive.step, decisive.failure.message), ..decisive.failure }
+}
+
+fn note(text: &Template, scope: &StepScope<'_>) -> StepResult {
+    Ok(Passed::with(text.render(scope)?))
+}

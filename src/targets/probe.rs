@@ -1,0 +1,277 @@
+//! What a server offers: a table of read-only probes, then what a profile declares.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answers, OpenError, Settings, Target, TargetFacts, offered};
+use crate::clock::Instant;
+use crate::clock::{self, TimeScale};
+use crate::docker::names;
+use crate::domain::Status;
+use crate::event::TargetIdentity;
+use crate::http::{Client, Response, Transport, is_loopback};
+use crate::models::allowlist;
+use crate::platform::{Api, Auth, record};
+use crate::scenario::model::Capability;
+
+/// One probe may not take longer.
+const EACH: Duration = Duration::from_secs(10);
+/// A server that is just starting is asked again after so long.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Probes a server that runs.
+///
+/// # Errors
+/// It does not answer, is no workspace-server, or refuses the token.
+pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target, OpenError> {
+    let base_url = settings.base_url.clone().unwrap_or_default();
+    let base_url = base_url.trim_end_matches('/').to_owned();
+    let config = crate::http::Config { tls: base_url.starts_with("https://"), ..settings.http.clone() };
+    let client = Client::new(&config)
+        .map_err(|why| OpenError::new(why, &["--ca-cert, --insecure and the proxy variables"]))?;
+    let mut api = Api {
+        client,
+        base_url: base_url.clone(),
+        admin: settings.admin_token.clone(),
+        org: settings.org.clone(),
+        scale: TimeScale::default(),
+    };
+    let health = first_answer(&api, settings.patience).await?;
+    let says_ok = health.json.as_ref().is_some_and(|b| record::text(b, "status") == "ok");
+    if health.status != 200 || !says_ok {
+        return Err(not_a_server(&base_url, &health));
+    }
+    let scale = health.headers.get("x-lifecycle-time-scale").and_then(|v| v.parse().ok()).unwrap_or(1.0);
+    api.scale = TimeScale::new(scale);
+    admin_works(&api).await?;
+    let about = get(&api, "/__lifecycle", &Auth::Admin).await;
+    let about = about.filter(|a| a.status == 200).and_then(|a| a.json);
+    let mut facts = TargetFacts::default();
+    let mut have = |capability: Capability, there: bool, why_not: &str| {
+        if there {
+            facts.capabilities.insert(capability);
+        } else {
+            facts.lacks.insert(capability.as_str().to_owned(), why_not.to_owned());
+        }
+    };
+    let (offered, drift) = offered::read(&api, &settings.catalogue).await;
+    let billing =
+        get(&api, "/admin/workspaces/00000000-0000-4000-8000-000000000000/llm-billing-mode", &Auth::Admin)
+            .await;
+    have(Capability::Managed, true, "");
+    have(Capability::External, true, "");
+    have(
+        Capability::Billing,
+        billing.is_some_and(|a| a.json.is_some()),
+        "the server has no billing-mode route",
+    );
+    have(Capability::Events, has_socket(&api).await, "GET /ws does not open");
+    let inspect = "the server shows no environments (it is no reference platform with --inspect)";
+    have(Capability::Inspect, about.is_some(), inspect);
+    have(
+        Capability::Env,
+        about.is_some(),
+        "no container engine is reachable and the server shows no environments",
+    );
+    have(Capability::Faults, false, "faults are switched on where the platform is started");
+    have(Capability::Containers, false, "no container engine is connected");
+    have(Capability::Limits, false, "no container engine is connected");
+    have(Capability::Org, false, "the target is no control plane");
+    let provider = settings.provider.clone().or_else(|| {
+        let url = about.as_ref().map(|a| record::text(a, "provider").to_owned()).unwrap_or_default();
+        (!url.is_empty()).then_some(url)
+    });
+    let answers = settings.answers.unwrap_or(if provider.is_some() { Answers::Known } else { Answers::None });
+    have(
+        Capability::Answers,
+        answers != Answers::None,
+        "nobody says what its agents answer: --answers known|stub",
+    );
+    let mended = about.as_ref().is_some_and(|a| record::text(a, "quirks") == "intended");
+    have(Capability::Wakes, mended, "a message does not wake a hibernated workspace (contract §13 #4)");
+    have(Capability::Mended, mended, "nobody says that the quirks of contract §13 are mended");
+    facts.behaviours = BTreeMap::from([(Capability::Wakes, mended), (Capability::Mended, mended)]);
+    let host = base_url.split("://").nth(1).unwrap_or_default();
+    let host = if host.starts_with('[') { host.split(']').next() } else { host.split(['/', ':']).next() };
+    let near = is_loopback(host.unwrap_or_default());
+    have(Capability::Stubs, near, "the server runs elsewhere and cannot reach agents on this machine");
+    for (capability, there) in &settings.declared {
+        facts.behaviours.insert(*capability, *there);
+        if *there {
+            facts.capabilities.insert(*capability);
+            facts.lacks.remove(capability.as_str());
+        } else {
+            facts.capabilities.remove(capability);
+            facts.lacks.insert(capability.as_str().into(), "the profile says so".into());
+        }
+    }
+    facts.answers = answers;
+    facts.provider = provider;
+    facts.rate_limit = health.headers.get("x-ratelimit-limit").and_then(|v| v.trim().parse().ok());
+    facts.offered = offered;
+    facts.drift = drift;
+    let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
+    let identity = TargetIdentity {
+        kind: super::Kind::Live.as_str().into(),
+        base_url,
+        buildinfo: json(get(&api, "/buildinfo", &Auth::Anonymous).await),
+        org: json(get(&api, "/org/identity", &Auth::Anonymous).await),
+        time_scale: api.scale.factor(),
+        capabilities: facts.capabilities.iter().map(ToString::to_string).collect(),
+        lacks: facts.lacks.clone(),
+        insecure: settings.http.insecure,
+    };
+    Ok(Target { api, facts, identity, stop, parts: None, containers: None })
+}
+
+/// Why an engine is not this server's: of its managed workspaces that are online, none has a container there. A server
+/// without such workspaces says nothing.
+pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Option<String> {
+    let list = get(api, "/workspaces", &Auth::Admin).await.filter(|list| list.status == 200)?;
+    let rows = record::list(list.json.as_ref())?;
+    let online = |row: &&Value| {
+        let runtime = record::text(row, "runtime");
+        record::status(row) == Some(Status::Online) && !allowlist::external_like(runtime)
+    };
+    let ids: Vec<&str> = rows.iter().filter(online).map(|row| record::text(row, "id")).collect();
+    let there = engine.workspaces().await.ok()?;
+    let held = |id: &&str| there.iter().any(|c| names::is_of(&c.name, id));
+    (!ids.is_empty() && !ids.iter().any(held)).then(|| {
+        format!(
+            "none of the server's {} online workspaces has a container on this engine: it is another server's \
+             (DOCKER_HOST, contexts)",
+            ids.len()
+        )
+    })
+}
+
+/// The first answer of a server, which may just be starting: so long a proxy in front of it answers in its place.
+async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenError> {
+    let until = Instant::now() + patience;
+    loop {
+        let request = api.request("GET", "/health", &Auth::Anonymous);
+        let error = match api.client.send(&request, (Instant::now() + EACH).min(until + EACH)).await {
+            Ok(answer) if answer.status != 429 && answer.status < 500 => return Ok(answer),
+            Ok(answer) if Instant::now() >= until => {
+                let what = format!(
+                    "{}: /health is answered with {}: {}",
+                    api.base_url,
+                    answer.status,
+                    answer.excerpt()
+                );
+                return Err(OpenError::new(
+                    what,
+                    &[
+                        "is the server just starting? --patience waits longer",
+                        "the server's log, or a proxy's in between",
+                    ],
+                ));
+            }
+            Ok(_) => {
+                clock::sleep(AGAIN).await;
+                continue;
+            }
+            Err(error) => error,
+        };
+        if Instant::now() >= until {
+            let host = api.base_url.split("://").nth(1).unwrap_or(&api.base_url);
+            let host = host.split(['/', ':']).next().unwrap_or(host);
+            let check: &[&str] = match error.kind {
+                Transport::Dns => &["the name in --base-url (or BASE)", "the machine's DNS"],
+                Transport::Tls => &[
+                    "does the server speak TLS there, and is its certificate valid for this name?",
+                    "--ca-cert FILE trusts a CA of your own; --insecure verifies nothing and says so",
+                ],
+                Transport::TimedOut => &[
+                    "something accepts connections there and never answers: is it the right port?",
+                    "a firewall, or a server that hangs",
+                ],
+                Transport::BadAnswer => {
+                    &["what answers there does not speak HTTP: is it the right port, http or https?"]
+                }
+                Transport::TooLarge => {
+                    &["what answers there is no workspace-server: is it the right address?"]
+                }
+                Transport::Reset | Transport::CutOff => {
+                    &["something is there and breaks the connection: the server's log, or a proxy in between"]
+                }
+                _ if is_loopback(host) => {
+                    &["is the server running? `--base-url` (or BASE) must be its address"]
+                }
+                _ => &["is the server running and reachable from here?", "HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
+            };
+            return Err(OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check));
+        }
+        clock::sleep(AGAIN).await;
+    }
+}
+
+fn not_a_server(base_url: &str, health: &Response) -> OpenError {
+    let kind = health.headers.get("content-type").map(String::as_str).unwrap_or("no content type");
+    let body = health.excerpt();
+    if (300..400).contains(&health.status) {
+        let to = health.headers.get("location").map(String::as_str).unwrap_or("somewhere else");
+        return OpenError::new(
+            format!(
+                "{base_url} redirects to {to} ({}): redirects are not followed, because a token would go along",
+                health.status
+            ),
+            &["give that address as --base-url, if it is the workspace-server"],
+        );
+    }
+    OpenError::new(
+        format!(
+            "{base_url} is not a workspace-server: GET /health answered {} ({kind}): {body}",
+            health.status
+        ),
+        &[
+            "--base-url must be the server itself, not its canvas or a proxy's page",
+            "a workspace-server answers {\"status\":\"ok\"}",
+        ],
+    )
+}
+
+/// The admin token must be accepted before anything is created.
+async fn admin_works(api: &Api) -> Result<(), OpenError> {
+    let answer = api.client.send(&api.list(), Instant::now() + EACH * 2).await;
+    let answer =
+        answer.map_err(|e| OpenError::new(format!("GET /workspaces: {}", e.text), &["the server's log"]))?;
+    let error = record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt());
+    match answer.status {
+        200 if answer.json.as_ref().is_some_and(Value::is_array) => Ok(()),
+        200 => Err(OpenError::new(
+            format!("GET /workspaces answered 200, but no list: {}", answer.excerpt()),
+            &["is a proxy's page in between?"],
+        )),
+        401 | 403 if api.admin.is_none() => Err(OpenError::new(
+            format!("the server wants an admin token ({}: {error})", answer.status),
+            &["--admin-token, or the variables MOLECULE_ADMIN_TOKEN or ADMIN_TOKEN"],
+        )),
+        401 | 403 => Err(OpenError::new(
+            format!("the server refuses the admin token ({}: {error})", answer.status),
+            &["--admin-token (or MOLECULE_ADMIN_TOKEN, ADMIN_TOKEN) must be the server's own ADMIN_TOKEN"],
+        )),
+        400 if error.contains("TENANT_ORG_HEADER_REQUIRED") => Err(OpenError::new(
+            format!("the server belongs to an organisation and wants its id ({error})"),
+            &["--org-id (or MOLECULE_ORG_ID)"],
+        )),
+        404 => Err(OpenError::new(
+            "GET /workspaces answered 404: no workspace-server, or another organisation's",
+            &["--base-url", "--org-id (or MOLECULE_ORG_ID): a wrong one is answered 404 with an empty body"],
+        )),
+        status => {
+            Err(OpenError::new(format!("GET /workspaces answered {status}: {error}"), &["the server's log"]))
+        }
+    }
+}
+
+async fn get(api: &Api, path: &str, auth: &Auth) -> Option<Response> {
+    api.client.send(&api.request("GET", path, auth), Instant::now() + EACH).await.ok()
+}
+
+async fn has_socket(api: &Api) -> bool {
+    crate::platform::stream::opens(api).await
+}
