@@ -1,8 +1,10 @@
 //! The one clock: every wait, deadline and measured duration takes its time from here, so that a paused runtime can
 //! run them all in simulated time. The only place that sleeps.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use jiff::Timestamp;
 pub use tokio::time::error::Elapsed;
 pub use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
@@ -16,6 +18,36 @@ pub async fn sleep(duration: Duration) {
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub async fn sleep_until(instant: Instant) {
     tokio::time::sleep_until(instant).await;
+}
+
+thread_local! {
+    static SIMULATED: Cell<Option<(Timestamp, Instant)>> = const { Cell::new(None) };
+}
+
+/// The time of day; in a simulated run its fixed beginning and what has passed since.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn wall() -> Timestamp {
+    match SIMULATED.get() {
+        Some((start, began)) => start.checked_add(began.elapsed()).unwrap_or(start),
+        None => Timestamp::now(),
+    }
+}
+
+/// While it lives, the time of day on this thread is simulated.
+#[must_use]
+pub struct SimulatedWall(());
+
+/// Lets the time of day on this thread follow the runtime's clock, from `start` on. For simulated runs, which live on
+/// one thread; inside their runtime.
+pub fn simulate_wall(start: Timestamp) -> SimulatedWall {
+    SIMULATED.set(Some((start, Instant::now())));
+    SimulatedWall(())
+}
+
+impl Drop for SimulatedWall {
+    fn drop(&mut self) {
+        SIMULATED.set(None);
+    }
 }
 
 /// How much faster than ours a target's clock runs; 1 when it does not say.

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 .cloned()
                 .collect(),
         };
-        let today = jiff::Timestamp::now().to_string();
+        let today = crate::clock::wall().to_string();
         problems.extend(
             scenarios.iter().filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default())),
         );

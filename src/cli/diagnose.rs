@@ -42,7 +42,7 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
         let target = targets::open(&settings).await?;
         let folder = RunFolder::create(
             &shell.runs_dir,
-            &format!("diagnose-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f")),
+            &format!("diagnose-{}", crate::clock::wall().strftime("%Y%m%d-%H%M%S-%3f")),
         );
         let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
         let folder = folder.map_err(|e| fail(&e))?;

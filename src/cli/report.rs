@@ -105,7 +105,7 @@ fn never_began(error: &CliError, shell: &Shell) -> RunState {
         redactor.register(name, value);
     }
     let mut state = RunState::default();
-    state.started_at = jiff::Timestamp::now().to_string();
+    state.started_at = crate::clock::wall().to_string();
     state.identity.tool_version = env!("CARGO_PKG_VERSION").to_owned();
     state.identity.run = "that did not begin".to_owned();
     state.finished = Some(RunFinished {

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rand::RngExt as _;
-
 use super::args::RunArgs;
 use super::failure::CliError;
 use super::library::Library;
@@ -93,7 +91,7 @@ pub(super) fn execute(args: &RunArgs, recorded: Option<&Recorded>, shell: &Shell
     };
     let settings = target_settings(&named, shell, args.seed, Arc::clone(&library.catalogue))?;
     refuse_contradictions(&instances, &library, &settings, args, shell)?;
-    let today = jiff::Timestamp::now().to_string();
+    let today = crate::clock::wall().to_string();
     let expired: Vec<Problem> = scenarios
         .iter()
         .filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default()))
@@ -168,10 +166,10 @@ impl Work<'_> {
     async fn run(mut self, scenarios: &[Arc<Scenario>]) -> Result<Ran, CliError> {
         let began = Instant::now();
         let mut signals = Signals::listen()?;
-        let seed = self.args.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
+        let seed = self.args.seed.unwrap_or_else(|| crate::chance::random::<u32>().into());
         self.settings.embedded.seed = seed;
-        let tail = format!("{:08x}", rand::rng().random::<u32>());
-        let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+        let tail = format!("{:08x}", crate::chance::random::<u32>());
+        let stamp = crate::clock::wall().strftime("%Y%m%d-%H%M%S").to_string();
         let run = format!("{stamp}-{tail}");
         let cannot_write = |e: &dyn std::fmt::Display| {
             CliError::new(ExitCode::Environment, format!("{e}; nothing was sent"))

@@ -167,6 +167,7 @@ pub(crate) async fn down(
     let mut taken = std::pin::pin!(lane.down(&hurried));
     loop {
         let code = tokio::select! {
+            biased;
             left = &mut taken => return left,
             code = signals.interrupted() => code,
         };

@@ -53,5 +53,5 @@ pub(crate) fn learn(
 
 /// To the second, UTC.
 fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    crate::clock::wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rand::RngExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +64,7 @@ impl Work<'_> {
             None => "interrupted before anything was made",
         };
         let opened = tokio::select! {
+            biased;
             opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut()) => opened.map_err(CliError::from),
             code = signals.interrupted() => Err(CliError::new(code, early)),
         };
@@ -105,6 +105,7 @@ impl Work<'_> {
             return Vec::new();
         }
         let why = tokio::select! {
+            biased;
             left = targets::docker::abandon(&self.settings.docker) => return left,
             () = clock::sleep(TWICE) => "the engine did not answer in time",
             _ = signals.interrupted() => "interrupted before it was removed",
@@ -161,7 +162,7 @@ impl Work<'_> {
             allowlist: self.library.allowlist.clone(),
             env: self.shell.env.vars().clone(),
             root: Mutex::new(None),
-            hmac_key: rand::rng().random(),
+            hmac_key: crate::chance::random(),
             seed,
             known: self.known.clone(),
             exclusive: self.args.exclusive,
@@ -230,6 +231,7 @@ async fn close(
     let mut closed = std::pin::pin!(target.close());
     let why = loop {
         let code = tokio::select! {
+            biased;
             left = &mut closed => return left,
             () = clock::sleep_until(until) => break "the engine did not remove it in time",
             code = signals.interrupted() => code,

@@ -1,6 +1,5 @@
 //! `lifecycle serve`: parts of the reference platform, each a server of its own.
 
-use rand::RngExt as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -38,8 +37,8 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     let mut signals = Signals::listen()?;
     let faults = faults(&args.faults)?;
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let run = format!("{stamp}-serve-{:08x}", rand::rng().random::<u32>());
+    let stamp = crate::clock::wall().strftime("%Y%m%d-%H%M%S").to_string();
+    let run = format!("{stamp}-serve-{:08x}", crate::chance::random::<u32>());
     let settings = targets::docker::Settings {
         engine: shell.env.docker(),
         run,
@@ -53,6 +52,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
         port: args.listen.first().map_or(0, std::net::SocketAddr::port),
     };
     let started = tokio::select! {
+        biased;
         started = targets::docker::start(&settings) => started?,
         code = signals.ended() => {
             let left = crate::clock::timeout(ABANDON, targets::docker::abandon(&settings)).await;
@@ -68,6 +68,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
     shell.printer.note("stop it with Ctrl-C: its containers go with it")?;
     let code = signals.ended().await;
     let left = tokio::select! {
+        biased;
         left = started.stop() => left,
         // Whoever asks twice does not wait.
         _ = signals.ended() => vec!["what it made: interrupted before it was removed".to_owned()],
@@ -94,7 +95,7 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let generated = given.is_none();
     let admin_token =
-        given.unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
+        given.unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", crate::chance::random::<u128>())));
     let stands_in =
         provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
             .await

@@ -1,7 +1,7 @@
 //! `lifecycle sweep`: removes what earlier runs left, by their ledgers and nothing else.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::args::SweepArgs;
 use super::failure::CliError;
@@ -162,7 +162,13 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         base_url: Some(owing.home.base_url.clone()),
         admin_token: token,
         org: owing.home.org.clone(),
-        http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
+        http: http::Config {
+            ca_cert,
+            insecure: args.insecure,
+            proxies: shell.env.proxies(),
+            tls: false,
+            network: None,
+        },
         embedded: targets::embedded::Settings::default(),
         docker: targets::docker::Settings {
             engine: shell.env.docker(),
@@ -198,12 +204,13 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
 /// How long ago a run's log was last written to.
 fn age(path: &Path) -> Duration {
     let modified = std::fs::metadata(path.join("events.jsonl")).and_then(|m| m.modified());
-    modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
+    let at = modified.ok().and_then(|at| jiff::Timestamp::try_from(at).ok());
+    at.and_then(|at| Duration::try_from(crate::clock::wall().duration_since(at)).ok()).unwrap_or_default()
 }
 
 /// How long ago an event was written.
 fn ago(at: &str) -> Option<Duration> {
-    Duration::try_from(jiff::Timestamp::now().duration_since(at.parse().ok()?)).ok()
+    Duration::try_from(crate::clock::wall().duration_since(at.parse().ok()?)).ok()
 }
 
 /// What a run's log says that it still owns; newest first.

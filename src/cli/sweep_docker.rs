@@ -136,7 +136,7 @@ fn spared(
 fn age(run: &str) -> Option<Duration> {
     let began = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", run.get(..15)?).ok()?;
     let began = began.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    Duration::try_from(jiff::Timestamp::now().duration_since(began)).ok()
+    Duration::try_from(crate::clock::wall().duration_since(began)).ok()
 }
 
 /// Agent images of other builds, while nobody runs.

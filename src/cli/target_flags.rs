@@ -60,7 +60,13 @@ pub(crate) fn target_settings(
         base_url,
         admin_token: args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token()),
         org: args.org_id.clone().or_else(|| shell.env.org().map(str::to_owned)),
-        http: http::Config { ca_cert, insecure: args.insecure, proxies: shell.env.proxies(), tls: false },
+        http: http::Config {
+            ca_cert,
+            insecure: args.insecure,
+            proxies: shell.env.proxies(),
+            tls: false,
+            network: None,
+        },
         embedded: targets::embedded::Settings {
             time_scale: args.time_scale.unwrap_or(targets::embedded::TIME_SCALE),
             quirks: quirks(args.quirks.unwrap_or_default()),

@@ -118,7 +118,7 @@ impl Engine {
         let options = info.security_options.unwrap_or_default();
         let limits = info.memory_limit == Some(true) && info.cpu_cfs_quota == Some(true);
         let clock = info.system_time.and_then(|time| time.parse::<jiff::Timestamp>().ok());
-        let ahead = clock.map(|clock| clock.duration_since(jiff::Timestamp::now())).unwrap_or_default();
+        let ahead = clock.map(|clock| clock.duration_since(crate::clock::wall())).unwrap_or_default();
         // Only the first answer counts.
         let _ = self.told.set(Told { limits, ahead });
         Ok(About {
@@ -139,7 +139,7 @@ impl Engine {
     /// Now, by the engine's clock.
     fn now(&self) -> jiff::Timestamp {
         let ahead = self.told.get().map(|told| told.ahead).unwrap_or_default();
-        jiff::Timestamp::now().saturating_add(ahead).unwrap_or_else(|_| jiff::Timestamp::now())
+        crate::clock::wall().saturating_add(ahead).unwrap_or_else(|_| crate::clock::wall())
     }
 
     fn error(&self, doing: &str, error: &bollard::errors::Error) -> EngineError {

@@ -29,7 +29,7 @@ pub fn agent_image(tag: &str) -> String {
 
 /// `lifecycle-probe-<uuid>`: asks from inside, for a moment.
 pub fn probe() -> String {
-    format!("{PROBE}{}", Uuid::new_v4())
+    format!("{PROBE}{}", crate::chance::uuid())
 }
 
 const PROBE: &str = "lifecycle-probe-";

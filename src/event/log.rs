@@ -4,13 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::payload::{Event, EventKind};
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::redact::Redactor;
 
@@ -158,12 +157,7 @@ impl Log {
             return;
         }
         inner.ended = matches!(event, EventKind::RunFinished(_));
-        let event = Event {
-            seq: inner.seq,
-            at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            ms: self.ms(),
-            event,
-        };
+        let event = Event { seq: inner.seq, at: format!("{:.3}", clock::wall()), ms: self.ms(), event };
         inner.seq += 1;
         let (event, mut line) = match self.redacted(event) {
             Ok(both) => both,

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::wire::Broken;
+
 /// The kind of a transport failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -73,6 +75,20 @@ impl TransportError {
             Transport::Reset
         };
         TransportError { kind, text }
+    }
+
+    pub(super) fn from_wire(broken: &Broken, url: &str) -> Self {
+        let kind = match broken {
+            Broken::Unknown(_) => Transport::Dns,
+            Broken::Refused => Transport::Connect,
+            Broken::Reset => Transport::Reset,
+            Broken::Garbage => Transport::BadAnswer,
+        };
+        TransportError { kind, text: format!("error sending request for url ({url}): {broken}") }
+    }
+
+    pub(super) fn from_body(error: &axum::Error) -> Self {
+        TransportError { kind: Transport::CutOff, text: chain(error) }
     }
 
     pub(super) fn within_answer(mut self, status: u16) -> Self {

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::{Request as Sent, Response as Answer, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use crate::clock::Instant;
 use crate::domain::Secret;
+use crate::wire::{Network, Side};
 
 pub use body::{keep_json, keep_text};
 pub use error::{Transport, TransportError, chain};
@@ -21,6 +24,9 @@ pub use websocket::WebSocket;
 
 /// No answer may be larger; an endless one ends here.
 pub const MAX_BODY: usize = 32 << 20;
+
+/// What it calls itself.
+const AGENT: &str = concat!("lifecycle/", env!("CARGO_PKG_VERSION"));
 
 /// How the client reaches servers.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +39,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// TLS is needed at all; a client for plain HTTP works in an empty root.
     pub tls: bool,
+    /// Every server is in memory and is called there.
+    pub network: Option<Network>,
 }
 
 /// Proxies as the environment names them.
@@ -50,6 +58,7 @@ pub struct Proxies {
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: reqwest::Client,
+    network: Option<Network>,
 }
 
 /// A request that can be sent and shown.
@@ -117,7 +126,7 @@ impl Response {
         let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
         let seconds = said.parse().ok().or_else(|| {
             let now = self.headers.get("date").and_then(|text| date(text.trim()));
-            let left = date(said)?.duration_since(now.unwrap_or_else(jiff::Timestamp::now));
+            let left = date(said)?.duration_since(now.unwrap_or_else(crate::clock::wall));
             Some(u64::try_from(left.as_secs()).unwrap_or_default())
         })?;
         Some(Duration::from_secs(seconds.min(3_600)))
@@ -161,7 +170,7 @@ impl Client {
             .pool_max_idle_per_host(256)
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
-            .user_agent(concat!("lifecycle/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             .no_proxy();
         if !config.tls {
             builder = builder.tls_certs_only([]);
@@ -184,7 +193,12 @@ impl Client {
             }
         }
         let inner = builder.build().map_err(|e| format!("cannot build an HTTP client: {}", chain(&e)))?;
-        Ok(Client { inner })
+        Ok(Client { inner, network: config.network.clone() })
+    }
+
+    /// The network in memory through which it calls.
+    pub fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
     }
 
     /// Sends a request and reads the whole answer, all of it before the deadline.
@@ -228,7 +242,7 @@ impl Client {
                 builder.multipart(reqwest::multipart::Form::new().part(field.clone(), part))
             }
         };
-        let answer = builder.send().await.map_err(|e| TransportError::from_reqwest(&e))?;
+        let answer = self.answer(builder).await?;
         let status = answer.status().as_u16();
         let headers = answer
             .headers()
@@ -238,9 +252,9 @@ impl Client {
             })
             .collect();
         let mut body = BytesMut::new();
-        let mut stream = answer.bytes_stream();
+        let mut stream = answer.into_body().into_data_stream();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|e| TransportError::from_reqwest(&e).within_answer(status))?;
+            let chunk = chunk.map_err(|e| TransportError::from_body(&e).within_answer(status))?;
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(TransportError::new(
                     Transport::TooLarge,
@@ -252,6 +266,23 @@ impl Client {
         let body = body.freeze();
         let json = serde_json::from_slice(&body).ok();
         Ok(Response { status, headers, body, json })
+    }
+
+    /// The head of an answer and a body that is not read yet, over a socket or in memory.
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer<Body>, TransportError> {
+        let Some(network) = &self.network else {
+            let answer = request.send().await.map_err(|e| TransportError::from_reqwest(&e))?;
+            return Ok(Answer::from(answer).map(Body::new));
+        };
+        let request = request.build().map_err(|e| TransportError::from_reqwest(&e))?;
+        let url = request.url().to_string();
+        let mut request: Sent<reqwest::Body> =
+            request.try_into().map_err(|e: reqwest::Error| TransportError::from_reqwest(&e))?;
+        // What a connection's client adds to every request.
+        request.headers_mut().entry(header::ACCEPT).or_insert(header::HeaderValue::from_static("*/*"));
+        request.headers_mut().entry(header::USER_AGENT).or_insert(header::HeaderValue::from_static(AGENT));
+        let answered = network.call(Side::Harness, request.map(Body::new)).await;
+        answered.map_err(|broken| TransportError::from_wire(&broken, &url))
     }
 
     /// Opens a stream of server-sent events; the caller reads it in bounded pieces.
@@ -268,19 +299,17 @@ impl Client {
         if let Some(bearer) = bearer {
             builder = builder.bearer_auth(bearer.expose());
         }
-        let answer = crate::clock::timeout_at(deadline, builder.send())
-            .await
-            .map_err(|_| {
-                TransportError::new(Transport::TimedOut, "the stream did not open in time".to_owned())
-            })?
-            .map_err(|e| TransportError::from_reqwest(&e))?;
+        let answer = crate::clock::timeout_at(deadline, self.answer(builder)).await.map_err(|_| {
+            TransportError::new(Transport::TimedOut, "the stream did not open in time".to_owned())
+        })??;
         if !answer.status().is_success() {
             return Err(TransportError::new(
                 Transport::BadAnswer,
                 format!("the stream answered {}", answer.status()),
             ));
         }
-        Ok(answer.bytes_stream().map(|chunk| chunk.map_err(|e| TransportError::from_reqwest(&e))))
+        let chunks = answer.into_body().into_data_stream();
+        Ok(chunks.map(|chunk| chunk.map_err(|e| TransportError::from_body(&e))))
     }
 }
 

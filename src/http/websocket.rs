@@ -1,18 +1,27 @@
 //! WebSockets over the same client: its TLS, its proxies.
 
-use tokio_tungstenite::WebSocketStream;
+use axum::http::HeaderName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::{Client, Transport, TransportError};
 use crate::clock::Instant;
+use crate::wire::{Network, Side};
 
 /// Frames and messages may not be larger.
 const MAX_FRAME: usize = 4 << 20;
 
 /// An open WebSocket.
-pub type WebSocket = WebSocketStream<reqwest::Upgraded>;
+pub type WebSocket = WebSocketStream<Box<dyn Pipe>>;
+
+/// What an open WebSocket reads and writes: a socket that was upgraded, or a pipe in memory.
+pub trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
 
 impl Client {
     /// Opens a WebSocket (RFC 6455 §4.1) at an `http:` or `https:` URL.
@@ -25,6 +34,12 @@ impl Client {
         headers: &[(&str, &str)],
         deadline: Instant,
     ) -> Result<WebSocket, TransportError> {
+        let config =
+            WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
+        if let Some(network) = &self.network {
+            let opening = in_memory(network, url, headers, config);
+            return crate::clock::timeout_at(deadline, opening).await.map_err(|_| late())?;
+        }
         let key = generate_key();
         let mut builder = self
             .inner
@@ -46,11 +61,34 @@ impl Client {
             }
             answer.upgrade().await.map_err(|e| TransportError::from_reqwest(&e))
         };
-        let upgraded = crate::clock::timeout_at(deadline, opening).await.map_err(|_| {
-            TransportError::new(Transport::TimedOut, "the WebSocket did not open in time".to_owned())
-        })??;
-        let config =
-            WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
-        Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
+        let upgraded = crate::clock::timeout_at(deadline, opening).await.map_err(|_| late())??;
+        Ok(WebSocketStream::from_raw_socket(Box::new(upgraded) as Box<dyn Pipe>, Role::Client, Some(config))
+            .await)
     }
+}
+
+fn late() -> TransportError {
+    TransportError::new(Transport::TimedOut, "the WebSocket did not open in time".to_owned())
+}
+
+async fn in_memory(
+    network: &Network,
+    url: &str,
+    headers: &[(&str, &str)],
+    config: WebSocketConfig,
+) -> Result<WebSocket, TransportError> {
+    let bad = |e: &dyn std::fmt::Display| TransportError::new(Transport::BadRequest, e.to_string());
+    let mut request = url.replacen("http", "ws", 1).into_client_request().map_err(|e| bad(&e))?;
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().map_err(|e| bad(&e))?;
+        request.headers_mut().insert(name, value.parse().map_err(|e| bad(&e))?);
+    }
+    let pipe = network
+        .connect(Side::Harness, request.uri())
+        .await
+        .map_err(|broken| TransportError::from_wire(&broken, url))?;
+    let opened = client_async_with_config(request, Box::new(pipe) as Box<dyn Pipe>, Some(config)).await;
+    opened.map(|(socket, _)| socket).map_err(|e| {
+        TransportError::new(Transport::BadAnswer, format!("no WebSocket opens: {}", super::chain(&e)))
+    })
 }

@@ -23,6 +23,7 @@ pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
         loop {
             loop {
                 let frame = tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     frame = socket.next() => frame,
                 };
@@ -42,6 +43,7 @@ pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
             poller.stream(false);
             socket = loop {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     () = clock::sleep(pause) => {}
                 }

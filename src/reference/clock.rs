@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 /// How often a fast clock looks whether this process is run at all.
 const LOOK: Duration = Duration::from_millis(10);
 /// A look that comes so much later than it should is a stall; less is a busy machine, on which whoever holds for a
@@ -170,12 +168,12 @@ impl Drop for Watching<'_> {
 
 /// Wall time as the platform writes it: RFC 3339 with microseconds, UTC.
 pub fn wall() -> String {
-    format!("{:.6}", Timestamp::now())
+    format!("{:.6}", crate::clock::wall())
 }
 
 /// Wall time in unix milliseconds, as event streams carry it.
 pub fn unix_ms() -> i64 {
-    Timestamp::now().as_millisecond()
+    crate::clock::wall().as_millisecond()
 }
 
 #[cfg(test)]
@@ -262,7 +260,7 @@ mod tests {
 
     #[test]
     fn wall_time_is_rfc3339() {
-        assert!(wall().parse::<Timestamp>().is_ok(), "{}", wall());
+        assert!(wall().parse::<jiff::Timestamp>().is_ok(), "{}", wall());
         assert!(wall().ends_with('Z'));
     }
 }

@@ -288,11 +288,11 @@ impl Platform {
         );
         let body = json!({
             "jsonrpc": "2.0",
-            "id": Uuid::new_v4(),
+            "id": crate::chance::uuid(),
             "method": "message/send",
             "params": { "message": {
                 "role": "user",
-                "messageId": Uuid::new_v4(),
+                "messageId": crate::chance::uuid(),
                 "parts": [{ "kind": "text", "text": text }],
                 "metadata": {
                     "source": "platform",

@@ -25,7 +25,6 @@ mod stall;
 mod state;
 mod sweeps;
 mod vendors;
-mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::faults::Faults;
 use super::provision::Provisioner;
 use crate::domain::Secret;
+use crate::wire::Network;
 
 /// Development or production, as `MOLECULE_ENV` decides on a real server (contract §1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -73,6 +74,8 @@ impl Default for BootTiming {
 pub struct Options {
     /// Where to listen; the first one is the base URL. Empty: a free port on loopback.
     pub listen: Vec<SocketAddr>,
+    /// Where it and its embedded agents listen, and through which they call, instead of sockets.
+    pub network: Option<Network>,
     /// The token of `admin` routes.
     pub admin_token: Secret,
     /// How many times faster than real time the platform's clock runs.
@@ -111,6 +114,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            network: None,
             admin_token: Secret::default(),
             time_scale: 1.0,
             patience: Duration::from_secs(5),

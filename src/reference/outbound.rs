@@ -8,9 +8,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Method};
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, Response};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use reqwest::{Client, redirect};
+
+use crate::wire::{Broken, Network, Side};
 
 /// How long a connection may take to open (contract §4.2).
 pub const CONNECT: Duration = Duration::from_secs(10);
@@ -25,6 +29,7 @@ pub struct Outbound {
     plain: Client,
     connect: Duration,
     tls: Arc<OnceLock<Result<Client, String>>>,
+    network: Option<(Network, Side)>,
 }
 
 /// An answer, read whole.
@@ -165,7 +170,13 @@ impl Outbound {
 
     fn build(idle: usize, connect: Duration) -> std::io::Result<Outbound> {
         let plain = builder(idle, connect).tls_certs_only([]).build().map_err(std::io::Error::other)?;
-        Ok(Outbound { plain, connect, tls: Arc::default() })
+        Ok(Outbound { plain, connect, tls: Arc::default(), network: None })
+    }
+
+    /// The same client, which calls through a network in memory when there is one.
+    #[must_use]
+    pub fn through(self, network: Option<(Network, Side)>) -> Outbound {
+        Outbound { network, ..self }
     }
 
     fn client(&self, url: &str) -> Result<&Client, CallError> {
@@ -195,17 +206,31 @@ impl Outbound {
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
-        let sent = crate::clock::timeout(call.headers_within, request.send()).await;
-        let mut response = sent.map_err(|_| CallError::Timeout)?.map_err(|e| classify(&e))?;
+        let sent = crate::clock::timeout(call.headers_within, self.exchange(request)).await;
+        let response = sent.map_err(|_| CallError::Timeout)??;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| classify(&e))? {
+        let mut chunks = response.into_body().into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|e| CallError::Broken(chain(&e)))?;
             if body.len() + chunk.len() > call.max_bytes {
                 return Err(CallError::TooLarge(call.max_bytes));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status, headers, body: body.into() })
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Response<Body>, CallError> {
+        let Some((network, side)) = &self.network else {
+            let response = request.send().await.map_err(|e| classify(&e))?;
+            return Ok(Response::from(response).map(Body::new));
+        };
+        let request = request.build().and_then(Request::try_from).map_err(|e| classify(&e))?;
+        network.call(*side, request.map(Body::new)).await.map_err(|broken| match broken {
+            Broken::Unknown(_) | Broken::Refused => CallError::Connect(broken.to_string()),
+            Broken::Reset | Broken::Garbage => CallError::Broken(broken.to_string()),
+        })
     }
 }
 

@@ -24,6 +24,7 @@ use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::models::server_env::ServerEnv;
 use crate::source::SourceFile;
+use crate::wire::Side;
 
 /// How many lines of the server's log are kept.
 const LOG_LINES: usize = 1_000;
@@ -64,8 +65,10 @@ impl Platform {
     /// A platform that does not serve yet.
     pub fn new(options: Options, platform_url: String) -> std::io::Result<Platform> {
         let clock = Clock::new(options.time_scale).with_floor(options.patience);
-        let outbound = Outbound::connecting_within(clock.patience(CONNECT))?;
-        let agents = Outbound::to_one_server()?;
+        let network = options.network;
+        let through = |side| network.clone().map(|network| (network, side));
+        let outbound = Outbound::connecting_within(clock.patience(CONNECT))?.through(through(Side::Platform));
+        let agents = Outbound::to_one_server()?.through(through(Side::Agent));
         let slower = Duration::from_secs(options.faults.value(Fault::SlowOnline).unwrap_or(0));
         let (provisioner, has_backend): (Arc<dyn Provisioner>, bool) = match options.provisioner {
             ProvisionerKind::Embedded => {
@@ -77,6 +80,7 @@ impl Platform {
                     slower,
                     seed: options.seed,
                     outbound: agents,
+                    network,
                 };
                 (embedded::shared(setup), true)
             }

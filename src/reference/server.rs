@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use super::faults::{Fault, Faults};
 pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind, Quirks};
 use super::platform::Platform;
-use super::{routes, sweeps, wire};
+use super::{routes, sweeps};
+use crate::wire::{self, Place};
 
 /// How many instances are stopped at once.
 const AT_ONCE: usize = 16;
@@ -36,19 +36,18 @@ pub async fn start(options: Options) -> io::Result<Running> {
     if addresses.is_empty() {
         addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     }
-    let mut listeners = Vec::new();
+    let mut places = Vec::new();
     for address in addresses {
-        listeners.push(TcpListener::bind(address).await?);
+        places.push(Place::take(options.network.as_ref(), address).await?);
     }
-    let addr = listeners
-        .first()
-        .map_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()), TcpListener::local_addr)?;
+    let addr =
+        places.first().map_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()), Place::local_addr)?;
     let platform_url = options.platform_url.clone().unwrap_or_else(|| url_of(addr));
     let platform = Arc::new(Platform::new(options, platform_url)?);
     let closed = CancellationToken::new();
-    let servers = listeners
+    let servers = places
         .into_iter()
-        .map(|listener| wire::serve(listener, routes::app(Arc::clone(&platform)), closed.clone()))
+        .map(|place| wire::serve(place, routes::app(Arc::clone(&platform)), closed.clone()))
         .collect();
     sweeps::start(&platform);
     Ok(Running { addr, platform, closed, servers })

@@ -96,10 +96,10 @@ fn look(platform: &Arc<Platform>, times: &Times, id: Uuid) {
 fn probe() -> Bytes {
     let message = json!({
         "role": "user",
-        "messageId": Uuid::new_v4(),
+        "messageId": crate::chance::uuid(),
         "parts": [{ "kind": "text", "text": "Are you still at work?" }],
     });
-    let body = json!({ "jsonrpc": "2.0", "id": Uuid::new_v4(), "method": "message/send", "params": { "message": message } });
+    let body = json!({ "jsonrpc": "2.0", "id": crate::chance::uuid(), "method": "message/send", "params": { "message": message } });
     Bytes::from(body.to_string())
 }
 

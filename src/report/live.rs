@@ -87,6 +87,7 @@ async fn report(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
+            biased;
             event = events.recv() => match event {
                 Some(event) => {
                     let more = std::iter::from_fn(|| events.try_recv().ok());

@@ -1,6 +1,6 @@
 //! One poller a target: waits share reads, events wake them early, polling stays the truth.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    watched: HashMap<String, Watched>,
+    watched: BTreeMap<String, Watched>,
     /// No read before this.
     not_before: Option<Instant>,
     /// A list may not be asked for before this: lists should use a fifth of the time at most.
@@ -74,7 +74,7 @@ struct State {
     death: String,
     /// Since when the event stream has been open without a gap.
     stream_since: Option<Instant>,
-    events: HashMap<String, VecDeque<StreamEvent>>,
+    events: BTreeMap<String, VecDeque<StreamEvent>>,
 }
 
 struct Watched {
@@ -106,6 +106,7 @@ impl Poller {
                 };
                 let idle = Instant::now() + Duration::from_millis(250);
                 tokio::select! {
+                    biased;
                     () = notified => {}
                     () = clock::sleep_until(next.unwrap_or(idle).min(idle)) => {}
                 }
@@ -283,6 +284,7 @@ impl Shared {
             let began = Instant::now();
             let mut list = shared.source.all(began + LIST_READ);
             let early = tokio::select! {
+                biased;
                 look = &mut list => Some(look),
                 () = clock::sleep_until(began + LIST_SLOW) => None,
             };

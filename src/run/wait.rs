@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::look::View;
@@ -53,7 +52,7 @@ pub const STALE: Duration = Duration::from_secs(8);
 /// The pause after a look: 5 ms, then 2 % of the time waited, at most a second; jittered by a tenth.
 pub fn pause(waited: Duration) -> Duration {
     let base = (waited / 50).clamp(Duration::from_millis(5), Duration::from_secs(1));
-    base.mul_f64(rand::rng().random_range(0.9..1.1))
+    base.mul_f64(crate::chance::factor(0.9..1.1))
 }
 
 /// Waits until `judge` says ready. `note` hears what was last seen, when it changes, and once more

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Destroy, RunContext, ScenarioContext};
@@ -37,7 +36,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         allowlist: Allowlist::shipped(),
         env: BTreeMap::new(),
         root: Mutex::new(None),
-        hmac_key: rand::rng().random(),
+        hmac_key: crate::chance::random(),
         seed: 0,
         known: crate::scenario::known::KnownReds::default(),
         exclusive: false,

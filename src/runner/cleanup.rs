@@ -35,6 +35,7 @@ pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by:
     let mut late = Vec::new();
     for entry in entries {
         let removed = tokio::select! {
+            biased;
             removed = remove(run, &entry, deadline) => removed,
             () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
         };
@@ -46,6 +47,7 @@ pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by:
     }
     let looks = late.into_iter().map(|(entry, gone)| async move {
         let came = tokio::select! {
+            biased;
             came = cleanup_engine::came_late(run, &entry, gone, deadline) => came,
             () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
         };
@@ -249,7 +251,7 @@ async fn is_started(run: &RunContext, entry: &Entry, id: &str, since: Instant) -
         return false;
     };
     let Ok(Some(container)) = engine.of_workspace(id).await else { return false };
-    let asked = jiff::Timestamp::now().checked_sub(since.elapsed());
+    let asked = crate::clock::wall().checked_sub(since.elapsed());
     let started = container.started_at.parse::<jiff::Timestamp>();
     entry.put_off.is_none() && started.ok().zip(asked.ok()).is_some_and(|(started, asked)| started > asked)
 }

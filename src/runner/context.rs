@@ -308,6 +308,7 @@ impl ScenarioContext {
             return false;
         }
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => false,
             () = crate::clock::sleep_until(until) => true,
         }
@@ -330,6 +331,7 @@ impl ScenarioContext {
             result
         });
         tokio::select! {
+            biased;
             done = work => done.unwrap_or_else(|panic| Err(TransportError::new(Transport::BadRequest, panic))),
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
             () = crate::clock::sleep_until(step.deadline) => {
@@ -363,6 +365,7 @@ impl ScenarioContext {
                 let next = Instant::now() + crate::run::wait::pause(began.elapsed()).max(FIRST_PAUSE);
                 if next < give_up {
                     tokio::select! {
+                        biased;
                         () = self.stop.cancelled() => {}
                         () = crate::clock::sleep_until(next) => {}
                     }
@@ -385,6 +388,7 @@ impl ScenarioContext {
     ) -> Result<Response, TransportError> {
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, request);
         let result = tokio::select! {
+            biased;
             result = self.run.api.client.send(request, bound) => result,
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };
@@ -401,6 +405,7 @@ impl ScenarioContext {
         let request = self.run.api.list();
         let recorder = Recorder::new(&self.run, Some(&self.name), step, "read the list", &request);
         let sent = tokio::select! {
+            biased;
             result = self.run.api.client.send(&request, step.deadline.min(Instant::now() + READ)) => result,
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };

@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rand::RngExt as _;
-
 use super::context::ScenarioContext;
 use super::outcome::{Failure, FailureKind};
 use super::scope::StepScope;
@@ -165,7 +163,7 @@ fn values(context: &ScenarioContext, choice: &Choice) -> BTreeMap<String, Secret
             let value = match (ours, origin) {
                 (true, crate::models::dispatch::Origin::Env(holder)) => generated
                     .entry(holder.clone())
-                    .or_insert_with(|| format!("lc-key-{:032x}", rand::rng().random::<u128>()))
+                    .or_insert_with(|| format!("lc-key-{:032x}", crate::chance::random::<u128>()))
                     .clone(),
                 _ => found.get(name)?.clone(),
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::context::{RunContext, ScenarioContext};
@@ -33,13 +33,27 @@ pub struct Options {
     pub require_live: bool,
 }
 
-/// Signals of the process, listened to from the very beginning of a run.
+/// What a person or a supervisor asks of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// INT.
+    Interrupt,
+    /// TERM, or a terminal that is gone.
+    Terminate,
+    /// USR1: what is under way is written into the log.
+    Dump,
+}
+
+/// Signals, listened to from the very beginning of a run.
 pub struct Signals {
-    interrupt: UnixSignal,
-    terminate: UnixSignal,
-    hangup: UnixSignal,
-    user1: UnixSignal,
+    source: Source,
     interrupts: u32,
+}
+
+/// Where signals come from.
+enum Source {
+    Process { interrupt: UnixSignal, terminate: UnixSignal, hangup: UnixSignal, user1: UnixSignal },
+    Channel(mpsc::UnboundedReceiver<Signal>),
 }
 
 impl Signals {
@@ -48,13 +62,18 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
+        let source = Source::Process {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
-            interrupts: 0,
-        })
+        };
+        Ok(Signals { source, interrupts: 0 })
+    }
+
+    /// Signals that somebody in this process gives.
+    pub fn given(signals: mpsc::UnboundedReceiver<Signal>) -> Signals {
+        Signals { source: Source::Channel(signals), interrupts: 0 }
     }
 
     /// Waits for an INT or TERM while nothing has been made yet.
@@ -84,14 +103,25 @@ impl Signals {
     }
 
     async fn next(&mut self) -> Input {
-        let input = tokio::select! {
-            _ = self.interrupt.recv() => Input::Interrupt,
-            _ = self.terminate.recv() => Input::Terminate,
-            _ = self.hangup.recv() => Input::Terminate,
-            _ = self.user1.recv() => return Input::Dump,
+        let signal = match &mut self.source {
+            Source::Process { interrupt, terminate, hangup, user1 } => tokio::select! {
+                biased;
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+                _ = hangup.recv() => Signal::Terminate,
+                _ = user1.recv() => Signal::Dump,
+            },
+            Source::Channel(signals) => match signals.recv().await {
+                Some(signal) => signal,
+                None => std::future::pending().await,
+            },
         };
-        self.interrupts += 1;
-        input
+        self.interrupts += u32::from(signal != Signal::Dump);
+        match signal {
+            Signal::Interrupt => Input::Interrupt,
+            Signal::Terminate => Input::Terminate,
+            Signal::Dump => Input::Dump,
+        }
     }
 }
 
@@ -145,6 +175,7 @@ pub async fn run(
     while dispatcher.phase != Phase::Over {
         let last = dispatcher.last_seconds;
         let input = tokio::select! {
+            biased;
             input = signals.next() => input,
             () = dead.cancelled(), if !said_dead => { said_dead = true; Input::TargetDead }
             () = broken.cancelled(), if !said_broken => { said_broken = true; Input::CannotWrite }
@@ -254,6 +285,7 @@ impl Dispatcher {
         self.tasks.spawn(async move {
             let stop = context.cancel.steps().child_token();
             let permit = tokio::select! {
+                biased;
                 permit = slots.acquire_owned() => permit.ok(),
                 () = stop.cancelled() => None,
             };

@@ -143,5 +143,5 @@ pub(super) fn can_be_remembered(finished: &ScenarioFinished) -> bool {
 
 /// `YYYY-MM-DD`.
 pub(super) fn today() -> String {
-    jiff::Timestamp::now().to_string().get(..10).unwrap_or_default().to_owned()
+    crate::clock::wall().to_string().get(..10).unwrap_or_default().to_owned()
 }

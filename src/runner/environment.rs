@@ -55,6 +55,7 @@ pub async fn read(
     let answer = loop {
         let bound = step.deadline.min(Instant::now() + READ);
         let sent = tokio::select! {
+            biased;
             sent = context.run.api.client.send(&request, bound) => sent,
             () = context.stop.cancelled() => return Err("the run was cancelled".into()),
         };
@@ -93,6 +94,7 @@ async fn of_container(
     let found = loop {
         let bound = step.deadline.min(Instant::now() + READ);
         let found = tokio::select! {
+            biased;
             found = container::of_workspace(context, engine, id, bound) => match found {
                 // Looking again changes nothing.
                 Err(error) if matches!(error.kind, ErrorKind::Foreign | ErrorKind::Elsewhere) => {

@@ -54,6 +54,7 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFini
     context.run.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
     // A request that is under way may still make something: its answer comes before clean-up begins.
     tokio::select! {
+        biased;
         () = context.mutations.settled() => {}
         () = crate::clock::sleep(SETTLE) => {}
         () = context.run.cancel.cleanup().cancelled() => {}

@@ -8,8 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt as _;
-
 use super::OpenError;
 use super::docker_provisioner::{Containers, Setup};
 use super::embedded::proxy_env;
@@ -226,7 +224,7 @@ async fn listen(settings: &Settings, engine: &Engine, image: &str) -> Result<Sta
     let admin_token = settings
         .admin_token
         .clone()
-        .unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>())));
+        .unwrap_or_else(|| Secret::new(format!("lc-admin-{:032x}", crate::chance::random::<u128>())));
     let containers = Containers::new(Setup {
         engine: engine.clone(),
         run: settings.run.clone(),

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use rand::RngExt as _;
-
 use super::OpenError;
 use crate::domain::Secret;
 use crate::reference::faults::Faults;
@@ -48,7 +46,7 @@ pub fn proxy_env(provider: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("MOLECULE_LLM_BASE_URL".to_owned(), format!("{}/v1", proxy("openai"))),
         ("MOLECULE_LLM_ANTHROPIC_BASE_URL".to_owned(), proxy("anthropic")),
-        ("MOLECULE_LLM_USAGE_TOKEN".to_owned(), format!("lc-usage-{:032x}", rand::rng().random::<u128>())),
+        ("MOLECULE_LLM_USAGE_TOKEN".to_owned(), format!("lc-usage-{:032x}", crate::chance::random::<u128>())),
     ])
 }
 
@@ -77,7 +75,7 @@ pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
         provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
             .await
             .map_err(|e| fail("provider", e))?;
-    let admin_token = Secret::new(format!("lc-admin-{:032x}", rand::rng().random::<u128>()));
+    let admin_token = Secret::new(format!("lc-admin-{:032x}", crate::chance::random::<u128>()));
     let platform = server::start(Options {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         admin_token: admin_token.clone(),

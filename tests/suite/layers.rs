@@ -135,6 +135,20 @@ fn fences_hold() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Which of two ready branches is taken must not be chance: a simulated run is had again from its seed.
+#[test]
+fn a_select_has_an_order() {
+    static SELECT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"select! \{\s*(\S+)").unwrap());
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let loose = SELECT.captures_iter(&text).filter(|found| &found[1] != "biased;").count();
+        if loose > 0 {
+            wrong.push(format!("{file}: {loose} select! without `biased;`"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn names_in_groups_are_found() {
     assert_eq!(

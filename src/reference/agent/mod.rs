@@ -17,15 +17,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::{Clock, wall};
 use super::options::AgentKind;
 use super::outbound::Outbound;
-use super::wire;
 use crate::clock::Instant;
+use crate::wire::{self, Place};
 
 /// Names of faults that an agent shows, in its environment: comma-separated.
 pub const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";
@@ -92,8 +91,8 @@ impl Config {
 
 /// What an embedded agent is made from.
 pub struct Embed {
-    /// Bound already.
-    pub listener: TcpListener,
+    /// Taken already.
+    pub place: Place,
     /// The whole environment of the instance.
     pub env: BTreeMap<String, String>,
     /// The config volume.
@@ -206,7 +205,7 @@ pub fn embed(parts: Embed) -> Agent {
         log: Mutex::default(),
         tell: None,
     };
-    launch(core, parts.listener)
+    launch(core, parts.place)
 }
 
 /// Starts an agent as a process would (contract §9.3).
@@ -224,8 +223,8 @@ pub async fn start(settings: Settings) -> io::Result<Running> {
     if told.split(',').any(|fault| fault == EXIT_AT_ONCE) {
         return Err(io::Error::other("its environment tells it to end at once"));
     }
-    let listener = TcpListener::bind(settings.listen).await?;
-    let addr = listener.local_addr()?;
+    let place = Place::take(None, settings.listen).await?;
+    let addr = place.local_addr()?;
     let directory = settings.env.get("WORKSPACE_CONFIG_PATH").map_or("/configs", String::as_str);
     let core = Core {
         config: Config::Directory(PathBuf::from(directory)),
@@ -239,15 +238,15 @@ pub async fn start(settings: Settings) -> io::Result<Running> {
         log: Mutex::default(),
         tell: settings.tell,
     };
-    Ok(Running { addr, agent: launch(core, listener) })
+    Ok(Running { addr, agent: launch(core, place) })
 }
 
-fn launch(core: Core, listener: TcpListener) -> Agent {
+fn launch(core: Core, place: Place) -> Agent {
     let core = Arc::new(core);
     let closed = CancellationToken::new();
     let tasks = TaskTracker::new();
     // It listens before it registers, so that nobody is told of an address that does not answer.
-    let serving = wire::serve(listener, rpc::app(Arc::clone(&core)), closed.clone());
+    let serving = wire::serve(place, rpc::app(Arc::clone(&core)), closed.clone());
     tasks.spawn(async move {
         let _ = serving.await;
     });

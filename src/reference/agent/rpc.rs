@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -99,8 +98,7 @@ async fn speak(core: &Arc<Core>, request: &Value) -> String {
 }
 
 fn message_id() -> String {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-    format!("m-{nanos}")
+    format!("m-{}", crate::clock::wall().as_nanosecond())
 }
 
 fn result(id: &Value, result: &Value) -> Response {

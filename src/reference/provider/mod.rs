@@ -16,14 +16,13 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::{reply, vendors, wire};
+use super::{reply, vendors};
 use crate::domain::answers::answer;
 use crate::models::catalogue::{Catalogue, Protocol};
+use crate::wire::{self, Network, Place};
 
 /// What it says when it was not asked a known question.
 pub const NEUTRAL: &str = "I have read your message and have nothing to add.";
@@ -45,6 +44,8 @@ pub struct Options {
     pub accept_any_key: bool,
     /// Answer everything with this status: a vendor that is down or overloaded.
     pub refuse: Option<u16>,
+    /// Where to listen instead of on a socket.
+    pub network: Option<Network>,
 }
 
 impl Default for Options {
@@ -55,6 +56,7 @@ impl Default for Options {
             keys_of: BTreeMap::new(),
             accept_any_key: false,
             refuse: None,
+            network: None,
         }
     }
 }
@@ -99,8 +101,8 @@ struct Inner {
 /// # Errors
 /// An address that cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Running> {
-    let listener = TcpListener::bind(options.listen).await?;
-    let addr = listener.local_addr()?;
+    let place = Place::take(options.network.as_ref(), options.listen).await?;
+    let addr = place.local_addr()?;
     let shared = Arc::new(Shared {
         paths: vendors::paths(Catalogue::built_in()),
         accept_any_key: options.accept_any_key,
@@ -114,7 +116,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
     let app =
         Router::new().fallback(serve).layer(DefaultBodyLimit::max(16 << 20)).with_state(Arc::clone(&shared));
     let closed = CancellationToken::new();
-    let server = Some(wire::serve(listener, app, closed.clone()));
+    let server = Some(wire::serve(place, app, closed.clone()));
     Ok(Running { addr, shared, closed, server })
 }
 
@@ -251,7 +253,7 @@ fn prompt(request: &Value) -> String {
 fn completion(shape: Protocol, request: &Value) -> Value {
     let prompt = prompt(request);
     let text = answer(&prompt).unwrap_or(NEUTRAL);
-    let id = Uuid::new_v4().simple().to_string();
+    let id = crate::chance::uuid().simple().to_string();
     let (asked, said) = (prompt.len() / 4 + 1, text.len() / 4 + 1);
     match shape {
         Protocol::Anthropic => json!({

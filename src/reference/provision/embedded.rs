@@ -1,6 +1,7 @@
 //! Instances as tasks of this process, each with a port and a volume of its own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::reference::agent::{self, Agent, ConfigFiles};
 use crate::reference::clock::{Clock, wall};
 use crate::reference::options::{AgentKind, BootTiming};
 use crate::reference::outbound::Outbound;
+use crate::wire::{Network, Place};
 
 /// Runs agents as tasks.
 pub struct Embedded {
@@ -23,12 +25,13 @@ pub struct Embedded {
     heartbeat: Duration,
     slower: Duration,
     outbound: Outbound,
+    network: Option<Network>,
     state: Mutex<Inner>,
 }
 
 struct Inner {
     jitter: SmallRng,
-    slots: HashMap<Uuid, Slot>,
+    slots: BTreeMap<Uuid, Slot>,
     volumes: BTreeSet<String>,
 }
 
@@ -54,6 +57,8 @@ pub struct Setup {
     pub seed: u64,
     /// The HTTP client that agents use.
     pub outbound: Outbound,
+    /// Where agents listen instead of on sockets.
+    pub network: Option<Network>,
 }
 
 fn config_volume(workspace: Uuid) -> String {
@@ -78,9 +83,10 @@ impl Embedded {
             heartbeat: setup.heartbeat,
             slower: setup.slower,
             outbound: setup.outbound,
+            network: setup.network,
             state: Mutex::new(Inner {
                 jitter: SmallRng::seed_from_u64(setup.seed),
-                slots: HashMap::new(),
+                slots: BTreeMap::new(),
                 volumes: BTreeSet::new(),
             }),
         }
@@ -112,15 +118,15 @@ impl Embedded {
             slot.config.clone()
         };
         self.clock.sleep(self.boot_time()).await;
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        let place = Place::take(self.network.as_ref(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await
             .map_err(|e| StartError::Backend(format!("no port: {e}")))?;
-        let port = listener.local_addr().map_err(|e| StartError::Backend(e.to_string()))?.port();
+        let port = place.local_addr().map_err(|e| StartError::Backend(e.to_string()))?.port();
         let url = format!("http://localhost:{port}");
         let mut env = spec.env;
         env.insert("MOLECULE_WORKSPACE_URL".to_owned(), url.clone());
         let instance = Instance {
-            instance: Uuid::new_v4().simple().to_string(),
+            instance: crate::chance::uuid().simple().to_string(),
             workspace_id: workspace,
             url,
             started_at: wall(),
@@ -128,7 +134,7 @@ impl Embedded {
             running: true,
         };
         let agent = agent::embed(agent::Embed {
-            listener,
+            place,
             env,
             config: config.clone(),
             kind: self.kind,

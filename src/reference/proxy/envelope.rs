@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 /// A JSON-RPC request that is complete.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ pub fn normalise(body: &Bytes) -> Result<Envelope, Value> {
     } else {
         let mut whole = Map::new();
         whole.insert("jsonrpc".to_owned(), json!("2.0"));
-        whole.insert("id".to_owned(), json!(Uuid::new_v4()));
+        whole.insert("id".to_owned(), json!(crate::chance::uuid()));
         whole.extend(given);
         whole
     };
@@ -78,7 +77,7 @@ fn complete(message: &mut Map<String, Value>) -> Result<(), Value> {
         message.insert("role".to_owned(), json!("user"));
     }
     if !id {
-        message.insert("messageId".to_owned(), json!(Uuid::new_v4()));
+        message.insert("messageId".to_owned(), json!(crate::chance::uuid()));
     }
     Ok(())
 }
@@ -114,7 +113,7 @@ mod tests {
             assert_eq!((&whole["role"], &whole["parts"]), (&json!("user"), &message["parts"]));
             assert!(whole.get("content").is_none());
             assert_eq!(whole["messageId"].as_str(), Some(envelope.message_id.as_str()));
-            assert!(Uuid::try_parse(envelope.value["id"].as_str().unwrap()).is_ok());
+            assert!(uuid::Uuid::try_parse(envelope.value["id"].as_str().unwrap()).is_ok());
         }
     }
 

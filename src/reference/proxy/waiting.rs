@@ -24,7 +24,7 @@ pub fn enqueue(platform: &Platform, delivery: &Message) -> Response {
     if let Some(seconds) = envelope.expires_in {
         item.expires_in = Some(Duration::from_secs(seconds));
         let real = platform.clock.real(Duration::from_secs(seconds));
-        let at = jiff::Timestamp::now().checked_add(jiff::SignedDuration::try_from(real).unwrap_or_default());
+        let at = crate::clock::wall().checked_add(jiff::SignedDuration::try_from(real).unwrap_or_default());
         item.expires_at = at.ok().map(|t| t.to_string());
     }
     match platform.state().queue.enqueue(delivery.id, item) {

@@ -61,7 +61,7 @@ impl Filter {
                 .ok_or_else(|| reply::error(400, "since_secs must be a positive integer"))?;
             let back =
                 SignedDuration::try_from(Duration::from_secs(seconds).min(MAX_SINCE)).unwrap_or_default();
-            filter.since = Timestamp::now().checked_sub(back).ok();
+            filter.since = crate::clock::wall().checked_sub(back).ok();
         }
         if let Some(text) = call.query("before_ts").filter(|t| !t.is_empty()) {
             let at = text.parse().map_err(|_| reply::error(400, "before_ts must be RFC3339"))?;

@@ -59,7 +59,7 @@ pub async fn create(call: Call) -> Response {
     let Some(delivery) = Delivery::parse(mode) else {
         return reply::error(400, "delivery_mode must be 'push' or 'poll'");
     };
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let workspace = match row(platform, &payload, &resolved, id, delivery) {
         Ok(workspace) => workspace,
         Err(refusal) => return refusal,

@@ -3,7 +3,6 @@
 use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::Call;
 use crate::reference::reply;
@@ -98,7 +97,7 @@ fn messages_of(row: &Row) -> Vec<Value> {
         .filter_map(|(role, text)| {
             let text = text.filter(|t| !t.is_empty())?;
             Some(json!({
-                "id": Uuid::new_v4(),
+                "id": crate::chance::uuid(),
                 "role": role,
                 "content": text,
                 "timestamp": row.created_at,

@@ -99,6 +99,7 @@ pub async fn socket(call: Call) -> Response {
 async fn forward(platform: Arc<Platform>, mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Event>>) {
     loop {
         tokio::select! {
+            biased;
             () = platform.stopping.cancelled() => break,
             event = events.recv() => {
                 let Some(event) = event else { break };

@@ -100,7 +100,7 @@ pub fn pending_approval(call: &Call, action: &'static str) -> Response {
     let id = match state.approvals.iter().find(|a| a.action == action) {
         Some(approval) => approval.id,
         None => {
-            let id = Uuid::new_v4();
+            let id = crate::chance::uuid();
             state.approvals.push(Approval { id, action });
             let extra = state.approvals.len().saturating_sub(APPROVALS_KEPT);
             state.approvals.drain(..extra);

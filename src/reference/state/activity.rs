@@ -54,7 +54,7 @@ impl Row {
     /// A row of this type, now, status `ok`.
     pub fn new(kind: &str) -> Row {
         Row {
-            id: Uuid::new_v4(),
+            id: crate::chance::uuid(),
             kind: kind.to_owned(),
             status: "ok".to_owned(),
             created_at: wall(),

@@ -103,7 +103,7 @@ impl Events {
         related: impl Fn(Uuid) -> bool,
     ) {
         let event = Arc::new(Event {
-            id: Uuid::new_v4(),
+            id: crate::chance::uuid(),
             kind,
             workspace,
             payload,

@@ -8,7 +8,7 @@ pub mod tokens;
 pub mod tree;
 pub mod workspace;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ const REMOVED_KEPT: usize = 5_000;
 /// The whole state of one platform.
 #[derive(Default)]
 pub struct State {
-    workspaces: HashMap<Uuid, Workspace>,
+    workspaces: BTreeMap<Uuid, Workspace>,
     /// Rows that are not removed, in creation order.
     live: BTreeMap<u64, Uuid>,
     removed: VecDeque<Uuid>,
@@ -35,7 +35,7 @@ pub struct State {
     pub org_tokens: Vec<OrgToken>,
     pub global_secrets: BTreeMap<String, SecretRow>,
     pub events: Events,
-    pub activity: HashMap<Uuid, Activities>,
+    pub activity: BTreeMap<Uuid, Activities>,
     pub queue: Queue,
     pub approvals: Vec<Approval>,
     pub ticks: BTreeMap<&'static str, (String, Instant)>,

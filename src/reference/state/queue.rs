@@ -1,6 +1,6 @@
 //! The A2A queue (contract §7.5).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl Item {
     /// A new item of a task.
     pub fn new(caller: Option<Uuid>, message_id: Option<String>, body: Bytes) -> Item {
         Item {
-            id: Uuid::new_v4(),
+            id: crate::chance::uuid(),
             caller,
             message_id,
             body,
@@ -113,7 +113,7 @@ impl Item {
 /// All queues.
 #[derive(Default)]
 pub struct Queue {
-    items: HashMap<Uuid, VecDeque<Item>>,
+    items: BTreeMap<Uuid, VecDeque<Item>>,
 }
 
 impl Queue {

@@ -57,10 +57,10 @@ pub struct Tokens {
 pub fn random_token() -> String {
     let mut bytes = [0_u8; 32];
     for chunk in bytes.chunks_mut(16) {
-        chunk.copy_from_slice(Uuid::new_v4().as_bytes());
+        chunk.copy_from_slice(crate::chance::uuid().as_bytes());
     }
     // A v4 id has six fixed bits; hashing spreads what is random over all of them.
-    URL_SAFE_NO_PAD.encode(Sha256::digest([bytes.as_slice(), Uuid::new_v4().as_bytes()].concat()))
+    URL_SAFE_NO_PAD.encode(Sha256::digest([bytes.as_slice(), crate::chance::uuid().as_bytes()].concat()))
 }
 
 fn digest(token: &str) -> Digest {
@@ -78,7 +78,7 @@ impl Tokens {
         let digest = digest(&token);
         self.owners.insert(digest, workspace);
         self.rows.entry(workspace).or_default().push(TokenRow {
-            id: Uuid::new_v4(),
+            id: crate::chance::uuid(),
             kind,
             prefix: prefix(&token),
             created_at: wall(),
@@ -150,7 +150,7 @@ impl OrgToken {
     pub fn issue(name: Option<String>) -> (OrgToken, String) {
         let token = random_token();
         let row = OrgToken {
-            id: Uuid::new_v4(),
+            id: crate::chance::uuid(),
             name,
             prefix: prefix(&token),
             created_at: wall(),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::play::{ADMIN, Got, Play, quick};
 use crate::reference::reply;
-use crate::reference::wire::{self, Peer};
+use crate::wire::{self, Peer};
 
 /// What a puppet does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

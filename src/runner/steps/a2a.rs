@@ -32,7 +32,7 @@ pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &
     };
     let id = match &verb.message_id {
         Some(id) => id.render(scope)?,
-        None => uuid::Uuid::new_v4().to_string(),
+        None => crate::chance::uuid().to_string(),
     };
     let method = match &verb.method {
         Some(method) => method.render(scope)?,

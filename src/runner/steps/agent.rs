@@ -30,7 +30,7 @@ pub async fn register(
         verb.alias.clone().or_else(|| verb.workspace.as_ref().map(|w| w.name.clone())).unwrap_or_default();
     let id = match &verb.workspace {
         Some(workspace) => known(context, &workspace.name)?.id,
-        None => uuid::Uuid::new_v4().to_string(),
+        None => crate::chance::uuid().to_string(),
     };
     let fresh = verb.workspace.is_none();
     let resource = fresh.then(|| {
@@ -137,6 +137,7 @@ pub async fn heartbeat(
             let mut said = false;
             loop {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     () = clock::sleep(every) => {}
                 }

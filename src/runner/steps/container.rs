@@ -34,6 +34,7 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
     }
     let work = act(context, &engine, &workspace, action);
     tokio::select! {
+        biased;
         done = work => done?,
         () = clock::sleep_until(step.deadline) => {
             let text = format!("{action} of the container of {alias}: no answer of the engine in time");

@@ -299,7 +299,7 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
         stream_since: context.run.poller.stream_since(),
         ..workspace.baseline.clone()
     };
-    let id = uuid::Uuid::new_v4().to_string();
+    let id = crate::chance::uuid().to_string();
     let body = message(&id, "message/send", "wake up", "kind", false, json!({}));
     let request =
         context.run.api.json("POST", &format!("/workspaces/{}/a2a", workspace.id), &Auth::Admin, body);

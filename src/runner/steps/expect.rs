@@ -63,6 +63,7 @@ pub async fn run(
         }
         let pause = pause(began.elapsed()).max(Duration::from_millis(20));
         tokio::select! {
+            biased;
             () = context.stop.cancelled() => {}
             () = clock::sleep_until((Instant::now() + pause).min(step.deadline)) => {}
         }

@@ -33,6 +33,7 @@ pub(super) async fn look(
     }
     let bound = step.look().deadline;
     let seen = tokio::select! {
+        biased;
         seen = see(context, &engine, wanted, &workspace, (scope, bound)) => seen,
         () = clock::sleep_until(bound) => {
             let text = format!("the container of {alias}: no answer of the engine in time");

@@ -99,6 +99,7 @@ pub async fn hold(
             end = (now + context.run.api.scale.shorten(short).max(SHORTEST)).min(context.deadline);
         }
         tokio::select! {
+            biased;
             () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled")),
             () = clock::sleep_until(end.min(now + if watched.is_some() { every } else { window })) => {}
         }
@@ -200,6 +201,7 @@ pub async fn exec(
         child.wait().await
     };
     let status = tokio::select! {
+        biased;
         status = run => status.map_err(|e| Failure::of(FailureKind::Harness, format!("exec: {e}")))?,
         () = clock::sleep_until(step.deadline) => return Err(Failure::product(format!("exec: `{program}` did not end in time"))),
         () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled")),

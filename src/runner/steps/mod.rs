@@ -139,6 +139,7 @@ async fn run_step(
                 if again {
                     attempt += 1;
                     tokio::select! {
+                        biased;
                         () = clock::sleep(pause) => {}
                         () = context.stop.cancelled() => {
                             failure.kind = FailureKind::Cancelled;

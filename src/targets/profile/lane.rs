@@ -12,7 +12,6 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rand::RngExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -133,7 +132,7 @@ impl Lane {
             held.push(listener);
         }
         for name in &setup.profile.secrets {
-            let secret = Secret::new(format!("{:032x}", rand::rng().random::<u128>()));
+            let secret = Secret::new(format!("{:032x}", crate::chance::random::<u128>()));
             setup.log.redactor().register(&name.to_uppercase().replace('-', "_"), secret.expose());
             values.set(&format!("secrets.{name}"), secret.expose());
         }

@@ -138,6 +138,7 @@ impl Process {
             // It may end in this moment.
             let _ = process::kill_process(self.group, system(signal));
             tokio::select! {
+                biased;
                 () = self.wait() => {}
                 () = patience => {}
             }
@@ -225,6 +226,7 @@ pub async fn end_left(owner: &Owner, grace: Duration) -> Result<bool, String> {
     // Who may not be asked to end is not waited for.
     if signal(owner, process::Signal::TERM) {
         tokio::select! {
+            biased;
             () = gone(std::slice::from_ref(owner)) => {}
             () = clock::sleep(grace) => {}
         }
@@ -255,6 +257,7 @@ pub async fn end_marked(run: &str, patience: impl Future<Output = ()>) -> Marked
     marked.ended = asked.len();
     let asked: Vec<Owner> = asked.into_iter().filter(|owner| signal(owner, process::Signal::TERM)).collect();
     tokio::select! {
+        biased;
         () = gone(&asked) => {}
         () = patience => {}
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rand::RngExt as _;
 use serde_json::Value;
 
 use super::model::{Part, Profile};
@@ -97,6 +96,6 @@ impl Scope for Values {
     }
 
     fn random(&self) -> u64 {
-        rand::rng().random()
+        crate::chance::random()
     }
 }

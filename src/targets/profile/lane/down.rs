@@ -64,6 +64,7 @@ async fn patience(mut haste: watch::Receiver<Haste>, grace: Duration) {
     loop {
         let over = haste.borrow_and_update().over(began, grace);
         tokio::select! {
+            biased;
             () = clock::sleep_until(over) => return,
             Ok(()) = haste.changed() => {}
         }
@@ -191,6 +192,7 @@ async fn stop_container(
         return ended.borrow().clone().unwrap_or_else(|| "it did not run".to_owned());
     }
     tokio::select! {
+        biased;
         how = ended.wait_for(Option::is_some) => how.ok().and_then(|h| h.clone()).unwrap_or_default(),
         () = patience => "killed".to_owned(),
     }

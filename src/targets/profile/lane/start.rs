@@ -281,6 +281,7 @@ impl Lane {
                 let mut grown = log.grown();
                 while !log.matched(number) {
                     tokio::select! {
+                        biased;
                         _ = grown.changed() => {}
                         () = clock::sleep_until(deadline) => return Err(format!("no line of its log matches `{expression}`")),
                     }

@@ -1,0 +1,146 @@
+//! What a network in memory does to a request.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Response, StatusCode, header};
+use futures_util::{StreamExt as _, stream};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This program, as whoever tests a platform.
+    Harness,
+    /// A reference platform.
+    Platform,
+    /// An agent of a reference platform.
+    Agent,
+}
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// Who asks.
+    pub from: Side,
+    /// Whom.
+    pub to: SocketAddr,
+    /// How.
+    pub method: &'a str,
+    /// For what, with the query.
+    pub path: &'a str,
+    /// How many requests were before it, from anybody to anybody.
+    pub number: u64,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// How long it is on its way.
+    pub there: Duration,
+    /// How long the answer is.
+    pub back: Duration,
+    /// What goes wrong.
+    pub fault: Option<Fault>,
+}
+
+/// A fault of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What whoever asks sees.
+    pub what: What,
+    /// The request was handled all the same; of a refused connection never.
+    pub handled: bool,
+}
+
+/// What whoever asks sees of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Nobody listens.
+    Refused,
+    /// The connection breaks before an answer.
+    Reset,
+    /// No answer ever comes.
+    Hang,
+    /// The answer comes so much later.
+    Slow(Duration),
+    /// Half of the body comes, then the connection breaks.
+    Truncated,
+    /// Something that is no HTTP.
+    Garbage,
+    /// A gateway's page.
+    Page(u16),
+    /// A rate limit, with this many seconds of `Retry-After`.
+    TooMany(u64),
+    /// A redirect elsewhere.
+    Redirect,
+    /// 200, and a page instead of what was asked for.
+    WrongType,
+    /// 200, and a JSON body that is cut.
+    Garbled,
+    /// 200 and nothing else.
+    Empty,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The URL names no server.
+    #[error("client error (Connect): dns error: failed to lookup address information: {0} is not known")]
+    Unknown(String),
+    /// Nobody listens.
+    #[error("client error (Connect): tcp connect error: Connection refused (os error 111)")]
+    Refused,
+    /// The connection broke before an answer.
+    #[error("client error (SendRequest): connection error: Connection reset by peer (os error 104)")]
+    Reset,
+    /// What came is no HTTP.
+    #[error("client error (SendRequest): invalid HTTP version parsed")]
+    Garbage,
+}
+
+impl What {
+    /// The answer that somebody else gives in place of the server; `None` for what is no answer of its own.
+    pub(super) fn answer(self) -> Option<Response<Body>> {
+        let page = |status: u16, title: &str| {
+            let text = format!("<html><head><title>{status} {title}</title></head><body>nginx</body></html>");
+            of(status, "text/html", &text)
+        };
+        Some(match self {
+            What::Page(status) => page(status, "Gateway"),
+            What::TooMany(seconds) => {
+                let mut answer = of(429, "application/json", r#"{"error":"rate limit exceeded"}"#);
+                answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                answer
+            }
+            What::Redirect => {
+                let mut answer = page(302, "Found");
+                let elsewhere = header::HeaderValue::from_static("http://elsewhere.invalid/login");
+                answer.headers_mut().insert(header::LOCATION, elsewhere);
+                answer
+            }
+            What::WrongType => page(200, "Welcome"),
+            What::Garbled => of(200, "application/json", r#"{"id":"0000"#),
+            What::Empty => of(200, "text/plain", ""),
+            _ => return None,
+        })
+    }
+}
+
+fn of(status: u16, kind: &str, body: &str) -> Response<Body> {
+    let mut answer = Response::new(Body::from(body.to_owned()));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    if let Ok(kind) = kind.parse() {
+        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    answer
+}
+
+/// The first half of a body, then a connection that breaks.
+pub(super) fn half(body: Body) -> Body {
+    let first = body.into_data_stream().take(1).map(|chunk| chunk.map(|c| c.slice(..c.len() / 2)));
+    let reset = stream::once(async {
+        Err::<Bytes, _>(axum::Error::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)))
+    });
+    Body::from_stream(first.chain(reset))
+}
