@@ -11,6 +11,7 @@ use crate::models::inputs::{LLM_PATH, MODEL_SLUG};
 use crate::models::situation::SET;
 use crate::scenario::model::{Create, Credentials, ModelField, Step, Verb};
 use crate::scenario::template::Template;
+use crate::scenario::verbs::walk_where;
 use crate::source::{Level, Problem};
 
 /// What the creates are checked against.
@@ -48,12 +49,9 @@ pub fn of_instances(instances: &[Instance], against: &Against<'_>) -> Vec<Proble
 
 /// Creates that certainly run: those under a `when` may not.
 fn collect<'s>(steps: &'s [Step], into: &mut Vec<(&'s Step, &'s Create)>) {
-    for step in steps.iter().filter(|step| step.when.is_none()) {
-        match &step.verb {
-            Verb::Create(create) => into.push((step, create)),
-            Verb::Parallel(steps) | Verb::Steps(steps) => collect(steps, into),
-            Verb::Foreach(each) => collect(&each.steps, into),
-            _ => {}
+    for step in walk_where(steps, |step| step.when.is_none()) {
+        if let Verb::Create(create) = &step.verb {
+            into.push((step, create));
         }
     }
 }

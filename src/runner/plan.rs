@@ -8,11 +8,11 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::TargetFacts;
-use super::steps::default_budget;
 use crate::domain::time;
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
-use crate::scenario::model::{Capability, Gate, Input, InputKind, Scenario, Step, Verb};
+use crate::scenario::model::{Capability, Gate, Input, InputKind, Scenario, Step, walk};
 use crate::scenario::template::Scope;
+use crate::scenario::verbs::Budget;
 use crate::scenario::without_round;
 use crate::source::{Problem, did_you_mean};
 
@@ -297,7 +297,7 @@ fn wrong(name: &str, input: &Input, value: &str, source: &str, scenario: &Scenar
 
 /// Steps whose deadline the inputs make zero, each once.
 fn without_time(steps: &[Step], known: &Known<'_>, problems: &mut Vec<Problem>) {
-    for step in steps {
+    for step in walk(steps) {
         let within = step.within.as_ref().and_then(|within| within.resolve(known).ok());
         if within.is_some_and(|d| d.is_zero()) {
             let text = format!(
@@ -310,11 +310,6 @@ fn without_time(steps: &[Step], known: &Known<'_>, problems: &mut Vec<Problem>) 
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
-        }
-        match &step.verb {
-            Verb::Parallel(steps) | Verb::Steps(steps) => without_time(steps, known, problems),
-            Verb::Foreach(each) => without_time(&each.steps, known, problems),
-            _ => {}
         }
     }
 }
@@ -366,7 +361,7 @@ pub fn planned(instance: &Instance) -> PlannedScenario {
 }
 
 fn list_steps(steps: &[Step], own: &str, into: &mut Vec<PlannedStep>) {
-    for step in steps {
+    for step in walk(steps) {
         into.push(PlannedStep {
             step: step.id.clone(),
             name: step.name.clone(),
@@ -374,11 +369,6 @@ fn list_steps(steps: &[Step], own: &str, into: &mut Vec<PlannedStep>) {
             line: step.position.line,
             file: (step.source.name != own).then(|| step.source.name.clone()),
         });
-        match &step.verb {
-            Verb::Parallel(steps) | Verb::Steps(steps) => list_steps(steps, own, into),
-            Verb::Foreach(each) => list_steps(&each.steps, own, into),
-            _ => {}
-        }
     }
 }
 
@@ -411,18 +401,15 @@ pub fn worst_case(instance: &Instance) -> Duration {
 fn longest(steps: &[Step], known: &Known<'_>) -> Duration {
     let one = |step: &Step| -> Duration {
         let within = step.within.as_ref().and_then(|within| within.resolve(known).ok());
-        let once = within.unwrap_or_else(|| match &step.verb {
-            Verb::Parallel(steps) => {
-                steps.iter().map(|s| longest(std::slice::from_ref(s), known)).max().unwrap_or_default()
+        let inner = step.verb.steps();
+        let once = within.unwrap_or_else(|| match step.verb.budget() {
+            Budget::Own(own) => own,
+            Budget::AsLongAs(duration) => duration.resolve(known).unwrap_or_default(),
+            Budget::Sum => longest(inner, known),
+            Budget::Longest => inner.chunks(1).map(|one| longest(one, known)).max().unwrap_or_default(),
+            Budget::Times(rounds) => {
+                longest(inner, known).saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
             }
-            Verb::Steps(steps) => longest(steps, known),
-            Verb::Foreach(each) => {
-                let rounds =
-                    if each.parallel { 1 } else { u32::try_from(each.items.len()).unwrap_or(u32::MAX) };
-                longest(&each.steps, known).saturating_mul(rounds)
-            }
-            Verb::Hold(hold) => hold.duration.resolve(known).unwrap_or_default(),
-            verb => default_budget(verb),
         });
         match &step.retry {
             Some(retry) => (once + retry.pause).saturating_mul(retry.attempts.max(1)),

@@ -3,18 +3,10 @@
 //! A field that is wrong is reported and replaced by something harmless, so that the rest is checked
 //! too; a scenario with errors is never handed out.
 
-mod agent;
-mod document;
-mod expect;
-mod flow;
-mod lifecycle;
 mod matchers;
-mod names;
-mod request;
-mod step;
+pub(in crate::scenario) mod names;
 mod values;
 
-pub use document::scenario;
 pub use names::WORKSPACE_FIELDS;
 
 use std::collections::HashSet;
@@ -27,7 +19,7 @@ use crate::source::{Level, Problem, SourceFile, Span};
 
 use super::decode;
 use super::fragment::Fragments;
-use super::model::Input;
+use super::model::input::Input;
 use super::raw::values::Text;
 use crate::yaml::Node;
 
@@ -36,24 +28,24 @@ use names::Names;
 /// What the checks of one file share.
 pub(super) struct Check<'a> {
     /// The text that spans point into: the scenario's, or that of the fragment being expanded.
-    source: SourceFile,
-    fragments: &'a Fragments,
+    pub(super) source: SourceFile,
+    pub(super) fragments: &'a Fragments,
     /// Fragments being expanded, outermost first.
-    expanding: Vec<String>,
-    problems: Vec<Problem>,
-    inputs: IndexMap<String, Input>,
-    matrix: IndexMap<String, Vec<String>>,
-    names: Names,
-    used_inputs: HashSet<String>,
-    used_matrix: HashSet<String>,
-    milestones: HashSet<String>,
+    pub(super) expanding: Vec<String>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) inputs: IndexMap<String, Input>,
+    pub(super) matrix: IndexMap<String, Vec<String>>,
+    pub(super) names: Names,
+    pub(super) used_inputs: HashSet<String>,
+    pub(super) used_matrix: HashSet<String>,
+    pub(super) milestones: HashSet<String>,
     /// Fields of the step at hand that were left out as wrong: they are there, so none of them is missing.
-    left_out: HashSet<String>,
-    budget: Duration,
+    pub(super) left_out: HashSet<String>,
+    pub(super) budget: Duration,
 }
 
 impl<'a> Check<'a> {
-    fn new(source: &SourceFile, fragments: &'a Fragments) -> Check<'a> {
+    pub(super) fn new(source: &SourceFile, fragments: &'a Fragments) -> Check<'a> {
         Check {
             source: source.clone(),
             fragments,
@@ -71,7 +63,7 @@ impl<'a> Check<'a> {
     }
 
     /// Reports an error.
-    fn error(
+    pub(super) fn error(
         &mut self,
         code: &str,
         span: Span,
@@ -83,7 +75,7 @@ impl<'a> Check<'a> {
     }
 
     /// Reports a warning.
-    fn warning(
+    pub(super) fn warning(
         &mut self,
         code: &str,
         span: Span,
@@ -117,7 +109,7 @@ impl<'a> Check<'a> {
     }
 
     /// Reads a raw struct out of a mapping; what is wrong is reported and left out.
-    fn read<T: for<'de> Deserialize<'de> + Default>(&mut self, node: &Node) -> T {
+    pub(super) fn read<T: for<'de> Deserialize<'de> + Default>(&mut self, node: &Node) -> T {
         let mut errors = Vec::new();
         let value = decode::decode(node, &mut errors);
         for error in errors {
@@ -133,7 +125,14 @@ impl<'a> Check<'a> {
     }
 
     /// The text of a field that must be there.
-    fn required(&mut self, field: Option<&Text>, verb: &str, name: &str, span: Span, hint: &str) -> Text {
+    pub(super) fn required(
+        &mut self,
+        field: Option<&Text>,
+        verb: &str,
+        name: &str,
+        span: Span,
+        hint: &str,
+    ) -> Text {
         if field.is_none() && !self.left_out.contains(name) {
             self.error(
                 "missing-field",
@@ -150,7 +149,15 @@ impl<'a> Check<'a> {
         field.cloned().unwrap_or_default()
     }
 
-    fn has_errors(&self) -> bool {
+    pub(super) fn has_errors(&self) -> bool {
         self.problems.iter().any(|p| p.level == Level::Error)
+    }
+}
+
+/// The span of a verb's key and value together.
+pub(super) fn whole(span: Span, node: &Node) -> Span {
+    Span {
+        start: span.start,
+        len: (node.span.start + node.span.len).saturating_sub(span.start).max(span.len),
     }
 }

@@ -9,6 +9,7 @@ mod matrix;
 pub mod model;
 mod any;
 pub mod raw;
+mod read;
 pub mod remembered;
 mod schema;
 mod shipped;
@@ -45,7 +46,7 @@ impl Loaded {
 
 /// Reads and checks a scenario; every mistake of the file is reported at once.
 pub fn load(source: &SourceFile, fragments: &Fragments) -> Loaded {
-    check::scenario(source, fragments)
+    read::scenario(source, fragments)
 }
 
 /// An expected failure whose last day lies before `today` (`YYYY-MM-DD`).

@@ -3,26 +3,17 @@
 //! Every field is optional and keeps its place; `check` says what is missing. Field comments are the
 //! descriptions of the JSON Schema and of `docs/verbs.md`.
 
-pub mod agent;
-pub mod expect;
-pub mod flow;
-pub mod lifecycle;
-pub mod request;
 pub mod values;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::decode::Spanned;
-use super::model::{Gate, InputKind};
+use super::model::capability::Capability;
+use super::model::input::{Gate, InputKind};
 use crate::yaml::Node;
 
-use agent::{RawA2a, RawHeartbeat, RawInbox, RawRegister};
-use expect::RawExpect;
-use flow::{RawContainer, RawExec, RawForeach, RawStub, RawUse};
-use lifecycle::{RawAwait, RawCreate, RawDelete, RawHibernate, RawHold, RawPause, RawRestart, RawTarget};
-use request::{RawBilling, RawHttp, RawModel, RawSecret, RawToken};
-use values::{AnyValue, NameOr, OneOrMany, Text, Texts};
+use values::{AnyValue, NameOr, OneOrMany, StepList, Text, Texts};
 
 /// A scenario file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -40,7 +31,7 @@ pub struct RawScenario {
     /// `required` (default), or `advisory`: shown, never turns the run red.
     pub gate: Option<Gate>,
     /// Capabilities that the target must offer; else the scenario is skipped, counted and shown.
-    #[schemars(with = "Option<OneOrMany<super::model::Capability>>")]
+    #[schemars(with = "Option<OneOrMany<Capability>>")]
     pub needs: Option<Node>,
     /// How long the whole body may take; 10m when absent.
     pub budget: Option<Text>,
@@ -51,13 +42,13 @@ pub struct RawScenario {
     #[schemars(with = "Option<indexmap::IndexMap<String, Vec<Text>>>")]
     pub matrix: Option<Node>,
     /// Fragments whose steps come before `steps`.
-    #[schemars(with = "Option<OneOrMany<NameOr<RawUse>>>")]
+    #[schemars(with = "Option<OneOrMany<NameOr<super::verbs::r#use::RawUse>>>")]
     pub r#use: Option<Node>,
     /// The body.
-    #[schemars(required, with = "Vec<RawStep>")]
+    #[schemars(required, with = "StepList")]
     pub steps: Option<Node>,
     /// Steps that run after the body in every ending, before clean-up.
-    #[schemars(with = "Option<Vec<RawStep>>")]
+    #[schemars(with = "Option<StepList>")]
     pub finally: Option<Node>,
     /// Milestones that must be reached under `--require-live`.
     #[schemars(with = "Option<Texts>")]
@@ -81,7 +72,7 @@ pub struct RawFragment {
     #[schemars(with = "Option<indexmap::IndexMap<String, Option<AnyValue>>>")]
     pub with: Option<Node>,
     /// The steps.
-    #[schemars(required, with = "Vec<RawStep>")]
+    #[schemars(required, with = "StepList")]
     pub steps: Option<Node>,
 }
 
@@ -123,7 +114,7 @@ pub struct RawExpectFailure {
     #[schemars(required)]
     pub until: Option<Text>,
     /// Only where the target behaves like this: `{wakes: false}`.
-    #[schemars(with = "Option<indexmap::IndexMap<super::model::Capability, bool>>")]
+    #[schemars(with = "Option<indexmap::IndexMap<Capability, bool>>")]
     pub when: Option<Node>,
 }
 
@@ -138,7 +129,7 @@ pub struct RawRetry {
     pub pause: Option<Text>,
 }
 
-/// One step: exactly one verb, and what every step can have.
+/// What every step can have beside its verb.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Step")]
@@ -156,93 +147,6 @@ pub struct RawStep {
     pub retry: Option<Node>,
     /// Reached when the step passed.
     pub milestone: Option<Text>,
-    /// See docs/verbs.md; so for every verb.
-    #[schemars(with = "Option<RawCreate>")]
-    pub create: Option<Node>,
-    #[schemars(with = "Option<RawRegister>")]
-    #[expect(missing_docs, reason = "a verb: documented at its own type")]
-    pub register: Option<Node>,
-    #[schemars(with = "Option<RawHeartbeat>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub heartbeat: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawRestart>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub restart: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawPause>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub pause: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawPause>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub resume: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawHibernate>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub hibernate: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawTarget>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub wake: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawTarget>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub terminate: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawDelete>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub delete: Option<Node>,
-    #[schemars(with = "Option<RawAwait>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub r#await: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawHold>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub hold: Option<Node>,
-    #[schemars(with = "Option<RawA2a>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub a2a: Option<Node>,
-    #[schemars(with = "Option<RawInbox>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub inbox: Option<Node>,
-    #[schemars(with = "Option<RawSecret>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub secret: Option<Node>,
-    #[schemars(with = "Option<RawBilling>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub billing: Option<Node>,
-    #[schemars(with = "Option<RawModel>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub model: Option<Node>,
-    #[schemars(with = "Option<RawToken>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub token: Option<Node>,
-    #[schemars(with = "Option<RawHttp>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub http: Option<Node>,
-    #[schemars(with = "Option<RawExpect>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub expect: Option<Node>,
-    #[schemars(with = "Option<indexmap::IndexMap<String, AnyValue>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub capture: Option<Node>,
-    #[schemars(with = "Option<RawContainer>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub container: Option<Node>,
-    #[schemars(with = "Option<RawExec>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub exec: Option<Node>,
-    #[schemars(with = "Option<RawStub>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub stub: Option<Node>,
-    #[schemars(with = "Option<Vec<RawStep>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub parallel: Option<Node>,
-    #[schemars(with = "Option<RawForeach>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub foreach: Option<Node>,
-    #[schemars(with = "Option<Vec<RawStep>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub steps: Option<Node>,
-    #[schemars(with = "Option<NameOr<RawUse>>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub r#use: Option<Node>,
-    #[schemars(with = "Option<Text>")]
-    #[expect(missing_docs, reason = "a verb")]
-    pub note: Option<Node>,
 }
 
 /// Keys of a step that are no verbs.

@@ -16,14 +16,14 @@ pub struct Template {
     /// As written.
     pub raw: String,
     /// What it is made of.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Piece>,
     /// Where it is written.
     pub span: Span,
 }
 
 /// A piece of a [`Template`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Part {
+pub enum Piece {
     /// Literal text.
     Text(String),
     /// A lookup or a call.
@@ -115,7 +115,7 @@ impl Template {
     pub fn literal(text: impl Into<String>) -> Template {
         let text = text.into();
         let raw = text.replace("${", "$${");
-        let parts = if text.is_empty() { Vec::new() } else { vec![Part::Text(text)] };
+        let parts = if text.is_empty() { Vec::new() } else { vec![Piece::Text(text)] };
         Template { raw, parts, span: Span::default() }
     }
 
@@ -123,7 +123,7 @@ impl Template {
     pub fn as_literal(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
-            [Part::Text(text)] => Some(text),
+            [Piece::Text(text)] => Some(text),
             _ => None,
         }
     }
@@ -132,7 +132,7 @@ impl Template {
     pub fn paths(&self) -> Vec<&[String]> {
         let mut paths = Vec::new();
         for part in &self.parts {
-            if let Part::Expr(expr) = part {
+            if let Piece::Expr(expr) = part {
                 expr.collect(&mut paths);
             }
         }
@@ -141,7 +141,7 @@ impl Template {
 
     /// Whether each render may differ: it calls `uuid` or `random`.
     pub fn is_random(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Expr(expr) if expr.is_random()))
+        self.parts.iter().any(|part| matches!(part, Piece::Expr(expr) if expr.is_random()))
     }
 }
 

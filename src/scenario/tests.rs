@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::model::{Step, Verb};
+use super::model::{Step, Verb, walk};
 use super::*;
 
 fn root() -> PathBuf {
@@ -39,16 +39,7 @@ fn good(text: &str) -> Scenario {
 }
 
 fn ids(steps: &[Step]) -> Vec<String> {
-    let mut found = Vec::new();
-    for step in steps {
-        found.push(format!("{} {}", step.id, step.verb.keyword()));
-        match &step.verb {
-            Verb::Parallel(inner) | Verb::Steps(inner) => found.extend(ids(inner)),
-            Verb::Foreach(foreach) => found.extend(ids(&foreach.steps)),
-            _ => {}
-        }
-    }
-    found
+    walk(steps).map(|step| format!("{} {}", step.id, step.verb.keyword())).collect()
 }
 
 #[test]
@@ -159,7 +150,7 @@ finally:
     );
     assert_eq!(ids(&scenario.finally), ["finally.1 note"]);
     let Verb::Note(note) = &scenario.steps[3].verb else { panic!("not a note") };
-    assert_eq!(note.raw, "id ${ws.id}");
+    assert_eq!(note.0.raw, "id ${ws.id}");
     assert_eq!(scenario.steps[3].source.name, "f.yaml");
     assert_eq!(scenario.steps[1].source.name, "a.yaml");
 }

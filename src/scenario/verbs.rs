@@ -1,237 +1,142 @@
-//! The verbs: what each means, how it is written. `docs/verbs.md` and every list of verbs come from here.
+//! The verbs. Each has a file here, and its line in [`verbs!`] below: reading, checking, the schema, the documentation
+//! and every list of verbs go through that line.
 
+pub mod a2a;
+pub mod r#await;
+pub mod billing;
+pub mod capture;
+pub mod container;
+pub mod create;
+pub mod delete;
+pub mod edge;
+pub mod exec;
+pub mod expect;
+mod foreach;
+pub mod heartbeat;
+pub mod hibernate;
+pub mod hold;
+pub mod http;
+pub mod inbox;
+pub mod model;
+pub mod note;
 mod page;
+mod parallel;
+pub mod pause;
+pub mod register;
+pub mod restart;
+pub mod resume;
+pub mod secret;
+pub mod spec;
+mod steps;
+pub mod stub;
+pub mod terminate;
+pub mod token;
+pub mod r#use;
+pub mod wake;
 
 pub use page::page;
+pub use spec::{Budget, Help, Holds, Names};
 
-/// One verb of the language.
-#[derive(Clone, Copy, Debug)]
-pub struct VerbHelp {
-    /// The key in scenario files.
-    pub keyword: &'static str,
-    /// Its group in the documentation.
-    pub group: &'static str,
-    /// What it does, in a line or two.
-    pub meaning: &'static str,
-    /// Its mapping in the JSON Schema; empty for verbs that take no mapping.
-    pub schema: &'static str,
-    /// Steps that can be copied.
-    pub example: &'static str,
+use schemars::{Schema, SchemaGenerator};
+
+use crate::source::{Position, SourceFile, Span};
+use crate::yaml::{Key, Node};
+
+use super::check::Check;
+use super::model::answer::Answer;
+use super::model::field::{Condition, DurationField, Retry, WorkspaceRef};
+use super::model::input::Gate;
+use super::template::Template;
+use spec::VerbSpec;
+
+macro_rules! verbs {
+    ($($name:ident($type:ty)),* $(,)?) => {
+        /// What a step does.
+        #[derive(Clone, Debug)]
+        #[expect(missing_docs, reason = "each is documented by its own type")]
+        pub enum Verb {
+            $($name(Box<$type>)),*
+        }
+
+        /// All verbs, in the order of documentation.
+        pub const VERBS: &[Help] = &[$(<$type as VerbSpec>::HELP,)* r#use::HELP];
+
+        impl Verb {
+            /// Reads and checks a step's verb; `use` is none, its steps take its place.
+            pub(super) fn read(check: &mut Check<'_>, key: &Key, node: &Node, id: &str) -> Option<Verb> {
+                $(if key.text == <$type as VerbSpec>::HELP.keyword {
+                    let verb = <$type as VerbSpec>::check(check, node, key.span, id)?;
+                    return Some(Verb::$name(Box::new(verb)));
+                })*
+                None
+            }
+
+            /// How it is written and what it means.
+            pub fn help(&self) -> Help {
+                match self { $(Verb::$name(_) => <$type as VerbSpec>::HELP),* }
+            }
+
+            /// What its step is called when nobody named it.
+            pub fn title(&self) -> String {
+                match self { $(Verb::$name(verb) => verb.title()),* }
+            }
+
+            /// How long it may take when its step does not say.
+            pub fn budget(&self) -> Budget<'_> {
+                match self { $(Verb::$name(verb) => verb.budget()),* }
+            }
+
+            /// What it asserts of an HTTP answer, where it can.
+            pub fn answer(&self) -> Option<&Answer> {
+                match self { $(Verb::$name(verb) => verb.answer()),* }
+            }
+
+            /// The workspaces that it names, without those of the steps inside it.
+            pub fn workspaces(&self) -> Vec<&WorkspaceRef> {
+                match self { $(Verb::$name(verb) => verb.workspaces()),* }
+            }
+        }
+
+        /// Keyword, meaning and schema of each.
+        pub(super) fn schemas(generator: &mut SchemaGenerator) -> Vec<(Help, Schema)> {
+            vec![
+                $((<$type as VerbSpec>::HELP, <$type as VerbSpec>::schema(generator)),)*
+                (r#use::HELP, r#use::schema(generator)),
+            ]
+        }
+    };
 }
 
-const fn verb(
-    keyword: &'static str,
-    group: &'static str,
-    schema: &'static str,
-    meaning: &'static str,
-    example: &'static str,
-) -> VerbHelp {
-    VerbHelp { keyword, group, meaning, schema, example }
+verbs! {
+    Create(create::Create),
+    Await(r#await::Await),
+    Hold(hold::Hold),
+    Restart(restart::Restart),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
+    Hibernate(hibernate::Hibernate),
+    Wake(wake::Wake),
+    Terminate(terminate::Terminate),
+    Delete(delete::Delete),
+    Register(register::Register),
+    Heartbeat(heartbeat::Heartbeat),
+    Inbox(inbox::Inbox),
+    A2a(a2a::A2a),
+    Secret(secret::Secret),
+    Billing(billing::Billing),
+    Model(model::ModelChange),
+    Token(token::TokenVerb),
+    Http(http::Http),
+    Expect(expect::Expect),
+    Capture(capture::Capture),
+    Container(container::ContainerVerb),
+    Exec(exec::Exec),
+    Stub(stub::Stub),
+    Parallel(Parallel),
+    Foreach(Foreach),
+    Steps(Steps),
+    Note(note::Note),
 }
-
-/// All verbs, in the order of documentation.
-pub const VERBS: [VerbHelp; 29] = [
-    verb(
-        "create",
-        "Lifecycle",
-        "Create",
-        "Makes a workspace under the run's own root, and checks the answer and the stored row.",
-        "- create: { as: ws, runtime: claude-code, model: auto }",
-    ),
-    verb(
-        "await",
-        "Lifecycle",
-        "Await",
-        "Waits until a workspace has a status. After an edge, `new_instance: true` waits for an instance that is \
-         not the old one.",
-        "- await: { workspace: ws, status: online, within: 90s, tolerate: { failed: 20s } }",
-    ),
-    verb(
-        "hold",
-        "Lifecycle",
-        "Hold",
-        "Lets the platform's time pass; with a workspace, its status must stay as it is. Short form: the duration.",
-        "- hold: { for: 20s, workspace: ws, status: online }",
-    ),
-    verb(
-        "restart",
-        "Lifecycle",
-        "Restart",
-        "Restarts a workspace; answer and row. Short form: the workspace.",
-        "- restart: ws",
-    ),
-    verb(
-        "pause",
-        "Lifecycle",
-        "PauseOrResume",
-        "Pauses a workspace; answer and row. Short form: the workspace.",
-        "- pause: ws",
-    ),
-    verb(
-        "resume",
-        "Lifecycle",
-        "PauseOrResume",
-        "Resumes a paused workspace; answer and row. Short form: the workspace.",
-        "- resume: ws",
-    ),
-    verb(
-        "hibernate",
-        "Lifecycle",
-        "Hibernate",
-        "Hibernates a workspace; answer and row. Short form: the workspace.",
-        "- hibernate: { workspace: ws, force: true }",
-    ),
-    verb(
-        "wake",
-        "Lifecycle",
-        "WakeOrTerminate",
-        "Sends a message to a hibernated workspace and waits until a new instance is online.",
-        "- wake: { workspace: ws, within: 60s }",
-    ),
-    verb(
-        "terminate",
-        "Lifecycle",
-        "WakeOrTerminate",
-        "Stops the instance behind the platform's back.",
-        "- terminate: ws",
-    ),
-    verb(
-        "delete",
-        "Lifecycle",
-        "Delete",
-        "Deletes a workspace; answer and row. Short form: the workspace.",
-        "- delete: { workspace: ws, purge: true }",
-    ),
-    verb(
-        "register",
-        "As an agent",
-        "Register",
-        "Registers as the agent of a workspace, or as an agent nobody has heard of.",
-        "- register: { workspace: ws, delivery_mode: poll }",
-    ),
-    verb(
-        "heartbeat",
-        "As an agent",
-        "Heartbeat",
-        "Sends one heartbeat, or keeps beating in the background.",
-        "- heartbeat: { workspace: ws, body: { error_rate: 0.9, sample_error: boom } }",
-    ),
-    verb(
-        "inbox",
-        "As an agent",
-        "Inbox",
-        "Reads messages as an agent in poll mode does, from a cursor on.",
-        "- inbox: { workspace: ws, texts: [hello], cursor: seen }",
-    ),
-    verb(
-        "a2a",
-        "Messages",
-        "A2a",
-        "Sends a message and judges the reply, found by its own message id.",
-        "- a2a: { to: ws, say: known-answer, within: 120s }",
-    ),
-    verb(
-        "secret",
-        "Settings",
-        "Secret",
-        "Writes or deletes secrets one by one; every answer is checked.",
-        "- secret: { workspace: ws, set: { MINIMAX_API_KEY: \"${inputs.key}\" } }",
-    ),
-    verb(
-        "billing",
-        "Settings",
-        "Billing",
-        "Sets or clears the billing override.",
-        "- billing: { workspace: ws, mode: byok }",
-    ),
-    verb(
-        "model",
-        "Settings",
-        "Model",
-        "Changes the model; the platform restarts the workspace by itself.",
-        "- model: { workspace: ws, set: MiniMax-M2.7 }",
-    ),
-    verb(
-        "token",
-        "Settings",
-        "Token",
-        "Mints, revokes or rotates tokens of a workspace.",
-        "- token: { workspace: ws, mint: spare }",
-    ),
-    verb(
-        "http",
-        "Requests",
-        "Http",
-        "Sends any request and checks the answer.",
-        "- http: { path: \"/workspaces/${ws.id}\", auth: none, expect: { json: { $.status: online } } }",
-    ),
-    verb(
-        "expect",
-        "Assertions",
-        "Expect",
-        "Asserts something about the platform: a row, an environment, an activity row, an event, a container, a value.",
-        "- expect: { env_of: ws, satisfies: provider, stable: true }",
-    ),
-    verb(
-        "capture",
-        "Assertions",
-        "",
-        "Names values for later steps.",
-        "- capture: { greeting: \"hello ${uuid()}\" }",
-    ),
-    verb(
-        "container",
-        "Outside the platform",
-        "Container",
-        "Acts on the container of a workspace through the engine.",
-        "- container: { workspace: ws, action: kill }",
-    ),
-    verb(
-        "exec",
-        "Outside the platform",
-        "Exec",
-        "Runs a command, never through a shell. Short form: the list of arguments.",
-        "- exec: { argv: [psql, --version], stdout: { contains: psql } }",
-    ),
-    verb(
-        "stub",
-        "Outside the platform",
-        "Stub",
-        "Starts an agent of the harness's own on this machine and names its address, `http://localhost:PORT`. It does \
-         with each message what its script says; `GET <address>/calls` lists the messages that it got.",
-        "- stub: { as: peer, script: [reset, answer] }",
-    ),
-    verb(
-        "parallel",
-        "Flow",
-        "",
-        "Runs its steps at once; a branch of several steps is a `steps:` step.",
-        "- parallel:\n    - await: { workspace: a, status: online }\n    - steps:\n        - await: { workspace: b, \
-         status: online }\n        - pause: b",
-    ),
-    verb(
-        "foreach",
-        "Flow",
-        "Foreach",
-        "Runs its steps once for each item.",
-        "- foreach: { in: [one, two], as: word, steps: [{ a2a: { to: ws, say: { text: \"${word}\" } } }] }",
-    ),
-    verb(
-        "steps",
-        "Flow",
-        "",
-        "Runs its steps one after another, as one step.",
-        "- steps: [{ pause: ws }, { resume: ws }]",
-    ),
-    verb(
-        "use",
-        "Flow",
-        "Use",
-        "Puts the steps of a fragment here. Short form: the fragment's name.",
-        "- use: { fragment: online-and-answering, with: { workspace: ws } }",
-    ),
-    verb("note", "Flow", "", "Says something in the reports.", "- note: the next restart is the second one"),
-];
 
 /// Verbs of the design that this version cannot run.
 pub const PLANNED: [(&str, &str); 2] =
@@ -250,4 +155,143 @@ pub fn is_verb(word: &str) -> bool {
 /// Verbs that make a sensible list in a message.
 pub fn list() -> String {
     keywords().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// One step: exactly one verb, plus what every step can have.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its place in the scenario: `3`, `finally.1`, `4.2`; counted from 1.
+    pub id: String,
+    /// For people; made from the verb when absent.
+    pub name: String,
+    /// What to do.
+    pub verb: Verb,
+    /// Runs only when this holds.
+    pub when: Option<Condition>,
+    /// The step's own deadline; the scenario's budget bounds it too.
+    pub within: Option<DurationField>,
+    /// Overrides the scenario's gate.
+    pub gate: Option<Gate>,
+    /// Tries again on failure.
+    pub retry: Option<Retry>,
+    /// Reached when the step passed.
+    pub milestone: Option<String>,
+    /// Of the verb key.
+    pub span: Span,
+    /// Of the verb key.
+    pub position: Position,
+    /// The text that this step's spans point into: the scenario's, or a fragment's.
+    pub source: SourceFile,
+}
+
+/// `parallel:`
+#[derive(Clone, Debug)]
+pub struct Parallel(pub Vec<Step>);
+
+/// `steps:`
+#[derive(Clone, Debug)]
+pub struct Steps(pub Vec<Step>);
+
+/// `foreach:`
+#[derive(Clone, Debug)]
+pub struct Foreach {
+    /// The items.
+    pub items: Vec<Template>,
+    /// The name of an item inside the steps.
+    pub alias: String,
+    /// Run one after another for each item.
+    pub steps: Vec<Step>,
+    /// Items at once instead of one after another.
+    pub parallel: bool,
+}
+
+impl Verb {
+    /// The key in scenario files.
+    pub fn keyword(&self) -> &'static str {
+        self.help().keyword
+    }
+
+    /// The steps inside it.
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Verb::Parallel(verb) => &verb.0,
+            Verb::Steps(verb) => &verb.0,
+            Verb::Foreach(verb) => &verb.steps,
+            _ => &[],
+        }
+    }
+
+    fn steps_mut(&mut self) -> &mut [Step] {
+        match self {
+            Verb::Parallel(verb) => &mut verb.0,
+            Verb::Steps(verb) => &mut verb.0,
+            Verb::Foreach(verb) => &mut verb.steps,
+            _ => &mut [],
+        }
+    }
+}
+
+impl Step {
+    /// Moves a step and all below it to another number.
+    pub(super) fn renumber(&mut self, from: &str, to: &str) {
+        if let Some(rest) = self.id.strip_prefix(from) {
+            self.id = format!("{to}{rest}");
+        }
+        self.verb.steps_mut().iter_mut().for_each(|step| step.renumber(from, to));
+    }
+}
+
+/// Every step, and the steps inside it after it.
+pub fn walk(steps: &[Step]) -> impl Iterator<Item = &Step> {
+    walk_where(steps, |_| true)
+}
+
+/// Every step that this holds of, and the steps inside those.
+pub fn walk_where(steps: &[Step], enter: impl Fn(&Step) -> bool) -> impl Iterator<Item = &Step> {
+    let mut open: Vec<&Step> = steps.iter().rev().collect();
+    std::iter::from_fn(move || {
+        loop {
+            let step = open.pop()?;
+            if enter(step) {
+                open.extend(step.verb.steps().iter().rev());
+                return Some(step);
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyword_names_one_verb_and_chapters_stand_together() {
+        let mut words: Vec<&str> = keywords().collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), VERBS.len());
+        assert!(VERBS.is_sorted_by_key(|help| help.group));
+        assert!(PLANNED.iter().all(|(word, _)| !is_verb(word)));
+    }
+
+    #[test]
+    fn steps_inside_steps_are_walked() {
+        let text = "scenario: a\nsteps:\n  - parallel:\n      - note: a\n      - steps: [{note: b}, {note: c}]\n  \
+                    - foreach: {in: [x], as: item, steps: [{note: \"${item}\"}]}\n";
+        let source = SourceFile::new("a.yaml", text);
+        let scenario =
+            crate::scenario::load(&source, &crate::scenario::Fragments::default()).scenario.unwrap();
+        let ids: Vec<&str> = walk(&scenario.steps).map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["1", "1.1", "1.2", "1.2.1", "1.2.2", "2", "2.1"]);
+        for step in walk(&scenario.steps) {
+            assert_eq!(
+                step.verb.steps().is_empty(),
+                step.verb.help().holds == Holds::Nothing,
+                "{}",
+                step.name
+            );
+        }
+        let entered = walk_where(&scenario.steps, |step| step.verb.keyword() != "parallel");
+        assert_eq!(entered.map(|step| step.id.as_str()).collect::<Vec<_>>(), ["2", "2.1"]);
+    }
 }

@@ -3,24 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lifecycle_harness::scenario::model::{Step, Verb};
+use lifecycle_harness::scenario::model::{Step, walk};
 use lifecycle_harness::scenario::{load, shipped, shipped_fragments};
 use regex::Regex;
 
 use super::contract_rows::{meant, tests_below};
 
 fn ids(steps: &[Step], found: &mut BTreeSet<String>) {
-    for step in steps {
+    for step in walk(steps) {
         // A fragment's steps stand below the place that uses it: `2.1` is there, and `2` with it.
         for (at, _) in step.id.match_indices('.') {
             found.insert(step.id[..at].to_owned());
         }
         found.insert(step.id.clone());
-        match &step.verb {
-            Verb::Parallel(inner) | Verb::Steps(inner) => ids(inner, found),
-            Verb::Foreach(each) => ids(&each.steps, found),
-            _ => {}
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::run::wait::pause;
 use crate::runner::context::{Answers, ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
-use crate::scenario::model::{A2a, Envelope, Part, Reply, Say};
+use crate::scenario::model::{A2a, Envelope, PartKey, Reply, Say};
 
 /// Runs the step.
 pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
@@ -43,8 +43,8 @@ pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &
         params.insert(name.clone(), value.render(scope)?);
     }
     let part = match verb.part {
-        Part::Kind => "kind",
-        Part::Type => "type",
+        PartKey::Kind => "kind",
+        PartKey::Type => "type",
     };
     let body = message(&id, &method, &text, part, verb.envelope == Envelope::Bare, Value::Object(params));
     let default = match &verb.from {

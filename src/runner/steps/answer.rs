@@ -90,14 +90,5 @@ pub fn succeeded(
 
 /// Whether a step's own assertions speak of a status.
 pub fn speaks_of(verb: &Verb, status: u16) -> bool {
-    let answer = match verb {
-        Verb::Http(http) => &http.answer,
-        Verb::Create(create) => &create.answer,
-        Verb::A2a(a2a) => &a2a.answer,
-        Verb::Register(register) => &register.answer,
-        Verb::Heartbeat(heartbeat) => &heartbeat.answer,
-        Verb::Token(token) => &token.answer,
-        _ => return false,
-    };
-    answer.status.contains(&StatusPattern::Exact(status))
+    verb.answer().is_some_and(|answer| answer.status.contains(&StatusPattern::Exact(status)))
 }

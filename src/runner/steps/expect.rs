@@ -16,7 +16,7 @@ use crate::runner::environment;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
 use crate::runner::workspace::Workspace;
-use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Step, Verb};
+use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Verb, walk};
 
 /// What a look at something that is expected comes to.
 pub(super) enum Look {
@@ -373,15 +373,10 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
 
 /// Whether a scenario asserts the activity log of a workspace, so that edges remember what was there.
 pub fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
-    fn any(steps: &[Step], alias: &str) -> bool {
-        steps.iter().any(|step| match &step.verb {
-            Verb::Expect(expect) => {
-                matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)
-            }
-            Verb::Parallel(steps) | Verb::Steps(steps) => any(steps, alias),
-            Verb::Foreach(each) => any(&each.steps, alias),
-            _ => false,
-        })
-    }
-    any(&scenario.steps, alias) || any(&scenario.finally, alias)
+    walk(&scenario.steps).chain(walk(&scenario.finally)).any(|step| match &step.verb {
+        Verb::Expect(expect) => {
+            matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)
+        }
+        _ => false,
+    })
 }

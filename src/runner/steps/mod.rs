@@ -27,7 +27,7 @@ use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
 use crate::scenario::model::{Gate, Step, Verb};
-use crate::scenario::template::Template;
+use crate::scenario::verbs::Budget;
 
 /// A step that decided over its scenario.
 #[derive(Clone, Debug)]
@@ -196,22 +196,16 @@ fn finish(
     }));
 }
 
-/// How long a step may take when it does not say.
-pub fn default_budget(verb: &Verb) -> Duration {
-    Duration::from_secs(match verb {
-        Verb::Await(_) | Verb::Wake(_) => 90,
-        Verb::A2a(_) => 120,
-        Verb::Parallel(_) | Verb::Foreach(_) | Verb::Steps(_) | Verb::Hold(_) => 24 * 3_600,
-        Verb::Exec(_) => 60,
-        Verb::Capture(_) | Verb::Note(_) => 5,
-        _ => 30,
-    })
-}
+/// A step that takes as long as others is bounded by theirs and by the scenario's budget.
+const BOUNDED_INSIDE: Duration = Duration::from_secs(24 * 3_600);
 
 fn budget(step: &Step, scope: &StepScope<'_>) -> Result<Duration, Failure> {
     match &step.within {
         Some(within) => Ok(within.resolve(scope)?),
-        None => Ok(default_budget(&step.verb)),
+        None => Ok(match step.verb.budget() {
+            Budget::Own(own) => own,
+            Budget::AsLongAs(_) | Budget::Sum | Budget::Longest | Budget::Times(_) => BOUNDED_INSIDE,
+        }),
     }
 }
 
@@ -228,11 +222,11 @@ async fn run_verb(
         Verb::Register(verb) => agent::register(context, verb, step, &scope).await,
         Verb::Heartbeat(verb) => agent::heartbeat(context, verb, step, &scope).await,
         Verb::Inbox(verb) => agent::inbox(context, verb, step, &scope).await,
-        Verb::Restart(edge) => edges::run(context, edges::EdgeKind::Restart, edge, step, &scope).await,
-        Verb::Pause(edge) => edges::run(context, edges::EdgeKind::Pause, edge, step, &scope).await,
-        Verb::Resume(edge) => edges::run(context, edges::EdgeKind::Resume, edge, step, &scope).await,
-        Verb::Hibernate(edge) => edges::run(context, edges::EdgeKind::Hibernate, edge, step, &scope).await,
-        Verb::Delete(edge) => edges::delete(context, edge, step, &scope).await,
+        Verb::Restart(edge) => edges::run(context, edges::EdgeKind::Restart, &edge.0, step, &scope).await,
+        Verb::Pause(edge) => edges::run(context, edges::EdgeKind::Pause, &edge.0, step, &scope).await,
+        Verb::Resume(edge) => edges::run(context, edges::EdgeKind::Resume, &edge.0, step, &scope).await,
+        Verb::Hibernate(edge) => edges::run(context, edges::EdgeKind::Hibernate, &edge.0, step, &scope).await,
+        Verb::Delete(edge) => edges::delete(context, &edge.0, step, &scope).await,
         Verb::Wake(verb) => edges::wake(context, verb, step).await,
         Verb::Terminate(verb) => edges::terminate(context, verb, step).await,
         Verb::Await(verb) => await_status::run(context, verb, step).await,
@@ -244,16 +238,16 @@ async fn run_verb(
         Verb::Token(verb) => settings::token(context, verb, step, &scope).await,
         Verb::Http(verb) => http::run(context, verb, step, &scope).await,
         Verb::Expect(verb) => expect::run(context, verb, step, &scope).await,
-        Verb::Capture(values) => flow::capture(context, values, step, &scope),
+        Verb::Capture(values) => flow::capture(context, &values.0, step, &scope),
         Verb::Container(verb) => container::run(context, verb, step).await,
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
         Verb::Stub(verb) => stub::run(context, verb).await,
-        Verb::Steps(steps) => match run_steps(context, steps, locals, tag).await {
+        Verb::Steps(steps) => match run_steps(context, &steps.0, locals, tag).await {
             Ok(()) => Ok(Passed::default()),
             Err(decisive) => Err(nested(decisive)),
         },
         Verb::Parallel(branches) => {
-            let runs = branches.iter().map(|branch| run_step(context, branch, locals, tag));
+            let runs = branches.0.iter().map(|branch| run_step(context, branch, locals, tag));
             first_failure(join_all(runs).await)
         }
         Verb::Foreach(each) => {
@@ -276,7 +270,7 @@ async fn run_verb(
             }
             Ok(Passed::default())
         }
-        Verb::Note(text) => note(text, &scope),
+        Verb::Note(note) => Ok(Passed::with(note.0.render(&scope)?)),
     }
 }
 
@@ -289,8 +283,4 @@ fn first_failure(results: Vec<Result<(), Decisive>>) -> StepResult {
 
 fn nested(decisive: Decisive) -> Failure {
     Failure { message: format!("step {}: {}", decisive.step, decisive.failure.message), ..decisive.failure }
-}
-
-fn note(text: &Template, scope: &StepScope<'_>) -> StepResult {
-    Ok(Passed::with(text.render(scope)?))
 }

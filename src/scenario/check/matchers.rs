@@ -1,6 +1,7 @@
 //! Tests of values, and what must hold of answers.
 
-use crate::scenario::model::{Answer, Bounds, JsonPath, Matcher, MatcherTest, StatusPattern};
+use crate::scenario::model::answer::{Answer, StatusPattern};
+use crate::scenario::model::matcher::{Bounds, JsonPath, Matcher, MatcherTest};
 use crate::scenario::raw::values::{RawAnswer, Text};
 use crate::scenario::template::TemplateValue;
 use crate::source::{Span, did_you_mean};
@@ -9,7 +10,7 @@ use crate::yaml::{Key, Kind, Node};
 use super::Check;
 
 /// The tests of a value, in the order of documentation.
-pub(super) const TESTS: [&str; 13] = [
+pub(in crate::scenario) const TESTS: [&str; 13] = [
     "equals",
     "not",
     "contains",
@@ -29,7 +30,7 @@ const TYPES: [&str; 6] = ["string", "number", "bool", "array", "object", "null"]
 
 impl Check<'_> {
     /// What must hold of a value: the value itself, or a mapping of tests.
-    pub(super) fn matchers(&mut self, node: &Node) -> Vec<Matcher> {
+    pub(in crate::scenario) fn matchers(&mut self, node: &Node) -> Vec<Matcher> {
         let Kind::Map(entries) = &node.kind else {
             return vec![Matcher { test: MatcherTest::Equals(self.value(node)), span: node.span }];
         };
@@ -184,7 +185,7 @@ impl Check<'_> {
     }
 
     /// What must hold of an HTTP answer.
-    pub(super) fn answer(&mut self, node: Option<&Node>) -> Answer {
+    pub(in crate::scenario) fn answer(&mut self, node: Option<&Node>) -> Answer {
         let Some(node) = node else { return Answer::default() };
         if !matches!(node.kind, Kind::Map(_)) {
             return Answer { status: self.patterns(node), status_span: node.span, ..Answer::default() };
@@ -213,7 +214,7 @@ impl Check<'_> {
     }
 
     /// JSON path → tests.
-    pub(super) fn json_tests(&mut self, node: Option<&Node>) -> Vec<(JsonPath, Vec<Matcher>)> {
+    pub(in crate::scenario) fn json_tests(&mut self, node: Option<&Node>) -> Vec<(JsonPath, Vec<Matcher>)> {
         let mut tests = Vec::new();
         for (key, value) in self.entries(node) {
             let path = self.json_path(&Text { value: key.text, span: key.span });
@@ -226,7 +227,7 @@ impl Check<'_> {
     }
 
     /// A JSON path (RFC 9535).
-    pub(super) fn json_path(&mut self, text: &Text) -> Option<JsonPath> {
+    pub(in crate::scenario) fn json_path(&mut self, text: &Text) -> Option<JsonPath> {
         let parsed = match text.value.contains("${") {
             true => JsonPath::of_template(self.template(text)),
             false => JsonPath::parse(&text.value, text.span),

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use crate::scenario::model::{Capability, WorkspaceRef};
+use crate::scenario::model::capability::Capability;
+use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::Function;
 use crate::source::{Span, did_you_mean};
-use crate::yaml::{Kind, Node};
 
 use super::Check;
 
@@ -20,7 +20,7 @@ const ROOTS: [&str; 5] = ["inputs", "matrix", "run", "target", "with"];
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Means {
+pub(in crate::scenario) enum Means {
     /// A workspace, with fields.
     Workspace,
     /// A text without fields.
@@ -40,7 +40,7 @@ struct Named {
 
 /// The names that are known at one place of a scenario.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub(in crate::scenario) struct Names {
     known: IndexMap<String, Named>,
     /// Every name of the file and the line that introduces it, for hints.
     anywhere: HashMap<String, usize>,
@@ -50,12 +50,12 @@ pub(super) struct Names {
 
 impl Names {
     /// A branch sees what is known now; [`Names::join`] brings back what it found out.
-    pub(super) fn branch(&self) -> Names {
+    pub(in crate::scenario) fn branch(&self) -> Names {
         self.clone()
     }
 
     /// Adds what a branch introduced; the names that two branches both introduce come back.
-    pub(super) fn join(&mut self, before: &Names, branch: Names) -> Vec<(String, Span)> {
+    pub(in crate::scenario) fn join(&mut self, before: &Names, branch: Names) -> Vec<(String, Span)> {
         self.used.extend(branch.used);
         let mut twice = Vec::new();
         for (name, named) in branch.known {
@@ -73,7 +73,7 @@ impl Names {
     }
 
     /// Keeps what a branch used and forgets what it introduced.
-    pub(super) fn leave(&mut self, branch: Names) -> Vec<(String, Span, String)> {
+    pub(in crate::scenario) fn leave(&mut self, branch: Names) -> Vec<(String, Span, String)> {
         let unused = branch.unused(|name| !self.known.contains_key(name));
         self.used.extend(branch.used);
         for (name, named) in branch.known {
@@ -85,7 +85,7 @@ impl Names {
     }
 
     /// Captures that nothing refers to.
-    pub(super) fn unused(&self, of: impl Fn(&str) -> bool) -> Vec<(String, Span, String)> {
+    pub(in crate::scenario) fn unused(&self, of: impl Fn(&str) -> bool) -> Vec<(String, Span, String)> {
         let is_unused =
             |n: &Named| n.means != Means::Workspace && !self.used.contains(&(n.file.clone(), n.span.start));
         self.known
@@ -106,7 +106,7 @@ impl Names {
 
 impl Check<'_> {
     /// Introduces a name.
-    pub(super) fn define(&mut self, name: &Text, means: Means) {
+    pub(in crate::scenario) fn define(&mut self, name: &Text, means: Means) {
         let word = name.value.as_str();
         let good = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
@@ -150,7 +150,7 @@ impl Check<'_> {
     }
 
     /// A reference to a workspace that an earlier step made.
-    pub(super) fn workspace(&mut self, name: &Text) -> WorkspaceRef {
+    pub(in crate::scenario) fn workspace(&mut self, name: &Text) -> WorkspaceRef {
         let reference = WorkspaceRef { name: name.value.clone(), span: name.span };
         if name.value.is_empty() {
             return reference;
@@ -176,6 +176,12 @@ impl Check<'_> {
         reference
     }
 
+    /// Notes where a name is introduced, for hints.
+    pub(in crate::scenario) fn introduced_at(&mut self, name: &str, span: Span) {
+        let line = self.source.position(span.start).line;
+        self.names.anywhere.entry(name.to_owned()).or_insert(line);
+    }
+
     fn hint_for(&self, name: &str, known: Vec<&str>) -> String {
         if let Some(line) = self.names.anywhere.get(name) {
             return format!(
@@ -197,12 +203,12 @@ impl Check<'_> {
     }
 
     /// Whether something since the start may have brought a new instance of a workspace.
-    pub(super) fn had_edge(&self, name: &str) -> bool {
+    pub(in crate::scenario) fn had_edge(&self, name: &str) -> bool {
         self.names.known.get(name).is_none_or(|n| n.edge)
     }
 
     /// A step may bring a new instance of one workspace, or (a raw request, a command) of any.
-    pub(super) fn edge(&mut self, name: Option<&str>) {
+    pub(in crate::scenario) fn edge(&mut self, name: Option<&str>) {
         for (known, named) in &mut self.names.known {
             if name.is_none_or(|name| name == known) {
                 named.edge = true;
@@ -211,7 +217,7 @@ impl Check<'_> {
     }
 
     /// Checks a path of a template.
-    pub(super) fn path(&mut self, path: &[String], span: Span) {
+    pub(in crate::scenario) fn path(&mut self, path: &[String], span: Span) {
         let Some((root, rest)) = path.split_first() else { return };
         let shown = path.join(".");
         match root.as_str() {
@@ -347,42 +353,14 @@ impl Check<'_> {
         }
     }
 
-    /// Notes the line of every name that any step introduces, before the steps are checked.
-    pub(super) fn survey(&mut self, steps: &Node) {
-        for step in steps.one_or_many() {
-            for (key, value) in step.entries() {
-                let single = match key.text.as_str() {
-                    "create" | "register" | "foreach" | "stub" => value.get("as"),
-                    "token" => value.get("mint"),
-                    "a2a" | "exec" => value.get("capture"),
-                    "inbox" => value.get("cursor"),
-                    _ => None,
-                };
-                if let Some(node) = single
-                    && let Kind::Text(name) = &node.kind
-                {
-                    let line = self.source.position(node.span.start).line;
-                    self.names.anywhere.entry(name.clone()).or_insert(line);
-                }
-                let many = match key.text.as_str() {
-                    "http" => value.get("capture"),
-                    "capture" => Some(value),
-                    _ => None,
-                };
-                for (name, _) in many.map(Node::entries).unwrap_or_default() {
-                    let line = self.source.position(name.span.start).line;
-                    self.names.anywhere.entry(name.text.clone()).or_insert(line);
-                }
-                match key.text.as_str() {
-                    "parallel" | "steps" => self.survey(value),
-                    "foreach" => {
-                        if let Some(inner) = value.get("steps") {
-                            self.survey(inner);
-                        }
-                    }
-                    _ => {}
-                }
+    pub(in crate::scenario) fn warn_unused(&mut self, unused: Vec<(String, Span, String)>) {
+        for (name, span, file) in unused {
+            // The place lies in the text that introduced it, which may be a fragment.
+            if file != self.source.name || self.has_errors() {
+                continue;
             }
+            let message = format!("nothing uses `{name}`");
+            self.warning("unused-capture", span, message, "introduced here", "leave it out".to_owned());
         }
     }
 }

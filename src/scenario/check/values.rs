@@ -6,9 +6,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::domain::{Status, time};
-use crate::scenario::model::{DurationField, Identity};
+use crate::scenario::model::answer::Identity;
+use crate::scenario::model::field::DurationField;
 use crate::scenario::raw::values::Text;
-use crate::scenario::template::{Part, Template, TemplateValue};
+use crate::scenario::template::{Piece, Template, TemplateValue};
 use crate::source::{Span, did_you_mean};
 use crate::yaml::{Key, Kind, Node};
 
@@ -16,7 +17,7 @@ use super::Check;
 
 impl Check<'_> {
     /// A text with lookups; every name in it must be known here.
-    pub(super) fn template(&mut self, text: &Text) -> Template {
+    pub(in crate::scenario) fn template(&mut self, text: &Text) -> Template {
         match Template::parse(&text.value, text.span) {
             Ok(template) => {
                 let mut from = 0;
@@ -38,12 +39,12 @@ impl Check<'_> {
     }
 
     /// An optional text with lookups.
-    pub(super) fn template_of(&mut self, text: Option<&Text>) -> Option<Template> {
+    pub(in crate::scenario) fn template_of(&mut self, text: Option<&Text>) -> Option<Template> {
         text.map(|text| self.template(text))
     }
 
     /// A scalar as a text.
-    pub(super) fn text_of(&mut self, node: &Node) -> Text {
+    pub(in crate::scenario) fn text_of(&mut self, node: &Node) -> Text {
         match node.as_text() {
             Some(value) => Text { value, span: node.span },
             None => {
@@ -55,13 +56,13 @@ impl Check<'_> {
     }
 
     /// One text or a list of them.
-    pub(super) fn texts(&mut self, node: Option<&Node>) -> Vec<Text> {
+    pub(in crate::scenario) fn texts(&mut self, node: Option<&Node>) -> Vec<Text> {
         let nodes = node.map(Node::one_or_many).unwrap_or_default();
         nodes.into_iter().map(|node| self.text_of(node)).collect()
     }
 
     /// A JSON value with templates at its string leaves.
-    pub(super) fn value(&mut self, node: &Node) -> TemplateValue {
+    pub(in crate::scenario) fn value(&mut self, node: &Node) -> TemplateValue {
         match &node.kind {
             Kind::Null => TemplateValue::Plain(Value::Null),
             Kind::Bool(b) => TemplateValue::Plain(Value::Bool(*b)),
@@ -83,7 +84,7 @@ impl Check<'_> {
     }
 
     /// A mapping of values, for further fields of a body.
-    pub(super) fn values(&mut self, node: Option<&Node>) -> IndexMap<String, TemplateValue> {
+    pub(in crate::scenario) fn values(&mut self, node: Option<&Node>) -> IndexMap<String, TemplateValue> {
         let mut map = IndexMap::new();
         for (key, value) in self.entries(node) {
             self.plain_name(&Text { value: key.text.clone(), span: key.span });
@@ -93,7 +94,7 @@ impl Check<'_> {
     }
 
     /// A name that is taken as it is written: nothing is looked up in it.
-    pub(super) fn plain_name(&mut self, name: &Text) {
+    pub(in crate::scenario) fn plain_name(&mut self, name: &Text) {
         if name.value.contains("${") {
             let hint = "write it out: only values and JSON paths look something up".to_owned();
             let message = format!("nothing is looked up in `{}`", name.value);
@@ -102,7 +103,7 @@ impl Check<'_> {
     }
 
     /// A mapping of texts.
-    pub(super) fn templates(&mut self, node: Option<&Node>) -> IndexMap<String, Template> {
+    pub(in crate::scenario) fn templates(&mut self, node: Option<&Node>) -> IndexMap<String, Template> {
         let mut map = IndexMap::new();
         for (key, value) in self.entries(node) {
             self.plain_name(&Text { value: key.text.clone(), span: key.span });
@@ -113,7 +114,7 @@ impl Check<'_> {
     }
 
     /// The entries of a mapping; anything else is wrong.
-    pub(super) fn entries(&mut self, node: Option<&Node>) -> Vec<(Key, Node)> {
+    pub(in crate::scenario) fn entries(&mut self, node: Option<&Node>) -> Vec<(Key, Node)> {
         match node {
             None => Vec::new(),
             Some(Node { kind: Kind::Map(entries), .. }) => entries.clone(),
@@ -126,7 +127,7 @@ impl Check<'_> {
     }
 
     /// A duration that is known now.
-    pub(super) fn duration(&mut self, text: &Text) -> Duration {
+    pub(in crate::scenario) fn duration(&mut self, text: &Text) -> Duration {
         if text.value.contains("${") {
             let hint = "write it out: 90s, 4m, 1m 30s".to_owned();
             self.error(
@@ -145,7 +146,7 @@ impl Check<'_> {
     }
 
     /// A duration that may come from an input or the matrix.
-    pub(super) fn duration_field(&mut self, text: &Text) -> DurationField {
+    pub(in crate::scenario) fn duration_field(&mut self, text: &Text) -> DurationField {
         if !text.value.contains("${") {
             return DurationField::Literal(self.duration(text));
         }
@@ -167,31 +168,31 @@ impl Check<'_> {
     }
 
     /// What a duration's template becomes with the inputs' defaults; nothing where there is none.
-    pub(super) fn longest(&self, template: &Template) -> Option<Result<Duration, String>> {
+    pub(in crate::scenario) fn longest(&self, template: &Template) -> Option<Result<Duration, String>> {
         let mut text = String::new();
         for part in &template.parts {
             match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Expr(crate::scenario::template::Expr::Path(path)) => match path.as_slice() {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Expr(crate::scenario::template::Expr::Path(path)) => match path.as_slice() {
                     [root, name] if root == "inputs" => {
                         text.push_str(self.inputs.get(name)?.default.as_ref()?);
                     }
                     [root, name] if root == "matrix" => text.push_str(self.matrix.get(name)?.first()?),
                     _ => return None,
                 },
-                Part::Expr(_) => return None,
+                Piece::Expr(_) => return None,
             }
         }
         Some(time::parse(&text))
     }
 
     /// A status or several.
-    pub(super) fn statuses(&mut self, node: Option<&Node>) -> Vec<Status> {
+    pub(in crate::scenario) fn statuses(&mut self, node: Option<&Node>) -> Vec<Status> {
         self.texts(node).iter().filter_map(|text| self.status(text)).collect()
     }
 
     /// One status of the contract.
-    pub(super) fn status(&mut self, text: &Text) -> Option<Status> {
+    pub(in crate::scenario) fn status(&mut self, text: &Text) -> Option<Status> {
         let status = Status::parse_known(&text.value);
         if status.is_none() {
             let known: Vec<String> = Status::KNOWN.iter().map(Status::to_string).collect();
@@ -203,7 +204,7 @@ impl Check<'_> {
     }
 
     /// A word out of a few.
-    pub(super) fn word(&mut self, text: &Text, words: &[&str], what: &str) -> bool {
+    pub(in crate::scenario) fn word(&mut self, text: &Text, words: &[&str], what: &str) -> bool {
         let known = words.contains(&text.value.as_str());
         if !known {
             let hint = did_you_mean(&text.value, words.iter().copied());
@@ -219,7 +220,7 @@ impl Check<'_> {
     }
 
     /// A word out of a few, unless it is looked up.
-    pub(super) fn word_template(
+    pub(in crate::scenario) fn word_template(
         &mut self,
         text: Option<&Text>,
         words: &[&str],
@@ -232,8 +233,13 @@ impl Check<'_> {
         Some(self.template(text))
     }
 
+    /// How messages reach an agent.
+    pub(in crate::scenario) fn delivery_mode(&mut self, text: Option<&Text>) -> Option<Template> {
+        self.word_template(text, &["push", "poll"], "a delivery mode; a bad one on purpose goes into `body`")
+    }
+
     /// Whose credentials a request carries.
-    pub(super) fn identity(&mut self, node: Option<&Node>) -> Option<Identity> {
+    pub(in crate::scenario) fn identity(&mut self, node: Option<&Node>) -> Option<Identity> {
         let node = node?;
         let hint = "write `admin`, `none`, `{workspace: ws}` or `{bearer: \"…\"}`".to_owned();
         if let Kind::Map(entries) = &node.kind {
@@ -267,7 +273,7 @@ impl Check<'_> {
     }
 
     /// The place of a piece of a scalar; the whole scalar when it is folded or escaped.
-    pub(super) fn inside(&self, text: &Text, at: usize, len: usize) -> Span {
+    pub(in crate::scenario) fn inside(&self, text: &Text, at: usize, len: usize) -> Span {
         let Span { start, len: whole } = text.span;
         let written = self.source.text.get(start..start + whole).unwrap_or_default();
         let quoted = written.get(1..).is_some_and(|w| w.starts_with(text.value.as_str()));

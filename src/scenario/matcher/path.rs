@@ -7,7 +7,7 @@ use serde_json_path::NodeList;
 
 use super::Mismatch;
 use crate::scenario::model::{JsonPath, Matcher, MatcherTest};
-use crate::scenario::template::{Part, Scope, Template, TemplateError, show};
+use crate::scenario::template::{Piece, Scope, Template, TemplateError, show};
 use crate::source::Span;
 
 impl JsonPath {
@@ -30,8 +30,8 @@ impl JsonPath {
                 .parts
                 .iter()
                 .map(|part| match part {
-                    Part::Text(text) => text.as_str(),
-                    Part::Expr(_) => word,
+                    Piece::Text(text) => text.as_str(),
+                    Piece::Expr(_) => word,
                 })
                 .collect();
             serde_json_path::JsonPath::parse(&text)
@@ -49,8 +49,8 @@ impl JsonPath {
         let mut text = String::new();
         for part in &template.parts {
             match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Expr(expr) => {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Expr(expr) => {
                     let value = show(&expr.value(scope)?);
                     match open_quote(&text) {
                         Some(quote) => text.push_str(&quoted(&value, quote)),

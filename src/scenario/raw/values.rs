@@ -136,6 +136,35 @@ impl<T: JsonSchema> JsonSchema for NameOr<T> {
     }
 }
 
+/// The mapping, or only the list of arguments as its short form.
+pub struct ListOr<T>(PhantomData<T>);
+impl<T: JsonSchema> JsonSchema for ListOr<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("ListOr{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let full = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [{ "type": "array", "items": { "type": ["string", "number", "boolean"] } }, full] })
+    }
+}
+
+/// A list of steps; [`crate::scenario::schema`] puts together what a step is.
+pub struct StepList;
+schema!(
+    StepList,
+    "StepList",
+    json_schema!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/Step" } })
+);
+
+/// Names and anything.
+pub struct AnyMap;
+schema!(AnyMap, "AnyMap", json_schema!({ "type": "object" }));
+
 /// Whose credentials a request carries.
 pub struct Auth;
 schema!(

@@ -2,7 +2,7 @@
 
 use crate::source::{Span, did_you_mean};
 
-use super::{Expr, Function, Part, Template, TemplateValue};
+use super::{Expr, Function, Piece, Template, TemplateValue};
 
 /// What is wrong in a template, and where in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,25 +46,25 @@ impl Template {
             let mut reader = Reader { raw, at: open + 2, depth: 0 };
             let expr = reader.whole(open)?;
             if !text.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut text)));
+                parts.push(Piece::Text(std::mem::take(&mut text)));
             }
-            parts.push(Part::Expr(expr));
+            parts.push(Piece::Expr(expr));
             at = reader.at;
         }
         text.push_str(&raw[at..]);
         if !text.is_empty() {
-            parts.push(Part::Text(text));
+            parts.push(Piece::Text(text));
         }
         Ok(Template { raw: raw.to_owned(), parts, span })
     }
 
     /// The text that parses to these parts.
-    pub fn from_parts(parts: Vec<Part>) -> Template {
+    pub fn from_parts(parts: Vec<Piece>) -> Template {
         let raw = parts
             .iter()
             .map(|part| match part {
-                Part::Text(text) => text.replace("${", "$${"),
-                Part::Expr(expr) => format!("${{{expr}}}"),
+                Piece::Text(text) => text.replace("${", "$${"),
+                Piece::Expr(expr) => format!("${{{expr}}}"),
             })
             .collect();
         Template { raw, parts, span: Span::default() }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::time;
 use crate::scenario::model::{Condition, ConditionTest, DurationField};
 
-use super::{Expr, Function, Part, Template, TemplateValue};
+use super::{Expr, Function, Piece, Template, TemplateValue};
 
 /// RFC 3986 "unreserved" stays as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -63,8 +63,8 @@ impl Template {
         let mut text = String::new();
         for part in &self.parts {
             match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Expr(expr) => text.push_str(&show(&expr.value(scope)?)),
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Expr(expr) => text.push_str(&show(&expr.value(scope)?)),
             }
         }
         Ok(text)
@@ -76,7 +76,7 @@ impl Template {
     /// As [`Template::render`].
     pub fn value(&self, scope: &dyn Scope) -> Result<Value, TemplateError> {
         match self.parts.as_slice() {
-            [Part::Expr(expr)] => expr.value(scope),
+            [Piece::Expr(expr)] => expr.value(scope),
             _ => self.render(scope).map(Value::String),
         }
     }

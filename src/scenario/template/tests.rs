@@ -105,15 +105,15 @@ proptest! {
     #[test]
     fn parts_survive_a_round_trip(
         parts in prop::collection::vec(
-            prop_oneof![any_expr().prop_map(Part::Expr), "[^$]{1,8}".prop_map(Part::Text)],
+            prop_oneof![any_expr().prop_map(Piece::Expr), "[^$]{1,8}".prop_map(Piece::Text)],
             0..6,
         )
     ) {
         // Neighbouring texts read back as one.
-        let mut joined: Vec<Part> = Vec::new();
+        let mut joined: Vec<Piece> = Vec::new();
         for part in parts {
             match (joined.last_mut(), part) {
-                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (Some(Piece::Text(before)), Piece::Text(text)) => before.push_str(&text),
                 (_, part) => joined.push(part),
             }
         }

@@ -10,7 +10,7 @@ use super::{PLANNED, VERBS};
 pub fn page() -> String {
     let schema = crate::scenario::schema();
     let mut page = String::from(
-        "# Verbs\n\nGenerated from the table in `src/scenario/verbs.rs` and the types in `src/scenario/raw/`; \
+        "# Verbs\n\nGenerated from the files in `src/scenario/verbs/`; \
          `UPDATE_DOCS=1 cargo test the_page_is_the_file` writes it again.\n\n\
          A step has exactly one verb. Beside it may stand:\n\n| key | meaning |\n|---|---|\n",
     );
@@ -18,16 +18,16 @@ pub fn page() -> String {
     for key in crate::scenario::raw::STEP_KEYS {
         let _ = writeln!(page, "| `{key}` | {} |", cell(&step[key]));
     }
-    let mut group = "";
+    let mut group = None;
     for verb in VERBS {
-        if verb.group != group {
-            group = verb.group;
-            let _ = writeln!(page, "\n## {group}");
+        if group != Some(verb.group) {
+            group = Some(verb.group);
+            let _ = writeln!(page, "\n## {}", verb.group.title());
         }
         let _ =
             writeln!(page, "\n### `{}`\n\n{}\n\n```yaml\n{}\n```", verb.keyword, verb.meaning, verb.example);
-        if !verb.schema.is_empty() {
-            parameters(&mut page, &schema["$defs"][verb.schema]);
+        if let Some(def) = definition(&step[verb.keyword]) {
+            parameters(&mut page, &schema["$defs"][def]);
         }
     }
     page.push_str("\n## Shared shapes\n");
@@ -48,6 +48,14 @@ pub fn page() -> String {
         let _ = writeln!(page, "- `{verb}`: {what}");
     }
     page
+}
+
+/// The name of the mapping that a verb takes, beside its short form.
+fn definition(verb: &Value) -> Option<&str> {
+    let alone = std::slice::from_ref(verb);
+    let forms = verb["anyOf"].as_array().map_or(alone, Vec::as_slice);
+    let reference = forms.iter().find_map(|form| form["$ref"].as_str())?;
+    reference.strip_prefix("#/$defs/").filter(|name| *name != "Step")
 }
 
 fn parameters(page: &mut String, def: &Value) {
@@ -110,7 +118,7 @@ fn named(def: &str) -> String {
         "Status" => "status".to_owned(),
         "Step" => "step".to_owned(),
         "Envelope" => "`full` or `bare`".to_owned(),
-        "Part" => "`kind` or `type`".to_owned(),
+        "PartKey" => "`kind` or `type`".to_owned(),
         _ => "mapping".to_owned(),
     }
 }

@@ -6,14 +6,17 @@ use crate::domain::time;
 use crate::scenario::Loaded;
 use crate::scenario::READING;
 use crate::scenario::fragment::Fragments;
-use crate::scenario::model::{Capability, ExpectFailure, Input, InputKind, Scenario, Step};
+use crate::scenario::model::capability::Capability;
+use crate::scenario::model::document::{ExpectFailure, Scenario};
+use crate::scenario::model::input::{Input, InputKind};
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawExpectFailure, RawInput, RawScenario};
+use crate::scenario::verbs::Step;
 use crate::source::{SourceFile, Span, did_you_mean};
 use crate::yaml;
 use crate::yaml::{Key, Kind, Node};
 
-use super::Check;
+use crate::scenario::check::Check;
 
 /// More instances than anybody reads about.
 const MOST_INSTANCES: usize = 10_000;
@@ -321,7 +324,7 @@ impl Check<'_> {
 }
 
 /// Why a value does not fit an input's type.
-pub(in crate::scenario) fn fits(kind: InputKind, value: &str) -> Option<String> {
+fn fits(kind: InputKind, value: &str) -> Option<String> {
     match kind {
         InputKind::Text => None,
         InputKind::Duration => time::parse(value).err(),

@@ -1,20 +1,52 @@
-//! One step: exactly one verb, and what every step can have.
+//! A list of steps: each has exactly one verb, and what every step can have.
 
 use std::time::Duration;
 
-use crate::scenario::model::{Condition, ConditionTest, DurationField, Retry, Step, Verb};
+use crate::scenario::model::field::{Condition, ConditionTest, DurationField, Retry};
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawRetry, RawStep, STEP_KEYS};
-use crate::scenario::template::{Part, Template};
-use crate::scenario::verbs;
-use crate::source::{Span, did_you_mean};
+use crate::scenario::template::{Piece, Template};
+use crate::scenario::verbs::{self, Holds, Names, Step, Verb};
+use crate::source::did_you_mean;
 use crate::yaml::{Key, Kind, Node};
 
-use super::Check;
+use crate::scenario::check::Check;
 
 impl Check<'_> {
+    /// Notes the line of every name that any step introduces, before the steps are checked.
+    pub(in crate::scenario) fn survey(&mut self, steps: &Node) {
+        for step in steps.one_or_many() {
+            for (key, value) in step.entries() {
+                let Some(help) = verbs::VERBS.iter().find(|help| help.keyword == key.text) else { continue };
+                let keys = match help.names {
+                    Names::None => &[],
+                    Names::Field(field) => {
+                        if let Some(Node { kind: Kind::Text(name), span }) = value.get(field) {
+                            self.introduced_at(name, *span);
+                        }
+                        &[]
+                    }
+                    Names::KeysOf(field) => value.get(field).map(Node::entries).unwrap_or_default(),
+                    Names::Keys => value.entries(),
+                };
+                for (name, _) in keys {
+                    self.introduced_at(&name.text, name.span);
+                }
+                match help.holds {
+                    Holds::Nothing => {}
+                    Holds::Here => self.survey(value),
+                    Holds::Field(field) => {
+                        if let Some(inner) = value.get(field) {
+                            self.survey(inner);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// A list of steps; `prefix` stands before their numbers.
-    pub(super) fn steps(&mut self, node: &Node, prefix: &str) -> Vec<Step> {
+    pub(in crate::scenario) fn steps(&mut self, node: &Node, prefix: &str) -> Vec<Step> {
         let Kind::List(items) = &node.kind else {
             let hint = "write `- verb: {…}` lines".to_owned();
             let message = format!("a list of steps is expected here, not {}", node.what());
@@ -39,7 +71,7 @@ impl Check<'_> {
     }
 
     /// One step that is no `use:`.
-    pub(super) fn step(&mut self, node: &Node, id: String) -> Option<Step> {
+    pub(in crate::scenario) fn step(&mut self, node: &Node, id: String) -> Option<Step> {
         let Kind::Map(entries) = &node.kind else {
             let hint = node.as_text().map_or_else(
                 || "write `- await: {…}`".to_owned(),
@@ -77,10 +109,10 @@ impl Check<'_> {
             self.milestones.insert(milestone.value.clone());
         }
         let (key, value) = verb;
-        let verb = self.verb(&key, &value, &id)?;
+        let verb = Verb::read(self, &key, &value, &id)?;
         Some(Step {
             id,
-            name: raw.name.map_or_else(|| default_name(&verb), |t| t.value),
+            name: raw.name.map_or_else(|| verb.title(), |t| t.value),
             verb,
             when,
             within,
@@ -150,44 +182,6 @@ impl Check<'_> {
         found
     }
 
-    fn verb(&mut self, key: &Key, node: &Node, id: &str) -> Option<Verb> {
-        let span = key.span;
-        Some(match key.text.as_str() {
-            "create" => Verb::Create(Box::new(self.create(node, span, id))),
-            "register" => Verb::Register(Box::new(self.register(node, span))),
-            "heartbeat" => Verb::Heartbeat(Box::new(self.heartbeat(node, span))),
-            "restart" => Verb::Restart(self.restart(node, span)),
-            "pause" => Verb::Pause(self.pause(node, span, "pause")),
-            "resume" => Verb::Resume(self.pause(node, span, "resume")),
-            "hibernate" => Verb::Hibernate(self.hibernate(node, span)),
-            "wake" => Verb::Wake(self.wake(node, span)),
-            "terminate" => Verb::Terminate(self.terminate(node, span)),
-            "delete" => Verb::Delete(self.delete(node, span)),
-            "await" => Verb::Await(Box::new(self.wait(node, span))),
-            "hold" => Verb::Hold(self.hold(node, span)),
-            "a2a" => Verb::A2a(Box::new(self.a2a(node, span))),
-            "inbox" => Verb::Inbox(Box::new(self.inbox(node, span))),
-            "secret" => Verb::Secret(self.secret(node, span)),
-            "billing" => Verb::Billing(self.billing(node, span)),
-            "model" => Verb::Model(self.model(node, span)),
-            "token" => Verb::Token(self.token(node, span)?),
-            "http" => Verb::Http(Box::new(self.http(node, span))),
-            "expect" => Verb::Expect(Box::new(self.expect(node, span)?)),
-            "capture" => Verb::Capture(self.capture(node)),
-            "container" => Verb::Container(self.container(node, span)),
-            "exec" => Verb::Exec(self.exec(node, span)),
-            "stub" => Verb::Stub(self.stub(node, span)),
-            "parallel" => Verb::Parallel(self.parallel(node, id)),
-            "foreach" => Verb::Foreach(self.foreach(node, span, id)),
-            "steps" => Verb::Steps(self.steps(node, &format!("{id}."))),
-            "note" => {
-                let text = self.text_of(node);
-                Verb::Note(self.template(&text))
-            }
-            _ => return None,
-        })
-    }
-
     fn within(&mut self, text: &Text) -> DurationField {
         let field = self.duration_field(text);
         let longest = match &field {
@@ -247,7 +241,7 @@ impl Check<'_> {
             self.error("condition", text.span, "this condition never changes", "nothing is looked up", hint);
         }
         // Anything around the lookup makes it a text that is never empty, or never the same.
-        if left.as_literal().is_none() && !matches!(left.parts.as_slice(), [Part::Expr(_)]) {
+        if left.as_literal().is_none() && !matches!(left.parts.as_slice(), [Piece::Expr(_)]) {
             let span = self.inside(text, raw.find(left.raw.as_str()).unwrap_or(0), left.raw.len());
             self.error(
                 "condition",
@@ -264,11 +258,11 @@ impl Check<'_> {
     fn compared(&mut self, text: &Text, piece: &str) -> Template {
         let template = self.piece(text, piece);
         let is_quoted = unquoted(piece.trim()).is_some();
-        let odd = |part: &Part| match part {
-            Part::Text(text) => {
+        let odd = |part: &Piece| match part {
+            Piece::Text(text) => {
                 text.contains([' ', '=', '!', '<', '>']) || ["&&", "||"].iter().any(|o| text.contains(o))
             }
-            Part::Expr(_) => false,
+            Piece::Expr(_) => false,
         };
         if !is_quoted && (piece.trim().is_empty() || template.parts.iter().any(odd)) {
             let at = text.value.find(piece).filter(|_| !piece.is_empty()).unwrap_or(0);
@@ -314,69 +308,4 @@ fn split<'t>(text: &'t str, operator: &str) -> Option<(&'t str, &'t str)> {
         }
     }
     None
-}
-
-/// What a step is called when nobody named it.
-fn default_name(verb: &Verb) -> String {
-    use crate::scenario::model::Expect;
-    let join = |statuses: &[crate::domain::Status]| {
-        statuses.iter().map(|s| s.as_str().to_owned()).collect::<Vec<_>>().join(" or ")
-    };
-    let keyword = verb.keyword();
-    match verb {
-        Verb::Create(c) => format!("create {}", c.alias),
-        Verb::Register(r) => {
-            let name = r.workspace.as_ref().map(|w| &w.name).or(r.alias.as_ref());
-            format!("register {}", name.map_or("", String::as_str))
-        }
-        Verb::Heartbeat(h) => format!("heartbeat of {}", h.workspace.name),
-        Verb::Restart(e) | Verb::Pause(e) | Verb::Resume(e) | Verb::Hibernate(e) | Verb::Delete(e) => {
-            format!("{keyword} {}", e.workspace.name)
-        }
-        Verb::Wake(w) => format!("wake {}", w.workspace.name),
-        Verb::Terminate(t) => format!("terminate {}", t.workspace.name),
-        Verb::Await(a) if a.leaves => format!("await {} leaving {}", a.workspace.name, join(&a.status)),
-        Verb::Await(a) => format!("await {} {}", a.workspace.name, join(&a.status)),
-        Verb::Hold(h) => match &h.stays {
-            Some((w, statuses)) => format!("hold while {} stays {}", w.name, join(statuses)),
-            None => "hold".to_owned(),
-        },
-        Verb::A2a(a) => format!("a2a to {}", a.to.name),
-        Verb::Inbox(i) => format!("inbox of {}", i.workspace.name),
-        Verb::Secret(s) => match &s.workspace {
-            Some(w) => format!("secrets of {}", w.name),
-            None => "global secrets".to_owned(),
-        },
-        Verb::Billing(b) => format!("billing of {}", b.workspace.name),
-        Verb::Model(m) => format!("model of {}", m.workspace.name),
-        Verb::Token(t) => format!("token of {}", t.workspace.name),
-        Verb::Http(h) => format!("{} {}", h.method, h.path.raw),
-        Verb::Expect(e) => match e.as_ref() {
-            Expect::Row { workspace, .. } => format!("expect row of {}", workspace.name),
-            Expect::Env { workspace, .. } => format!("expect env of {}", workspace.name),
-            Expect::Activity { workspace, .. } => format!("expect activity of {}", workspace.name),
-            Expect::Event { workspace, event } => format!("expect {event} of {}", workspace.name),
-            Expect::Value { .. } => "expect value".to_owned(),
-            Expect::Gone { workspace } => format!("expect {} gone", workspace.name),
-            Expect::Container(c) => format!("expect container of {}", c.workspace.name),
-        },
-        Verb::Capture(map) => {
-            format!("capture {}", map.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
-        }
-        Verb::Container(c) => format!("{} container of {}", c.action, c.workspace.name),
-        Verb::Exec(e) => format!("exec {}", e.argv.first().map_or("", |a| a.raw.as_str())),
-        Verb::Stub(s) => format!("stub {}", s.alias),
-        Verb::Foreach(f) => format!("foreach {}", f.alias),
-        Verb::Note(text) => text.raw.clone(),
-        Verb::Parallel(steps) => format!("parallel ({})", steps.len()),
-        Verb::Steps(steps) => format!("steps ({})", steps.len()),
-    }
-}
-
-/// The span of a verb's key and value together.
-pub(super) fn whole(span: Span, node: &Node) -> Span {
-    Span {
-        start: span.start,
-        len: (node.span.start + node.span.len).saturating_sub(span.start).max(span.len),
-    }
 }

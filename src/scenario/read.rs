@@ -1,0 +1,7 @@
+//! From a file to a scenario: the document, its steps, and the fragments that they use.
+
+mod document;
+mod fragment_use;
+mod step;
+
+pub use document::scenario;

@@ -1,0 +1,80 @@
+//! `delete:` deletes a workspace.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+
+use super::edge::Edge;
+use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
+use crate::scenario::check::Check;
+use crate::scenario::model::answer::Answer;
+use crate::scenario::model::field::WorkspaceRef;
+use crate::scenario::raw::values::{Answered, Auth, NameOr, Text};
+use crate::source::Span;
+use crate::yaml::Node;
+
+/// `delete:`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Delete")]
+pub struct RawDelete {
+    /// Which workspace.
+    #[schemars(required)]
+    pub workspace: Option<Text>,
+    /// Remove the row too.
+    pub purge: Option<bool>,
+    /// Whose credentials; admin when absent.
+    #[schemars(with = "Option<Auth>")]
+    pub auth: Option<Node>,
+    /// What must hold of the answer; response and gone row of a success when absent.
+    #[schemars(with = "Option<Answered>")]
+    pub expect: Option<Node>,
+}
+
+/// `delete:`, a lifecycle request.
+#[derive(Clone, Debug)]
+pub struct Delete(pub Edge);
+
+impl VerbSpec for Delete {
+    const HELP: Help = Help {
+        keyword: "delete",
+        group: Group::Lifecycle,
+        meaning: "Deletes a workspace; answer and row. Short form: the workspace.",
+        example: "- delete: { workspace: ws, purge: true }",
+        names: Names::None,
+        holds: Holds::Nothing,
+    };
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<NameOr<RawDelete>>()
+    }
+
+    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
+        let raw = match check.short(node) {
+            Some(name) => RawDelete { workspace: Some(name), ..RawDelete::default() },
+            None => check.read(node),
+        };
+        let workspace = check.subject(raw.workspace.as_ref(), "delete", span);
+        Some(Delete(Edge {
+            purge: raw.purge.unwrap_or_default(),
+            identity: check.identity(raw.auth.as_ref()),
+            answer: check.answer(raw.expect.as_ref()),
+            ..Edge::of(workspace)
+        }))
+    }
+
+    fn title(&self) -> String {
+        format!("delete {}", self.0.workspace.name)
+    }
+
+    fn budget(&self) -> Budget<'_> {
+        Budget::Own(REQUEST)
+    }
+
+    fn answer(&self) -> Option<&Answer> {
+        Some(&self.0.answer)
+    }
+
+    fn workspaces(&self) -> Vec<&WorkspaceRef> {
+        vec![&self.0.workspace]
+    }
+}

@@ -1,0 +1,81 @@
+//! `pause:` pauses a workspace.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+
+use super::edge::Edge;
+use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
+use crate::scenario::check::Check;
+use crate::scenario::model::answer::Answer;
+use crate::scenario::model::field::WorkspaceRef;
+use crate::scenario::raw::values::{Answered, Auth, NameOr, Text};
+use crate::source::Span;
+use crate::yaml::Node;
+
+/// `pause:` and `resume:`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PauseOrResume")]
+pub struct RawPause {
+    /// Which workspace.
+    #[schemars(required)]
+    pub workspace: Option<Text>,
+    /// Its descendants too.
+    pub cascade: Option<bool>,
+    /// Whose credentials; the workspace's own when absent.
+    #[schemars(with = "Option<Auth>")]
+    pub auth: Option<Node>,
+    /// What must hold of the answer; response and stored row of a success when absent.
+    #[schemars(with = "Option<Answered>")]
+    pub expect: Option<Node>,
+}
+
+/// `pause:`, a lifecycle request.
+#[derive(Clone, Debug)]
+pub struct Pause(pub Edge);
+
+impl VerbSpec for Pause {
+    const HELP: Help = Help {
+        keyword: "pause",
+        group: Group::Lifecycle,
+        meaning: "Pauses a workspace; answer and row. Short form: the workspace.",
+        example: "- pause: ws",
+        names: Names::None,
+        holds: Holds::Nothing,
+    };
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<NameOr<RawPause>>()
+    }
+
+    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
+        let raw = match check.short(node) {
+            Some(name) => RawPause { workspace: Some(name), ..RawPause::default() },
+            None => check.read(node),
+        };
+        let workspace = check.subject(raw.workspace.as_ref(), "pause", span);
+        check.edge(Some(&workspace.name));
+        Some(Pause(Edge {
+            cascade: raw.cascade.unwrap_or_default(),
+            identity: check.identity(raw.auth.as_ref()),
+            answer: check.answer(raw.expect.as_ref()),
+            ..Edge::of(workspace)
+        }))
+    }
+
+    fn title(&self) -> String {
+        format!("pause {}", self.0.workspace.name)
+    }
+
+    fn budget(&self) -> Budget<'_> {
+        Budget::Own(REQUEST)
+    }
+
+    fn answer(&self) -> Option<&Answer> {
+        Some(&self.0.answer)
+    }
+
+    fn workspaces(&self) -> Vec<&WorkspaceRef> {
+        vec![&self.0.workspace]
+    }
+}
