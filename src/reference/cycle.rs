@@ -99,12 +99,17 @@ impl Platform {
                     Some(Err(error)) => error.to_string(),
                     _ => "timed out".to_owned(),
                 };
-                self.say(&format!("Provisioner: start {id} failed: {detail}"));
-                // What an empty volume means is told; everything else is masked (contract §8.4, §9.2).
-                let shown = if detail.starts_with("cannot start workspace") {
-                    detail.as_str()
+                let who = if self.saas() {
+                    format!("CPProvisioner: workspace start failed for {id}")
                 } else {
-                    "workspace start failed"
+                    format!("Provisioner: start {id} failed")
+                };
+                self.say(&format!("{who}: {detail}"));
+                // What an empty volume means is told; everything else is masked (contract §8.4, §9.2).
+                let shown = match &detail {
+                    detail if detail.starts_with("cannot start workspace") => detail.as_str(),
+                    _ if self.saas() => "provisioning failed",
+                    _ => "workspace start failed",
                 };
                 self.state().provision_failed(id, shown, json!({ "error": shown }), self.quirks);
             }
@@ -116,7 +121,8 @@ impl Platform {
         let removed = {
             let mut state = self.state();
             let removed = state.present(id).is_none();
-            if !removed || !self.mended() {
+            // A control plane's instance has no address before its agent registers (contract §10).
+            if (!removed || !self.mended()) && !url.is_empty() {
                 state.instance_started(id, url);
             }
             removed
@@ -161,7 +167,9 @@ impl Platform {
             first: plan.first,
         };
         state.tokens.revoke(id, |row| row.kind == Kind::Instance);
-        let token = state.tokens.issue(id, Kind::Instance);
+        // The control plane takes no token along: registering issues the next one (contract §14.4).
+        let saas = self.saas();
+        let token = if saas { String::new() } else { state.tokens.issue(id, Kind::Instance) };
         let inbound = random_token();
         if let Some(workspace) = state.get_mut(id) {
             workspace.inbound_secret = Some(inbound.clone());
@@ -169,7 +177,9 @@ impl Platform {
         drop(state);
         let mut spec = spec;
         let lost = self.fault(Fault::TokenLostOnRestart) && !plan.first;
-        self.say(&format!("Provisioner: injected fresh auth token into config volume of {id}"));
+        if !saas {
+            self.say(&format!("Provisioner: injected fresh auth token into config volume of {id}"));
+        }
         // An empty file is no file: the token was minted and did not arrive.
         let token = if lost { Vec::new() } else { token.into_bytes() };
         spec.files.insert(".auth_token".to_owned(), token);

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod clock;
+pub mod control_plane;
 pub mod fault_runs;
 pub mod faults;
 pub mod options;

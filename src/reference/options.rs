@@ -36,6 +36,11 @@ pub enum ProvisionerKind {
     /// Tasks in this process, each with a port of its own.
     #[default]
     Embedded,
+    /// What the control plane of the server's environment makes (contract §10).
+    ControlPlane {
+        /// One key for all tries, retries, no privileged names: as since August.
+        retries: bool,
+    },
     /// Something else, such as containers.
     Custom(Arc<dyn Provisioner>),
     /// Nothing: managed workspaces end `failed`.

@@ -14,6 +14,7 @@ use super::clock::{Clock, wall};
 use super::faults::{Fault, Faults};
 use super::options::{Mode, Options, ProvisionerKind, Quirks};
 use super::outbound::{CONNECT, Outbound};
+use super::provision::cloud::{self, Cloud};
 use super::provision::embedded::{self, Setup};
 use super::provision::{NoBackend, Provisioner};
 use super::ratelimit::RateLimit;
@@ -83,6 +84,10 @@ impl Platform {
                     network,
                 };
                 (embedded::shared(setup), true)
+            }
+            ProvisionerKind::ControlPlane { retries } => {
+                let setup = control_plane(&options.server_env, &options.admin_token, retries, &clock, agents);
+                (Arc::new(Cloud::new(cloud::Setup { platform_url: platform_url.clone(), ..setup })), true)
             }
             ProvisionerKind::Custom(own) => (own, true),
             ProvisionerKind::None => (Arc::new(NoBackend), false),
@@ -206,6 +211,31 @@ impl Platform {
     /// The name of a workspace, for summaries.
     pub fn name_of(&self, id: Uuid) -> String {
         self.state().get(id).map(|w| w.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Which control plane a server calls, and with what (contract §10): `CP_UPSTREAM_URL` is not read for this.
+fn control_plane(
+    env: &BTreeMap<String, String>,
+    admin_token: &Secret,
+    retries: bool,
+    clock: &Clock,
+    outbound: Outbound,
+) -> cloud::Setup {
+    let first = |names: &[&str]| {
+        names.iter().find_map(|name| env.get(*name)).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    };
+    cloud::Setup {
+        base_url: first(&["CP_PROVISION_URL"]).or_else(|| first(&["MOLECULE_CP_URL"])),
+        shared_secret: first(&["MOLECULE_CP_SHARED_SECRET"])
+            .or_else(|| first(&["PROVISION_SHARED_SECRET"]))
+            .map(Secret::new),
+        admin_token: admin_token.clone(),
+        org: first(&["MOLECULE_ORG_ID"]).unwrap_or_default(),
+        platform_url: String::new(),
+        retries,
+        clock: clock.clone(),
+        outbound,
     }
 }
 

@@ -53,7 +53,8 @@ pub async fn start(options: Options) -> io::Result<Running> {
     Ok(Running { addr, platform, closed, servers })
 }
 
-fn url_of(addr: SocketAddr) -> String {
+/// As a client on this machine writes it.
+pub fn url_of(addr: SocketAddr) -> String {
     let ip = match addr.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         ip => ip,
@@ -71,6 +72,20 @@ impl Running {
     #[cfg(test)]
     pub fn platform(&self) -> &Arc<Platform> {
         &self.platform
+    }
+
+    /// Answers a request that came in by another door.
+    pub(super) async fn answer(
+        &self,
+        peer: &wire::Peer,
+        request: axum::http::Request<axum::body::Body>,
+    ) -> axum::response::Response {
+        routes::answer(Arc::clone(&self.platform), peer.clone(), request).await
+    }
+
+    /// Writes a line into the server's log.
+    pub(super) fn say(&self, line: &str) {
+        self.platform.say(line);
     }
 
     /// The server's own log, oldest line first.

@@ -1,5 +1,6 @@
 //! What runs workspaces: one interface, so that containers are one more implementation.
 
+pub mod cloud;
 pub mod embedded;
 
 use std::collections::BTreeMap;

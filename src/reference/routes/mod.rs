@@ -56,6 +56,11 @@ async fn serve(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request<Body>,
 ) -> Response {
+    answer(platform, peer, request).await
+}
+
+/// One request, whichever door it came in by.
+pub async fn answer(platform: Arc<Platform>, peer: Peer, request: Request<Body>) -> Response {
     let scale = platform.clock.scale();
     let health = request.uri().path() == "/health";
     let key = ratelimit::key(request.headers(), &peer.addr.ip().to_string());
