@@ -16,10 +16,44 @@ pub(crate) struct ServeArgs {
 pub(crate) enum Part {
     /// The workspace-server, with the reference provider beside it
     Platform(ServePlatform),
+    /// The control plane: organisations, each with a workspace-server in SaaS mode, and what real servers call
+    ControlPlane(ServeControlPlane),
     /// The model provider that answers for every vendor
     Provider(ServeProvider),
     /// An agent, configured by the environment that a platform gives it
     Agent(ServeAgent),
+}
+
+/// `serve control-plane`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeControlPlane {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    pub listen: std::net::SocketAddr,
+    /// Its administrator's token; generated when absent
+    #[arg(long, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+    /// What servers must send as their bearer (MOLECULE_CP_SHARED_SECRET of the server); nothing is asked for when absent
+    #[arg(long, value_name = "SECRET")]
+    pub shared_secret: Option<String>,
+    /// How many times faster than real time its clock runs
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = scale)]
+    pub time_scale: f64,
+    /// Idempotency keys, and names that are refused, as since mid-August
+    #[arg(long)]
+    pub august: bool,
+    /// How many organisations may live at once
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub quota: usize,
+    /// The host name under which agents are reached; a server in SaaS mode takes no loopback address but `localhost`
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// Answer so instead: `METHOD PATH=STATUS[xTIMES]`, or `=reset`, `=hang`, `=garbage`, `=html`
+    #[arg(long = "route", value_name = "RULE")]
+    pub routes: Vec<crate::reference::control_plane::Rule>,
+    /// A variable of each tenant's server; an empty value takes it away
+    #[arg(long = "tenant-env", value_name = "NAME=VALUE", value_parser = super::args::pair)]
+    pub tenant_env: Vec<(String, String)>,
 }
 
 /// `serve platform`.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::args_serve::{Part, ServeAgent, ServeArgs, ServePlatform, ServeProvider};
+use super::args_serve::{Part, ServeAgent, ServeArgs, ServeControlPlane, ServePlatform, ServeProvider};
 use super::failure::CliError;
 use super::run_target::left_on_engine;
 use super::target_flags::{faults, quirks};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
-use crate::reference::{agent, provider, server};
+use crate::reference::{agent, control_plane as plane, provider, server};
 use crate::runner::dispatcher::Signals;
 use crate::targets;
 
@@ -21,6 +21,7 @@ pub(crate) fn run(args: ServeArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     runtime()?.block_on(async {
         match args.part {
             Part::Platform(args) => platform(args, shell).await,
+            Part::ControlPlane(args) => control_plane(args, shell).await,
             Part::Provider(args) => provider(args, shell).await,
             Part::Agent(args) => agent(args, shell).await,
         }
@@ -130,6 +131,45 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
         shell.printer.note(&format!("admin token: {}", admin_token.expose()))?;
     }
     shell.printer.note("stop it with Ctrl-C")?;
+    let code = signals.ended().await;
+    running.stop().await;
+    stands_in.stop().await;
+    Ok(code)
+}
+
+async fn control_plane(args: ServeControlPlane, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::listen()?;
+    let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
+    let generated = given.is_none();
+    let admin_token =
+        given.unwrap_or_else(|| Secret::new(format!("lc-cp-{:032x}", rand::rng().random::<u128>())));
+    let stands_in =
+        provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
+            .await
+            .map_err(|e| cannot_listen("provider", &e))?;
+    let mut tenant_env = targets::embedded::proxy_env(&stands_in.base_url());
+    tenant_env.extend(args.tenant_env);
+    let running = plane::start(plane::Options {
+        listen: args.listen,
+        admin_token: admin_token.clone(),
+        shared_secret: args.shared_secret.map(Secret::new),
+        time_scale: args.time_scale,
+        tenant_env,
+        provider: Some(stands_in.base_url()),
+        august: args.august,
+        quota: args.quota,
+        advertise: args.advertise,
+        rules: args.routes,
+        ..plane::Options::default()
+    })
+    .await
+    .map_err(|e| cannot_listen("control plane", &e))?;
+    shell.printer.data(&running.base_url())?;
+    shell.printer.note(&format!("provider: {}", stands_in.base_url()))?;
+    if generated {
+        shell.printer.note(&format!("admin token: {}", admin_token.expose()))?;
+    }
+    shell.printer.note("stop it with Ctrl-C: its organisations go with it")?;
     let code = signals.ended().await;
     running.stop().await;
     stands_in.stop().await;

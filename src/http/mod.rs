@@ -2,6 +2,7 @@
 
 mod body;
 mod error;
+mod names;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -170,6 +171,7 @@ impl Client {
             .pool_max_idle_per_host(256)
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
+            .dns_resolver(std::sync::Arc::new(names::Names))
             .user_agent(AGENT)
             .no_proxy();
         if !config.tls {
@@ -334,7 +336,7 @@ pub fn address(text: &str) -> Result<(), String> {
 /// Whether a host is this machine, for which no proxy is ever used.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost" || names::is_under_localhost(host) || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Typed client of the workspace-server: which request says what (contract §1–§8).
 
+pub mod control_plane;
 pub mod record;
 pub mod source;
 pub mod stream;

@@ -82,6 +82,7 @@ impl Platform {
                     seed: options.seed,
                     outbound: agents,
                     network,
+                    advertise: None,
                 };
                 (embedded::shared(setup), true)
             }

@@ -7,6 +7,7 @@ pub mod facts;
 mod offered;
 pub mod probe;
 pub mod profile;
+pub mod saas;
 
 use std::time::Duration;
 
@@ -99,11 +100,17 @@ pub struct OpenError {
     pub what: String,
     /// What to check, one line each.
     pub check: Vec<String>,
+    /// Somebody else uses it.
+    pub busy: bool,
 }
 
 impl OpenError {
     fn new(what: impl Into<String>, check: &[&str]) -> Self {
-        OpenError { what: what.into(), check: check.iter().map(|s| (*s).to_owned()).collect() }
+        OpenError { what: what.into(), check: check.iter().map(|s| (*s).to_owned()).collect(), busy: false }
+    }
+
+    fn busy(what: impl Into<String>) -> Self {
+        OpenError { busy: true, ..OpenError::new(what, &["it ends by itself, or `lifecycle sweep --cp-url`"]) }
     }
 }
 

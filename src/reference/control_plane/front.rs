@@ -19,7 +19,7 @@ use crate::clock::Instant;
 use crate::domain::Secret;
 use crate::reference::clock::wall;
 use crate::reference::reply;
-use crate::reference::wire::Peer;
+use crate::wire::Peer;
 
 /// Larger bodies are refused: template assets are 16 MiB at most (contract §10).
 const MAX_BODY: usize = 32 << 20;

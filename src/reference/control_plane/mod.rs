@@ -18,7 +18,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,8 +26,8 @@ use super::clock::Clock;
 use super::options::{BootTiming, Quirks};
 use super::outbound::Outbound;
 use super::server::url_of;
-use super::wire;
 use crate::domain::Secret;
+use crate::wire::{self, Network, Place, Side};
 use state::State;
 pub use stub::{Rule, RuleError};
 
@@ -61,6 +60,8 @@ pub struct Options {
     pub rules: Vec<Rule>,
     /// Decides jitter.
     pub seed: u64,
+    /// Where it and all behind it listen instead of on sockets.
+    pub network: Option<Network>,
 }
 
 /// How long the phases of an organisation take, in contract time.
@@ -103,6 +104,7 @@ impl Default for Options {
             advertise: None,
             rules: Vec::new(),
             seed: 0,
+            network: None,
         }
     }
 }
@@ -148,14 +150,19 @@ pub struct Running {
 /// # Errors
 /// An address that cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Running> {
-    let listener = TcpListener::bind(options.listen).await?;
-    let addr = listener.local_addr()?;
+    let place = Place::take(options.network.as_ref(), options.listen).await?;
+    let addr = place.local_addr()?;
+    let through = |side| options.network.clone().map(|network| (network, side));
+    let (outbound, agents) = (
+        Outbound::new()?.through(through(Side::Platform)),
+        Outbound::to_one_server()?.through(through(Side::Agent)),
+    );
     let clock = Clock::new(options.time_scale).with_floor(Duration::from_secs(5));
     let plane = Arc::new(Plane {
         base_url: url_of(addr),
         clock: clock.clone(),
-        outbound: Outbound::new()?,
-        agents: Outbound::to_one_server()?,
+        outbound,
+        agents,
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),
         state: Mutex::new(State::new(options.rules.clone())),
@@ -163,7 +170,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
     });
     plane.spawn(async move { clock.watch().await });
     let closed = CancellationToken::new();
-    let server = wire::serve(listener, front::app(Arc::clone(&plane)), closed.clone());
+    let server = wire::serve(place, front::app(Arc::clone(&plane)), closed.clone());
     Ok(Running { addr, plane, closed, server })
 }
 

@@ -57,6 +57,8 @@ fn row(plane: &Plane, id: Uuid, slug: &str, name: &str, owner: &str, phase: Phas
         slower: Duration::ZERO,
         seed,
         outbound: plane.agents.clone(),
+        advertise: plane.options.advertise.clone(),
+        network: plane.options.network.clone(),
     });
     Org {
         id,
@@ -105,6 +107,7 @@ async fn boot(plane: &Arc<Plane>, id: Uuid, machine: &str) {
         inspect: true,
         provisioner: ProvisionerKind::ControlPlane { retries: plane.options.august },
         seed: plane.options.seed,
+        network: plane.options.network.clone(),
         server_env: env,
         provider: plane.options.provider.clone(),
         ..Options::default()

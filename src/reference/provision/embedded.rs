@@ -26,6 +26,7 @@ pub struct Embedded {
     slower: Duration,
     outbound: Outbound,
     network: Option<Network>,
+    advertise: Option<String>,
     state: Mutex<Inner>,
 }
 
@@ -59,6 +60,8 @@ pub struct Setup {
     pub outbound: Outbound,
     /// Where agents listen instead of on sockets.
     pub network: Option<Network>,
+    /// The host name under which agents are reached from elsewhere; `None`: this machine alone, as `localhost`.
+    pub advertise: Option<String>,
 }
 
 fn config_volume(workspace: Uuid) -> String {
@@ -84,6 +87,7 @@ impl Embedded {
             slower: setup.slower,
             outbound: setup.outbound,
             network: setup.network,
+            advertise: setup.advertise,
             state: Mutex::new(Inner {
                 jitter: SmallRng::seed_from_u64(setup.seed),
                 slots: BTreeMap::new(),
@@ -118,11 +122,15 @@ impl Embedded {
             slot.config.clone()
         };
         self.clock.sleep(self.boot_time()).await;
-        let place = Place::take(self.network.as_ref(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        let (bind, host) = match &self.advertise {
+            None => (Ipv4Addr::LOCALHOST, "localhost"),
+            Some(host) => (Ipv4Addr::UNSPECIFIED, host.as_str()),
+        };
+        let place = Place::take(self.network.as_ref(), SocketAddr::from((bind, 0)))
             .await
             .map_err(|e| StartError::Backend(format!("no port: {e}")))?;
         let port = place.local_addr().map_err(|e| StartError::Backend(e.to_string()))?.port();
-        let url = format!("http://localhost:{port}");
+        let url = format!("http://{host}:{port}");
         let mut env = spec.env;
         env.insert("MOLECULE_WORKSPACE_URL".to_owned(), url.clone());
         let instance = Instance {

@@ -240,7 +240,7 @@ impl Lane {
                         .find(|up| up.name == part.name)
                         .map(|up| up.log.path().display().to_string());
                     let check = log.map(|path| vec![format!("its log: {path}")]).unwrap_or_default();
-                    return Err(OpenError { what: format!("the profile's `{}`: {what}", part.name), check });
+                    return Err(OpenError { what: format!("the profile's `{}`: {what}", part.name), check, busy: false });
                 }
             }
         }

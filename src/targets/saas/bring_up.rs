@@ -1,0 +1,390 @@
+//! From a name to an organisation whose routes answer, phase by phase.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ask::{Take, Undecided, describe, until};
+use super::{Desk, Org, Plane, Settings, slug};
+use crate::clock::{self, Instant};
+use crate::domain::{Secret, time};
+use crate::event::PartState;
+use crate::http::{Client, Request, Response, Transport};
+use crate::platform::control_plane::{OrgRow, orgs};
+use crate::platform::{Api, Auth, record};
+use crate::targets::OpenError;
+
+/// How often the tenant is looked at.
+const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+/// One look may not take longer.
+const EACH: Duration = Duration::from_secs(10);
+
+/// What is waited for, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The control plane answers and takes the token.
+    ControlPlane,
+    /// It has room for one more.
+    Quota,
+    /// The organisation's row is there.
+    Create,
+    /// Its machine runs.
+    Instance,
+    /// The tenant's token can be read.
+    Token,
+    /// The tenant's name resolves.
+    Dns,
+    /// The connection opens and the certificate is good.
+    Tls,
+    /// `/health` answers.
+    Health,
+    /// The routes answer.
+    Api,
+    /// It is gone again.
+    Purge,
+}
+
+impl Phase {
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::ControlPlane => "control plane",
+            Phase::Quota => "quota",
+            Phase::Create => "create",
+            Phase::Instance => "instance",
+            Phase::Token => "token",
+            Phase::Dns => "dns",
+            Phase::Tls => "tls",
+            Phase::Health => "health",
+            Phase::Api => "api",
+            Phase::Purge => "purge",
+        }
+    }
+}
+
+impl Plane {
+    /// Whether the control plane answers, takes the token and has room.
+    ///
+    /// # Errors
+    /// The preflight that failed.
+    pub async fn preflight(&self, settings: &Settings, desk: &Desk) -> Result<(), OpenError> {
+        let began = Instant::now();
+        let limit = settings.waits.control_plane;
+        let until_then = began + limit;
+        let healthy = |answer: &Response| match answer.status {
+            200 => Take::Done(()),
+            _ => Take::Again(format!("GET /health answered {}", describe(answer))),
+        };
+        let health = until(&self.api.client, &self.api.health(), until_then, healthy).await;
+        if let Err(why) = health {
+            return Err(self.failed(desk, Phase::ControlPlane, &why, limit, began));
+        }
+        let listed = |answer: &Response| match (answer.status, orgs(answer.json.as_ref())) {
+            (200, Some(rows)) => Take::Done(rows),
+            (200, None) => Take::Never("the list of organisations is no list".to_owned()),
+            (401 | 403, _) => Take::Never(format!("it refuses the token: {}", describe(answer))),
+            _ => Take::Never(format!("GET /cp/admin/orgs answered {}", describe(answer))),
+        };
+        let rows = match until(&self.api.client, &self.api.list_orgs(), until_then, listed).await {
+            Ok(rows) => rows,
+            Err(why) => return Err(self.failed(desk, Phase::ControlPlane, &why, limit, began)),
+        };
+        let took = began.elapsed();
+        desk.phase(Phase::ControlPlane, PartState::Ready, self.api.base_url.clone(), took);
+        if settings.alone
+            && let Some(other) = somebodys(&rows, &settings.prefix)
+        {
+            return Err(OpenError::busy(format!(
+                "another run works here: the organisation {} says `{}`",
+                other.slug(),
+                other.name()
+            )));
+        }
+        self.quota(desk).await
+    }
+
+    /// A control plane that does not say has no quota.
+    async fn quota(&self, desk: &Desk) -> Result<(), OpenError> {
+        let began = Instant::now();
+        let answer = self.api.client.send(&self.api.quota(), began + EACH).await.ok();
+        let said = answer.filter(|a| a.status == 200).and_then(|a| a.json);
+        let number = |name: &str| said.as_ref().and_then(|b| b["orgs"][name].as_u64());
+        let (Some(used), Some(limit)) = (number("used"), number("limit")) else { return Ok(()) };
+        let text = format!("{used} of {limit} organisations");
+        if used >= limit {
+            desk.phase(Phase::Quota, PartState::Failed, text.clone(), began.elapsed());
+            return Err(OpenError::new(
+                format!("the control plane has no room for an organisation: {text}"),
+                &["lifecycle sweep --cp-url … --older-than 2h removes what earlier runs left"],
+            ));
+        }
+        desk.phase(Phase::Quota, PartState::Ready, text, began.elapsed());
+        Ok(())
+    }
+
+    fn failed(
+        &self,
+        desk: &Desk,
+        phase: Phase,
+        why: &Undecided,
+        limit: Duration,
+        began: Instant,
+    ) -> OpenError {
+        let took = began.elapsed();
+        let text = format!("{} (after {}, limit {})", why.last, time::show(took), time::show(limit));
+        desk.phase(phase, PartState::Failed, text.clone(), took);
+        let check: &[&str] = match (phase, why.kind) {
+            (_, Some(Transport::Dns)) => &["the name in --cp-url (or MOLECULE_CP_URL)", "this machine's DNS"],
+            (_, Some(Transport::Tls)) => &["--ca-cert FILE trusts a CA of your own"],
+            (Phase::ControlPlane, None) => {
+                &["--cp-token (or MOLECULE_ADMIN_TOKEN) must be the control plane's", "--cp-url"]
+            }
+            (Phase::ControlPlane, _) => &["does the control plane run? --cp-url (or MOLECULE_CP_URL)"],
+            (Phase::Create, _) => &["the control plane's log", "a prefix of one's own: --org-prefix"],
+            (Phase::Instance, _) => &["`last_error` of the row, and the control plane's log"],
+            _ => &["the control plane's log", "the console of the tenant's machine"],
+        };
+        OpenError::new(format!("{} of {}: {text}", phase.as_str(), self.api.base_url), check)
+    }
+
+    /// Makes an organisation and waits until its routes answer. What was made is in the desk, also when this fails.
+    ///
+    /// # Errors
+    /// The phase that failed.
+    pub async fn make(
+        &self,
+        settings: &Settings,
+        http: &crate::http::Config,
+        desk: &Desk,
+    ) -> Result<(Made, Org), (Option<Made>, OpenError)> {
+        let waits = settings.waits;
+        let (made, row) = match self.create(settings, desk).await {
+            Ok(created) => created,
+            Err(failed) => return Err(failed),
+        };
+        match self.wait(&made, &row, waits, http, desk).await {
+            Ok(org) => Ok((made, org)),
+            Err(error) => Err((Some(made), error)),
+        }
+    }
+
+    async fn create(
+        &self,
+        settings: &Settings,
+        desk: &Desk,
+    ) -> Result<(Made, OrgRow), (Option<Made>, OpenError)> {
+        let began = Instant::now();
+        let limit = settings.waits.create;
+        let tail = format!("{:08x}", rand::random::<u32>());
+        let now = jiff::Timestamp::now();
+        let date = now.strftime("%Y%m%d").to_string();
+        let slug = slug::make(&settings.prefix, &date, &settings.run_name, &tail)
+            .map_err(|e| (None, OpenError::new(e.to_string(), &["--org-prefix"])))?;
+        let until_then = now + jiff::SignedDuration::try_from(settings.lease).unwrap_or_default();
+        let name = slug::name_with_lease(&slug, until_then);
+        let made = Made { resource: desk.intend(&slug), slug: slug.clone() };
+        let request = self.api.create_org(&slug, &name);
+        let taken = |answer: &Response| match answer.status {
+            200..=202 => match answer.json.clone().map(OrgRow::new) {
+                Some(row) if !row.id().is_empty() => Take::Done(row),
+                _ => Take::Never(format!("the answer has no id: {}", describe(answer))),
+            },
+            _ => Take::Never(refusal(answer, &slug)),
+        };
+        let row = match until(&self.api.client, &request, began + limit, taken).await {
+            Ok(row) => row,
+            Err(why) => match self.find(&slug, began + limit).await {
+                // Its answer was lost, and it is there.
+                Some(row) if why.unclear => row,
+                found => {
+                    if found.is_none() && !why.unclear {
+                        desk.release(&made.resource, "never made");
+                    }
+                    let owned = (found.is_some() || why.unclear).then_some(made);
+                    return Err((owned, self.failed(desk, Phase::Create, &why, limit, began)));
+                }
+            },
+        };
+        desk.own(&made.resource, row.id(), &slug);
+        desk.phase(Phase::Create, PartState::Ready, slug, began.elapsed());
+        Ok((made, row))
+    }
+
+    /// The row that bears this slug and is not purged.
+    pub(super) async fn find(&self, slug: &str, deadline: Instant) -> Option<OrgRow> {
+        let deadline = deadline.max(Instant::now() + EACH);
+        let listed = |answer: &Response| match orgs(answer.json.as_ref()).filter(|_| answer.status == 200) {
+            Some(rows) => Take::Done(rows),
+            None => Take::Never(describe(answer)),
+        };
+        let rows = until(&self.api.client, &self.api.list_orgs(), deadline, listed).await.ok()?;
+        rows.into_iter().find(|row| row.slug() == slug && !row.is_purged())
+    }
+
+    async fn wait(
+        &self,
+        made: &Made,
+        row: &OrgRow,
+        waits: super::Waits,
+        http: &crate::http::Config,
+        desk: &Desk,
+    ) -> Result<Org, OpenError> {
+        let slug = made.slug.as_str();
+        let began = Instant::now();
+        let of_ours = |answer: &Response| {
+            let rows = orgs(answer.json.as_ref()).filter(|_| answer.status == 200);
+            let Some(rows) = rows else { return Take::Again(describe(answer)) };
+            match rows.into_iter().find(|row| row.slug() == slug) {
+                None => Take::Again("the list does not have it".to_owned()),
+                Some(row) if row.instance_status() == "running" => Take::Done(row),
+                Some(row) if row.instance_status() == "failed" || row.is_purged() => Take::Never(format!(
+                    "instance_status {}, last_error `{}`",
+                    row.instance_status(),
+                    row.last_error()
+                )),
+                Some(row) => Take::Again(format!("instance_status {}", row.instance_status())),
+            }
+        };
+        let deadline = began + waits.instance;
+        let running = until(&self.api.client, &self.api.list_orgs(), deadline, of_ours).await;
+        if let Err(why) = running {
+            return Err(self.failed(desk, Phase::Instance, &why, waits.instance, began));
+        }
+        desk.phase(Phase::Instance, PartState::Ready, "running".to_owned(), began.elapsed());
+
+        let began = Instant::now();
+        let told = |answer: &Response| {
+            let body = answer.json.as_ref();
+            let token = body.map(|b| record::text(b, "admin_token")).filter(|t| !t.is_empty());
+            let token = token.or_else(|| body.map(|b| record::text(b, "token")).filter(|t| !t.is_empty()));
+            match (answer.status, token) {
+                (200, Some(token)) => Take::Done(Secret::new(token)),
+                (401 | 403, _) => Take::Never(format!("it refuses the token: {}", describe(answer))),
+                (200, None) => Take::Never("the answer has no admin_token".to_owned()),
+                _ => Take::Again(describe(answer)),
+            }
+        };
+        let deadline = began + waits.token;
+        let token = until(&self.api.client, &self.api.admin_token(slug), deadline, told).await;
+        let admin_token = match token {
+            Ok(token) => token,
+            Err(why) => return Err(self.failed(desk, Phase::Token, &why, waits.token, began)),
+        };
+        desk.secret("ADMIN_TOKEN", admin_token.expose());
+        let length = format!("{} characters", admin_token.expose().len());
+        desk.phase(Phase::Token, PartState::Ready, length, began.elapsed());
+
+        let base_url = self.pattern.replace("{slug}", slug);
+        let org = Org { slug: slug.to_owned(), id: row.id().to_owned(), base_url, admin_token };
+        let client = super::client(http, org.base_url.starts_with("https://"))?;
+        self.reach(&org, client, waits, desk).await?;
+        Ok(org)
+    }
+
+    /// Name, certificate, `/health` and routes of a tenant: each has its own deadline from when the last was reached.
+    async fn reach(&self, org: &Org, client: Client, waits: super::Waits, desk: &Desk) -> Result<(), OpenError> {
+        let tls = org.base_url.starts_with("https://");
+        let api = Api {
+            client,
+            base_url: org.base_url.clone(),
+            admin: Some(org.admin_token.clone()),
+            org: Some(org.id.clone()),
+            scale: clock::TimeScale::default(),
+        };
+        let health = api.request("GET", "/health", &Auth::Anonymous);
+        let list = api.list();
+        let limit = |phase: Phase| match phase {
+            Phase::Dns => waits.dns,
+            Phase::Tls => waits.tls,
+            Phase::Health => waits.health,
+            _ => waits.api,
+        };
+        let (mut phase, mut began) = (Phase::Dns, Instant::now());
+        let mut pause = LOOK.0;
+        loop {
+            let (request, until_then): (&Request, _) = match phase {
+                Phase::Api => (&list, Instant::now() + EACH),
+                _ => (&health, Instant::now() + EACH),
+            };
+            let (at, last, kind) = match api.client.send(request, until_then).await {
+                Ok(answer) => match judged(&answer, phase) {
+                    None if phase == Phase::Api => (Phase::Purge, String::new(), None),
+                    None => (Phase::Api, String::new(), None),
+                    Some(why) => (phase.max(Phase::Health), why, None),
+                },
+                Err(error) => match error.kind {
+                    Transport::Dns => (Phase::Dns, error.text, Some(error.kind)),
+                    _ if error.never_sent() => (Phase::Tls, error.text, Some(error.kind)),
+                    _ => (Phase::Health, error.text, Some(error.kind)),
+                },
+            };
+            // What was reached once stays reached: a moment of trouble begins no phase again.
+            while phase < at {
+                let skipped = phase == Phase::Tls && !tls;
+                let text = if skipped { "no TLS: http".to_owned() } else { org.base_url.clone() };
+                desk.phase(phase, PartState::Ready, text, began.elapsed());
+                (phase, began, pause) = (next(phase), Instant::now(), LOOK.0);
+                if phase == Phase::Purge {
+                    return Ok(());
+                }
+            }
+            if last.is_empty() {
+                continue;
+            }
+            if began.elapsed() + pause >= limit(phase) {
+                let why = Undecided { last, kind, unclear: false };
+                return Err(self.failed(desk, phase, &why, limit(phase), began));
+            }
+            clock::sleep(pause).await;
+            pause = (pause * 2).min(LOOK.1);
+        }
+    }
+}
+
+/// An organisation that was asked for.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its entry in the ledger.
+    pub resource: String,
+    /// Its slug.
+    pub slug: String,
+}
+
+fn next(phase: Phase) -> Phase {
+    match phase {
+        Phase::Dns => Phase::Tls,
+        Phase::Tls => Phase::Health,
+        Phase::Health => Phase::Api,
+        _ => Phase::Purge,
+    }
+}
+
+/// Why an answer of the tenant is not the one that is waited for.
+fn judged(answer: &Response, phase: Phase) -> Option<String> {
+    let ok = match phase {
+        Phase::Api => answer.json.as_ref().is_some_and(Value::is_array),
+        _ => answer.json.as_ref().is_some_and(|b| record::text(b, "status") == "ok"),
+    };
+    (answer.status != 200 || !ok).then(|| describe(answer))
+}
+
+/// What a refused create means.
+fn refusal(answer: &Response, slug: &str) -> String {
+    let said = describe(answer);
+    match answer.status {
+        409 => format!("the name {slug} is taken: {said}"),
+        400 | 422 => format!("the control plane does not take {slug} ({} characters): {said}", slug.len()),
+        401 => format!("it refuses the token: {said}"),
+        402 | 403 => format!("it allows no more: {said}"),
+        _ => said,
+    }
+}
+
+/// An organisation of this prefix on which somebody works.
+fn somebodys<'a>(rows: &'a [OrgRow], prefix: &str) -> Option<&'a OrgRow> {
+    let now = jiff::Timestamp::now();
+    rows.iter().find(|row| {
+        let live = slug::lease(row.name()).is_some_and(|until| until > now);
+        live && !row.is_purged() && slug::is_ours(row.slug(), prefix)
+    })
+}
