@@ -142,7 +142,7 @@ async fn control_plane(args: ServeControlPlane, shell: &Shell) -> Result<ExitCod
     let given = args.admin_token.as_deref().map(Secret::new).or_else(|| shell.env.admin_token());
     let generated = given.is_none();
     let admin_token =
-        given.unwrap_or_else(|| Secret::new(format!("lc-cp-{:032x}", rand::rng().random::<u128>())));
+        given.unwrap_or_else(|| Secret::new(format!("lc-cp-{:032x}", crate::chance::random::<u128>())));
     let stands_in =
         provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
             .await

@@ -48,7 +48,7 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(org: Uuid, workspace: Option<Uuid>) -> Machine {
-        let id = Uuid::new_v4().simple().to_string();
+        let id = crate::chance::uuid().simple().to_string();
         let mut machine = Machine {
             id: format!("i-{}", &id[..17]),
             org,

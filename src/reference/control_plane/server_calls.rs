@@ -73,7 +73,7 @@ fn whose(plane: &Plane, name: &str) -> (Uuid, Arc<crate::reference::provision::e
     if let Some(org) = state.by_name(name) {
         return (org.id, Arc::clone(&org.machines));
     }
-    let org = tenant::foreign(plane, Uuid::try_parse(name).unwrap_or_else(|_| Uuid::new_v4()), name);
+    let org = tenant::foreign(plane, Uuid::try_parse(name).unwrap_or_else(|_| crate::chance::uuid()), name);
     let found = (org.id, Arc::clone(&org.machines));
     state.orgs.insert(org.id, org);
     found

@@ -27,7 +27,7 @@ const CONFIG: Duration = Duration::from_secs(10);
 
 /// A row in `provisioning`; its server comes up after this returns.
 pub fn create(plane: &Arc<Plane>, slug: &str, name: &str, owner: &str) -> Value {
-    let org = row(plane, Uuid::new_v4(), slug, name, owner, Phase::Provisioning);
+    let org = row(plane, crate::chance::uuid(), slug, name, owner, Phase::Provisioning);
     let (id, shown) = (org.id, org.shown());
     let machine = Machine::new(id, None);
     let machine_id = machine.id.clone();

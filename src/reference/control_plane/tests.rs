@@ -211,7 +211,7 @@ async fn what_is_refused_and_what_is_not_there() {
     assert_eq!(play.admin("GET", "/cp/what/ever", None).await.0, 501);
 
     let provision = async |secret: &str, env: Value, key: &str| {
-        let workspace = uuid::Uuid::new_v4();
+        let workspace = crate::chance::uuid();
         let body = json!({ "org_id": "hand-made", "workspace_id": workspace, "runtime": "claude-code",
             "platform_url": "http://127.0.0.1:1", "env": env, "idempotency_key": key });
         let bearer = format!("Bearer {secret}");

@@ -147,7 +147,7 @@ impl Cloud {
             body["config_files"] = json!(config);
         }
         if self.setup.retries {
-            body["idempotency_key"] = json!(Uuid::new_v4());
+            body["idempotency_key"] = json!(crate::chance::uuid());
         }
         body
     }

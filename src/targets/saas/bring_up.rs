@@ -175,7 +175,7 @@ impl Plane {
     ) -> Result<(Made, OrgRow), (Option<Made>, OpenError)> {
         let began = Instant::now();
         let limit = settings.waits.create;
-        let tail = format!("{:08x}", rand::random::<u32>());
+        let tail = format!("{:08x}", crate::chance::random::<u32>());
         let now = jiff::Timestamp::now();
         let date = now.strftime("%Y%m%d").to_string();
         let slug = slug::make(&settings.prefix, &date, &settings.run_name, &tail)

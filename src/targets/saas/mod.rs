@@ -182,8 +182,8 @@ impl Plane {
             provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
                 .await
                 .map_err(|e| fail("provider", e))?;
-        let token = Secret::new(format!("lc-cp-{:032x}", rand::random::<u128>()));
-        let secret = Secret::new(format!("lc-shared-{:032x}", rand::random::<u128>()));
+        let token = Secret::new(format!("lc-cp-{:032x}", crate::chance::random::<u128>()));
+        let secret = Secret::new(format!("lc-shared-{:032x}", crate::chance::random::<u128>()));
         let mut tenant_env = proxy_env(&provider.base_url());
         tenant_env.insert(
             "MOLECULE_LLM_USAGE_URL".to_owned(),
