@@ -336,7 +336,9 @@ pub fn address(text: &str) -> Result<(), String> {
 /// Whether a host is this machine, for which no proxy is ever used.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
-    host == "localhost" || names::is_under_localhost(host) || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || names::is_under_localhost(host)
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

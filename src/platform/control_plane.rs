@@ -151,9 +151,8 @@ pub fn orgs(body: Option<&Value>) -> Option<Vec<OrgRow>> {
 /// The running instance of a workspace among an organisation's instances, newest first.
 pub fn running_instance(body: &Value, workspace: &str) -> Option<String> {
     let all = body.as_array().or_else(|| body.get("instances")?.as_array())?;
-    let of = |i: &&Value| {
-        record::text(i, "workspace_id") == workspace && record::text(i, "state") == "running"
-    };
+    let of =
+        |i: &&Value| record::text(i, "workspace_id") == workspace && record::text(i, "state") == "running";
     all.iter().rev().find(of).map(|i| record::text(i, "instance_id").to_owned()).filter(|i| !i.is_empty())
 }
 

@@ -110,7 +110,10 @@ impl OpenError {
     }
 
     fn busy(what: impl Into<String>) -> Self {
-        OpenError { busy: true, ..OpenError::new(what, &["it ends by itself, or `lifecycle sweep --cp-url`"]) }
+        OpenError {
+            busy: true,
+            ..OpenError::new(what, &["it ends by itself, or `lifecycle sweep --cp-url`"])
+        }
     }
 }
 

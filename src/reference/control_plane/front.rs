@@ -50,7 +50,8 @@ impl Asked {
     pub fn query(&self, name: &str) -> Option<String> {
         self.query.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
-            (key == name).then(|| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
+            (key == name)
+                .then(|| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
         })
     }
 }
@@ -249,8 +250,16 @@ fn remember(plane: &Plane, asked: &Asked, status: u16, answered_by: String) {
 /// A body without what may be secret: names everywhere, values only of what identifies.
 fn outline(body: &Value) -> Value {
     const SHOWN: [&str; 10] = [
-        "org_id", "workspace_id", "runtime", "tier", "platform_url", "slug", "name", "confirm",
-        "idempotency_key", "template",
+        "org_id",
+        "workspace_id",
+        "runtime",
+        "tier",
+        "platform_url",
+        "slug",
+        "name",
+        "confirm",
+        "idempotency_key",
+        "template",
     ];
     let Some(map) = body.as_object() else { return Value::Null };
     let one = |(name, value): (&String, &Value)| {

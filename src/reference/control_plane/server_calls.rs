@@ -94,9 +94,7 @@ fn completed(
 
 fn decoded(files: &Value) -> BTreeMap<String, Vec<u8>> {
     let files = files.as_object().into_iter().flatten();
-    files
-        .filter_map(|(path, text)| Some((path.clone(), STANDARD.decode(text.as_str()?).ok()?)))
-        .collect()
+    files.filter_map(|(path, text)| Some((path.clone(), STANDARD.decode(text.as_str()?).ok()?))).collect()
 }
 
 pub async fn stop(plane: &Plane, asked: &Asked) -> Response {
@@ -135,8 +133,7 @@ pub fn config(plane: &Plane, asked: &Asked) -> Response {
 pub fn registered(plane: &Plane, workspace: &str) -> Response {
     let state = plane.state();
     let running = |m: &&instances::Machine| {
-        m.workspace.is_some_and(|w| w.to_string() == workspace)
-            && m.state == instances::MachineState::Running
+        m.workspace.is_some_and(|w| w.to_string() == workspace) && m.state == instances::MachineState::Running
     };
     match state.machines.values().rev().find(running) {
         Some(_) => reply::ok(&json!({ "registered": true, "workspace_id": workspace })),

@@ -119,8 +119,7 @@ impl Rule {
             Some(json) => reply::json_body(status, json),
         };
         for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value))
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value))
             {
                 response.headers_mut().insert(name, value);
             }

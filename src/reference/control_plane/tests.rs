@@ -98,7 +98,8 @@ impl Tenant<'_> {
 
     async fn workspace(&self, name: &str) -> String {
         let secrets = json!({ "ANTHROPIC_API_KEY": "key-for-a-test" });
-        let body = json!({ "name": name, "runtime": "claude-code", "model": "claude-opus-4-7", "secrets": secrets });
+        let body =
+            json!({ "name": name, "runtime": "claude-code", "model": "claude-opus-4-7", "secrets": secrets });
         let (status, made) = self.send("POST", "/workspaces", Some(body)).await;
         assert_eq!(status, 201, "{made}");
         made["id"].as_str().unwrap().to_owned()
@@ -238,9 +239,19 @@ async fn what_is_refused_and_what_is_not_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_to_the_provision_call_as_a_server_takes_them() {
     for (rule, august, status, log) in [
-        (json!({ "status": 200, "body": { "instance_id": "i-1" } }), false, "failed", "provision failed (200)"),
+        (
+            json!({ "status": 200, "body": { "instance_id": "i-1" } }),
+            false,
+            "failed",
+            "provision failed (200)",
+        ),
         (json!({ "status": 401 }), false, "failed", "provision failed (401): <unstructured body, 0 bytes>"),
-        (json!({ "status": 500, "body": { "error": "boom" } }), false, "failed", "provision failed (500): boom"),
+        (
+            json!({ "status": 500, "body": { "error": "boom" } }),
+            false,
+            "failed",
+            "provision failed (500): boom",
+        ),
         (json!({ "status": 201, "body": "not json {" }), false, "failed", "decode 201 response"),
         (json!({ "reset": true }), false, "failed", "cp provisioner: send: connection lost"),
         (json!({ "status": 502, "times": 3 }), false, "failed", "provision failed (502)"),

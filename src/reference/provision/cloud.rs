@@ -70,7 +70,11 @@ impl Cloud {
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, String> {
         let Some(base) = &self.setup.base_url else {
             // What production answers to a call without its shared secret; nobody is asked.
-            return Ok(Answer { status: 401, headers: axum::http::HeaderMap::new(), body: bytes::Bytes::new() });
+            return Ok(Answer {
+                status: 401,
+                headers: axum::http::HeaderMap::new(),
+                body: bytes::Bytes::new(),
+            });
         };
         let base = base.trim_end_matches('/');
         let text = body.map(Value::to_string).unwrap_or_default();
@@ -108,10 +112,8 @@ impl Cloud {
         let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
         if answer.status != 201 {
             let error = told.as_ref().and_then(|t| t["error"].as_str()).filter(|e| !e.is_empty());
-            let error = error.map_or_else(
-                || format!("<unstructured body, {} bytes>", answer.body.len()),
-                str::to_owned,
-            );
+            let error = error
+                .map_or_else(|| format!("<unstructured body, {} bytes>", answer.body.len()), str::to_owned);
             return Err(fail(format!("provision failed ({}): {error}", answer.status)));
         }
         let Some(told) = told else { return Err(fail("decode 201 response: invalid character".into())) };
@@ -177,7 +179,10 @@ impl Provisioner for Cloud {
             if !(200..300).contains(&answer.status) {
                 let body = String::from_utf8_lossy(&answer.body);
                 let body: String = body.chars().take(SHOWN).collect();
-                return Err(format!("cp provisioner: stop {workspace}: unexpected {}: {body}", answer.status));
+                return Err(format!(
+                    "cp provisioner: stop {workspace}: unexpected {}: {body}",
+                    answer.status
+                ));
             }
             let mut slots = self.lock();
             if slots.get(&workspace).is_some_and(|i| i.instance == instance) {

@@ -240,7 +240,11 @@ impl Lane {
                         .find(|up| up.name == part.name)
                         .map(|up| up.log.path().display().to_string());
                     let check = log.map(|path| vec![format!("its log: {path}")]).unwrap_or_default();
-                    return Err(OpenError { what: format!("the profile's `{}`: {what}", part.name), check, busy: false });
+                    return Err(OpenError {
+                        what: format!("the profile's `{}`: {what}", part.name),
+                        check,
+                        busy: false,
+                    });
                 }
             }
         }

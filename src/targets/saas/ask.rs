@@ -16,7 +16,11 @@ pub fn describe(answer: &Response) -> String {
     let said = record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt());
     let page = answer.headers.get("content-type").is_some_and(|kind| kind.contains("html"));
     let page = if page { ", a page of HTML: a gateway answers in its place" } else { "" };
-    if said.is_empty() { format!("{}{page}, no body", answer.status) } else { format!("{}{page}: {said}", answer.status) }
+    if said.is_empty() {
+        format!("{}{page}, no body", answer.status)
+    } else {
+        format!("{}{page}: {said}", answer.status)
+    }
 }
 
 /// Why asking ended without an answer that decides.

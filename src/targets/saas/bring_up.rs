@@ -282,7 +282,13 @@ impl Plane {
     }
 
     /// Name, certificate, `/health` and routes of a tenant: each has its own deadline from when the last was reached.
-    async fn reach(&self, org: &Org, client: Client, waits: super::Waits, desk: &Desk) -> Result<(), OpenError> {
+    async fn reach(
+        &self,
+        org: &Org,
+        client: Client,
+        waits: super::Waits,
+        desk: &Desk,
+    ) -> Result<(), OpenError> {
         let tls = org.base_url.starts_with("https://");
         let api = Api {
             client,

@@ -95,7 +95,9 @@ async fn machines_gone(plane: &Plane, slug: &str, deadline: Instant) -> Result<(
     let mut pause = LOOK.0;
     loop {
         let bound = deadline.min(Instant::now() + EACH);
-        let Ok(answer) = plane.api.client.send(&plane.api.instances(slug), bound).await else { return Ok(()) };
+        let Ok(answer) = plane.api.client.send(&plane.api.instances(slug), bound).await else {
+            return Ok(());
+        };
         // A control plane that does not show instances, or none of what is gone, has said what it can.
         let all = answer.json.as_ref().filter(|_| answer.status == 200);
         let Some(all) = all.and_then(|b| b["instances"].as_array().cloned()) else { return Ok(()) };

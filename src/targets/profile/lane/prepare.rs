@@ -33,7 +33,11 @@ impl Lane {
             } else {
                 engine.network(name).await?.ok_or_else(|| {
                     let only = format!("only {} is made when it is missing", names::NETWORK);
-                    OpenError { what: format!("the engine has no network {name}"), check: vec![only], busy: false }
+                    OpenError {
+                        what: format!("the engine has no network {name}"),
+                        check: vec![only],
+                        busy: false,
+                    }
                 })?
             };
             let gateway = network.gateway.ok_or_else(|| {
@@ -79,7 +83,11 @@ impl Lane {
             return Ok(());
         }
         let what = format!("not on this engine, and nothing is pulled: {}", missing.join(", "));
-        Err(OpenError { what, check: missing.iter().map(|image| format!("docker pull {image}")).collect(), busy: false })
+        Err(OpenError {
+            what,
+            check: missing.iter().map(|image| format!("docker pull {image}")).collect(),
+            busy: false,
+        })
     }
 
     fn make_folders(&mut self, profile: &Profile) -> Result<(), OpenError> {
