@@ -4,6 +4,7 @@
 //! (`tests/suite/layers.rs` enforces it).
 
 pub mod cli;
+pub mod session;
 pub mod report;
 pub mod runner;
 pub mod targets;

@@ -152,9 +152,9 @@ pub(crate) struct TargetArgs {
     /// What the target's agents can answer
     #[arg(long, value_enum, value_name = "WHAT")]
     pub answers: Option<Answers>,
-    /// How long a live server may take to answer for the first time
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
-    pub patience: std::time::Duration,
+    /// How long a live server may take to answer for the first time [default: 2s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub patience: Option<std::time::Duration>,
     /// Embedded, docker: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]
     pub time_scale: Option<f64>,
@@ -196,9 +196,9 @@ pub(crate) struct RunArgs {
     /// Set an input
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
     pub inputs: Vec<(String, String)>,
-    /// Scenarios at once
-    #[arg(long, short, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub jobs: u32,
+    /// Scenarios at once [default: 128]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub jobs: Option<u32>,
     /// Skips and milestones that were not reached are red (exit 5) [env: E2E_REQUIRE_LIVE]
     #[arg(long)]
     pub require_live: bool,
@@ -368,20 +368,31 @@ pub(crate) struct ProbeArgs {
     pub url: String,
 }
 
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+/// A value that is not what its flag takes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadValue {
+    #[error("write NAME=VALUE")]
+    NotAPair,
+    #[error("write a number from 0.001 to 100000")]
+    NotAScale,
+    #[error("{0}")]
+    NotADuration(String),
+}
+
+pub(crate) fn pair(text: &str) -> Result<(String, String), BadValue> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
+        _ => Err(BadValue::NotAPair),
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
-    crate::domain::time::parse(text)
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, BadValue> {
+    crate::domain::time::parse(text).map_err(BadValue::NotADuration)
 }
 
-pub(super) fn scale(text: &str) -> Result<f64, String> {
+pub(super) fn scale(text: &str) -> Result<f64, BadValue> {
     match text.parse::<f64>() {
         Ok(n) if n.is_finite() && (0.001..=100_000.0).contains(&n) => Ok(n),
-        _ => Err("write a number from 0.001 to 100000".to_owned()),
+        _ => Err(BadValue::NotAScale),
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::Shell;
 use super::args::CheckArgs;
 use super::failure::CliError;
-use super::library::{self, Library};
 use crate::domain::ExitCode;
 use crate::models::contradictions::Target;
 use crate::models::workflow;
@@ -14,6 +13,8 @@ use crate::runner::contradictions::{self, Against};
 use crate::runner::plan::{self, InputSources};
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
+use crate::session::files;
+use crate::session::library::{self, Library};
 use crate::source::{Level, Problem, SourceFile};
 use crate::targets::{TargetFacts, profile};
 
@@ -29,8 +30,10 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 format!("there is no file or folder `{}`", path.display()),
             ));
         }
-        let found = library::walk(path)?;
-        if found.is_empty() && library::profiles(std::slice::from_ref(path), &args.library)?.is_empty() {
+        let found = files::walk(path)?;
+        if found.is_empty()
+            && library::profiles(std::slice::from_ref(path), &args.library.settings())?.is_empty()
+        {
             let text = format!("nothing to check in `{}`", path.display());
             let what = "a folder holds .yaml files: scenarios, fragments, profiles or CI workflows";
             return Err(CliError::new(ExitCode::BadInput, text).next(what));
@@ -47,12 +50,12 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             }
         }
     }
-    let profiles = library::profiles(&args.paths, &args.library)?;
+    let profiles = library::profiles(&args.paths, &args.library.settings())?;
     let only_others = !(workflows.is_empty() && profiles.is_empty()) && scenario_paths.is_empty();
     let mut problems: Vec<Problem> = Vec::new();
     let mut counted = Vec::new();
     if !only_others || args.paths.is_empty() {
-        let library = Library::load_given(&args.library, &scenario_paths, given)?;
+        let library = Library::load_given(&args.library.settings(), &scenario_paths, given)?;
         problems.extend(match args.paths.is_empty() {
             true => library.problems.clone(),
             false => library.problems_of(&scenario_paths),
@@ -86,8 +89,8 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     }
     let mut undecidable = 0;
     if !workflows.is_empty() {
-        let library = Library::load(&args.library, &[])?;
-        let read = |path: &str| library::read(std::path::Path::new(path)).ok();
+        let library = Library::load(&args.library.settings(), &[])?;
+        let read = |path: &str| files::read(std::path::Path::new(path)).ok();
         let context =
             workflow::Context { catalogue: &library.catalogue, allowlist: &library.allowlist, read: &read };
         for file in &workflows {

@@ -2,7 +2,6 @@
 
 use super::args::DiagnoseArgs;
 use super::failure::CliError;
-use super::target_flags::target_settings;
 use super::{Shell, runtime};
 use crate::domain::ExitCode;
 use crate::event::Log;
@@ -11,22 +10,23 @@ use crate::report::text::clean;
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Home, Ledger};
 use crate::runner::bundle;
+use crate::session::target::target_settings;
 use crate::targets::{self, Kind};
 
 /// Gathers and shows; changes nothing.
 pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let mut settings = target_settings(
-        &args.target,
+        &args.target.settings(),
         shell,
         None,
         std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
     )?;
-    if settings.kind == Kind::Embedded {
+    if settings.kind.ends_with_the_process() {
         if settings.base_url.is_none() {
             return Err(CliError::new(ExitCode::BadInput, "a workspace of a live server is meant")
                 .next("--base-url URL and --admin-token TOKEN, or the variables BASE and ADMIN_TOKEN"));
         }
-        settings.kind = Kind::Live;
+        settings.kind = Kind::of_an_address();
     }
     if uuid::Uuid::parse_str(&args.workspace).is_err() {
         return Err(CliError::new(

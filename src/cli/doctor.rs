@@ -85,7 +85,7 @@ pub(crate) fn run(shell: &Shell) -> Result<ExitCode, CliError> {
     for (ok, text) in runtime()?.block_on(engine_lines(&shell.env.docker())) {
         shell.printer.data(&format!("{} container engine: {text}", if ok { "ok  " } else { "none" }))?;
     }
-    for (ready, text) in super::profile::doctor(shell) {
+    for (ready, text) in crate::session::profile::doctor(shell) {
         shell.printer.data(&format!("{} profile {text}", if ready { "ok  " } else { "none" }))?;
     }
     match shell.env.base_url() {

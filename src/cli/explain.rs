@@ -3,10 +3,10 @@
 use super::Shell;
 use super::args::ExplainArgs;
 use super::failure::CliError;
-use super::recorded;
 use crate::domain::ExitCode;
 use crate::report::{RunState, ScenarioState, explain_head, explain_text};
 use crate::scenario::{scenario_of, without_round};
+use crate::session::recorded;
 use crate::source::did_you_mean;
 
 /// Says it; the answer is data.

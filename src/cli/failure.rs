@@ -3,6 +3,7 @@
 use crate::domain::ExitCode;
 use crate::output::Printer;
 use crate::report::text::clean;
+use crate::session::SessionError;
 use crate::source::{Level, Problem};
 use crate::targets::OpenError;
 
@@ -72,6 +73,17 @@ impl CliError {
             text.push_str(&format!("\n  check: {}", clean(line)));
         }
         text
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        CliError {
+            code: error.code(),
+            message: error.to_string(),
+            next: error.next(),
+            problems: error.problems().to_vec(),
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::Shell;
 use super::args::{Cli, ListArgs, SchemaOf};
 use super::failure::CliError;
-use super::library::Library;
 use crate::domain::{ExitCode, time};
+use crate::session::library::Library;
 
 /// `lifecycle list`.
 pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let chosen = Library::load(&args.library, &args.selection)?.chosen()?;
+    let chosen = Library::load(&args.library.settings(), &args.selection)?.chosen()?;
     if args.json {
         let rows: Vec<_> = chosen
             .iter()

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::Shell;
 use super::failure::CliError;
-use super::library;
 use crate::domain::ExitCode;
 use crate::mechanism::file::{Layer, Mechanism};
 use crate::mechanism::{catalogue, lint, page};
+use crate::session::files;
 use crate::source::{Problem, did_you_mean};
 
 /// The catalogue of causes: list, show, lint
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &MechanismsArgs, shell: &Shell) -> Result<ExitCode, CliE
             } else {
                 let mut files = Vec::new();
                 for path in paths {
-                    files.extend(library::walk(path)?);
+                    files.extend(files::walk(path)?);
                 }
                 files
             };

@@ -7,28 +7,18 @@ mod diagnose;
 mod doctor;
 mod explain;
 mod failure;
-mod files;
 mod info;
-mod library;
 mod mechanisms;
 pub mod model;
 mod plan;
 mod probe;
-mod profile;
-mod recorded;
 mod report;
 mod reproduce;
 mod run;
-mod run_identity;
-mod run_profile;
-mod run_state;
-mod run_target;
 mod serve;
-pub mod settings;
 mod sweep;
 mod sweep_docker;
 mod sweep_profile;
-mod target_flags;
 
 use std::ffi::OsString;
 
@@ -36,19 +26,10 @@ use clap::Parser as _;
 
 use crate::domain::ExitCode;
 use crate::output::{Colour, Printer, Terminal, Verbosity};
+pub(crate) use crate::session::Shell;
+use crate::session::{Env, files};
 use args::{Cli, Command};
 use failure::CliError;
-use settings::Env;
-
-/// What every command gets.
-pub(crate) struct Shell {
-    /// The terminal.
-    pub printer: Printer,
-    /// The environment.
-    pub env: Env,
-    /// Where runs are kept.
-    pub runs_dir: std::path::PathBuf,
-}
 
 /// Runs a command line and says how the process ends.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -7,25 +7,25 @@ use serde_json::json;
 use super::Shell;
 use super::args::PlanArgs;
 use super::failure::CliError;
-use super::library::Library;
-use super::profile;
 use crate::domain::{ExitCode, time};
 use crate::models::inputs::LlmPath;
 use crate::runner::plan::{self, Instance};
 use crate::runner::{contradictions, credentials};
 use crate::scenario::model::Capability;
+use crate::session::library::Library;
+use crate::session::profile;
 use crate::targets::TargetFacts;
 
 /// Shows the plan; sends nothing, so what a target lacks is not known here.
 pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let library = Library::load(&args.library, &args.selection)?;
-    let profile =
-        args.profile.as_deref().map(|wanted| profile::choose(wanted, &args.library, shell)).transpose()?;
+    let files = args.library.settings();
+    let library = Library::load(&files, &args.selection)?;
+    let profile = args.profile.as_deref().map(|wanted| profile::choose(wanted, &files, shell)).transpose()?;
     let chosen = match &profile {
         Some(profile) => profile.scenarios(&library, &args.selection)?,
         None => library.chosen()?,
     };
-    let sources = profile::sources(&args.inputs, profile.as_ref(), shell);
+    let sources = profile::sources(&args.inputs.iter().cloned().collect(), profile.as_ref(), shell);
     let able = TargetFacts {
         capabilities: Capability::ALL.into_iter().collect::<BTreeSet<_>>(),
         ..TargetFacts::default()

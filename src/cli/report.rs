@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use super::Shell;
 use super::args::{ReportArgs, ReportFiles};
 use super::failure::CliError;
-use super::recorded;
 use crate::domain::ExitCode;
 use crate::event::RunFinished;
 use crate::redact::Redactor;
 use crate::report::{CiLog, Console, FileKind, RunState, open, write_all};
+use crate::session::recorded;
 
 /// Builds reports.
 pub(crate) fn run(args: &ReportArgs, shell: &Shell) -> Result<ExitCode, CliError> {

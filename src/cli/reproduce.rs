@@ -8,13 +8,14 @@ use super::Shell;
 use super::args::{Cli, Command, ReproduceArgs, RunArgs};
 use super::explain::chosen;
 use super::failure::CliError;
-use super::recorded::{self, Recorded};
-use super::run::execute;
+use super::run::again;
 use crate::domain::ExitCode;
 use crate::event::{Diagnosis, Verdict};
 use crate::reference::fault_runs::{FaultRun, making};
 use crate::report::RunState;
 use crate::scenario::without_round;
+use crate::session::recorded;
+use crate::session::{Ran, Recorded};
 
 /// Reproduces every red, or the one that is named. A red that cannot be tried never makes the others look whole.
 pub(crate) fn run(args: &ReproduceArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -66,20 +67,21 @@ fn one(
     let mechanism = diagnosis.mechanism.as_str();
     let mut said = Vec::new();
     for fault in making(mechanism, name) {
-        let again = Recorded::instance(state.clone(), name);
-        let args = again.args(&arguments(state, name, fault)?, shell)?;
-        let ran = match execute(&args, Some(&again), shell) {
-            Ok(ran) => ran,
+        let recorded = Recorded::instance(state.clone(), name);
+        let settings = arguments(state, name, fault)?.settings(shell);
+        let (code, folder) = match again(settings, &recorded, shell) {
+            Ok(Ran { code, folder: Some(folder) }) => (code, folder),
+            Ok(Ran { folder: None, .. }) => continue,
             Err(error) => {
                 said.push(format!("the fault {} could not be tried: {}", fault.fault, error.text()));
                 continue;
             }
         };
-        if matches!(ran.code, ExitCode::Interrupted | ExitCode::Terminated) {
-            return Ok((ran.code, String::new()));
+        if matches!(code, ExitCode::Interrupted | ExitCode::Terminated) {
+            return Ok((code, String::new()));
         }
-        let now = recorded::state(&ran.folder)?;
-        let (fault, place) = (fault.fault, ran.folder.display());
+        let now = recorded::state(&folder)?;
+        let (fault, place) = (fault.fault, folder.display());
         match came_to(&now, name) {
             Ok(found) if found == mechanism => {
                 let (then, now) = (step(state, name), step(&now, name));
@@ -106,16 +108,31 @@ fn step<'a>(state: &'a RunState, name: &str) -> &'a str {
     own.and_then(|s| s.decisive_step()).map_or("?", |step| step.step.as_str())
 }
 
+/// What became of an instance that is not red by a mechanism.
+#[derive(Debug, thiserror::Error)]
+enum CameTo {
+    #[error("did not run")]
+    NotRun,
+    #[error("was skipped ({0})")]
+    Skipped(String),
+    #[error("{0}")]
+    Verdict(String),
+    #[error("did not end")]
+    NoEnd,
+}
+
 /// The mechanism of an instance, or what else became of it.
-fn came_to<'a>(state: &'a RunState, name: &str) -> Result<&'a str, String> {
-    let Some(scenario) = state.scenarios.get(name) else { return Err("did not run".to_owned()) };
+fn came_to<'a>(state: &'a RunState, name: &str) -> Result<&'a str, CameTo> {
+    let Some(scenario) = state.scenarios.get(name) else { return Err(CameTo::NotRun) };
     match (&scenario.diagnosis, scenario.verdict()) {
         (Some(diagnosis), Some(verdict)) if verdict.is_red() || verdict == Verdict::ExpectedFailure => {
             Ok(&diagnosis.mechanism)
         }
-        (_, Some(Verdict::Skipped)) => Err(format!("was skipped ({})", scenario.reason())),
-        (_, Some(verdict)) => Err(format!("{verdict} {}", scenario.reason()).trim_end().to_owned()),
-        (_, None) => Err("did not end".to_owned()),
+        (_, Some(Verdict::Skipped)) => Err(CameTo::Skipped(scenario.reason().to_owned())),
+        (_, Some(verdict)) => {
+            Err(CameTo::Verdict(format!("{verdict} {}", scenario.reason()).trim_end().to_owned()))
+        }
+        (_, None) => Err(CameTo::NoEnd),
     }
 }
 

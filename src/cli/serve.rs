@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::args_serve::{Part, ServeAgent, ServeArgs, ServeControlPlane, ServePlatform, ServeProvider};
 use super::failure::CliError;
-use super::run_target::left_on_engine;
-use super::target_flags::{faults, quirks};
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
 use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
 use crate::reference::{agent, control_plane as plane, provider, server};
-use crate::runner::dispatcher::Signals;
+use crate::run::signals::Signals;
+use crate::session::left_on_engine;
+use crate::session::target::faults;
 use crate::targets;
 
 /// Serves until it is told to stop.
@@ -46,7 +46,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
         agent_image: args.agent_image,
         allow_privileged: args.allow_privileged,
         time_scale: args.time_scale,
-        quirks: quirks(args.quirks),
+        quirks: args.quirks.into(),
         faults,
         seed: args.seed,
         admin_token: given.clone(),
@@ -105,7 +105,7 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
         listen: args.listen,
         admin_token: admin_token.clone(),
         time_scale: args.time_scale,
-        quirks: quirks(args.quirks),
+        quirks: args.quirks.into(),
         inspect: args.inspect,
         mode: if args.production { Mode::Production } else { Mode::Development },
         faults,

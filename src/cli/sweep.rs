@@ -8,7 +8,7 @@ use super::failure::CliError;
 use super::{Shell, runtime, sweep_docker, sweep_profile};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, Secret, Status};
-use crate::event::{EventKind, Intent, Log, TargetIdentity, read_events};
+use crate::event::{EventKind, Intent, Log, LogError, TargetIdentity, read_events};
 use crate::http;
 use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
@@ -154,11 +154,11 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(super::files::bytes(path)?),
+        Some(path) => Some(crate::session::files::bytes(path)?),
         None => None,
     };
     let target = targets::open(&targets::Settings {
-        kind: Kind::Live,
+        kind: Kind::of_an_address(),
         base_url: Some(owing.home.base_url.clone()),
         admin_token: token,
         org: owing.home.org.clone(),
@@ -214,7 +214,7 @@ fn ago(at: &str) -> Option<Duration> {
 }
 
 /// What a run's log says that it still owns; newest first.
-fn owing(path: &Path) -> Result<Option<Owing>, String> {
+fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
     let (mut embedded, mut docker, mut own_server, mut ran) = (false, false, false, false);
     let mut containers = false;
@@ -226,7 +226,9 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
         EventKind::RunStarted(started) => {
             containers |= started.target.as_ref().is_some_and(sees);
             let kind = started.target.map(|t| t.kind).unwrap_or_default();
-            (embedded, docker) = (kind == "embedded", kind == "docker");
+            let kind = Kind::named(&kind).ok();
+            embedded = kind.is_some_and(Kind::ends_with_the_process);
+            docker = kind.is_some_and(Kind::makes_containers);
         }
         EventKind::TargetFound(target) => containers |= sees(&target),
         EventKind::Intent(intent) => {
@@ -261,8 +263,7 @@ fn owing(path: &Path) -> Result<Option<Owing>, String> {
         // Everything with its mark was ended by then.
         EventKind::RunFinished(_) => ran = false,
         _ => {}
-    })
-    .map_err(|e| e.to_string())?;
+    })?;
     let (parts, entries): (Vec<_>, Vec<_>) =
         entries.into_values().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
     if parts.is_empty() && entries.is_empty() && !ran {

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Shell;
-use super::run_profile::off_the_engine;
 use super::sweep::Outcome;
 use crate::clock;
-use crate::docker::Engine;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
 use crate::docker::tags::Untagged;
+use crate::docker::{Engine, EngineError};
 use crate::event::{EventKind, Left, Log, Released};
 use crate::run::ledger::{Entry, Ledger};
+use crate::session::off_the_engine;
 use crate::targets::profile::books;
 use crate::targets::profile::lane::down::remove_folder;
 use crate::targets::profile::lane::folder_name;
@@ -33,7 +33,7 @@ pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]
             books::FOLDER => folder(entry, &run),
             _ => match &engine {
                 Ok(engine) => on_the_engine(engine, entry, &run).await,
-                Err(why) => Err(why.clone()),
+                Err(why) => Err(Stays::NoEngine(why.what.clone())),
             },
         };
         let what = format!("{} {}", entry.kind, entry.name);
@@ -55,7 +55,7 @@ pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]
                     kind: entry.kind.clone(),
                     id: entry.id.clone(),
                     name: entry.name.clone(),
-                    reason: why,
+                    reason: why.to_string(),
                 }));
             }
         }
@@ -91,8 +91,8 @@ pub(crate) async fn with_its_server(
             }
             Err(why) => {
                 outcome.left += 1;
-                outcome.lines.push(format!("{} {} is left: {why}", entry.kind, entry.name));
-                ledger.leave(&entry.resource, &why);
+                outcome.lines.push(format!("{} {} is left: {}", entry.kind, entry.name, why.what));
+                ledger.leave(&entry.resource, &why.what);
             }
         }
     }
@@ -101,54 +101,74 @@ pub(crate) async fn with_its_server(
     outcome
 }
 
-async fn engine(shell: &Shell) -> Result<Engine, String> {
-    let engine = shell.env.docker().connect().map_err(|e| e.what)?;
-    engine.ping().await.map_err(|e| e.what)?;
+/// Why a part stays.
+#[derive(Debug, thiserror::Error)]
+enum Stays {
+    /// The engine refused, or is not there.
+    #[error("{}", .0.what)]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    NoEngine(String),
+    #[error("it ran on another machine or in another container: --older-than gives it up")]
+    Elsewhere,
+    #[error("it refuses to be killed")]
+    Unkillable,
+    /// The system's word.
+    #[error("{0}")]
+    System(String),
+    #[error("it is not called as this run calls its folders")]
+    NotOurFolder,
+    #[error("nobody knows which image it was given to: docker rmi {0}")]
+    UnknownImage(String),
+    #[error("{}", .0.join("; "))]
+    OnTheEngine(Vec<String>),
+}
+
+async fn engine(shell: &Shell) -> Result<Engine, EngineError> {
+    let engine = shell.env.docker().connect()?;
+    engine.ping().await?;
     Ok(engine)
 }
 
 /// The process of the ledger, and whatever else of the run carries its mark.
-async fn process(entry: &Entry, run: &str, gives_up: bool) -> Result<String, String> {
+async fn process(entry: &Entry, run: &str, gives_up: bool) -> Result<String, Stays> {
     let known = entry.id.as_deref().and_then(Owner::parse);
     match &known {
         Some(owner) if owner.is_of_an_earlier_boot() => return Ok("had ended".to_owned()),
         Some(owner) if owner.lives().is_none() && gives_up => return Ok("is out of reach".to_owned()),
         Some(owner) if owner.lives().is_none() => {
-            return Err(
-                "it ran on another machine or in another container: --older-than gives it up".to_owned()
-            );
+            return Err(Stays::Elsewhere);
         }
         _ => {}
     }
     let mut ended = 0;
     if let Some(owner) = &known {
-        ended += usize::from(end_left(owner, GRACE).await?);
+        ended += usize::from(end_left(owner, GRACE).await.map_err(Stays::System)?);
     }
     // Killed between its start and the ledger's line about it, only the mark tells.
     if known.is_none() {
         let marked = end_marked(run, clock::sleep(GRACE)).await;
         if !marked.left.is_empty() {
-            return Err("it refuses to be killed".to_owned());
+            return Err(Stays::Unkillable);
         }
         ended += marked.ended;
     }
     Ok(if ended > 0 { "stopped".to_owned() } else { "had ended".to_owned() })
 }
 
-fn folder(entry: &Entry, run: &str) -> Result<String, String> {
+fn folder(entry: &Entry, run: &str) -> Result<String, Stays> {
     let path = Path::new(&entry.name);
     if path.file_name().is_none_or(|name| *name != *folder_name(run)) {
-        return Err("it is not called as this run calls its folders".to_owned());
+        return Err(Stays::NotOurFolder);
     }
-    remove_folder(path)?;
+    remove_folder(path).map_err(Stays::System)?;
     Ok("removed".to_owned())
 }
 
-async fn on_the_engine(engine: &Engine, entry: &Entry, run: &str) -> Result<String, String> {
+async fn on_the_engine(engine: &Engine, entry: &Entry, run: &str) -> Result<String, Stays> {
     if entry.kind == books::IMAGE_TAG {
-        let hint = || format!("nobody knows which image it was given to: docker rmi {}", entry.name);
-        let image = entry.id.as_deref().ok_or_else(hint)?;
-        let how = match engine.untag(&entry.name, image).await.map_err(|e| e.what)? {
+        let image = entry.id.as_deref().ok_or_else(|| Stays::UnknownImage(entry.name.clone()))?;
+        let how = match engine.untag(&entry.name, image).await? {
             Untagged::Removed => "removed",
             Untagged::WasGone => "was gone",
             Untagged::SomebodyElses => "is somebody else's by now, left alone",
@@ -156,6 +176,6 @@ async fn on_the_engine(engine: &Engine, entry: &Entry, run: &str) -> Result<Stri
         return Ok(how.to_owned());
     }
     // Containers and the share in the network bear the run's label.
-    let left = engine.remove_run(run, Ending::Killed).await.map_err(|e| e.what)?;
-    if left.is_empty() { Ok("removed".to_owned()) } else { Err(left.join("; ")) }
+    let left = engine.remove_run(run, Ending::Killed).await?;
+    if left.is_empty() { Ok("removed".to_owned()) } else { Err(Stays::OnTheEngine(left)) }
 }

@@ -194,8 +194,28 @@ pub struct RunStarted {
     pub fragments: Vec<ScenarioSource>,
     /// Every resolved input with where it came from.
     pub inputs: Vec<ResolvedInput>,
-    /// Flags that change what runs: `jobs`, `require_live`, `destroy`, `seed`, …
+    /// What the run was asked for: `jobs`, `target`, `seed`, … (`session::RunSettings`).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub settings: serde_json::Map<String, Value>,
+    /// The same, as words: only logs of version 0.1 before `settings` hold it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, String>,
+}
+
+impl RunStarted {
+    /// What the run was asked for, as words that a person would type.
+    pub fn asked(&self) -> BTreeMap<String, String> {
+        let word = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Array(items) => {
+                let words = items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), str::to_owned));
+                words.collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        let own = self.settings.iter().map(|(name, value)| (name.clone(), word(value)));
+        self.flags.iter().map(|(name, value)| (name.clone(), value.clone())).chain(own).collect()
+    }
 }
 
 /// A file and its hash.

@@ -21,7 +21,8 @@ pub enum Mode {
 }
 
 /// Whether what a real server does and should not is kept (contract §13, §14.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Quirks {
     /// As seen.
     #[default]

@@ -83,14 +83,14 @@ pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<
         .filter(|id| !id.is_empty());
     if let Some(id) = workspace {
         let mut command = Command::new(&["lifecycle", "diagnose", &id]);
-        let destroy = state.identity.flags.get("destroy").map_or("always", String::as_str);
+        let destroy = state.identity.asked().remove("destroy").unwrap_or_else(|| "always".to_owned());
         if destroy == "always" {
             command.remark = "kept only with --destroy on-pass".to_owned();
         }
         commands.push(command);
     }
     // What a fault made here is red by that fault already.
-    let by_fault = state.identity.flags.contains_key("faults");
+    let by_fault = state.identity.asked().contains_key("faults");
     let mechanism = scenario.diagnosis.as_ref().map_or("", |d| d.mechanism.as_str());
     if !by_fault && !making(mechanism, name).is_empty() {
         commands.push(Command::new(&["lifecycle", "reproduce", run, name]));

@@ -266,7 +266,7 @@ fn foot(state: &RunState) -> Markup {
             table.run {
                 tr { td { "started" } td { (clean(&state.started_at)) } }
                 @for (name, value) in identity(state) { tr { td { (name.replace('_', " ")) } td { (clean(&value)) } } }
-                @for (name, value) in &state.identity.flags { tr { td { "flag " (clean(name)) } td { (clean(value)) } } }
+                @for (name, value) in &state.identity.asked() { tr { td { "flag " (clean(name)) } td { (clean(value)) } } }
                 @for source in &state.identity.scenarios {
                     tr { td { "scenario file" } td { code { (clean(&source.file.name)) } " " (clean(&source.file.sha256)) } }
                 }

@@ -15,6 +15,13 @@ pub struct FolderError {
     error: io::Error,
 }
 
+impl FolderError {
+    /// The system's kind of refusal.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.error.kind()
+    }
+}
+
 /// The folder of a run that lives; the lock ends with the process, however it ends.
 #[derive(Debug)]
 pub struct RunFolder {

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod look;
 pub mod mutation;
 pub mod poller;
+pub mod signals;
 pub mod state_file;
 pub mod status_wait;
 pub mod wait;

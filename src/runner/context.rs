@@ -84,7 +84,10 @@ impl RunContext {
 }
 
 /// When clean-up removes what a scenario made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Destroy {
     /// In every ending.
     #[default]

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::context::{RunContext, ScenarioContext};
 use super::ending::Ending;
 use super::plan::{self, Instance};
 use super::{cleanup, root, scenario_run};
 use crate::clock::{self, Instant};
-use crate::domain::{ExitCode, time};
+use crate::domain::time;
 use crate::event::{CancelReason, Class, Diagnosis, EventKind, Planned, ScenarioFinished, Verdict};
+use crate::run::signals::{Signal, Signals};
 use crate::scenario::model::Gate;
 
 /// After a TERM that follows an INT, clean-up has so much more.
@@ -31,105 +32,13 @@ pub struct Options {
     pub jobs: usize,
     /// Skips and missing milestones are red.
     pub require_live: bool,
-}
-
-/// What a person or a supervisor asks of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// INT.
-    Interrupt,
-    /// TERM, or a terminal that is gone.
-    Terminate,
-    /// USR1: what is under way is written into the log.
-    Dump,
-}
-
-/// Signals, listened to from the very beginning of a run.
-pub struct Signals {
-    source: Source,
-    interrupts: u32,
-}
-
-/// Where signals come from.
-enum Source {
-    Process { interrupt: UnixSignal, terminate: UnixSignal, hangup: UnixSignal, user1: UnixSignal },
-    Channel(mpsc::UnboundedReceiver<Signal>),
-}
-
-impl Signals {
-    /// Begins to listen.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn listen() -> std::io::Result<Signals> {
-        let source = Source::Process {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-        };
-        Ok(Signals { source, interrupts: 0 })
-    }
-
-    /// Signals that somebody in this process gives.
-    pub fn given(signals: mpsc::UnboundedReceiver<Signal>) -> Signals {
-        Signals { source: Source::Channel(signals), interrupts: 0 }
-    }
-
-    /// Waits for an INT or TERM while nothing has been made yet.
-    pub async fn interrupted(&mut self) -> ExitCode {
-        loop {
-            match self.next().await {
-                Input::Interrupt => return ExitCode::Interrupted,
-                Input::Terminate => return ExitCode::Terminated,
-                _ => {}
-            }
-        }
-    }
-
-    /// Waits for the end of a server: INT and TERM are its ordinary ends.
-    pub async fn ended(&mut self) -> ExitCode {
-        loop {
-            match self.next().await {
-                Input::Interrupt | Input::Terminate => return ExitCode::Passed,
-                _ => {}
-            }
-        }
-    }
-
-    /// How often an end was asked for so far.
-    pub fn interrupts(&self) -> u32 {
-        self.interrupts
-    }
-
-    async fn next(&mut self) -> Input {
-        let signal = match &mut self.source {
-            Source::Process { interrupt, terminate, hangup, user1 } => tokio::select! {
-                biased;
-                _ = interrupt.recv() => Signal::Interrupt,
-                _ = terminate.recv() => Signal::Terminate,
-                _ = hangup.recv() => Signal::Terminate,
-                _ = user1.recv() => Signal::Dump,
-            },
-            Source::Channel(signals) => match signals.recv().await {
-                Some(signal) => signal,
-                None => std::future::pending().await,
-            },
-        };
-        self.interrupts += u32::from(signal != Signal::Dump);
-        match signal {
-            Signal::Interrupt => Input::Interrupt,
-            Signal::Terminate => Input::Terminate,
-            Signal::Dump => Input::Dump,
-        }
-    }
+    /// Cancelled once a reporter cannot write: the run ends, its clean-up does not.
+    pub unreported: CancellationToken,
 }
 
 /// Everything that can happen to a run, in one type.
 enum Input {
-    Interrupt,
-    Terminate,
-    Dump,
+    Signal(Signal),
     TargetDead,
     CannotWrite,
     LastSecondsOver,
@@ -171,14 +80,16 @@ pub async fn run(
     }
     dispatcher.begin();
     let (broken, dead) = (context.log.broken(), context.poller.dead());
-    let (mut said_broken, mut said_dead) = (false, false);
+    let unreported = options.unreported.clone();
+    let (mut said_broken, mut said_dead, mut said_unreported) = (false, false, false);
     while dispatcher.phase != Phase::Over {
         let last = dispatcher.last_seconds;
         let input = tokio::select! {
             biased;
-            input = signals.next() => input,
+            signal = signals.next() => Input::Signal(signal),
             () = dead.cancelled(), if !said_dead => { said_dead = true; Input::TargetDead }
             () = broken.cancelled(), if !said_broken => { said_broken = true; Input::CannotWrite }
+            () = unreported.cancelled(), if !said_unreported => { said_unreported = true; Input::CannotWrite }
             () = async { match last { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } } => Input::LastSecondsOver,
             Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(|e| match e.try_into_panic() {
                 Ok(panic) => crate::run::mutation::panic_text(&*panic),
@@ -224,22 +135,26 @@ impl Dispatcher {
     /// Synchronous: one input, one change of the run's state.
     fn handle(&mut self, input: Input) {
         match input {
-            Input::Interrupt if self.context.cancel.reason() >= Some(CancelReason::Terminated) => {
+            Input::Signal(Signal::Interrupt)
+                if self.context.cancel.reason() >= Some(CancelReason::Terminated) =>
+            {
                 self.cancel(CancelReason::SecondInterrupt);
                 self.context.cancel.cleanup().cancel();
             }
-            Input::Interrupt => self.cancel(CancelReason::Interrupted),
-            Input::Terminate if self.context.cancel.reason() >= Some(CancelReason::Terminated) => {
+            Input::Signal(Signal::Interrupt) => self.cancel(CancelReason::Interrupted),
+            Input::Signal(Signal::Terminate)
+                if self.context.cancel.reason() >= Some(CancelReason::Terminated) =>
+            {
                 self.last_seconds.get_or_insert(Instant::now() + LAST);
             }
-            Input::Terminate => self.cancel(CancelReason::Terminated),
+            Input::Signal(Signal::Terminate) => self.cancel(CancelReason::Terminated),
             Input::LastSecondsOver => {
                 self.last_seconds = None;
                 self.context.cancel.cleanup().cancel();
             }
             Input::TargetDead => self.cancel(CancelReason::TargetDead),
             Input::CannotWrite => self.cancel(CancelReason::CannotWrite),
-            Input::Dump => self.context.log.emit(EventKind::DumpRequested),
+            Input::Signal(Signal::Dump) => self.context.log.emit(EventKind::DumpRequested),
             Input::Task(done) => self.task_ended(done),
         }
     }

@@ -76,7 +76,10 @@ impl Ending {
             Some(CancelReason::TargetDead) => add(ExitCode::Environment, context.poller.death()),
             Some(CancelReason::CannotWrite) => {
                 let why = context.log.take_error().map(|e| e.to_string());
-                add(ExitCode::Environment, why.unwrap_or_else(|| "the log cannot be written".into()));
+                add(
+                    ExitCode::Environment,
+                    why.unwrap_or_else(|| "the log or a report cannot be written".into()),
+                );
             }
             None => {}
         }

@@ -6,7 +6,9 @@ use crate::models::derive::OfferedModel;
 use crate::scenario::model::Capability;
 
 /// What the agents of a target can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Answers {
     /// Known questions.

@@ -4,6 +4,7 @@ pub mod docker;
 mod docker_provisioner;
 pub mod embedded;
 pub mod facts;
+mod kind;
 mod offered;
 pub mod probe;
 pub mod profile;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use facts::{Answers, ServerLog, TargetFacts};
+pub use kind::Kind;
 
 use crate::domain::Secret;
 use crate::event::TargetIdentity;
@@ -53,29 +55,6 @@ pub struct Settings {
     pub patience: Duration,
     /// What the server's offers are compared with.
     pub catalogue: std::sync::Arc<crate::models::catalogue::Catalogue>,
-}
-
-/// Kinds of targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
-    /// The reference platform in this process.
-    #[default]
-    Embedded,
-    /// The reference platform in this process, every workspace a real container.
-    Docker,
-    /// A workspace-server that runs already.
-    Live,
-}
-
-impl Kind {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Embedded => "embedded",
-            Kind::Docker => "docker",
-            Kind::Live => "live",
-        }
-    }
 }
 
 /// A target that answers.
@@ -205,6 +184,11 @@ impl Target {
         self.identity.capabilities = self.facts.capabilities.iter().map(ToString::to_string).collect();
         self.identity.lacks = self.facts.lacks.clone();
         self.facts.engine = Some(engine);
+    }
+
+    /// Whether the engine that was named is the server's for certain: our own platforms say so themselves.
+    pub fn engine_proven(&self) -> bool {
+        self.identity.kind != Kind::Live.as_str()
     }
 
     /// It makes containers, and removes them when it is closed.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::harness::{Harness, Output, PASSES, word};
 use super::platform::{Platform, TOKEN};
 
@@ -125,14 +127,14 @@ fn the_same_run_again_has_its_inputs_and_flags() {
     let again = first.then(["run", "--like", "last"]).env("USUAL", "today").env("KEY", "secret-key-4712");
     let again = again.run().exit(1);
     assert_eq!(inputs(&again), ["key = <redacted:key>", "set = c", "typed = b", "usual = a"]);
-    let flags = identity(&again)["flags"].clone();
+    let settings = identity(&again)["settings"].clone();
     for (name, value) in [
-        ("seed", "7"),
-        ("time_scale", "30"),
-        ("quirks", "intended"),
-        ("faults", "slow-online=2,delete-leaks"),
+        ("seed", json!(7)),
+        ("time_scale", json!(30.0)),
+        ("quirks", json!("intended")),
+        ("faults", json!(["slow-online=2", "delete-leaks"])),
     ] {
-        assert_eq!(flags[name], value, "{flags}");
+        assert_eq!(settings[name], value, "{settings}");
     }
     assert_eq!(identity(&again)["target"]["time_scale"], 30.0);
     // What is typed wins, also over what is again and again the same; the key is asked for as usual.
@@ -140,8 +142,8 @@ fn the_same_run_again_has_its_inputs_and_flags() {
         again.then(["run", "--like", "last", "-i", "typed=d", "--seed", "8", "--fault", "hang-every-n=50"]);
     let other = other.env("KEY", "secret-key-4713").run().exit(1);
     assert_eq!(inputs(&other), ["key = <redacted:key>", "set = c", "typed = d", "usual = a"]);
-    assert_eq!(identity(&other)["flags"]["seed"], "8");
-    assert_eq!(identity(&other)["flags"]["faults"], "hang-every-n=50");
+    assert_eq!(identity(&other)["settings"]["seed"], 8);
+    assert_eq!(identity(&other)["settings"]["faults"], json!(["hang-every-n=50"]));
     other.then(["run", "--like", "last"]).run().exit(0).stderr_has("not configured: input `key`");
     for run in fs::read_dir(other.dir.path().join("runs")).unwrap().filter_map(Result::ok) {
         let log = fs::read_to_string(run.path().join("events.jsonl")).unwrap();

@@ -62,6 +62,16 @@ fn a_disk_that_fills_up_is_said_and_everything_is_removed() {
 }
 
 #[test]
+fn a_terminal_that_cannot_be_written_to_ends_the_run_and_no_clean_up() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let harness = Harness::new().args(["run", "-v"]).scenario(MAKES).against(&platform);
+    let output = harness.stderr_to(Path::new("/dev/full")).run().exit(3);
+    let stopped = output.events().iter().any(|e| e["event"]["cancel_began"]["reason"] == "cannot_write");
+    assert!(stopped, "the run went on without anybody who hears of it");
+    platform.is_empty();
+}
+
+#[test]
 fn runs_that_are_a_file_are_said() {
     let output = Harness::new().file("runs", "a file").args(["run"]).scenario(MAKES).run().exit(3);
     insta::assert_snapshot!("runs_are_a_file", output.said());

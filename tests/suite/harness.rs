@@ -31,6 +31,7 @@ pub struct Harness {
     env: Vec<(String, String)>,
     files: usize,
     nobody: bool,
+    stderr: Option<PathBuf>,
 }
 
 impl Harness {
@@ -41,7 +42,14 @@ impl Harness {
 
     /// In the folder of an earlier command.
     pub fn within(dir: &Arc<TempDir>) -> Self {
-        Harness { dir: Arc::clone(dir), args: Vec::new(), env: Vec::new(), files: 0, nobody: false }
+        Harness {
+            dir: Arc::clone(dir),
+            args: Vec::new(),
+            env: Vec::new(),
+            files: 0,
+            nobody: false,
+            stderr: None,
+        }
     }
 
     /// Adds arguments.
@@ -65,6 +73,12 @@ impl Harness {
             let _ = fs::set_permissions(path, all.clone());
         }
         self.nobody = true;
+        self
+    }
+
+    /// What it says goes there.
+    pub fn stderr_to(mut self, path: &Path) -> Self {
+        self.stderr = Some(path.to_owned());
         self
     }
 
@@ -127,7 +141,10 @@ impl Harness {
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(to("stdout"))
-            .stderr(to("stderr"))
+            .stderr(match &self.stderr {
+                Some(path) => Stdio::from(File::create(path).unwrap()),
+                None => to("stderr"),
+            })
             .spawn()
             .unwrap();
         Process { child, streams, dir: self.dir, line: self.args.join(" ") }

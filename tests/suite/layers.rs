@@ -377,7 +377,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("bollard::", &["docker/"]),
     ("miette::", &["source.rs"]),
     // Of these, some read the names of this machine's architecture and of this executable, no variable.
-    ("std::env::", &["cli/settings.rs", "main.rs", "cli/doctor.rs", "docker/lock.rs", "targets/docker.rs"]),
+    ("std::env::", &["session/env.rs", "main.rs", "cli/doctor.rs", "docker/lock.rs", "targets/docker.rs"]),
     ("process::exit", &["main.rs"]),
     ("println!", &["output.rs"]),
     ("eprintln!", &["output.rs"]),

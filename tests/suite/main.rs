@@ -60,6 +60,8 @@ mod quirks;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod slow_clock;
 #[cfg(test)]
 mod soak;

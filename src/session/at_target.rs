@@ -1,4 +1,4 @@
-//! `lifecycle run`: from a target that is opened to one that is closed, with everything that runs in between.
+//! From a target that is opened to one that is closed, with everything that runs in between.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::CliError;
-use super::run::Work;
-use super::run_profile::{self, Had};
+use super::brought_up::{self, Had};
+use super::failure::SessionError;
+use super::outside::Opener;
+use super::settings::JOBS;
+use super::work::Work;
 use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::domain::ExitCode;
@@ -19,14 +21,15 @@ use crate::run::cancel::Cancel;
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Home, Ledger};
 use crate::run::poller::Poller;
+use crate::run::signals::Signals;
 use crate::runner::context::RunContext;
-use crate::runner::dispatcher::{self, Signals};
+use crate::runner::dispatcher;
 use crate::runner::plan::{self, InputSources};
 use crate::runner::tenant::Tenant;
 use crate::scenario::Scenario;
 use crate::scenario::model::Capability;
 use crate::targets::profile::lane::{Died, Lane};
-use crate::targets::{self, Kind, TargetFacts};
+use crate::targets::{self, TargetFacts};
 
 /// The pieces of one run, each made once.
 pub(super) struct Pieces<'a> {
@@ -35,6 +38,8 @@ pub(super) struct Pieces<'a> {
     pub tail: &'a str,
     pub seed: u64,
     pub began: Instant,
+    /// Cancelled once a reporter cannot write.
+    pub unreported: CancellationToken,
 }
 
 /// Opens the target, which a profile may have to bring up first.
@@ -42,11 +47,12 @@ async fn open(
     settings: &mut targets::Settings,
     sources: &mut InputSources,
     lane: Option<&mut Lane>,
+    opener: &Opener,
 ) -> Result<targets::Target, targets::OpenError> {
     if let Some(lane) = lane {
-        run_profile::up(lane, settings, sources).await?;
+        brought_up::up(lane, settings, sources).await?;
     }
-    targets::open(settings).await
+    opener(settings.clone()).await
 }
 
 impl Work<'_> {
@@ -57,16 +63,16 @@ impl Work<'_> {
         mut lane: Option<&mut Lane>,
         pieces: &Pieces<'_>,
         signals: &mut Signals,
-    ) -> (Result<RunFinished, CliError>, Vec<String>, Option<Had>) {
+    ) -> (Result<RunFinished, SessionError>, Vec<String>, Option<Had>) {
         let early = match &lane {
             Some(_) => "interrupted while the profile was brought up",
-            None if self.settings.kind == Kind::Docker => "interrupted while the target was opened",
+            None if self.settings.kind.makes_containers() => "interrupted while the target was opened",
             None => "interrupted before anything was made",
         };
         let opened = tokio::select! {
             biased;
-            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut()) => opened.map_err(CliError::from),
-            code = signals.interrupted() => Err(CliError::new(code, early)),
+            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut(), &self.opener) => opened.map_err(SessionError::from),
+            code = signals.interrupted() => Err(SessionError::Interrupted { code, why: early }),
         };
         let mut target = match opened {
             Ok(target) => target,
@@ -99,9 +105,9 @@ impl Work<'_> {
     }
 
     /// What a target made that was interrupted while it was opened is removed again; gives what is left.
-    async fn unmade(&self, error: &CliError, signals: &mut Signals) -> Vec<String> {
-        let interrupted = matches!(error.code, ExitCode::Interrupted | ExitCode::Terminated);
-        if self.settings.kind != Kind::Docker || !interrupted {
+    async fn unmade(&self, error: &SessionError, signals: &mut Signals) -> Vec<String> {
+        let interrupted = matches!(error.code(), ExitCode::Interrupted | ExitCode::Terminated);
+        if !self.settings.kind.makes_containers() || !interrupted {
             return Vec::new();
         }
         let why = tokio::select! {
@@ -120,15 +126,14 @@ impl Work<'_> {
         pieces: &Pieces<'_>,
         died: Option<watch::Receiver<Died>>,
         signals: &mut Signals,
-    ) -> Result<(RunFinished, Had), CliError> {
-        let Pieces { log, folder, tail, seed, began } = *pieces;
-        let instances = plan::plan(scenarios, &self.only, &self.sources, &target.facts, self.repeat())
-            .map_err(CliError::problems)?;
+    ) -> Result<(RunFinished, Had), SessionError> {
+        let Pieces { log, folder, tail, seed, began, unreported } = pieces;
+        let instances = plan::plan(scenarios, &self.only, &self.sources, &target.facts, self.asked.rounds())
+            .map_err(SessionError::Problems)?;
         if self.profile.is_some() {
             log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));
         } else {
-            let identity =
-                self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None, seed);
+            let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None);
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
         for drift in &target.facts.drift {
@@ -151,11 +156,11 @@ impl Work<'_> {
         };
         let context = Arc::new(RunContext {
             run: folder.run.clone(),
-            tail: tail.to_owned(),
-            log: log.clone(),
+            tail: (*tail).to_owned(),
+            log: (*log).clone(),
             api: target.api.clone(),
             poller,
-            ledger: Ledger::new(log.clone(), home),
+            ledger: Ledger::new((*log).clone(), home),
             cancel: Cancel::new(),
             target: target.facts.clone(),
             catalogue: Arc::clone(&self.library.catalogue),
@@ -163,34 +168,38 @@ impl Work<'_> {
             env: self.shell.env.vars().clone(),
             root: Mutex::new(None),
             hmac_key: crate::chance::random(),
-            seed,
+            seed: *seed,
             known: self.known.clone(),
-            exclusive: self.args.exclusive,
+            exclusive: self.asked.exclusive,
             tenant: Tenant::default(),
             unreachable: Mutex::new(None),
-            engine_proven: AtomicBool::new(target.identity.kind != crate::targets::Kind::Live.as_str()),
-            destroy: self.args.destroy,
+            engine_proven: AtomicBool::new(target.engine_proven()),
+            destroy: self.asked.destroy,
         });
         let jobs = self.jobs(&target.facts, log);
         if let Some(engine) = target.facts.engine.clone() {
             watch_engine(engine, context.poller.clone(), target.stop.clone());
         }
         if let Some(died) = died {
-            run_profile::watch(died, &context, target.stop.clone());
+            brought_up::watch(died, &context, target.stop.clone());
         }
-        let options = dispatcher::Options { jobs, require_live: self.require_live };
+        let options = dispatcher::Options {
+            jobs,
+            require_live: self.asked.require_live,
+            unreported: unreported.clone(),
+        };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         for text in ending.unseen(&context.known) {
             log.emit(EventKind::Warning { scenario: None, text });
         }
-        let finished = ending.conclude(&context, self.require_live, began.elapsed());
+        let finished = ending.conclude(&context, self.asked.require_live, began.elapsed());
         let seen = ending.sightings(&context);
         Ok((finished, Had { seen, ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
     }
 
     /// A server that limits requests is not asked by more scenarios at once than it can answer.
     fn jobs(&self, facts: &TargetFacts, log: &Log) -> usize {
-        let wanted = self.args.jobs as usize;
+        let wanted = self.asked.jobs.unwrap_or(JOBS) as usize;
         let Some(limit) = facts.rate_limit else { return wanted };
         let jobs = wanted.min((limit as usize / 100).max(1));
         if jobs < wanted {
@@ -202,7 +211,7 @@ impl Work<'_> {
 }
 
 /// What is said of something that stays there.
-pub(super) fn left_on_engine(what: &str) -> String {
+pub fn left_on_engine(what: &str) -> String {
     format!("left on the engine: {what}; `lifecycle sweep --docker`")
 }
 
@@ -219,7 +228,7 @@ const LAST: Duration = Duration::from_secs(2);
 async fn close(
     target: targets::Target,
     signals: &mut Signals,
-    ended: &mut Result<RunFinished, CliError>,
+    ended: &mut Result<RunFinished, SessionError>,
 ) -> Vec<String> {
     let makes = target.makes_containers();
     let mut until = Instant::now()
@@ -236,7 +245,7 @@ async fn close(
             () = clock::sleep_until(until) => break "the engine did not remove it in time",
             code = signals.interrupted() => code,
         };
-        run_profile::interrupt(ended, code, "interrupted while the target was stopped");
+        brought_up::interrupt(ended, code, "interrupted while the target was stopped");
         match code {
             _ if signals.interrupts() == 1 => until = until.min(Instant::now() + HURRIED),
             ExitCode::Terminated => until = until.min(Instant::now() + LAST),

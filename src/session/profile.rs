@@ -1,11 +1,12 @@
 //! What `--profile` means to `run` and `plan`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Shell;
-use super::args::LibraryArgs;
-use super::failure::CliError;
+use super::failure::SessionError;
 use super::library::{self, Library};
+use super::settings::LibrarySettings;
 use crate::runner::plan::{InputSources, select};
 use crate::scenario::Scenario;
 use crate::scenario::model::Gate;
@@ -14,7 +15,7 @@ use crate::targets::profile::foresee::{Foreseen, Outlook};
 use crate::targets::profile::{Profile, foresee};
 
 /// A profile that can be used here.
-pub(crate) struct Chosen {
+pub struct Chosen {
     /// The profile.
     pub profile: Arc<Profile>,
     /// What it would start, and tell scenarios.
@@ -24,7 +25,7 @@ pub(crate) struct Chosen {
 }
 
 /// The profile of the command line, with everything that can be wrong before anything is started.
-pub(crate) fn choose(wanted: &str, args: &LibraryArgs, shell: &Shell) -> Result<Chosen, CliError> {
+pub fn choose(wanted: &str, args: &LibrarySettings, shell: &Shell) -> Result<Chosen, SessionError> {
     let profile = library::profile(wanted, args)?;
     let unset: Vec<&str> =
         profile.needs_env.iter().map(String::as_str).filter(|name| shell.env.get(name).is_none()).collect();
@@ -40,17 +41,17 @@ pub(crate) fn choose(wanted: &str, args: &LibraryArgs, shell: &Shell) -> Result<
         Ok(outlook) => outlook,
         // What is not configured is skipped, whatever else its templates would say about it.
         Err(_) if skip.is_some() => Outlook::default(),
-        Err(problems) => return Err(CliError::problems(problems)),
+        Err(problems) => return Err(SessionError::Problems(problems)),
     };
     Ok(Chosen { profile: Arc::new(profile), outlook, skip })
 }
 
 /// Where inputs come from, before a profile is up.
-pub(crate) fn sources(flags: &[(String, String)], profile: Option<&Chosen>, shell: &Shell) -> InputSources {
+pub fn sources(flags: &BTreeMap<String, String>, profile: Option<&Chosen>, shell: &Shell) -> InputSources {
     let outlook = profile.map(|p| p.outlook.clone()).unwrap_or_default();
     InputSources {
-        flags: flags.iter().cloned().collect(),
-        recorded: std::collections::BTreeMap::new(),
+        flags: flags.clone(),
+        recorded: BTreeMap::new(),
         env: shell.env.vars().clone(),
         profile: outlook.inputs,
         not_yet: outlook.not_yet,
@@ -59,7 +60,7 @@ pub(crate) fn sources(flags: &[(String, String)], profile: Option<&Chosen>, shel
 
 impl Chosen {
     /// The scenarios that run: those of the command line, else the profile's; with its gates.
-    pub fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Vec<Arc<Scenario>>, CliError> {
+    pub fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Vec<Arc<Scenario>>, SessionError> {
         let mut chosen = library.chosen()?;
         let mut problems = Vec::new();
         if typed.is_empty() && !self.profile.run.is_empty() {
@@ -82,7 +83,7 @@ impl Chosen {
             }
         }
         if !problems.is_empty() {
-            return Err(CliError::problems(problems));
+            return Err(SessionError::Problems(problems));
         }
         Ok(self.gated(chosen))
     }
@@ -143,7 +144,7 @@ fn part_lines(part: &Foreseen) -> Vec<String> {
 }
 
 /// Which shipped profiles could be used here, as far as variables decide it.
-pub(crate) fn doctor(shell: &Shell) -> Vec<(bool, String)> {
+pub fn doctor(shell: &Shell) -> Vec<(bool, String)> {
     let profiles = crate::targets::profile::shipped();
     let profiles = profiles.iter().filter_map(|file| crate::targets::profile::load(file).profile);
     let line = |profile: Profile| {

@@ -1,4 +1,4 @@
-//! `lifecycle run --profile`: what a run does for a server that it brings up itself.
+//! A profile: what a run does for a server that it brings up itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Shell;
-use super::args::TargetArgs;
-use super::failure::CliError;
+use super::failure::SessionError;
 use super::profile::Chosen;
+use super::settings::TargetSettings;
 use crate::clock::Instant;
-use crate::docker::Engine;
+use crate::docker::{Engine, EngineError};
 use crate::domain::{ExitCode, time};
 use crate::event::{
     Class, EventKind, Log, Planned, Released, RunFinished, ScenarioFinished, TargetIdentity, Verdict,
 };
 use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
+use crate::run::signals::Signals;
 use crate::runner::context::RunContext;
-use crate::runner::dispatcher::Signals;
 use crate::runner::plan::{self, InputSources, Instance};
 use crate::scenario::model::Gate;
 use crate::scenario::remembered::Sighting;
@@ -30,12 +30,9 @@ use crate::targets::{self, Kind, OpenError};
 
 impl Chosen {
     /// The target's flags, as the profile decides them.
-    pub fn target_args(&self, typed: &TargetArgs) -> Result<TargetArgs, CliError> {
-        let twice = |flag: &str, field: &str| {
-            let text =
-                format!("{flag} is given, and the profile `{}` has its own `{field}`", self.profile.name);
-            Err(CliError::new(ExitCode::BadInput, text)
-                .next(format!("leave one of them out: {flag}, or `{field}` in the file")))
+    pub fn target(&self, typed: &TargetSettings) -> Result<TargetSettings, SessionError> {
+        let twice = |flag: &'static str, field: &'static str| {
+            Err(SessionError::DecidedTwice { flag, field, profile: self.profile.name.clone() })
         };
         if typed.admin_token.is_some() && self.profile.admin_token.is_some() {
             return twice("--admin-token", "admin_token");
@@ -43,8 +40,8 @@ impl Chosen {
         if typed.org_id.is_some() && self.profile.org.is_some() {
             return twice("--org-id", "org");
         }
-        Ok(TargetArgs {
-            target: Some(Kind::Live),
+        Ok(TargetSettings {
+            kind: Some(Kind::of_an_address()),
             // Its address is known when it is up.
             base_url: Some("http://127.0.0.1".to_owned()),
             docker: typed.docker || self.profile.containers,
@@ -57,15 +54,13 @@ impl Chosen {
     pub fn lane(
         &self,
         shell: &Shell,
-        typed: &TargetArgs,
+        typed: &TargetSettings,
         settings: &mut targets::Settings,
         sources: &mut InputSources,
         folder: &RunFolder,
         log: &Log,
-    ) -> Result<Lane, CliError> {
-        let program = super::settings::program().map_err(|e| {
-            CliError::new(ExitCode::Environment, format!("this program does not know where it is: {e}"))
-        })?;
+    ) -> Result<Lane, SessionError> {
+        let program = super::env::program().map_err(SessionError::Program)?;
         let setup = Setup {
             profile: Arc::clone(&self.profile),
             env: shell.env.vars().clone(),
@@ -77,9 +72,7 @@ impl Chosen {
             engine: shell.env.docker(),
             http: settings.http.clone(),
         };
-        let lane = Lane::new(setup).map_err(|e| {
-            CliError::new(ExitCode::Environment, format!("no port of loopback can be had: {e}"))
-        })?;
+        let lane = Lane::new(setup).map_err(SessionError::Port)?;
         settings
             .declared
             .extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
@@ -120,7 +113,7 @@ fn tell(settings: &mut targets::Settings, told: Told) {
 /// The target as it is known before it is there.
 pub(crate) fn planned_target(settings: &targets::Settings) -> TargetIdentity {
     TargetIdentity {
-        kind: Kind::Live.as_str().to_owned(),
+        kind: settings.kind.as_str().to_owned(),
         base_url: settings.base_url.clone().unwrap_or_default(),
         time_scale: 1.0,
         insecure: settings.http.insecure,
@@ -129,21 +122,21 @@ pub(crate) fn planned_target(settings: &targets::Settings) -> TargetIdentity {
 }
 
 /// How much time there is to take it down.
-pub(crate) fn haste(ended: &Result<RunFinished, CliError>) -> Haste {
+pub(crate) fn haste(ended: &Result<RunFinished, SessionError>) -> Haste {
     if is_interrupted(ended) { Haste::None.more() } else { Haste::None }
 }
 
 /// Whether it ended because somebody wanted it to.
-pub(crate) fn is_interrupted(ended: &Result<RunFinished, CliError>) -> bool {
+pub(crate) fn is_interrupted(ended: &Result<RunFinished, SessionError>) -> bool {
     let code = match ended {
         Ok(finished) => finished.exit,
-        Err(error) => error.code,
+        Err(error) => error.code(),
     };
     matches!(code, ExitCode::Interrupted | ExitCode::Terminated)
 }
 
 /// Somebody wants it to end while what it used is stopped; the first one decides the code.
-pub(crate) fn interrupt(ended: &mut Result<RunFinished, CliError>, code: ExitCode, why: &str) {
+pub(crate) fn interrupt(ended: &mut Result<RunFinished, SessionError>, code: ExitCode, why: &'static str) {
     if is_interrupted(ended) {
         return;
     }
@@ -152,7 +145,10 @@ pub(crate) fn interrupt(ended: &mut Result<RunFinished, CliError>, code: ExitCod
             (finished.exit, finished.code) = (code, code.code());
             why.clone_into(&mut finished.reason);
         }
-        Err(error) => error.code = code,
+        Err(error) => {
+            let first = std::mem::replace(error, SessionError::Interrupted { code, why });
+            *error = SessionError::Cut { code, first: Box::new(first) };
+        }
     }
 }
 
@@ -161,7 +157,7 @@ pub(crate) async fn down(
     lane: &mut Lane,
     haste: Haste,
     signals: &mut Signals,
-    ended: &mut Result<RunFinished, CliError>,
+    ended: &mut Result<RunFinished, SessionError>,
 ) -> Vec<String> {
     let (hurry, hurried) = watch::channel(haste);
     let mut taken = std::pin::pin!(lane.down(&hurried));
@@ -224,19 +220,22 @@ pub(crate) async fn went_with_its_server(log: &Log, had: &Had) -> Vec<String> {
                     left_by_platform: None,
                 }));
             }
-            Err(why) => left.push(format!("{} {}: {why}", entry.kind, entry.name)),
+            Err(why) => left.push(format!("{} {}: {}", entry.kind, entry.name, why.what)),
         }
     }
     left
 }
 
 /// Removes the container and the volumes that bear a workspace's id; gives what is somebody else's and stays.
-pub(crate) async fn off_the_engine(engine: Option<&Engine>, entry: &Entry) -> Result<Option<String>, String> {
+pub(crate) async fn off_the_engine(
+    engine: Option<&Engine>,
+    entry: &Entry,
+) -> Result<Option<String>, EngineError> {
     let (Some(engine), Some(id)) = (engine, &entry.id) else { return Ok(None) };
     if entry.kind != "workspace" {
         return Ok(None);
     }
-    engine.remove_workspace(id).await.map_err(|e| e.what)
+    engine.remove_workspace(id).await
 }
 
 /// Files a verdict for every scenario of a run that did not get to any.

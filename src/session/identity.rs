@@ -1,13 +1,11 @@
-//! `lifecycle run`: what a run says of itself in its first event.
+//! What a run says of itself in its first event.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::failure::CliError;
+use super::failure::SessionError;
 use super::library;
-use super::run::Work;
+use super::work::Work;
 use crate::event::{ResolvedInput, RunStarted, SCHEMA, ScenarioSource, TargetIdentity};
-use crate::runner::context::Destroy;
 use crate::runner::plan::Instance;
 use crate::scenario::Scenario;
 use crate::source::SourceFile;
@@ -20,21 +18,19 @@ impl Work<'_> {
         scenarios: &[Arc<Scenario>],
         instances: &[Instance],
         target: Option<&TargetIdentity>,
-        error: Option<&CliError>,
-        seed: u64,
+        error: Option<&SessionError>,
     ) -> RunStarted {
         let inputs: Vec<ResolvedInput> = instances.iter().flat_map(|i| i.resolved.iter().cloned()).collect();
-        let flags = self.flags(seed);
         RunStarted {
             schema: SCHEMA,
             tool_version: env!("CARGO_PKG_VERSION").into(),
             run: run.to_owned(),
-            selection: self.args.selection.clone(),
+            selection: self.asked.selection.clone(),
             ci: self.shell.env.ci(),
             host: hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             target: target.cloned(),
-            target_error: error.map(CliError::text),
+            target_error: error.map(SessionError::line),
             catalogue: self.library.catalogue_hash.clone(),
             profile: self.profile.as_ref().map(|p| library::hash(&p.profile.source)),
             scenarios: scenarios
@@ -47,37 +43,9 @@ impl Work<'_> {
                 .collect(),
             fragments: self.fragments(scenarios),
             inputs,
-            flags,
+            settings: self.asked.record(),
+            ..RunStarted::default()
         }
-    }
-
-    /// Flags that change what runs, as they are typed.
-    fn flags(&self, seed: u64) -> BTreeMap<String, String> {
-        let args = self.args;
-        let target = &args.target;
-        let word = |value: &dyn std::fmt::Display| Some(value.to_string());
-        let on = |on: bool| on.then(|| "true".to_owned());
-        let named = [
-            ("jobs", word(&args.jobs)),
-            ("seed", word(&seed)),
-            ("require_live", on(self.require_live)),
-            ("exclusive", on(args.exclusive)),
-            ("destroy", name_of(args.destroy).filter(|_| args.destroy != Destroy::default())),
-            ("repeat", args.repeat.map(|n| n.to_string())),
-            ("state", args.state.as_ref().map(|path| path.display().to_string())),
-            ("like", args.like.clone()),
-            ("rerun_failed", args.rerun_failed.clone()),
-            ("target", name_of(self.settings.kind)),
-            ("base_url", target.base_url.clone().filter(|_| self.profile.is_none())),
-            ("docker", on(target.docker)),
-            ("agent_image", target.agent_image.clone()),
-            ("provider_url", target.provider_url.clone()),
-            ("answers", target.answers.and_then(name_of)),
-            ("time_scale", target.time_scale.map(|n| n.to_string())),
-            ("quirks", target.quirks.and_then(name_of)),
-            ("faults", Some(target.faults.join(",")).filter(|f| !f.is_empty())),
-        ];
-        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
     /// Fragments that the scenarios may use: those that are named in them, or in such a fragment.
@@ -107,9 +75,4 @@ impl Work<'_> {
 fn fragment_name(file: &SourceFile) -> &str {
     let name = file.text.lines().find_map(|line| line.strip_prefix("fragment:"));
     name.and_then(|name| name.split('#').next()).unwrap_or_default().trim().trim_matches(['"', '\''])
-}
-
-/// What a flag calls a value.
-fn name_of(value: impl clap::ValueEnum) -> Option<String> {
-    Some(value.to_possible_value()?.get_name().to_owned())
 }

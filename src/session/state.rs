@@ -1,29 +1,18 @@
-//! `lifecycle run --state FILE`: one run at a time, and old reds told from new ones.
+//! The state file of a cron: one run at a time, and old reds told from new ones.
 
 use std::path::Path;
 
-use super::failure::CliError;
+use super::failure::SessionError;
 use super::files;
 use crate::domain::ExitCode;
 use crate::event::{EventKind, Fixed, Log, RunFinished};
-use crate::run::state_file::{Holder, StateError, StateFile};
+use crate::run::state_file::{Holder, StateFile};
 use crate::scenario::remembered::Sighting;
 
 /// Takes the state for a run; nothing was sent yet, and the run has no folder.
-pub(crate) fn open(path: &Path, run: &str) -> Result<StateFile, CliError> {
+pub(crate) fn open(path: &Path, run: &str) -> Result<StateFile, SessionError> {
     let holder = Holder { run: run.to_owned(), pid: std::process::id(), since: now() };
-    StateFile::open(path, &holder, &files::text).map_err(|error| {
-        let (code, next) = match &error {
-            StateError::Locked { .. } => (ExitCode::Locked, "its end, or another file"),
-            StateError::Bad { .. } => {
-                (ExitCode::BadInput, "the path; a state that is moved away makes every red a new one")
-            }
-            StateError::Io { .. } => {
-                (ExitCode::Environment, "the folder: the state, FILE.new and FILE.lock are written there")
-            }
-        };
-        CliError::new(code, format!("{error}; nothing was sent")).next(next)
-    })
+    Ok(StateFile::open(path, &holder, &files::text)?)
 }
 
 /// Takes in what a run saw. A run that did not come to its own end learns nothing: not from an interrupt, nor from a

@@ -1,17 +1,14 @@
-//! `lifecycle run --like RUN`, `--rerun-failed RUN`: what an earlier run's log says about how it was run.
+//! An earlier run that is run again: what an earlier run's log says about how it was run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
-use clap::ValueEnum;
 
 use super::Shell;
-use super::args::RunArgs;
-use super::failure::CliError;
+use super::failure::SessionError;
+use super::files;
 use super::library::{self, Library};
 use super::profile;
-use crate::domain::ExitCode;
+use super::settings::{Again, RunSettings};
 use crate::event::{ScenarioSource, SourceHash, Verdict};
 use crate::report::{RunState, ScenarioState, fold, profile_name};
 use crate::run::folder;
@@ -21,7 +18,7 @@ use crate::source::SourceFile;
 use crate::targets::Kind;
 
 /// An earlier run, and what of it is run again.
-pub(super) struct Recorded {
+pub struct Recorded {
     state: RunState,
     /// Instances without rounds; `None`: every one of its scenarios.
     instances: Option<BTreeSet<String>>,
@@ -29,12 +26,15 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// The run that the arguments name, if they name one.
-    pub fn of(args: &RunArgs, shell: &Shell) -> Result<Option<Recorded>, CliError> {
-        let (wanted, only_failed) = match (&args.like, &args.rerun_failed) {
-            (Some(run), _) => (run, false),
-            (_, Some(run)) => (run, true),
-            _ => return Ok(None),
+    /// The run that the settings name, if they name one.
+    ///
+    /// # Errors
+    /// There is no such run, or its log cannot be read.
+    pub fn of(asked: &RunSettings, shell: &Shell) -> Result<Option<Recorded>, SessionError> {
+        let (wanted, only_failed) = match &asked.again {
+            Some(Again::Like(run)) => (run, false),
+            Some(Again::RerunFailed(run)) => (run, true),
+            None => return Ok(None),
         };
         let (_, state) = read(wanted, shell)?;
         let mut recorded = Recorded { state, instances: None, only_failed };
@@ -62,56 +62,57 @@ impl Recorded {
         format!("nothing to run again: {}: {}", self.state.identity.run, self.state.totals().line())
     }
 
-    /// The arguments of the new run: what is typed wins, then what was recorded.
-    pub fn args(&self, typed: &RunArgs, shell: &Shell) -> Result<RunArgs, CliError> {
+    /// The settings of the new run: what is asked for wins, then what was recorded.
+    ///
+    /// # Errors
+    /// The terminal cannot be told.
+    pub fn settings(&self, asked: &RunSettings, shell: &Shell) -> Result<RunSettings, SessionError> {
         let identity = &self.state.identity;
-        let flag = |name: &str| identity.flags.get(name).map(String::as_str);
-        let mut args = typed.clone();
-        // Whoever types another seed, target or repetition wants it.
-        args.seed = args.seed.or(number(flag("seed")));
+        let then = RunSettings::recorded(identity);
+        let mut now = asked.clone();
+        // Whoever asks for another seed, target or repetition wants it.
+        now.seed = now.seed.or(then.seed);
         if !self.only_failed {
-            args.repeat = args.repeat.or(number(flag("repeat")));
+            now.repeat = now.repeat.or(then.repeat);
         }
-        if args.library.providers.is_none() && !identity.catalogue.name.starts_with('<') {
-            args.library.providers = Some(identity.catalogue.name.clone().into());
+        if now.library.providers.is_none() && !identity.catalogue.name.starts_with('<') {
+            now.library.providers = Some(identity.catalogue.name.clone().into());
         }
-        let target = &mut args.target;
-        let elsewhere = typed.profile.is_some() || target.target.is_some() || target.base_url.is_some();
         let there = identity.target.as_ref();
-        let kind =
-            flag("target").or(there.map(|t| t.kind.as_str())).and_then(|k| Kind::from_str(k, true).ok());
+        let kind = then.target.kind.or_else(|| Kind::named(&there?.kind).ok());
+        let target = &mut now.target;
+        let elsewhere = asked.profile.is_some() || target.kind.is_some() || target.base_url.is_some();
         if !elsewhere {
             match &identity.profile {
-                Some(profile) => args.profile = Some(profile_name(&profile.name)),
+                Some(profile) => now.profile = Some(profile_name(&profile.name)),
                 None => {
-                    target.target = kind;
-                    if kind == Some(Kind::Live) {
-                        let recorded = flag("base_url").or(there.map(|t| t.base_url.as_str()));
-                        target.base_url = recorded.map(str::to_owned);
+                    target.kind = kind;
+                    if kind.is_some_and(Kind::needs_address) {
+                        target.base_url = then.target.base_url.or(there.map(|t| t.base_url.clone()));
+                        target.org_id = target.org_id.take().or(then.target.org_id);
                     }
-                    target.docker |= flag("docker").is_some();
+                    target.docker |= then.target.docker;
                 }
             }
-            target.agent_image = target.agent_image.take().or(flag("agent_image").map(str::to_owned));
-            target.provider_url = target.provider_url.take().or(flag("provider_url").map(str::to_owned));
-            target.answers = target.answers.or(word(flag("answers")));
+            target.agent_image = target.agent_image.take().or(then.target.agent_image);
+            target.provider_url = target.provider_url.take().or(then.target.provider_url);
+            target.answers = target.answers.or(then.target.answers);
         }
-        let ours = |kind: Option<Kind>| matches!(kind, Some(Kind::Embedded | Kind::Docker));
+        let ours = |kind: Option<Kind>| kind.is_some_and(Kind::is_ours);
         // A reference platform here is this run's alone.
-        args.exclusive |= ours(target.target) && flag("exclusive").is_some();
+        now.exclusive |= ours(target.kind) && then.exclusive;
         // What only a reference platform here can be told is not told to another server.
-        if ours(kind) && ours(target.target) && identity.profile.is_none() {
-            let scale = number(flag("time_scale")).or(there.map(|t| t.time_scale));
-            target.time_scale = target.time_scale.or(scale.filter(|_| kind == target.target));
-            target.quirks = target.quirks.or(word(flag("quirks")));
+        if ours(kind) && ours(target.kind) && identity.profile.is_none() {
+            let scale = then.target.time_scale.or(there.map(|t| t.time_scale));
+            target.time_scale = target.time_scale.or(scale.filter(|_| kind == target.kind));
+            target.quirks = target.quirks.or(then.target.quirks);
             if target.faults.is_empty() {
-                target.faults =
-                    flag("faults").map(|f| f.split(',').map(str::to_owned).collect()).unwrap_or_default();
+                target.faults = then.target.faults;
             }
         }
         shell.printer.note(&self.told())?;
-        self.name_secrets(&args, shell)?;
-        Ok(args)
+        self.name_secrets(&now, shell)?;
+        Ok(now)
     }
 
     fn told(&self) -> String {
@@ -126,8 +127,8 @@ impl Recorded {
     }
 
     /// A secret that was typed is in no log: who wants the same run types it again.
-    fn name_secrets(&self, args: &RunArgs, shell: &Shell) -> Result<(), CliError> {
-        let typed = |name: &str| args.inputs.iter().any(|(input, _)| input == name);
+    fn name_secrets(&self, asked: &RunSettings, shell: &Shell) -> Result<(), SessionError> {
+        let typed = |name: &str| asked.inputs.contains_key(name);
         let inputs = &self.state.identity.inputs;
         let lost: BTreeSet<&str> = inputs
             .iter()
@@ -143,11 +144,11 @@ impl Recorded {
     }
 
     /// Its scenarios as they were, or, with `--scenarios`, as they are there.
-    pub fn library(&self, args: &RunArgs, shell: &Shell) -> Result<Library, CliError> {
+    pub fn library(&self, asked: &RunSettings, shell: &Shell) -> Result<Library, SessionError> {
         let names = self.names();
-        if args.library.scenarios.is_some() {
-            let selection = if args.selection.is_empty() { &names } else { &args.selection };
-            return Library::load(&args.library, selection);
+        if asked.library.scenarios.is_some() {
+            let selection = if asked.selection.is_empty() { &names } else { &asked.selection };
+            return Library::load(&asked.library, selection);
         }
         let identity = &self.state.identity;
         let mut files = Vec::new();
@@ -155,13 +156,10 @@ impl Recorded {
             files.push(recalled(source, shell)?);
         }
         if files.is_empty() {
-            return Err(CliError::new(
-                ExitCode::BadInput,
-                format!("the log of {} holds no scenarios", identity.run),
-            ));
+            return Err(SessionError::NoScenarios(identity.run.clone()));
         }
         let fragments: Vec<SourceFile> = identity.fragments.iter().map(file_of).collect();
-        Library::recorded(&args.library, &files, &fragments, &args.selection)
+        Library::recorded(&asked.library, &files, &fragments, &asked.selection)
     }
 
     /// The scenarios that have an instance to run.
@@ -207,7 +205,7 @@ impl Recorded {
         profile: Option<&profile::Chosen>,
         library: &Library,
         shell: &Shell,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), SessionError> {
         let identity = &self.state.identity;
         let changed = |then: &SourceHash, now: &SourceHash| {
             (then.sha256 != now.sha256).then(|| format!("{} is not as it was in {}", now.name, identity.run))
@@ -225,15 +223,15 @@ impl Recorded {
 }
 
 /// The run that a person names: where it is, and what its log says.
-pub(super) fn read(wanted: &str, shell: &Shell) -> Result<(PathBuf, RunState), CliError> {
-    let path = folder::find(&shell.runs_dir, wanted).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
+pub fn read(wanted: &str, shell: &Shell) -> Result<(PathBuf, RunState), SessionError> {
+    let path = folder::find(&shell.runs_dir, wanted).map_err(SessionError::NoRun)?;
     let state = state(&path)?;
     Ok((path, state))
 }
 
 /// What the log of a run says.
-pub(super) fn state(run: &Path) -> Result<RunState, CliError> {
-    fold(run).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))
+pub fn state(run: &Path) -> Result<RunState, SessionError> {
+    fold(run).map_err(SessionError::ReadLog)
 }
 
 /// Red, or without an end of its own.
@@ -241,25 +239,17 @@ fn did_not_pass(scenario: &ScenarioState) -> bool {
     scenario.verdict().is_none_or(|v| v.is_red() || v == Verdict::Cancelled)
 }
 
-fn number<T: FromStr>(flag: Option<&str>) -> Option<T> {
-    flag?.parse().ok()
-}
-
-fn word<T: ValueEnum>(flag: Option<&str>) -> Option<T> {
-    T::from_str(flag?, true).ok()
-}
-
 fn file_of(source: &ScenarioSource) -> SourceFile {
     SourceFile::new(source.file.name.clone(), source.text.clone())
 }
 
 /// A scenario file as it was. Where the redactor took something out of it, the file of today has to do.
-fn recalled(source: &ScenarioSource, shell: &Shell) -> Result<SourceFile, CliError> {
+fn recalled(source: &ScenarioSource, shell: &Shell) -> Result<SourceFile, SessionError> {
     let then = file_of(source);
     let name = &source.file.name;
     let today = match scenario::shipped().into_iter().find(|file| file.name == *name) {
         Some(file) => Some(file),
-        None => library::read(Path::new(name)).ok(),
+        None => files::read(Path::new(name)).ok(),
     };
     let same = today.as_ref().is_some_and(|file| library::hash(file).sha256 == source.file.sha256);
     if library::hash(&then).sha256 == source.file.sha256 {
@@ -270,9 +260,7 @@ fn recalled(source: &ScenarioSource, shell: &Shell) -> Result<SourceFile, CliErr
         return Ok(then);
     }
     let Some(today) = today else {
-        let text =
-            format!("{name} held a secret that the log does not have, and the file is not there any more");
-        return Err(CliError::new(ExitCode::BadInput, text));
+        return Err(SessionError::SecretFile(name.clone()));
     };
     if !same {
         shell.printer.note(&format!("{name} held a secret: it runs as it is now, which is not as it was"))?;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::args::LibraryArgs;
-use super::failure::CliError;
-pub(crate) use super::files::{read, walk};
-use crate::domain::ExitCode;
+use super::failure::SessionError;
+use super::files::{read, walk};
+use super::settings::LibrarySettings;
 use crate::event::SourceHash;
 use crate::mechanism;
 use crate::models::allowlist::Allowlist;
@@ -19,12 +18,12 @@ use crate::source::{Level, Problem, SourceFile, did_you_mean};
 use crate::targets::profile::{self, Profile};
 
 /// `--known FILE`.
-pub(crate) fn known(path: &Path) -> Result<scenario::known::KnownReds, CliError> {
-    scenario::known::KnownReds::parse(&read(path)?).map_err(CliError::problems)
+pub fn known(path: &Path) -> Result<scenario::known::KnownReds, SessionError> {
+    scenario::known::KnownReds::parse(&read(path)?).map_err(SessionError::Problems)
 }
 
 /// What was loaded.
-pub(crate) struct Library {
+pub struct Library {
     /// Checked scenarios, by name.
     pub scenarios: Vec<Arc<Scenario>>,
     /// Errors and warnings of all files.
@@ -47,16 +46,16 @@ pub(crate) struct Library {
 
 impl Library {
     /// Loads what a command names: shipped scenarios, `--scenarios`, and paths of the selection.
-    pub fn load(args: &LibraryArgs, selection: &[String]) -> Result<Library, CliError> {
+    pub fn load(args: &LibrarySettings, selection: &[String]) -> Result<Library, SessionError> {
         Library::load_given(args, selection, Vec::new())
     }
 
     /// The same, with files of the selection that were read already: a pipe gives its text once.
     pub fn load_given(
-        args: &LibraryArgs,
+        args: &LibrarySettings,
         selection: &[String],
         mut given: Vec<SourceFile>,
-    ) -> Result<Library, CliError> {
+    ) -> Result<Library, SessionError> {
         let mut files = match &args.scenarios {
             Some(folder) => walk(folder)?,
             None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
@@ -80,16 +79,11 @@ impl Library {
                 .any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
             if !item.starts_with('@') && looks_like_path && !known {
                 if !path.exists() {
-                    return Err(CliError::new(
-                        ExitCode::BadInput,
-                        format!("there is no file or folder `{item}`"),
-                    )
-                    .next("`lifecycle list` shows the scenarios there are"));
+                    return Err(SessionError::NoSuchFile(item.clone()));
                 }
                 let found = walk(path)?;
                 if found.is_empty() {
-                    let text = format!("there is no .yaml file in the folder `{item}`");
-                    return Err(CliError::new(ExitCode::BadInput, text));
+                    return Err(SessionError::EmptyFolder(item.clone()));
                 }
                 files.extend(found);
             } else {
@@ -116,20 +110,20 @@ impl Library {
 
     /// With exactly these scenarios, as an earlier run recorded them.
     pub fn recorded(
-        args: &LibraryArgs,
+        args: &LibrarySettings,
         scenarios: &[SourceFile],
         fragments: &[SourceFile],
         selection: &[String],
-    ) -> Result<Library, CliError> {
+    ) -> Result<Library, SessionError> {
         Library::of(args, scenarios, fragments, selection.to_vec())
     }
 
     fn of(
-        args: &LibraryArgs,
+        args: &LibrarySettings,
         scenario_files: &[SourceFile],
         fragment_files: &[SourceFile],
         wanted: Vec<String>,
-    ) -> Result<Library, CliError> {
+    ) -> Result<Library, SessionError> {
         let (catalogue_file, builtin) = match &args.providers {
             Some(path) => (read(path)?, false),
             None => {
@@ -139,10 +133,10 @@ impl Library {
         let catalogue = if builtin {
             Catalogue::built_in().clone()
         } else {
-            Catalogue::parse(&catalogue_file).map_err(CliError::problems)?
+            Catalogue::parse(&catalogue_file).map_err(SessionError::Problems)?
         };
         let allowlist = match &args.manifest {
-            Some(path) => Allowlist::from_manifest(&read(path)?).map_err(CliError::problems)?,
+            Some(path) => Allowlist::from_manifest(&read(path)?).map_err(SessionError::Problems)?,
             None => Allowlist::shipped(),
         };
         let shipped = scenario::shipped_fragment_files();
@@ -150,8 +144,7 @@ impl Library {
             shipped.iter().filter(|s| !fragment_files.iter().any(|f| f.text == s.text || f.name == s.name));
         let all_fragments: Vec<SourceFile> = fragment_files.iter().chain(missing).cloned().collect();
         if let Some(profile) = scenario_files.iter().find(|file| profile::is_profile(file)) {
-            let text = format!("{} is a profile, no scenario", profile.name);
-            return Err(CliError::new(ExitCode::BadInput, text).next(format!("--profile {}", profile.name)));
+            return Err(SessionError::IsProfile(profile.name.clone()));
         }
         let (fragments, of_fragments) = Fragments::load(&all_fragments);
         let mut problems: Vec<Told> = of_fragments
@@ -221,7 +214,7 @@ impl Library {
     }
 
     /// The chosen scenarios; all errors of files stop everything.
-    pub fn chosen(&self) -> Result<Vec<Arc<Scenario>>, CliError> {
+    pub fn chosen(&self) -> Result<Vec<Arc<Scenario>>, SessionError> {
         let mut problems: Vec<Problem> =
             self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
         // A file that cannot be read as a scenario is no unknown one: its own errors say enough.
@@ -232,10 +225,10 @@ impl Library {
         let selection: Vec<String> = self.selection.iter().filter(|i| !faulty(i)).cloned().collect();
         match select(&self.scenarios, &selection) {
             Ok(chosen) if problems.is_empty() => Ok(chosen),
-            Ok(_) => Err(CliError::problems(problems)),
+            Ok(_) => Err(SessionError::Problems(problems)),
             Err(more) => {
                 problems.extend(more);
-                Err(CliError::problems(problems))
+                Err(SessionError::Problems(problems))
             }
         }
     }
@@ -280,7 +273,7 @@ fn near_fragment(mut problem: Problem, file: &SourceFile) -> Problem {
 }
 
 /// All profiles of a folder of scenarios, or the shipped ones.
-fn profile_files(args: &LibraryArgs) -> Result<Vec<SourceFile>, CliError> {
+fn profile_files(args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
     match &args.scenarios {
         Some(folder) if folder.join("profiles").is_dir() => walk(&folder.join("profiles")),
         _ => Ok(profile::shipped()),
@@ -288,11 +281,11 @@ fn profile_files(args: &LibraryArgs) -> Result<Vec<SourceFile>, CliError> {
 }
 
 /// The profile that `--profile` means: a file, or the name of one that is known.
-pub(crate) fn profile(wanted: &str, args: &LibraryArgs) -> Result<Profile, CliError> {
+pub fn profile(wanted: &str, args: &LibrarySettings) -> Result<Profile, SessionError> {
     let path = Path::new(wanted);
     if wanted.contains('/') || wanted.ends_with(".yaml") || wanted.ends_with(".yml") || path.is_file() {
         let loaded = profile::load(&read(path)?);
-        return loaded.profile.ok_or_else(|| CliError::problems(loaded.problems));
+        return loaded.profile.ok_or_else(|| SessionError::Problems(loaded.problems));
     }
     let mut names = Vec::new();
     for file in profile_files(args)? {
@@ -300,7 +293,7 @@ pub(crate) fn profile(wanted: &str, args: &LibraryArgs) -> Result<Profile, CliEr
         match loaded.profile {
             Some(profile) if profile.name == wanted => return Ok(profile),
             Some(profile) => names.push(profile.name),
-            None if stem(&file) == wanted => return Err(CliError::problems(loaded.problems)),
+            None if stem(&file) == wanted => return Err(SessionError::Problems(loaded.problems)),
             None => names.push(stem(&file).to_owned()),
         }
     }
@@ -308,9 +301,7 @@ pub(crate) fn profile(wanted: &str, args: &LibraryArgs) -> Result<Profile, CliEr
         0 => "there is none in this folder of scenarios".to_owned(),
         _ => crate::source::did_you_mean(wanted, names.iter().map(String::as_str)),
     };
-    Err(CliError::new(ExitCode::BadInput, format!("there is no profile `{wanted}`"))
-        .next(hint)
-        .next("a file is named with its path: `--profile ./mine.yaml`"))
+    Err(SessionError::NoProfile { name: wanted.to_owned(), hint })
 }
 
 fn stem(file: &SourceFile) -> &str {
@@ -319,7 +310,7 @@ fn stem(file: &SourceFile) -> &str {
 }
 
 /// Profiles below these paths; without any, the ones that a name finds.
-pub(crate) fn profiles(paths: &[PathBuf], args: &LibraryArgs) -> Result<Vec<SourceFile>, CliError> {
+pub fn profiles(paths: &[PathBuf], args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
     if paths.is_empty() {
         return profile_files(args);
     }
@@ -339,7 +330,7 @@ pub(crate) fn profiles(paths: &[PathBuf], args: &LibraryArgs) -> Result<Vec<Sour
 }
 
 /// A file and its hash.
-pub(crate) fn hash(file: &SourceFile) -> SourceHash {
+pub fn hash(file: &SourceFile) -> SourceHash {
     let digest = Sha256::digest(file.text.as_bytes());
     SourceHash { name: file.name.clone(), sha256: digest.iter().map(|b| format!("{b:02x}")).collect() }
 }

@@ -18,7 +18,12 @@ impl Env {
     pub fn read() -> Env {
         let vars =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Env { vars: vars.filter(|(_, v)| !v.trim().is_empty()).collect() }
+        Env::of(vars.collect())
+    }
+
+    /// These variables and no others.
+    pub fn of(vars: BTreeMap<String, String>) -> Env {
+        Env { vars: vars.into_iter().filter(|(_, v)| !v.trim().is_empty()).collect() }
     }
 
     /// A set variable.

@@ -1,0 +1,113 @@
+//! Flags and environment → settings of a target.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Shell;
+use super::failure::SessionError;
+use super::files;
+use super::settings::{PATIENCE, TargetSettings};
+use crate::http;
+use crate::models::catalogue::Catalogue;
+use crate::reference::faults::{ALL, FaultError, Faults};
+use crate::source::did_you_mean;
+use crate::targets::{self, Kind};
+
+/// Flags and environment, as a target's settings.
+pub fn target_settings(
+    args: &TargetSettings,
+    shell: &Shell,
+    seed: Option<u64>,
+    catalogue: Arc<Catalogue>,
+) -> Result<targets::Settings, SessionError> {
+    let named = shell
+        .env
+        .get("LIFECYCLE_TARGET")
+        .map(|text| Kind::named(text).map_err(|hint| SessionError::NoKind { text: text.to_owned(), hint }));
+    let base_url = args.base_url.clone().or_else(|| shell.env.base_url().map(str::to_owned));
+    let kind = match (args.kind, named.transpose()?) {
+        (Some(kind), _) => kind,
+        (None, _) if args.base_url.is_some() => Kind::of_an_address(),
+        (None, Some(kind)) => kind,
+        // What CI sets means what the flag means.
+        (None, None) if base_url.is_some() => Kind::of_an_address(),
+        (None, None) => Kind::default(),
+    };
+    excluded(args, kind)?;
+    if kind.needs_address() {
+        let url = base_url.as_deref().ok_or(SessionError::NoAddress)?;
+        http::address(url).map_err(|why| SessionError::BadAddress(why.to_string()))?;
+    }
+    let ca_cert = match &args.ca_cert {
+        Some(path) => Some(files::bytes(path)?),
+        None => None,
+    };
+    let faults = faults(&args.faults)?;
+    Ok(targets::Settings {
+        kind,
+        base_url,
+        admin_token: args.admin_token.clone().or_else(|| shell.env.admin_token()),
+        org: args.org_id.clone().or_else(|| shell.env.org().map(str::to_owned)),
+        http: http::Config {
+            ca_cert,
+            insecure: args.insecure,
+            proxies: shell.env.proxies(),
+            tls: false,
+            network: None,
+        },
+        embedded: targets::embedded::Settings {
+            time_scale: args.time_scale.unwrap_or(targets::embedded::TIME_SCALE),
+            quirks: args.quirks.unwrap_or_default(),
+            faults: faults.clone(),
+            seed: seed.unwrap_or_default(),
+            ..targets::embedded::Settings::default()
+        },
+        docker: targets::docker::Settings {
+            engine: shell.env.docker(),
+            run: String::new(),
+            agent_image: args.agent_image.clone(),
+            allow_privileged: args.allow_privileged,
+            time_scale: args.time_scale.unwrap_or(targets::docker::TIME_SCALE),
+            quirks: args.quirks.unwrap_or_default(),
+            faults,
+            seed: seed.unwrap_or_default(),
+            admin_token: None,
+            port: 0,
+        },
+        with_engine: args.docker,
+        provider: args.provider_url.clone(),
+        answers: args.answers,
+        declared: BTreeMap::new(),
+        patience: args.patience.unwrap_or(PATIENCE),
+        catalogue,
+    })
+}
+
+/// Flags that say nothing to this target are a mistake, not a wish.
+fn excluded(args: &TargetSettings, kind: Kind) -> Result<(), SessionError> {
+    let elsewhere = [
+        ("--base-url", args.base_url.is_some(), !kind.needs_address(), "a live server"),
+        ("--fault", !args.faults.is_empty(), !kind.is_ours(), "a platform that the run starts"),
+        ("--time-scale", args.time_scale.is_some(), !kind.is_ours(), "a platform that the run starts"),
+    ];
+    for (flag, given, wrong, whom) in elsewhere {
+        if given && wrong {
+            return Err(SessionError::NotForTarget { flag, whom, kind: kind.as_str() });
+        }
+    }
+    Ok(())
+}
+
+/// `--fault`, with the valid names where one is none.
+///
+/// # Errors
+/// Which one is none, and which there are.
+pub fn faults(names: &[String]) -> Result<Faults, SessionError> {
+    Faults::parse(names).map_err(|error| {
+        let hint = match &error {
+            FaultError::Unknown(name) => Some(did_you_mean(name, ALL.iter().map(|info| info.name))),
+            _ => None,
+        };
+        SessionError::Fault { text: error.to_string(), hint }
+    })
+}
