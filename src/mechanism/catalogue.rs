@@ -2,137 +2,26 @@
 
 use std::sync::LazyLock;
 
+use include_dir::{Dir, include_dir};
+
 use super::file::Mechanism;
 use super::lint;
 use crate::source::SourceFile;
 
-macro_rules! carried {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("catalogue/", $name, ".yaml")))),*]
-    };
-}
+static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/mechanism/catalogue");
 
-/// Name and text of each file; a test compares them with the folder.
-pub const FILES: &[(&str, &str)] = carried!(
-    "admin-token-refused",
-    "agent-address-blocked",
-    "agent-error-as-text",
-    "agent-meets-401",
-    "agent-never-speaks",
-    "agent-refuses-message",
-    "agent-reports-degraded",
-    "agent-unreachable",
-    "agent-url-unroutable",
-    "agent-without-credential",
-    "announced-wake-never-happens",
-    "answer-is-no-json",
-    "base-url-keeps-v1",
-    "boot-outlives-deadline",
-    "bootstrap-reported-failed",
-    "budget-exhausted",
-    "caller-may-not-call",
-    "came-after-deadline",
-    "certificate-not-trusted",
-    "config-volume-lost",
-    "connection-cut",
-    "connection-refused",
-    "container-cut-off",
-    "container-ended",
-    "container-frozen",
-    "container-keeps-exiting",
-    "container-name-taken",
-    "container-network-missing",
-    "container-out-of-memory",
-    "container-port-taken",
-    "cp-answers-200-instead-of-201",
-    "cp-provision-failed",
-    "cp-refuses-credentials",
-    "create-field-refused",
-    "create-missing-credential",
-    "create-model-not-registered",
-    "create-model-required",
-    "create-name-taken",
-    "create-provider-not-in-registry",
-    "create-runtime-unresolved",
-    "create-runtime-unsupported",
-    "create-vendor-key-refused",
-    "dead-instance-stays-online",
-    "deadline-shorter-than-usual",
-    "delete-needs-cascade",
-    "delete-not-removed",
-    "delete-stop-failed",
-    "empty-completion",
-    "engine-disk-full",
-    "environment-changes-over-edge",
-    "environment-differs",
-    "external-resumed-as-managed",
-    "harness-panic",
-    "heartbeats-ceased",
-    "image-cannot-run",
-    "image-missing",
-    "image-without-agent",
-    "instance-died",
-    "message-queued-not-answered",
-    "name-does-not-resolve",
-    "no-register-seen",
-    "opaque-agent-error",
-    "organisation-header-missing",
-    "organisation-is-another",
-    "platform-path-with-vendor-model",
-    "platform-unreachable-from-inside",
-    "projection-lost-over-edge",
-    "projection-missing",
-    "provider-model-unknown",
-    "provider-overloaded",
-    "provider-quota-exhausted",
-    "provider-refuses-credential",
-    "provider-unreachable",
-    "provision-forbidden-secret",
-    "provision-missing-credential",
-    "provision-missing-model",
-    "provision-missing-platform-proxy",
-    "provision-no-backend",
-    "provision-plugin-failed",
-    "provision-required-variable",
-    "provision-runtime-mismatch",
-    "provision-secret-not-decrypted",
-    "provision-start-failed",
-    "provisioner-not-available",
-    "proxy-page-instead-of-server",
-    "rate-limited",
-    "register-400-leaves-degraded",
-    "register-refused-400",
-    "register-refused-401",
-    "register-timeout",
-    "register-undoes-pause",
-    "removed-under-us",
-    "reply-of-another-request",
-    "reply-too-slow",
-    "restart-context-not-logged",
-    "restart-context-source",
-    "restart-keeps-old-instance",
-    "secret-delete-dropped",
-    "secret-not-passed",
-    "secret-write-dropped",
-    "server-datastore-down",
-    "server-error",
-    "server-hangs",
-    "server-unavailable",
-    "target-went-away",
-    "token-lost-over-edge",
-    "too-many-open-files",
-    "vendor-key-not-removed",
-    "workspace-has-no-url",
-    "workspace-token-refused",
-    "wrong-answer",
-    "wrong-credential-projected",
-);
+/// The name of every file, without `.yaml`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FOLDER.files().filter_map(|file| file.path().to_str()?.strip_suffix(".yaml"))
+}
 
 /// The files as sources.
 pub fn files() -> Vec<SourceFile> {
-    let file =
-        |(name, text): &(&str, &str)| SourceFile::new(format!("<built-in>/mechanisms/{name}.yaml"), *text);
-    FILES.iter().map(file).collect()
+    let text = |name| FOLDER.get_file(format!("{name}.yaml"))?.contents_utf8();
+    let source = |name| Some(SourceFile::new(format!("<built-in>/mechanisms/{name}.yaml"), text(name)?));
+    let mut files: Vec<SourceFile> = names().filter_map(source).collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
 }
 
 /// The shipped mechanisms, by layer and name. A test holds that every file loads.

@@ -244,7 +244,7 @@ struct Told {
 fn unknown_mechanism(scenario: &Scenario) -> Option<Problem> {
     let expected = scenario.expect_failure.as_ref()?;
     let name = expected.mechanism.as_deref()?;
-    let known = || mechanism::catalogue::FILES.iter().map(|(known, _)| *known);
+    let known = mechanism::catalogue::names;
     known().all(|known| known != name).then(|| {
         Problem::error("scenario::unknown-mechanism", format!("there is no mechanism `{name}`"))
             .at(&scenario.source, expected.span, "expected here")

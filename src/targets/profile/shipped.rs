@@ -1,22 +1,6 @@
 //! The profiles that the binary carries.
 
-use crate::source::SourceFile;
-
-macro_rules! carried {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../../scenarios/profiles/", $name, ".yaml")))),*]
-    };
-}
-
-/// Name and text.
-const PROFILES: &[(&str, &str)] = carried!("local", "minimax", "reference");
-
-/// The shipped profiles, as files.
-pub fn shipped() -> Vec<SourceFile> {
-    let file =
-        |(name, text): &(&str, &str)| SourceFile::new(format!("<built-in>/profiles/{name}.yaml"), *text);
-    PROFILES.iter().map(file).collect()
-}
+pub use crate::scenario::shipped_profiles as shipped;
 
 #[cfg(test)]
 mod tests {
