@@ -18,6 +18,7 @@ pub mod wire;
 pub mod scenario;
 pub mod models;
 pub mod event;
+pub mod behaviour;
 pub mod redact;
 pub mod yaml;
 pub mod source;

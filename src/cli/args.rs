@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::behaviour::{Behaviour, Edition};
 use crate::runner::context::Destroy;
+use crate::source::did_you_mean;
 use crate::targets::{Answers, Kind};
 
 /// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Model(super::model::ModelArgs),
     /// The catalogue of causes: list, show, lint
     Mechanisms(super::mechanisms::MechanismsArgs),
+    /// What a server may do one way or the other: list, show, probe
+    Behaviours(Box<super::behaviours::BehavioursArgs>),
     /// Say why a run was red: mechanism, evidence, fix shape; from its log alone
     Explain(ExplainArgs),
     /// Run a red again on the embedded platform, with the fault that makes its mechanism
@@ -158,20 +162,30 @@ pub(crate) struct TargetArgs {
     /// Embedded, docker: how many times faster than real time its clock runs
     #[arg(long, value_name = "N", value_parser = scale)]
     pub time_scale: Option<f64>,
-    /// Embedded, docker: keep or mend what real servers do and should not [default: observed]
-    #[arg(long, value_enum, value_name = "WHICH")]
-    pub quirks: Option<QuirksArg>,
+    /// Embedded, docker: the edition that is played [default: mid-june]; live: the one that is expected [default: found]
+    #[arg(long, value_name = "EDITION", value_parser = edition)]
+    pub edition: Option<Edition>,
+    /// A behaviour that differs from the edition: NAME=on or NAME=off (`lifecycle behaviours list`)
+    #[arg(long = "behaviour", value_name = "NAME=on|off", value_parser = behaviour)]
+    pub behaviours: Vec<(Behaviour, bool)>,
+    /// What was accepted as drift [default: lifecycle.contract.yaml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub contract: Option<PathBuf>,
     /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
     #[arg(long = "fault", value_name = "NAME[=N]")]
     pub faults: Vec<String>,
 }
 
-/// `--quirks`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum QuirksArg {
-    #[default]
-    Observed,
-    Intended,
+/// `--edition`.
+pub(crate) fn edition(text: &str) -> Result<Edition, String> {
+    let names = Edition::ALL.map(Edition::as_str);
+    Edition::named(text)
+        .ok_or_else(|| format!("no edition is called `{text}`: {}", did_you_mean(text, names)))
+}
+
+/// `--behaviour`.
+pub(crate) fn behaviour(text: &str) -> Result<(Behaviour, bool), String> {
+    crate::behaviour::typed(text)
 }
 
 /// `run`.

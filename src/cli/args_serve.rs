@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::args::{QuirksArg, duration, scale};
+use super::args::{behaviour, duration, edition, scale};
+use crate::behaviour::{Behaviour, Edition};
 
 /// `serve`.
 #[derive(Args, Debug)]
@@ -68,9 +69,12 @@ pub(crate) struct ServePlatform {
     /// How many times faster than real time its clock runs
     #[arg(long, default_value = "1", value_name = "N", value_parser = scale)]
     pub time_scale: f64,
-    /// Keep or mend what real servers do and should not
-    #[arg(long, value_enum, default_value = "observed", value_name = "WHICH")]
-    pub quirks: QuirksArg,
+    /// The edition that is played
+    #[arg(long, default_value = "mid-june", value_name = "EDITION", value_parser = edition)]
+    pub edition: Edition,
+    /// A behaviour that differs from the edition: NAME=on or NAME=off (`lifecycle behaviours list`)
+    #[arg(long = "behaviour", value_name = "NAME=on|off", value_parser = behaviour)]
+    pub behaviours: Vec<(Behaviour, bool)>,
     /// Show each workspace's environment under /__lifecycle to admins
     #[arg(long)]
     pub inspect: bool,

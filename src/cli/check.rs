@@ -12,7 +12,6 @@ use crate::models::workflow;
 use crate::runner::contradictions::{self, Against};
 use crate::runner::plan::{self, InputSources};
 use crate::scenario::Scenario;
-use crate::scenario::model::Capability;
 use crate::session::files;
 use crate::session::library::{self, Library};
 use crate::source::{Level, Problem, SourceFile};
@@ -125,7 +124,7 @@ fn of_models(
     environment: bool,
     shell: &Shell,
 ) -> Vec<Problem> {
-    let able = TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() };
+    let able = TargetFacts::everything();
     let env = if environment { shell.env.vars().clone() } else { BTreeMap::new() };
     let sources = InputSources { env: env.clone(), ..InputSources::default() };
     let against = Against {

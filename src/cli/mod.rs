@@ -2,6 +2,7 @@
 
 mod args;
 mod args_serve;
+mod behaviours;
 mod check;
 mod diagnose;
 mod doctor;
@@ -71,6 +72,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
         Command::Mechanisms(args) => mechanisms::run(&args, shell),
+        Command::Behaviours(args) => behaviours::run(&args, shell),
         Command::Explain(args) => explain::run(&args, shell),
         Command::Reproduce(args) => reproduce::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),

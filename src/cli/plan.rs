@@ -1,6 +1,5 @@
 //! `lifecycle plan`: what would run.
 
-use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -11,7 +10,6 @@ use crate::domain::{ExitCode, time};
 use crate::models::inputs::LlmPath;
 use crate::runner::plan::{self, Instance};
 use crate::runner::{contradictions, credentials};
-use crate::scenario::model::Capability;
 use crate::session::library::Library;
 use crate::session::profile;
 use crate::targets::TargetFacts;
@@ -26,10 +24,7 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         None => library.chosen()?,
     };
     let sources = profile::sources(&args.inputs.iter().cloned().collect(), profile.as_ref(), shell);
-    let able = TargetFacts {
-        capabilities: Capability::ALL.into_iter().collect::<BTreeSet<_>>(),
-        ..TargetFacts::default()
-    };
+    let able = TargetFacts::everything();
     let mut instances =
         plan::plan(&chosen, &library.only(&chosen), &sources, &able, 1).map_err(CliError::problems)?;
     if let Some(skip) = profile.as_ref().and_then(|p| p.skip.as_ref()) {

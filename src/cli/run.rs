@@ -1,11 +1,10 @@
 //! `lifecycle run`: typed options become settings.
 
-use super::args::{LibraryArgs, QuirksArg, RunArgs, TargetArgs};
+use super::args::{LibraryArgs, RunArgs, TargetArgs};
 use super::failure::CliError;
 use super::report::report_files;
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
-use crate::reference::options::Quirks;
 use crate::session::{self, Again, LibrarySettings, Outside, Ran, Recorded, RunSettings, TargetSettings};
 
 /// Runs scenarios.
@@ -73,17 +72,10 @@ impl TargetArgs {
             answers: typed.answers,
             patience: typed.patience,
             time_scale: typed.time_scale,
-            quirks: typed.quirks.map(Quirks::from),
+            edition: typed.edition,
+            behaviours: typed.behaviours.into_iter().collect(),
+            contract: typed.contract,
             faults: typed.faults,
-        }
-    }
-}
-
-impl From<QuirksArg> for Quirks {
-    fn from(arg: QuirksArg) -> Quirks {
-        match arg {
-            QuirksArg::Observed => Quirks::Observed,
-            QuirksArg::Intended => Quirks::Intended,
         }
     }
 }

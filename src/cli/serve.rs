@@ -11,7 +11,7 @@ use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
 use crate::reference::{agent, control_plane as plane, provider, server};
 use crate::run::signals::Signals;
 use crate::session::left_on_engine;
-use crate::session::target::faults;
+use crate::session::target::{faults, plays};
 use crate::targets;
 
 /// Serves until it is told to stop.
@@ -46,7 +46,7 @@ async fn platform_with_containers(args: ServePlatform, shell: &Shell) -> Result<
         agent_image: args.agent_image,
         allow_privileged: args.allow_privileged,
         time_scale: args.time_scale,
-        quirks: args.quirks.into(),
+        plays: plays(args.edition, &args.behaviours.iter().copied().collect())?,
         faults,
         seed: args.seed,
         admin_token: given.clone(),
@@ -101,11 +101,13 @@ async fn platform(args: ServePlatform, shell: &Shell) -> Result<ExitCode, CliErr
         provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
             .await
             .map_err(|e| cannot_listen("provider", &e))?;
+    let plays = plays(args.edition, &args.behaviours.iter().copied().collect())?;
     let running = server::start(Options {
         listen: args.listen,
         admin_token: admin_token.clone(),
         time_scale: args.time_scale,
-        quirks: args.quirks.into(),
+        edition: plays.edition,
+        behaviours: plays.behaviours,
         inspect: args.inspect,
         mode: if args.production { Mode::Production } else { Mode::Development },
         faults,

@@ -178,6 +178,8 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         provider: None,
         answers: None,
         declared: std::collections::BTreeMap::new(),
+        contract: targets::Asked::default(),
+        played: None,
         patience: Duration::from_secs(5),
         catalogue: std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
     })

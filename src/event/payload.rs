@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::behaviour::Drift;
 use crate::domain::{ExitCode, Status};
 
 /// Version of the log's format; files of one version rebuild their reports byte for byte.
@@ -109,13 +110,15 @@ pub enum EventKind {
     },
     /// A red that `--state` remembered is mended.
     Fixed(Fixed),
+    /// The server's contract differs from what was expected.
+    Drifted(Box<Drifted>),
     /// The last event of a complete log.
     RunFinished(RunFinished),
 }
 
 impl EventKind {
     /// The kinds on disk.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 27] = [
         "run_started",
         "target_found",
         "part",
@@ -141,8 +144,22 @@ impl EventKind {
         "cancel_began",
         "warning",
         "fixed",
+        "drifted",
         "run_finished",
     ];
+}
+
+/// A behaviour of the server that is not as expected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drifted {
+    /// Which, and what was expected.
+    pub drift: Drift,
+    /// The scenario whose step saw it; `None`: a probe.
+    pub scenario: Option<String>,
+    /// The step.
+    pub step: Option<String>,
+    /// What was seen, in one line.
+    pub text: String,
 }
 
 /// Why a run is being cancelled, from mild to severe.
@@ -255,6 +272,9 @@ pub struct TargetIdentity {
     pub capabilities: Vec<String>,
     /// What it does not offer, and why: `env: no container engine and no inspection route`.
     pub lacks: BTreeMap<String, String>,
+    /// Its edition, how well it fits, and what differs: `mid-august, 11 of 12; differs: billing-route (on)`.
+    #[serde(default)]
+    pub contract: String,
     /// TLS certificates are not verified.
     pub insecure: bool,
 }

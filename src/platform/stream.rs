@@ -65,6 +65,10 @@ pub async fn opens(api: &Api) -> bool {
 
 async fn open(api: &Api) -> Option<WebSocket> {
     let url = format!("{}/ws", api.base_url);
-    let org: Vec<(&str, &str)> = api.org.iter().map(|org| ("X-Molecule-Org-Id", org.as_str())).collect();
-    api.client.websocket(&url, &org, Instant::now() + OPENS_WITHIN).await.ok()
+    // Servers that ask for no token do not look at one.
+    let bearer = api.admin.as_ref().map(|token| format!("Bearer {}", token.expose()));
+    let org = api.org.iter().map(|org| ("X-Molecule-Org-Id", org.as_str()));
+    let headers: Vec<(&str, &str)> =
+        org.chain(bearer.iter().map(|bearer| ("Authorization", bearer.as_str()))).collect();
+    api.client.websocket(&url, &headers, Instant::now() + OPENS_WITHIN).await.ok()
 }

@@ -15,6 +15,7 @@ use super::platform::Platform;
 use super::provision::InstanceSpec;
 use super::state::tokens::{Kind, random_token};
 use super::{proxy, rules};
+use crate::behaviour::Behaviour;
 use crate::clock::Instant;
 use crate::domain::Status;
 
@@ -83,7 +84,7 @@ impl Platform {
             Ok(None) => return,
             Err((message, payload)) => {
                 self.say(&format!("provision {id} aborted: {message}"));
-                self.state().provision_failed(id, &message, payload, self.quirks);
+                self.state().provision_failed(id, &message, payload, self.behaviours);
                 return;
             }
         };
@@ -111,23 +112,23 @@ impl Platform {
                     _ if self.saas() => "provisioning failed",
                     _ => "workspace start failed",
                 };
-                self.state().provision_failed(id, shown, json!({ "error": shown }), self.quirks);
+                self.state().provision_failed(id, shown, json!({ "error": shown }), self.behaviours);
             }
         }
     }
 
-    /// The instance runs. A delete that came first is not noticed, unless mended (contract §14.2, L1).
+    /// The instance runs. A delete that came first is noticed only where it is final (contract §14.2, L1).
     async fn settle(&self, id: Uuid, url: &str) {
         let removed = {
             let mut state = self.state();
             let removed = state.present(id).is_none();
             // A control plane's instance has no address before its agent registers (contract §10).
-            if (!removed || !self.mended()) && !url.is_empty() {
+            if (!removed || !self.does(Behaviour::EarlyDeleteIsFinal)) && !url.is_empty() {
                 state.instance_started(id, url);
             }
             removed
         };
-        if removed && self.mended() {
+        if removed && self.does(Behaviour::EarlyDeleteIsFinal) {
             let _ = self.provisioner.stop(id).await;
             let _ = self.provisioner.remove_volumes(id, true).await;
         }
@@ -137,7 +138,7 @@ impl Platform {
     fn prepare(&self, id: Uuid, plan: Plan) -> Result<Option<InstanceSpec>, (String, Value)> {
         let mut state = self.state();
         let Some(workspace) = state.get(id) else { return Ok(None) };
-        if self.mended() && workspace.status == Status::Removed {
+        if self.does(Behaviour::EarlyDeleteIsFinal) && workspace.status == Status::Removed {
             return Ok(None);
         }
         if !self.has_backend {
@@ -225,7 +226,7 @@ impl Platform {
         self.state().get(id).is_some_and(|w| {
             let skipped = match w.status {
                 Status::Removed | Status::Paused => true,
-                Status::Hibernated => !self.mended(),
+                Status::Hibernated => !self.does(Behaviour::HibernateWakes),
                 _ => false,
             };
             !skipped && !w.external_like() && w.runtime != "mock"
@@ -243,7 +244,7 @@ impl Platform {
         if !self.restartable(id) {
             return;
         }
-        self.state().begin_provisioning(id, self.quirks);
+        self.state().begin_provisioning(id, self.behaviours);
         Arc::clone(self).cycle(id, Plan { stop: true, context: true, ..Plan::default() }).await;
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::faults::Faults;
 use super::provision::Provisioner;
+use crate::behaviour::{Behaviours, Edition};
 use crate::domain::Secret;
 use crate::wire::Network;
 
@@ -18,17 +19,6 @@ pub enum Mode {
     Development,
     /// 600 requests a minute, no private addresses.
     Production,
-}
-
-/// Whether what a real server does and should not is kept (contract §13, §14.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Quirks {
-    /// As seen.
-    #[default]
-    Observed,
-    /// As its comments and tests say it should be.
-    Intended,
 }
 
 /// What runs the workspaces.
@@ -88,8 +78,10 @@ pub struct Options {
     pub time_scale: f64,
     /// The least real time that waits for real work get, however fast the clock runs.
     pub patience: Duration,
-    /// Keep or mend what a real server does and should not.
-    pub quirks: Quirks,
+    /// The state of the platform that is played: runtimes, defaults, wordings.
+    pub edition: Edition,
+    /// What it does one way or the other.
+    pub behaviours: Behaviours,
     /// Offer `/__lifecycle/…`.
     pub inspect: bool,
     /// Development or production.
@@ -124,7 +116,8 @@ impl Default for Options {
             admin_token: Secret::default(),
             time_scale: 1.0,
             patience: Duration::from_secs(5),
-            quirks: Quirks::default(),
+            edition: Edition::default(),
+            behaviours: Behaviours::default(),
             inspect: false,
             mode: Mode::default(),
             provisioner: ProvisionerKind::default(),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::clock::{Clock, wall};
 use super::faults::{Fault, Faults};
-use super::options::{Mode, Options, ProvisionerKind, Quirks};
+use super::options::{Mode, Options, ProvisionerKind};
 use super::outbound::{CONNECT, Outbound};
 use super::provision::cloud::{self, Cloud};
 use super::provision::embedded::{self, Setup};
@@ -20,6 +20,7 @@ use super::provision::{NoBackend, Provisioner};
 use super::ratelimit::RateLimit;
 use super::state::State;
 use super::state::tokens::random_token;
+use crate::behaviour::{Behaviour, Behaviours, Edition};
 use crate::domain::Secret;
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
@@ -37,7 +38,8 @@ pub struct Platform {
     pub admin_token: Secret,
     pub clock: Clock,
     pub mode: Mode,
-    pub quirks: Quirks,
+    pub edition: Edition,
+    pub behaviours: Behaviours,
     pub faults: Faults,
     pub inspect: bool,
     pub provider: Option<String>,
@@ -107,7 +109,8 @@ impl Platform {
             admin_token: options.admin_token,
             clock: clock.clone(),
             mode: options.mode,
-            quirks: options.quirks,
+            edition: options.edition,
+            behaviours: options.behaviours,
             faults: options.faults,
             inspect: options.inspect,
             provider: options.provider,
@@ -162,9 +165,9 @@ impl Platform {
         once.insert((fault, what.to_owned()), ()).is_none()
     }
 
-    /// Whether the intended behaviour is kept instead of the observed one.
-    pub fn mended(&self) -> bool {
-        self.quirks == Quirks::Intended
+    /// Whether this behaviour is on.
+    pub fn does(&self, behaviour: Behaviour) -> bool {
+        self.behaviours.has(behaviour)
     }
 
     /// A variable of the server's environment that is not empty.

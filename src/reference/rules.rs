@@ -6,6 +6,7 @@ use super::faults::Fault;
 use super::platform::Platform;
 use super::state::State;
 use super::state::workspace::{SecretRow, Workspace};
+use crate::behaviour::Behaviour;
 use crate::models::billing::{Billing, BillingMode, decide};
 use crate::models::catalogue::Provider;
 use crate::models::container::{ContainerFacts, config_yaml_model, container_env};
@@ -90,7 +91,7 @@ pub fn environment(
         platform_url: &platform.platform_url,
         tier,
         // Putting the server's own token there is what real servers do (contract §14.2, L5).
-        admin_token: Some(admin).filter(|_| !platform.mended()),
+        admin_token: Some(admin).filter(|_| !platform.does(Behaviour::AdminTokenKeptBack)),
         workspace_url: None,
     };
     Ok(container_env(&env, &facts))

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use super::faults::{Fault, Faults};
-pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind, Quirks};
+pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind};
 use super::platform::Platform;
 use super::{routes, sweeps};
 use crate::wire::{self, Place};

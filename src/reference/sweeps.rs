@@ -12,6 +12,7 @@ use super::faults::Fault;
 use super::platform::Platform;
 use super::stall;
 use super::state::workspace::Workspace;
+use crate::behaviour::Behaviour;
 use crate::clock::Instant;
 use crate::domain::Status;
 
@@ -103,7 +104,7 @@ async fn health(platform: Arc<Platform>) {
     let watched = |w: &Workspace| {
         up(w)
             && !matches!(w.runtime.as_str(), "external" | "mock")
-            && !(platform.mended() && w.external_like())
+            && !(platform.does(Behaviour::KimiIsExternal) && w.external_like())
     };
     if platform.has_backend && !platform.fault(Fault::StaleOnlineAfterKill) {
         for id in which(&platform, watched) {
@@ -142,7 +143,7 @@ fn liveness(platform: &Arc<Platform>) {
     }
     let expired = |w: &Workspace| w.liveness.is_some_and(|at| platform.clock.since(at) > LIVENESS_TTL);
     for id in which(platform, expired) {
-        if platform.state().expired(id, platform.quirks) {
+        if platform.state().expired(id, platform.behaviours) {
             platform.restart_by_id(id);
         }
     }
@@ -170,7 +171,7 @@ fn provision_timeout(platform: &Arc<Platform>) {
             "runtime": runtime,
             "source": "provision_timeout_sweep",
         });
-        state.provision_failed(id, &error, payload, platform.quirks);
+        state.provision_failed(id, &error, payload, platform.behaviours);
     }
 }
 
@@ -198,16 +199,16 @@ async fn stale_tokens(platform: Arc<Platform>) {
     let managed = |w: &Workspace| {
         !matches!(w.runtime.as_str(), "external" | "mock")
             && w.status != Status::Provisioning
-            && !(platform.mended() && w.external_like())
+            && !(platform.does(Behaviour::KimiIsExternal) && w.external_like())
     };
     for id in which(&platform, managed) {
         if platform.provisioner.is_running(id).await != Ok(false) {
             continue;
         }
         let clock = &platform.clock;
-        let mended = platform.mended();
+        let spares = platform.does(Behaviour::SweepSparesApiTokens);
         platform.state().tokens.revoke(id, |row| {
-            let spared = mended && row.kind == super::state::tokens::Kind::Api;
+            let spared = spares && row.kind == super::state::tokens::Kind::Api;
             !spared && clock.since(row.last_used) > STALE_TOKEN
         });
     }

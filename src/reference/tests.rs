@@ -3,6 +3,7 @@
 mod access;
 mod activity;
 mod bad_input;
+mod behaviours;
 mod clocks;
 mod external;
 mod faults;
@@ -14,7 +15,6 @@ mod messages;
 mod open;
 mod play;
 mod projection;
-mod quirks;
 mod registry;
 mod restarts;
 mod secrets;

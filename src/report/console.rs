@@ -176,7 +176,11 @@ impl Console {
                 } else {
                     String::new()
                 };
-                format!("on {} {}{scale}", target.kind, target.base_url)
+                let contract = match target.contract.as_str() {
+                    "" => String::new(),
+                    contract => format!(": {contract}"),
+                };
+                format!("on {} {}{scale}{contract}", target.kind, target.base_url)
             }
             (None, Some(error)) => format!("target not reached: {error}"),
             (None, None) => "without a target".to_owned(),

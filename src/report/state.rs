@@ -2,15 +2,17 @@
 //!
 //! Live reporters and readers of a finished log build the same state, so their files are the same.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use indexmap::IndexMap;
 
 use super::scenario_state::ScenarioState;
 use super::timeline::Seen;
+use crate::behaviour::Drift;
 use crate::event::{
-    CancelReason, Event, EventKind, Fixed, Left, LogError, LogReader, Part, RunFinished, RunStarted, Verdict,
+    CancelReason, Drifted, Event, EventKind, Fixed, Left, LogError, LogReader, Part, RunFinished, RunStarted,
+    Verdict,
 };
 
 /// Whole evidence that is kept of one gatherer, in bytes of JSON.
@@ -37,6 +39,8 @@ pub struct RunState {
     pub more_warnings: u64,
     /// Reds of earlier runs that are mended.
     pub fixed: Vec<Fixed>,
+    /// Where the server's contract differs: the scenarios that saw it, by difference.
+    pub drifts: BTreeMap<Drift, Vec<Drifted>>,
     /// What was made and what became of it.
     pub resources: Resources,
     /// Clean-up, once it began.
@@ -203,6 +207,9 @@ impl RunState {
             }
             EventKind::CancelBegan { reason } => self.cancelled = self.cancelled.max(Some(*reason)),
             EventKind::Fixed(fixed) => self.fixed.push(fixed.clone()),
+            EventKind::Drifted(drifted) => {
+                self.drifts.entry(drifted.drift.clone()).or_default().push((**drifted).clone());
+            }
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
             EventKind::Intent(_) | EventKind::Owned(_) | EventKind::Released(_) | EventKind::Left(_) => {
                 self.resources.apply(&event.event);

@@ -1,12 +1,15 @@
 //! The end of a run for people: who is red and why, what is skipped, what is left, why this code.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::block::{BlockLine, Tone};
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::{brief, clean, count, cut};
-use crate::event::{Fixed, Verdict};
+use crate::behaviour::Drift;
+use crate::event::{Drifted, Fixed, Verdict};
 
 /// Scenarios that are named of one kind before `… N more`.
 const MAX_NAMED: usize = 20;
@@ -37,6 +40,7 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
         advisory.extend(scenario.advisory_lines().iter().map(|line| format!("{} {line}", scenario.name())));
     }
     out.list("advisory", advisory);
+    out.list("contract", state.drifts.iter().map(|(drift, seen)| drift_line(drift, seen)).collect());
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
     out.list("skipped", skip_lines(state));
@@ -114,6 +118,16 @@ fn red_lines<'a>(reds: impl Iterator<Item = &'a ScenarioState>) -> Vec<String> {
 
 fn known_line(scenario: &ScenarioState) -> String {
     format!("{}: {}", scenario.known().unwrap_or_default(), red_line(scenario))
+}
+
+/// Which behaviour, what was expected, and in how many scenarios it showed.
+fn drift_line(drift: &Drift, seen: &[Drifted]) -> String {
+    let scenarios: BTreeSet<&str> = seen.iter().filter_map(|s| s.scenario.as_deref()).collect();
+    match scenarios.iter().next() {
+        None => format!("{} (by a probe)", drift.line()),
+        Some(first) if scenarios.len() == 1 => format!("{}, in {first}", drift.line()),
+        Some(first) => format!("{}, in {} scenarios: {first}, …", drift.line(), scenarios.len()),
+    }
 }
 
 fn fixed_line(fixed: &Fixed) -> String {

@@ -23,6 +23,7 @@ use crate::run::cancel::Cancel;
 use crate::run::ledger::Ledger;
 use crate::run::mutation::Mutations;
 use crate::run::poller::Poller;
+use crate::runner::drift::Drifts;
 use crate::scenario::known::KnownReds;
 use crate::scenario::model::Scenario;
 pub use crate::targets::{Answers, TargetFacts};
@@ -57,6 +58,8 @@ pub struct RunContext {
     pub hmac_key: [u8; 32],
     /// Seed of everything random that scenarios see.
     pub seed: u64,
+    /// Where the server's contract differs.
+    pub drifts: Drifts,
     /// Reds that somebody knows about.
     pub known: KnownReds,
     /// Global things may be touched.

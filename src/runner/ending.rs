@@ -112,6 +112,10 @@ impl Ending {
                 _ => {}
             }
         }
+        let drifts = context.drifts.lines();
+        if !drifts.is_empty() && !context.drifts.advisory {
+            add(ExitCode::Failed, format!("the server's contract differs: {}", drifts.join("; ")));
+        }
         let ran = self.finished.iter().any(|f| !matches!(f.verdict, Verdict::Skipped | Verdict::Cancelled));
         if require_live && !ran {
             add(ExitCode::NotLive, "nothing ran, and live work was demanded".into());

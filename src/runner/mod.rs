@@ -11,6 +11,7 @@ pub mod context;
 pub mod contradictions;
 pub mod credentials;
 pub mod dispatcher;
+pub mod drift;
 pub mod ending;
 pub mod environment;
 pub mod evidence;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::context::TargetFacts;
 use crate::domain::time;
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
-use crate::scenario::model::{Capability, Gate, Input, InputKind, Scenario, Step, walk};
+use crate::scenario::model::{Gate, Input, InputKind, Scenario, Step, walk};
+use crate::scenario::need::Need;
 use crate::scenario::template::Scope;
 use crate::scenario::verbs::Budget;
 use crate::scenario::without_round;
@@ -318,10 +319,13 @@ fn lacking(scenario: &Scenario, target: &TargetFacts) -> Option<String> {
     let lacks: Vec<String> = scenario
         .needs
         .iter()
-        .filter(|need| !target.capabilities.contains(need))
-        .map(|need| match target.lacks.get(need.as_str()) {
-            Some(why) => format!("{need}: {why}"),
-            None => format!("{need}: the target does not offer it"),
+        .filter(|need| !target.offers(**need))
+        .map(|need| match (target.lacks.get(need.as_str()), need) {
+            (Some(why), _) => format!("{need}: {why}"),
+            (None, Need::Capability(_)) => format!("{need}: the target does not offer it"),
+            (None, Need::Behaviour(_)) => {
+                format!("{need}: the server ({}) does not do it", target.contract.edition)
+            }
         })
         .collect();
     (!lacks.is_empty()).then(|| format!("needs {}", lacks.join("; ")))
@@ -330,10 +334,7 @@ fn lacking(scenario: &Scenario, target: &TargetFacts) -> Option<String> {
 /// The expected failure, where its `when` holds.
 fn expected(scenario: &Scenario, target: &TargetFacts) -> Option<ExpectedFailure> {
     let expected = scenario.expect_failure.as_ref()?;
-    let behaves = |capability: &Capability| {
-        target.behaviours.get(capability).copied().unwrap_or_else(|| target.capabilities.contains(capability))
-    };
-    expected.when.iter().all(|(capability, value)| behaves(capability) == *value).then(|| ExpectedFailure {
+    expected.when.iter().all(|(need, value)| target.offers(*need) == *value).then(|| ExpectedFailure {
         issue: expected.issue.clone(),
         reason: expected.reason.clone(),
         mechanism: expected.mechanism.clone(),

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::ScenarioContext;
-use crate::scenario::model::Capability;
+use crate::scenario::need::Need;
 use crate::scenario::template::Scope;
 
 /// Values that only some steps see: the item of a `foreach`.
@@ -35,8 +35,7 @@ impl Scope for StepScope<'_> {
             }
             ("target", Some("base_url")) => return Some(json!(context.run.api.base_url)),
             ("target", Some(word)) => {
-                let capability = Capability::ALL.into_iter().find(|c| c.as_str() == word)?;
-                return Some(json!(context.run.target.capabilities.contains(&capability)));
+                return Some(json!(context.run.target.offers(Need::named(word)?)));
             }
             _ => {}
         }

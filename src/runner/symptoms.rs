@@ -7,9 +7,9 @@ use super::outcome::FailureKind;
 use super::plan::Instance;
 use super::steps::Decisive;
 use super::workspace::Workspace;
+use crate::behaviour::Behaviour;
 use crate::event::Evidence;
 use crate::mechanism::{Subject, Symptoms, Wait};
-use crate::scenario::model::Capability;
 
 /// Collects them for a failure.
 pub fn of(
@@ -51,7 +51,7 @@ pub fn of(
         exchanges_whole,
         evidence,
         time_scale: context.run.api.scale.factor(),
-        wakes: target.behaviours.get(&Capability::Wakes).copied(),
+        wakes: Some(target.contract.has(Behaviour::HibernateWakes)),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod known;
 pub mod matcher;
 mod matrix;
 pub mod model;
+pub mod need;
 mod any;
 pub mod raw;
 mod read;

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::decode::Spanned;
-use super::model::capability::Capability;
 use super::model::input::{Gate, InputKind};
+use super::need::Need;
 use crate::yaml::Node;
 
 use values::{AnyValue, NameOr, OneOrMany, StepList, Text, Texts};
@@ -30,8 +30,8 @@ pub struct RawScenario {
     pub tags: Option<Node>,
     /// `required` (default), or `advisory`: shown, never turns the run red.
     pub gate: Option<Gate>,
-    /// Capabilities that the target must offer; else the scenario is skipped, counted and shown.
-    #[schemars(with = "Option<OneOrMany<Capability>>")]
+    /// What the target must offer or its server do; else the scenario is skipped, counted and shown.
+    #[schemars(with = "Option<OneOrMany<Need>>")]
     pub needs: Option<Node>,
     /// How long the whole body may take; 10m when absent.
     pub budget: Option<Text>,
@@ -113,8 +113,8 @@ pub struct RawExpectFailure {
     /// The last day on which the failure is expected, `YYYY-MM-DD`.
     #[schemars(required)]
     pub until: Option<Text>,
-    /// Only where the target behaves like this: `{wakes: false}`.
-    #[schemars(with = "Option<indexmap::IndexMap<Capability, bool>>")]
+    /// Only where the target behaves like this: `{hibernate-wakes: false}`.
+    #[schemars(with = "Option<indexmap::IndexMap<Need, bool>>")]
     pub when: Option<Node>,
 }
 
@@ -147,7 +147,9 @@ pub struct RawStep {
     pub retry: Option<Node>,
     /// Reached when the step passed.
     pub milestone: Option<Text>,
+    /// The step states the contract and not the life of a workspace: where it fails, the server differs in this behaviour.
+    pub behaviour: Option<Text>,
 }
 
 /// Keys of a step that are no verbs.
-pub const STEP_KEYS: [&str; 6] = ["name", "when", "within", "gate", "retry", "milestone"];
+pub const STEP_KEYS: [&str; 7] = ["name", "when", "within", "gate", "retry", "milestone", "behaviour"];

@@ -320,7 +320,7 @@ fn the_matrix_is_every_combination() {
 #[test]
 fn an_expected_failure_runs_out() {
     let scenario = good(
-        "scenario: x\nexpect_failure: {issue: \"#1\", reason: r, until: 2026-11-30, when: {wakes: false}}\nsteps:\n  - note: x\n",
+        "scenario: x\nexpect_failure: {issue: \"#1\", reason: r, until: 2026-11-30, when: {hibernate-wakes: false}}\nsteps:\n  - note: x\n",
     );
     assert_eq!(expired(&scenario, "2026-11-30"), None);
     let problem = expired(&scenario, "2026-12-01").unwrap();

@@ -39,6 +39,7 @@ pub use spec::{Budget, Help, Holds, Names};
 
 use schemars::{Schema, SchemaGenerator};
 
+use crate::behaviour::Behaviour;
 use crate::source::{Position, SourceFile, Span};
 use crate::yaml::{Key, Node};
 
@@ -176,6 +177,8 @@ pub struct Step {
     pub retry: Option<Retry>,
     /// Reached when the step passed.
     pub milestone: Option<String>,
+    /// What it states of the contract: its failure is drift, no red of life.
+    pub behaviour: Option<Behaviour>,
     /// Of the verb key.
     pub span: Span,
     /// Of the verb key.

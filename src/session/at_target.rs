@@ -12,6 +12,8 @@ use super::failure::SessionError;
 use super::outside::Opener;
 use super::settings::JOBS;
 use super::work::Work;
+use crate::behaviour::Contract;
+use crate::behaviour::contract::Told;
 use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::domain::ExitCode;
@@ -24,10 +26,11 @@ use crate::run::poller::Poller;
 use crate::run::signals::Signals;
 use crate::runner::context::RunContext;
 use crate::runner::dispatcher;
+use crate::runner::drift::Drifts;
 use crate::runner::plan::{self, InputSources};
 use crate::runner::tenant::Tenant;
 use crate::scenario::Scenario;
-use crate::scenario::model::Capability;
+use crate::scenario::model::{Capability, Gate};
 use crate::targets::profile::lane::{Died, Lane};
 use crate::targets::{self, TargetFacts};
 
@@ -169,6 +172,7 @@ impl Work<'_> {
             root: Mutex::new(None),
             hmac_key: crate::chance::random(),
             seed: *seed,
+            drifts: self.drifts(&target.facts.contract, log),
             known: self.known.clone(),
             exclusive: self.asked.exclusive,
             tenant: Tenant::default(),
@@ -195,6 +199,20 @@ impl Work<'_> {
         let finished = ending.conclude(&context, self.asked.require_live, began.elapsed());
         let seen = ending.sightings(&context);
         Ok((finished, Had { seen, ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
+    }
+
+    /// What a probe saw that differs from what was promised.
+    fn drifts(&self, contract: &Contract, log: &Log) -> Drifts {
+        let gate = self.profile.as_ref().map(|chosen| chosen.profile.drift).unwrap_or_default();
+        let drifts = Drifts::new(gate == Gate::Advisory);
+        for drift in contract.drifts() {
+            let text = match contract.told(drift.behaviour) {
+                Some(Told::Server) => "the server says so",
+                _ => "a read-only probe",
+            };
+            drifts.tell(log, drift, None, text);
+        }
+        drifts
     }
 
     /// A server that limits requests is not asked by more scenarios at once than it can answer.

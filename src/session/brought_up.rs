@@ -22,6 +22,7 @@ use crate::run::signals::Signals;
 use crate::runner::context::RunContext;
 use crate::runner::plan::{self, InputSources, Instance};
 use crate::scenario::model::Gate;
+use crate::scenario::need::Need;
 use crate::scenario::remembered::Sighting;
 use crate::targets::profile::lane::down::Haste;
 use crate::targets::profile::lane::told::Told;
@@ -73,9 +74,19 @@ impl Chosen {
             http: settings.http.clone(),
         };
         let lane = Lane::new(setup).map_err(SessionError::Port)?;
-        settings
-            .declared
-            .extend(self.profile.declares.iter().map(|(capability, there)| (*capability, *there)));
+        let asked = &mut settings.contract;
+        asked.edition = asked.edition.or(self.profile.edition);
+        for (need, there) in &self.profile.declares {
+            match need {
+                Need::Capability(capability) => {
+                    settings.declared.insert(*capability, *there);
+                }
+                // What is typed wins.
+                Need::Behaviour(behaviour) => {
+                    asked.declared.entry(*behaviour).or_insert(*there);
+                }
+            }
+        }
         // Its address is not that of the environment, and its organisation neither.
         let foreseen = self.outlook.base_url.clone();
         (settings.base_url, settings.org) = (Some(foreseen.unwrap_or_default()), typed.org_id.clone());

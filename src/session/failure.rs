@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::files::ReadError;
+use crate::behaviour::Behaviour;
 use crate::domain::ExitCode;
 use crate::event::LogError;
 use crate::report::ReportError;
@@ -77,6 +78,9 @@ pub enum SessionError {
         /// The target.
         kind: &'static str,
     },
+    /// A behaviour that the reference platform cannot play.
+    #[error("the reference platform cannot play `{0}`")]
+    NotPlayed(Behaviour),
     /// A fault that cannot be switched on.
     #[error("{text}")]
     Fault {
@@ -169,6 +173,7 @@ impl SessionError {
             | E::NoAddress
             | E::BadAddress(_)
             | E::NotForTarget { .. }
+            | E::NotPlayed(_)
             | E::Fault { .. }
             | E::NoRun(_)
             | E::NothingOfIt
@@ -207,6 +212,7 @@ impl SessionError {
             E::BadAddress(_) => {
                 one("--base-url (or BASE) is like https://server.example or http://127.0.0.1:8080")
             }
+            E::NotPlayed(_) => one("`lifecycle behaviours list` says what it plays"),
             E::NotForTarget { .. } => one("--target, or leave one of them out"),
             E::Fault { hint, .. } => hint.iter().cloned().collect(),
             E::NothingOfIt => one("`lifecycle report RUN` names what ran"),

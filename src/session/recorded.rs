@@ -98,6 +98,11 @@ impl Recorded {
             target.provider_url = target.provider_url.take().or(then.target.provider_url);
             target.answers = target.answers.or(then.target.answers);
         }
+        target.edition = target.edition.or(then.target.edition);
+        if target.behaviours.is_empty() {
+            target.behaviours = then.target.behaviours;
+        }
+        target.contract = target.contract.take().or(then.target.contract);
         let ours = |kind: Option<Kind>| kind.is_some_and(Kind::is_ours);
         // A reference platform here is this run's alone.
         now.exclusive |= ours(target.kind) && then.exclusive;
@@ -105,7 +110,6 @@ impl Recorded {
         if ours(kind) && ours(target.kind) && identity.profile.is_none() {
             let scale = then.target.time_scale.or(there.map(|t| t.time_scale));
             target.time_scale = target.time_scale.or(scale.filter(|_| kind == target.kind));
-            target.quirks = target.quirks.or(then.target.quirks);
             if target.faults.is_empty() {
                 target.faults = then.target.faults;
             }

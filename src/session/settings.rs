@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::behaviour::{Behaviour, Edition};
 use crate::domain::Secret;
 use crate::event::RunStarted;
-use crate::reference::options::Quirks;
 use crate::report::FileKind;
 use crate::runner::context::Destroy;
 use crate::targets::{Answers, Kind};
@@ -145,9 +145,15 @@ pub struct TargetSettings {
     /// How much faster a platform of ours runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_scale: Option<f64>,
-    /// Whether a platform of ours keeps what real ones should not do.
+    /// The edition that a platform of ours plays, or that another server is expected to be.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub quirks: Option<Quirks>,
+    pub edition: Option<Edition>,
+    /// Behaviours that differ from it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub behaviours: BTreeMap<Behaviour, bool>,
+    /// The overlay of accepted drift, where it is not the usual file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract: Option<PathBuf>,
     /// What goes wrong on a platform of ours.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
@@ -223,7 +229,8 @@ mod tests {
             kind: Some(Kind::Docker),
             answers: Some(Answers::Stub),
             time_scale: Some(2.5),
-            quirks: Some(Quirks::Intended),
+            edition: Some(Edition::MidAugust),
+            behaviours: BTreeMap::from([(Behaviour::HibernateWakes, false)]),
             faults: vec!["a".into(), "b=2".into()],
             docker: true,
             ..TargetSettings::default()
@@ -266,7 +273,6 @@ mod tests {
                 ("docker", "true"),
                 ("agent_image", "123"),
                 ("destroy", "on-pass"),
-                ("quirks", "intended"),
                 ("like", "last"),
             ],
             Map::new(),
@@ -277,7 +283,6 @@ mod tests {
         assert_eq!((read.target.time_scale, read.target.docker), (Some(12.5), true));
         assert_eq!(read.target.agent_image.as_deref(), Some("123"));
         assert_eq!((read.destroy, read.again), (Destroy::OnPass, Some(Again::Like("last".into()))));
-        assert_eq!(read.target.quirks, Some(Quirks::Intended));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Flags and environment → settings of a target.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Shell;
 use super::failure::SessionError;
 use super::files;
 use super::settings::{PATIENCE, TargetSettings};
+use crate::behaviour::overlay::Overlay;
+use crate::behaviour::{self, Behaviour, Edition, Played, row};
 use crate::http;
 use crate::models::catalogue::Catalogue;
 use crate::reference::faults::{ALL, FaultError, Faults};
@@ -43,6 +46,14 @@ pub fn target_settings(
         None => None,
     };
     let faults = faults(&args.faults)?;
+    let plays = match kind.is_ours() {
+        true => plays(args.edition.unwrap_or_default(), &args.behaviours)?,
+        false => Played::default(),
+    };
+    let accepted = match kind.is_ours() && args.contract.is_none() {
+        true => Overlay::default(),
+        false => overlay(args.contract.as_deref())?,
+    };
     Ok(targets::Settings {
         kind,
         base_url,
@@ -57,7 +68,7 @@ pub fn target_settings(
         },
         embedded: targets::embedded::Settings {
             time_scale: args.time_scale.unwrap_or(targets::embedded::TIME_SCALE),
-            quirks: args.quirks.unwrap_or_default(),
+            plays,
             faults: faults.clone(),
             seed: seed.unwrap_or_default(),
             ..targets::embedded::Settings::default()
@@ -68,7 +79,7 @@ pub fn target_settings(
             agent_image: args.agent_image.clone(),
             allow_privileged: args.allow_privileged,
             time_scale: args.time_scale.unwrap_or(targets::docker::TIME_SCALE),
-            quirks: args.quirks.unwrap_or_default(),
+            plays,
             faults,
             seed: seed.unwrap_or_default(),
             admin_token: None,
@@ -78,6 +89,8 @@ pub fn target_settings(
         provider: args.provider_url.clone(),
         answers: args.answers,
         declared: BTreeMap::new(),
+        contract: targets::Asked { edition: args.edition, declared: args.behaviours.clone(), accepted },
+        played: None,
         patience: args.patience.unwrap_or(PATIENCE),
         catalogue,
     })
@@ -96,6 +109,32 @@ fn excluded(args: &TargetSettings, kind: Kind) -> Result<(), SessionError> {
         }
     }
     Ok(())
+}
+
+/// `--edition` and `--behaviour`, as a reference platform plays them.
+///
+/// # Errors
+/// One that it cannot play.
+pub fn plays(edition: Edition, changed: &BTreeMap<Behaviour, bool>) -> Result<Played, SessionError> {
+    let unplayed = changed.keys().find(|behaviour| row(**behaviour).is_some_and(|row| !row.played));
+    match unplayed {
+        Some(behaviour) => Err(SessionError::NotPlayed(*behaviour)),
+        None => Ok(Played::of(edition, changed)),
+    }
+}
+
+/// The overlay that is named, or the one that lies here.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn overlay(named: Option<&Path>) -> Result<Overlay, SessionError> {
+    let usual = Path::new(behaviour::overlay::FILE);
+    let path = match named {
+        Some(path) => path,
+        None if usual.is_file() => usual,
+        None => return Ok(Overlay::default()),
+    };
+    behaviour::overlay::read(&files::read(path)?).map_err(SessionError::Problems)
 }
 
 /// `--fault`, with the valid names where one is none.

@@ -24,7 +24,6 @@ use crate::runner::contradictions::{self, Against};
 use crate::runner::plan::{self, InputSources, Instance, Only};
 use crate::scenario::Scenario;
 use crate::scenario::known::KnownReds;
-use crate::scenario::model::Capability;
 use crate::source::{Level, Problem};
 use crate::targets::profile::lane::Lane;
 use crate::targets::{self, TargetFacts};
@@ -62,8 +61,8 @@ pub(super) async fn run(
     if let Some(problem) = plan::too_many(&scenarios, asked.rounds()) {
         return Err(SessionError::Problems(vec![problem]));
     }
-    let instances =
-        plan::plan(&scenarios, &only, &sources, &everything(), 1).map_err(SessionError::Problems)?;
+    let instances = plan::plan(&scenarios, &only, &sources, &TargetFacts::everything(), 1)
+        .map_err(SessionError::Problems)?;
     if recorded.is_some() && instances.is_empty() {
         return Err(SessionError::NothingOfIt);
     }
@@ -117,11 +116,6 @@ fn refuse_contradictions(
         shell.printer.note(&warning.line())?;
     }
     Ok(())
-}
-
-/// What is planned before a target is known.
-fn everything() -> TargetFacts {
-    TargetFacts { capabilities: Capability::ALL.into_iter().collect(), ..TargetFacts::default() }
 }
 
 /// A run and what it was asked for.
@@ -303,7 +297,7 @@ impl Work<'_> {
 
     /// The instances of a run whose target is not there.
     fn instances(&self, scenarios: &[Arc<Scenario>]) -> Vec<Instance> {
-        plan::plan(scenarios, &self.only, &self.sources, &everything(), self.asked.rounds())
+        plan::plan(scenarios, &self.only, &self.sources, &TargetFacts::everything(), self.asked.rounds())
             .unwrap_or_default()
     }
 

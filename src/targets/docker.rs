@@ -2,7 +2,6 @@
 //!
 //! The platform listens on loopback for us and on the bridge's gateway for its containers, nowhere else.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,12 +10,13 @@ use std::time::Duration;
 use super::OpenError;
 use super::docker_provisioner::{Containers, Setup};
 use super::embedded::proxy_env;
+use crate::behaviour::Played;
 use crate::docker::agent_image::Recipe;
 use crate::docker::owned::Ending;
 use crate::docker::{self, About, Engine, EngineError, lock, names};
 use crate::domain::Secret;
 use crate::reference::faults::Faults;
-use crate::reference::options::{Options, ProvisionerKind, Quirks};
+use crate::reference::options::{Options, ProvisionerKind};
 use crate::reference::{provider, server};
 
 /// How the platform with containers is run.
@@ -33,7 +33,7 @@ pub struct Settings {
     /// How many times faster than real time its clock runs.
     pub time_scale: f64,
     /// Keep or mend what a real server does and should not.
-    pub quirks: Quirks,
+    pub plays: Played,
     /// What goes wrong.
     pub faults: Faults,
     /// Decides jitter.
@@ -243,7 +243,8 @@ async fn listen(settings: &Settings, engine: &Engine, image: &str) -> Result<Sta
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::new(gateway, port)],
             admin_token: admin_token.clone(),
             time_scale: settings.time_scale,
-            quirks: settings.quirks,
+            edition: settings.plays.edition,
+            behaviours: settings.plays.behaviours,
             faults: settings.faults.clone(),
             seed: settings.seed,
             llm_proxy: true,
@@ -286,15 +287,6 @@ fn command(settings: &Settings) -> Vec<String> {
 fn free_port(ip: IpAddr) -> io::Result<u16> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
 }
-
-/// Facts of the platform's behaviour that it does not show here.
-pub fn declared(quirks: Quirks) -> BTreeMap<crate::scenario::model::Capability, bool> {
-    match quirks {
-        Quirks::Observed => BTreeMap::new(),
-        Quirks::Intended => BTreeMap::from([(crate::scenario::model::Capability::Wakes, true)]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::OpenError;
+use crate::behaviour::Played;
 use crate::domain::Secret;
 use crate::reference::faults::Faults;
-use crate::reference::options::{BootTiming, Options, Quirks};
+use crate::reference::options::{BootTiming, Options};
 use crate::reference::{provider, server};
 
 /// How the embedded platform is run.
@@ -15,8 +16,8 @@ use crate::reference::{provider, server};
 pub struct Settings {
     /// How many times faster than real time its clock runs.
     pub time_scale: f64,
-    /// Keep or mend what a real server does and should not.
-    pub quirks: Quirks,
+    /// What it does one way or the other.
+    pub plays: Played,
     /// What goes wrong.
     pub faults: Faults,
     /// Decides jitter.
@@ -29,7 +30,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             time_scale: TIME_SCALE,
-            quirks: Quirks::Observed,
+            plays: Played::default(),
             faults: Faults::none(),
             seed: 0,
             boot: BootTiming::default(),
@@ -80,7 +81,8 @@ pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         admin_token: admin_token.clone(),
         time_scale: settings.time_scale,
-        quirks: settings.quirks,
+        edition: settings.plays.edition,
+        behaviours: settings.plays.behaviours,
         inspect: true,
         faults: settings.faults.clone(),
         seed: settings.seed,

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::behaviour::Contract;
 use crate::models::derive::OfferedModel;
 use crate::scenario::model::Capability;
+use crate::scenario::need::Need;
 
 /// What the agents of a target can answer.
 #[derive(
@@ -47,8 +49,8 @@ impl std::fmt::Debug for ServerLog {
 pub struct TargetFacts {
     /// What it offers.
     pub capabilities: BTreeSet<Capability>,
-    /// Behaviours that were probed or declared: `wakes: false`.
-    pub behaviours: BTreeMap<Capability, bool>,
+    /// What its server is expected to do, and was seen to do.
+    pub contract: Contract,
     /// What it lacks, and why.
     pub lacks: BTreeMap<String, String>,
     /// What its agents answer.
@@ -72,6 +74,23 @@ pub struct TargetFacts {
 }
 
 impl TargetFacts {
+    /// A target that offers and does everything, for plans without one.
+    pub fn everything() -> TargetFacts {
+        TargetFacts {
+            capabilities: Capability::ALL.into_iter().collect(),
+            contract: Contract::of_everything(),
+            ..TargetFacts::default()
+        }
+    }
+
+    /// Whether the target offers this, or its server does it.
+    pub fn offers(&self, need: Need) -> bool {
+        match need {
+            Need::Capability(capability) => self.capabilities.contains(&capability),
+            Need::Behaviour(behaviour) => self.contract.has(behaviour),
+        }
+    }
+
     /// Whether a generated key is as good as a real one: our provider answers, or agents that ask no model.
     pub fn takes_any_key(&self) -> bool {
         self.provider.is_some() || self.answers == Answers::Stub

@@ -1,5 +1,6 @@
 //! From settings to a running target with capabilities. The engine sees only [`TargetFacts`].
 
+pub mod contract;
 pub mod docker;
 mod docker_provisioner;
 pub mod embedded;
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub use facts::{Answers, ServerLog, TargetFacts};
 pub use kind::Kind;
 
+use crate::behaviour::overlay::Overlay;
+use crate::behaviour::{Behaviour, Behaviours, Edition};
 use crate::domain::Secret;
 use crate::event::TargetIdentity;
 use crate::http;
@@ -49,12 +52,27 @@ pub struct Settings {
     pub provider: Option<String>,
     /// What its agents answer, when somebody declares it.
     pub answers: Option<Answers>,
-    /// Behaviours that a profile declares.
+    /// Capabilities that a profile declares.
     pub declared: std::collections::BTreeMap<crate::scenario::model::Capability, bool>,
+    /// What is expected of the server.
+    pub contract: Asked,
+    /// What the server plays, where this run starts it and nothing can be asked.
+    pub played: Option<Behaviours>,
     /// How long a live server may take to answer for the first time.
     pub patience: Duration,
     /// What the server's offers are compared with.
     pub catalogue: std::sync::Arc<crate::models::catalogue::Catalogue>,
+}
+
+/// What somebody expects of a server: by flags, a profile, the overlay.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The edition, when one is named.
+    pub edition: Option<Edition>,
+    /// Single behaviours.
+    pub declared: std::collections::BTreeMap<Behaviour, bool>,
+    /// The overlay.
+    pub accepted: Overlay,
 }
 
 /// A target that answers.
@@ -123,7 +141,7 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
                 admin_token: Some(started.admin_token.clone()),
                 org: None,
                 provider: Some(started.provider.base_url()),
-                declared: docker::declared(settings.docker.quirks),
+                played: Some(settings.docker.plays.behaviours),
                 ..settings.clone()
             };
             let mut target = match probe::live(&live, stop).await {

@@ -1,12 +1,12 @@
 //! What a server offers: a table of read-only probes, then what a profile declares.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answers, OpenError, Settings, Target, TargetFacts, offered};
+use super::{Answers, OpenError, Settings, Target, TargetFacts, contract, offered};
+use crate::behaviour::Contract;
 use crate::clock::Instant;
 use crate::clock::{self, TimeScale};
 use crate::docker::names;
@@ -18,7 +18,7 @@ use crate::platform::{Api, Auth, record};
 use crate::scenario::model::Capability;
 
 /// One probe may not take longer.
-const EACH: Duration = Duration::from_secs(10);
+pub(super) const EACH: Duration = Duration::from_secs(10);
 /// A server that is just starting is asked again after so long.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -49,6 +49,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     admin_works(&api).await?;
     let about = get(&api, "/__lifecycle", &Auth::Admin).await;
     let about = about.filter(|a| a.status == 200).and_then(|a| a.json);
+    let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
     let mut facts = TargetFacts::default();
     let mut have = |capability: Capability, there: bool, why_not: &str| {
         if there {
@@ -58,16 +59,8 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         }
     };
     let (offered, drift) = offered::read(&api, &settings.catalogue).await;
-    let billing =
-        get(&api, "/admin/workspaces/00000000-0000-4000-8000-000000000000/llm-billing-mode", &Auth::Admin)
-            .await;
     have(Capability::Managed, true, "");
     have(Capability::External, true, "");
-    have(
-        Capability::Billing,
-        billing.is_some_and(|a| a.json.is_some()),
-        "the server has no billing-mode route",
-    );
     have(Capability::Events, has_socket(&api).await, "GET /ws does not open");
     let inspect = "the server shows no environments (it is no reference platform with --inspect)";
     have(Capability::Inspect, about.is_some(), inspect);
@@ -90,16 +83,11 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         answers != Answers::None,
         "nobody says what its agents answer: --answers known|stub",
     );
-    let mended = about.as_ref().is_some_and(|a| record::text(a, "quirks") == "intended");
-    have(Capability::Wakes, mended, "a message does not wake a hibernated workspace (contract §13 #4)");
-    have(Capability::Mended, mended, "nobody says that the quirks of contract §13 are mended");
-    facts.behaviours = BTreeMap::from([(Capability::Wakes, mended), (Capability::Mended, mended)]);
     let host = base_url.split("://").nth(1).unwrap_or_default();
     let host = if host.starts_with('[') { host.split(']').next() } else { host.split(['/', ':']).next() };
     let near = is_loopback(host.unwrap_or_default());
     have(Capability::Stubs, near, "the server runs elsewhere and cannot reach agents on this machine");
     for (capability, there) in &settings.declared {
-        facts.behaviours.insert(*capability, *there);
         if *there {
             facts.capabilities.insert(*capability);
             facts.lacks.remove(capability.as_str());
@@ -108,20 +96,25 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
             facts.lacks.insert(capability.as_str().into(), "the profile says so".into());
         }
     }
+    let buildinfo = json(get(&api, "/buildinfo", &Auth::Anonymous).await);
+    let commit = buildinfo.as_ref().map(|build| record::text(build, "git_sha").to_owned());
+    let seen = contract::seen(&api, about.as_ref(), settings.played).await;
+    let asked = &settings.contract;
+    facts.contract = Contract::of(asked.edition, commit.as_deref(), seen, &asked.accepted, &asked.declared);
     facts.answers = answers;
     facts.provider = provider;
     facts.rate_limit = health.headers.get("x-ratelimit-limit").and_then(|v| v.trim().parse().ok());
     facts.offered = offered;
     facts.drift = drift;
-    let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
     let identity = TargetIdentity {
         kind: super::Kind::Live.as_str().into(),
         base_url,
-        buildinfo: json(get(&api, "/buildinfo", &Auth::Anonymous).await),
+        buildinfo,
         org: json(get(&api, "/org/identity", &Auth::Anonymous).await),
         time_scale: api.scale.factor(),
         capabilities: facts.capabilities.iter().map(ToString::to_string).collect(),
         lacks: facts.lacks.clone(),
+        contract: facts.contract.line(),
         insecure: settings.http.insecure,
     };
     Ok(Target { api, facts, identity, stop, parts: None, containers: None })
@@ -268,7 +261,7 @@ async fn admin_works(api: &Api) -> Result<(), OpenError> {
     }
 }
 
-async fn get(api: &Api, path: &str, auth: &Auth) -> Option<Response> {
+pub(super) async fn get(api: &Api, path: &str, auth: &Auth) -> Option<Response> {
     api.client.send(&api.request("GET", path, auth), Instant::now() + EACH).await.ok()
 }
 

@@ -119,9 +119,10 @@ fn a_run_that_did_not_get_to_its_plan_runs_again_whole() {
 
 #[test]
 fn the_same_run_again_has_its_inputs_and_flags() {
-    let typed = ["--input", "typed=b", "--seed", "7", "--time-scale", "30", "--quirks", "intended"];
+    let typed = ["--input", "typed=b", "--seed", "7", "--time-scale", "30", "--edition", "mid-june"];
+    let behaviours = ["--behaviour", "hibernate-wakes=on"];
     let more = ["--fault", "slow-online=2", "--fault", "delete-leaks"];
-    let first = Harness::new().args(["run"]).scenario(INPUTS).args(typed).args(more);
+    let first = Harness::new().args(["run"]).scenario(INPUTS).args(typed).args(behaviours).args(more);
     let first = first.env("SET", "c").env("KEY", "secret-key-4711").run().exit(1);
     // A variable of today is none of then.
     let again = first.then(["run", "--like", "last"]).env("USUAL", "today").env("KEY", "secret-key-4712");
@@ -131,7 +132,8 @@ fn the_same_run_again_has_its_inputs_and_flags() {
     for (name, value) in [
         ("seed", json!(7)),
         ("time_scale", json!(30.0)),
-        ("quirks", json!("intended")),
+        ("edition", json!("mid-june")),
+        ("behaviours", json!({ "hibernate-wakes": true })),
         ("faults", json!(["slow-online=2", "delete-leaks"])),
     ] {
         assert_eq!(settings[name], value, "{settings}");

@@ -15,6 +15,7 @@ mod contract_rows;
 mod contradictions;
 #[cfg(test)]
 mod disk;
+mod editions;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
@@ -56,7 +57,6 @@ mod profiles;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
-mod quirks;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

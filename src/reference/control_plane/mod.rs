@@ -23,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::Clock;
-use super::options::{BootTiming, Quirks};
+use super::options::BootTiming;
 use super::outbound::Outbound;
 use super::server::url_of;
+use crate::behaviour::Played;
 use crate::domain::Secret;
 use crate::wire::{self, Network, Place, Side};
 use state::State;
@@ -49,7 +50,7 @@ pub struct Options {
     /// The provider that stands in for every vendor, told under `/__lifecycle`.
     pub provider: Option<String>,
     /// Keep or mend what a real server does and should not.
-    pub quirks: Quirks,
+    pub plays: Played,
     /// Idempotency keys and refused names, as since August.
     pub august: bool,
     /// How many organisations may live at once.
@@ -98,7 +99,7 @@ impl Default for Options {
             timing: Timing::default(),
             tenant_env: BTreeMap::new(),
             provider: None,
-            quirks: Quirks::default(),
+            plays: Played::default(),
             august: false,
             quota: 1_000,
             advertise: None,

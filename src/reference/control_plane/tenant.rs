@@ -103,7 +103,8 @@ async fn boot(plane: &Arc<Plane>, id: Uuid, machine: &str) {
     let started = server::start(Options {
         admin_token: token,
         time_scale: plane.options.time_scale,
-        quirks: plane.options.quirks,
+        edition: plane.options.plays.edition,
+        behaviours: plane.options.plays.behaviours,
         inspect: true,
         provisioner: ProvisionerKind::ControlPlane { retries: plane.options.august },
         seed: plane.options.seed,

@@ -19,6 +19,7 @@ use super::state::activity::{Body, Row};
 use super::state::events::Keep;
 use super::state::workspace::Delivery;
 use super::{addresses, reply};
+use crate::behaviour::Behaviour;
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 pub use envelope::{Envelope, normalise};
@@ -89,7 +90,7 @@ pub async fn deliver(
     let Some(target) = Target::look(platform, id) else {
         return reply::error(404, "workspace not found");
     };
-    if target.removed && platform.mended() {
+    if target.removed && platform.does(Behaviour::RemovedTakesNoMessage) {
         return reply::error(404, "workspace not found");
     }
     ingest(platform, id, &target, &envelope, &sender);
@@ -292,7 +293,10 @@ async fn answered(platform: &Arc<Platform>, delivery: &Message, answer: Answer) 
     if answer.body.is_empty() {
         let text = "agent returned empty response body";
         fail(platform, delivery, text);
-        return reply::error(if platform.mended() { 502 } else { answer.status }, text);
+        return reply::error(
+            if platform.does(Behaviour::EmptyAnswerIsAnError) { 502 } else { answer.status },
+            text,
+        );
     }
     complete(platform, delivery, &answer.body);
     reply::raw(answer.status, answer.body)

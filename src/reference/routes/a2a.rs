@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Call;
 use super::guard::{is_admin, is_org};
+use crate::behaviour::Behaviour;
 use crate::reference::proxy::{self, Sender};
 use crate::reference::reply;
 
@@ -61,7 +62,7 @@ fn sender(call: &Call, target: Uuid) -> Result<Sender, Response> {
             Some(_) => {}
         }
     }
-    if state.can_communicate(caller, target, platform.mended()) {
+    if state.can_communicate(caller, target, platform.does(Behaviour::RootsMayTalk)) {
         Ok(Sender::Agent(caller))
     } else {
         Err(denied())

@@ -44,7 +44,7 @@ pub fn bootstrap_failed(call: &Call) -> Response {
     }
     let error = body["error"].as_str().unwrap_or("bootstrap failed").to_owned();
     let payload = json!({ "error": error, "log_tail": body["log_tail"], "source": "bootstrap_watcher" });
-    state.provision_failed(id, &error, payload, platform.quirks);
+    state.provision_failed(id, &error, payload, platform.behaviours);
     reply::ok(&json!({ "ok": true }))
 }
 
@@ -118,7 +118,7 @@ pub async fn refresh_images(call: Call) -> Response {
         rows.map(|w| (w.id, w.name.clone(), w.runtime.clone())).collect()
     };
     for (id, _, _) in &running {
-        platform.state().begin_provisioning(*id, platform.quirks);
+        platform.state().begin_provisioning(*id, platform.behaviours);
         platform.launch(*id, Plan { stop: true, context: true, ..Plan::default() }).await;
     }
     let pulled: BTreeSet<&str> = running.iter().map(|(_, _, runtime)| runtime.as_str()).collect();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::payload::Create;
 use super::{Call, external};
+use crate::behaviour::Behaviour;
 use crate::models::gates::{CreateFacts, Refusal, Resolved, check_create};
 use crate::reference::addresses::check_agent_url;
 use crate::reference::cycle::Plan;
@@ -39,7 +40,11 @@ pub async fn create(call: Call) -> Response {
     }
     let open = |value: &Option<String>| value.as_deref().unwrap_or_default().is_empty();
     let escapes = payload.template_escapes();
-    if escapes && (open(&payload.runtime) || open(&payload.model) || platform.mended()) {
+    if escapes
+        && (open(&payload.runtime)
+            || open(&payload.model)
+            || platform.does(Behaviour::EscapingTemplateRefused))
+    {
         return reply::error(400, "invalid template");
     }
     let (resolved, guard) = match gates(platform, &payload) {
@@ -108,7 +113,7 @@ fn gates(platform: &Platform, payload: &Create) -> Result<(Resolved, Option<Refu
         global_secret_names: &global,
     };
     let runtime = payload.runtime.as_deref().unwrap_or_default();
-    if platform.mended() && runtime == "seo-agent" {
+    if platform.does(Behaviour::TemplateVariantIsNoRuntime) && runtime == "seo-agent" {
         let fields = [("runtime", runtime.to_owned())].into_iter().collect();
         let error = "unsupported workspace runtime".to_owned();
         return Err(Refusal { status: 422, code: Some("RUNTIME_UNSUPPORTED"), error, fields, row: 6 });
@@ -144,7 +149,7 @@ fn row(
 ) -> Result<Workspace, Response> {
     let state = platform.state();
     let parent = match payload.parent_id.as_deref().filter(|p| !p.is_empty()) {
-        None if platform.mended() => None,
+        None if platform.does(Behaviour::CreateMayBeARoot) => None,
         None => state.default_parent(),
         Some(text) => match Uuid::try_parse(text).ok().filter(|p| state.get(*p).is_some()) {
             Some(parent) => Some(parent),

@@ -4,6 +4,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Call;
+use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::faults::Fault;
 use crate::reference::reply;
@@ -63,7 +64,7 @@ pub async fn delete(call: Call) -> Response {
     let cascade = all.len() - 1;
     let mut failures: Vec<Value> = Vec::new();
     for one in &all {
-        if platform.mended() {
+        if platform.does(Behaviour::EarlyDeleteIsFinal) {
             // A provision on its way ends first, so that nothing comes up after the delete.
             let cycle = platform.state().get(*one).map(|w| std::sync::Arc::clone(&w.cycle));
             if let Some(cycle) = cycle {
@@ -74,7 +75,8 @@ pub async fn delete(call: Call) -> Response {
             platform.say(&format!("delete {one}: {error}"));
             failures.push(json!({ "workspace_id": one, "error": error }));
         }
-        let _ = platform.provisioner.remove_volumes(*one, platform.mended()).await;
+        let _ =
+            platform.provisioner.remove_volumes(*one, platform.does(Behaviour::DeleteRemovesVolume)).await;
     }
     let mut state = platform.state();
     for one in &all {

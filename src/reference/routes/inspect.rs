@@ -6,15 +6,19 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Call;
-use crate::reference::options::{Mode, Quirks};
+use crate::behaviour::Behaviour;
+use crate::reference::options::Mode;
 use crate::reference::reply;
 
 pub fn about(call: &Call) -> Response {
     let platform = &call.platform;
+    let behaviours: BTreeMap<&str, bool> =
+        Behaviour::ALL.iter().map(|b| (b.as_str(), platform.does(*b))).collect();
     reply::ok(&json!({
         "reference_platform": env!("CARGO_PKG_VERSION"),
         "time_scale": platform.clock.scale(),
-        "quirks": match platform.quirks { Quirks::Observed => "observed", Quirks::Intended => "intended" },
+        "edition": platform.edition,
+        "behaviours": behaviours,
         "mode": match platform.mode { Mode::Development => "development", Mode::Production => "production" },
         "faults": active(call),
         "provider": platform.provider,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Call;
+use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::cycle::Plan;
 use crate::reference::faults::Fault;
@@ -65,7 +66,7 @@ pub async fn restart(call: Call) -> Response {
     let template = body.template.filter(|t| !t.is_empty() && body.apply_template == Some(true));
     let config_dir = template.unwrap_or_else(|| "existing-volume".to_owned());
     if !platform.fault(Fault::RestartNoop) {
-        platform.state().begin_provisioning(id, platform.quirks);
+        platform.state().begin_provisioning(id, platform.behaviours);
         platform.launch(id, Plan { stop: true, reset, context: true, first: false }).await;
     }
     reply::ok(&json!({ "status": "provisioning", "config_dir": config_dir, "reset_session": reset }))
@@ -139,13 +140,13 @@ pub async fn resume(call: Call) -> Response {
         }
         below.insert(0, id);
         for id in &below {
-            state.begin_provisioning(*id, platform.quirks);
+            state.begin_provisioning(*id, platform.behaviours);
         }
         below
     };
     for id in &all {
         let own_agent = platform.state().get(*id).is_some_and(|w| w.external_like());
-        if own_agent && platform.mended() {
+        if own_agent && platform.does(Behaviour::ExternalResumesExternal) {
             platform.state().set_status(*id, Status::AwaitingAgent);
         } else {
             platform.launch(*id, Plan::default()).await;
@@ -174,7 +175,7 @@ pub async fn hibernate(call: Call) -> Response {
             return reply::json_body(409, &json!({ "error": error, "active_tasks": tasks }));
         }
         // Observed servers claim only idle ones, so that force answers 200 and does nothing.
-        state.claim_hibernation(id, force && platform.mended())
+        state.claim_hibernation(id, force && platform.does(Behaviour::ForcedHibernateWorks))
     };
     if claimed {
         if let Err(error) = platform.provisioner.stop(id).await {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Call;
 use super::guard::{is_admin, is_org};
+use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::reply;
 
@@ -35,7 +36,7 @@ pub fn discover(call: &Call) -> Response {
         return refusal;
     }
     let state = call.platform.state();
-    if !state.can_communicate(caller, id, call.platform.mended()) {
+    if !state.can_communicate(caller, id, call.platform.does(Behaviour::RootsMayTalk)) {
         return reply::error(403, "not authorized to discover this workspace");
     }
     match state.present(id) {
@@ -93,7 +94,8 @@ pub fn check_access(call: &Call) -> Response {
     };
     let state = call.platform.state();
     let present = |id: Uuid| state.get(id).is_some_and(|w| w.status != Status::Removed);
-    let allowed =
-        present(caller) && present(target) && state.can_communicate(caller, target, call.platform.mended());
+    let allowed = present(caller)
+        && present(target)
+        && state.can_communicate(caller, target, call.platform.does(Behaviour::RootsMayTalk));
     reply::ok(&json!({ "allowed": allowed }))
 }

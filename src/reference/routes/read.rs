@@ -4,6 +4,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Call;
+use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::reply;
 
@@ -61,7 +62,7 @@ pub fn state(call: &Call) -> Response {
 /// The refusal of a bearer that is not the workspace's own, while it has any token.
 pub fn own_token(call: &Call, id: uuid::Uuid) -> Option<Response> {
     let mut state = call.platform.state();
-    if call.platform.mended() || !state.tokens.has_any(id) {
+    if call.platform.does(Behaviour::AdminReadsState) || !state.tokens.has_any(id) {
         return None;
     }
     let owner = call.bearer().and_then(|token| state.tokens.owner(token));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Call;
+use crate::behaviour::Behaviour;
 use crate::reference::addresses::check_agent_url;
 use crate::reference::faults::Fault;
 use crate::reference::state::events::Keep;
@@ -96,7 +97,7 @@ async fn try_register(call: &Call) -> Response {
         let below = row.is_some_and(|w| w.parent.is_some());
         (removed, row.is_some_and(|w| w.platform), below, row.map(|w| w.delivery))
     };
-    if removed && platform.mended() {
+    if removed && platform.does(Behaviour::RemovedMayNotRegister) {
         return reply::json_body(410, &json!({ "error": "workspace removed", "id": id }));
     }
     let failed = |response: Response| {
@@ -136,7 +137,7 @@ async fn try_register(call: &Call) -> Response {
     }
     let mut state = platform.state();
     let url = if delivery == Delivery::Push { url } else { String::new() };
-    state.register(Register { id, url, agent_card: card, delivery }, platform.quirks);
+    state.register(Register { id, url, agent_card: card, delivery }, platform.behaviours);
     let mut answer = json!({ "status": "registered", "delivery_mode": delivery.as_str() });
     if !state.tokens.has_instance(id) {
         if removed {
@@ -183,7 +184,7 @@ pub fn heartbeat(call: &Call) -> Response {
     };
     let (answer, spare) = {
         let mut state = platform.state();
-        if platform.mended() && state.present(id).is_none() {
+        if platform.does(Behaviour::UnknownHeartbeatRefused) && state.present(id).is_none() {
             return reply::error(404, "workspace not found");
         }
         state.heartbeat(id, &beat, &platform.clock);

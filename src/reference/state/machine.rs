@@ -9,10 +9,10 @@ use super::State;
 use super::activity::{Body, Row};
 use super::events::Keep;
 use super::workspace::{Delivery, Workspace};
+use crate::behaviour::{Behaviour, Behaviours};
 use crate::clock::Instant;
 use crate::domain::Status;
 use crate::reference::clock::{Clock, wall};
-use crate::reference::options::Quirks;
 
 /// A refused register marks a workspace degraded this long (contract §4.2).
 pub const REGISTER_FAILURE_WINDOW: Duration = Duration::from_secs(300);
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// A register that passed its gates. Unknown ids become rows; removed ones stay as they are.
-    pub fn register(&mut self, register: Register, quirks: Quirks) {
+    pub fn register(&mut self, register: Register, behaviours: Behaviours) {
         let id = register.id;
         if self.get(id).is_none() {
             let mut workspace = Workspace::new(id, id.to_string(), "claude-code".to_owned());
@@ -117,8 +117,8 @@ impl State {
             workspace.url_cache = Some((workspace.url.clone(), now));
         }
         let url = workspace.url.clone();
-        let stays =
-            quirks == Quirks::Intended && matches!(workspace.status, Status::Paused | Status::Hibernated);
+        let stays = behaviours.has(Behaviour::RegisterKeepsDormant)
+            && matches!(workspace.status, Status::Paused | Status::Hibernated);
         if stays {
             return;
         }
@@ -225,9 +225,9 @@ impl State {
     }
 
     /// A provision was aborted or could not start. Observed servers do not look at the status first.
-    pub fn provision_failed(&mut self, id: Uuid, message: &str, payload: Value, quirks: Quirks) {
+    pub fn provision_failed(&mut self, id: Uuid, message: &str, payload: Value, behaviours: Behaviours) {
         let Some(workspace) = self.get_mut(id) else { return };
-        if quirks == Quirks::Intended && workspace.status != Status::Provisioning {
+        if behaviours.has(Behaviour::EarlyDeleteIsFinal) && workspace.status == Status::Removed {
             return;
         }
         message.clone_into(&mut workspace.last_sample_error);
@@ -236,10 +236,10 @@ impl State {
     }
 
     /// A restart or resume begins: `provisioning`, without a URL.
-    pub fn begin_provisioning(&mut self, id: Uuid, quirks: Quirks) {
+    pub fn begin_provisioning(&mut self, id: Uuid, behaviours: Behaviours) {
         let Some(workspace) = self.get_mut(id) else { return };
         workspace.url.clear();
-        if quirks == Quirks::Intended {
+        if behaviours.has(Behaviour::RestartForgetsAddress) {
             workspace.url_cache = None;
         }
         self.set_status(id, Status::Provisioning);
@@ -268,14 +268,13 @@ impl State {
     }
 
     /// A liveness key ran out: the guard differs from a failed call's (contract §4.1, §13 row 14).
-    pub fn expired(&mut self, id: Uuid, quirks: Quirks) -> bool {
+    pub fn expired(&mut self, id: Uuid, behaviours: Behaviours) -> bool {
         let Some(workspace) = self.get_mut(id) else { return false };
         workspace.clear_keys();
-        let moves = match quirks {
-            Quirks::Observed => {
-                !matches!(workspace.status, Status::Removed | Status::Paused | Status::Hibernated)
-            }
-            Quirks::Intended => matches!(workspace.status, Status::Online | Status::Degraded),
+        let moves = if behaviours.has(Behaviour::ExpirySparesFailed) {
+            matches!(workspace.status, Status::Online | Status::Degraded)
+        } else {
+            !matches!(workspace.status, Status::Removed | Status::Paused | Status::Hibernated)
         };
         if moves {
             let to = if workspace.runtime == "external" { Status::AwaitingAgent } else { Status::Offline };

@@ -8,9 +8,9 @@ use super::State;
 use super::machine::{Heartbeat, Register};
 use super::tokens::Kind;
 use super::workspace::{Delivery, Workspace};
+use crate::behaviour::{Behaviour, Behaviours};
 use crate::domain::Status;
 use crate::reference::clock::Clock;
-use crate::reference::options::Quirks;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -50,7 +50,7 @@ fn id(who: u8) -> Uuid {
     Uuid::from_u128(u128::from(who) + 1)
 }
 
-fn apply(state: &mut State, step: &Step, quirks: Quirks) {
+fn apply(state: &mut State, step: &Step, behaviours: Behaviours) {
     match *step {
         Step::Create(w) => {
             if state.get(id(w)).is_none() {
@@ -63,7 +63,7 @@ fn apply(state: &mut State, step: &Step, quirks: Quirks) {
             let card = json!({ "name": "x" });
             let register =
                 Register { id: id(w), url: String::new(), agent_card: card, delivery: Delivery::Poll };
-            state.register(register, quirks);
+            state.register(register, behaviours);
         }
         Step::Heartbeat(w, bad) => {
             let beat = Heartbeat { error_rate: if bad { 0.9 } else { 0.0 }, ..Heartbeat::default() };
@@ -72,10 +72,10 @@ fn apply(state: &mut State, step: &Step, quirks: Quirks) {
         Step::Begin(w) => {
             // Every way into a provision looks for a removed row first.
             if state.present(id(w)).is_some() {
-                state.begin_provisioning(id(w), quirks);
+                state.begin_provisioning(id(w), behaviours);
             }
         }
-        Step::Failed(w) => state.provision_failed(id(w), "no", json!({}), quirks),
+        Step::Failed(w) => state.provision_failed(id(w), "no", json!({}), behaviours),
         Step::Pause(w) => {
             if state.present(id(w)).is_some() {
                 state.paused(id(w));
@@ -88,7 +88,7 @@ fn apply(state: &mut State, step: &Step, quirks: Quirks) {
         }
         Step::Offline(w) => state.offline(id(w), Status::Offline),
         Step::Expire(w) => {
-            state.expired(id(w), quirks);
+            state.expired(id(w), behaviours);
         }
         Step::Remove(w) => {
             if state.present(id(w)).is_some() {
@@ -107,12 +107,12 @@ fn apply(state: &mut State, step: &Step, quirks: Quirks) {
 proptest! {
     #[test]
     fn lists_tokens_and_urls_agree_with_statuses(steps in prop::collection::vec(step(), 1..80), mend in any::<bool>()) {
-        let quirks = if mend { Quirks::Intended } else { Quirks::Observed };
+        let behaviours = Behaviour::ALL.iter().fold(Behaviours::NONE, |set, b| set.with(*b, mend));
         let mut state = State::default();
         for step in &steps {
             let before: Vec<(Uuid, Status)> =
                 (0..6).filter_map(|w| state.get(id(w))).map(|w| (w.id, w.status.clone())).collect();
-            apply(&mut state, step, quirks);
+            apply(&mut state, step, behaviours);
             let listed: Vec<Uuid> = state.live().map(|w| w.id).collect();
             let mut orders: Vec<u64> = state.live().map(|w| w.order).collect();
             prop_assert!(orders.is_sorted());
@@ -133,7 +133,7 @@ proptest! {
             for (id, was) in before {
                 let back = was == Status::Removed
                     && state.get(id).is_some_and(|w| w.status != Status::Removed);
-                prop_assert!(!back || (matches!(step, Step::Failed(_)) && quirks == Quirks::Observed));
+                prop_assert!(!back || (matches!(step, Step::Failed(_)) && !mend));
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Contract §4.2, row by row: what each loop does just before its time and just after.
 
 use super::*;
-use crate::reference::options::{Options, ProvisionerKind, Quirks};
+use crate::behaviour::Behaviours;
+use crate::reference::options::{Options, ProvisionerKind};
 use crate::reference::state::activity::Row;
 use crate::reference::state::machine::{Heartbeat, Register};
 use crate::reference::state::tokens::Kind;
@@ -92,7 +93,7 @@ fn only_a_register_makes_the_liveness_key() {
     state.heartbeat(id, &Heartbeat::default(), &platform.clock);
     assert!(state.get(id).unwrap().liveness.is_none());
     let register = Register { id, url: String::new(), agent_card: json!({}), delivery: Delivery::Poll };
-    state.register(register, Quirks::Observed);
+    state.register(register, Behaviours::NONE);
     assert!(state.get(id).unwrap().liveness.is_some());
     let old = ago(100);
     state.get_mut(id).unwrap().liveness = Some(old);

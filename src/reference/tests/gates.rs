@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::play::{Play, quick};
-use crate::reference::options::{Options, Quirks};
+use crate::behaviour::{Behaviour, Behaviours};
+use crate::reference::options::Options;
 
 fn good(extra: &Value) -> Value {
     let mut body = json!({
@@ -156,7 +157,8 @@ async fn templates_and_parents() {
     assert_eq!((got.status, got.body), (200, Value::Null));
     let list = play.admin("GET", "/workspaces", None).await.body;
     assert_eq!((&list[1]["name"], &list[1]["status"]), (&json!("lost"), &json!("provisioning")));
-    let mended = Play::new(Options { quirks: Quirks::Intended, ..quick() }).await;
+    let behaviours = Behaviours::default().with(Behaviour::EscapingTemplateRefused, true);
+    let mended = Play::new(Options { behaviours, ..quick() }).await;
     assert_eq!(mended.admin("POST", "/workspaces", Some(escaping)).await.status, 400);
 }
 

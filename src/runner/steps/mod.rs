@@ -129,10 +129,13 @@ async fn run_step(
                         FailureKind::Cancelled | FailureKind::Config | FailureKind::NotConfigured
                     )
                     && Instant::now() + pause < context.deadline;
+                let drifts = step.behaviour.filter(|_| {
+                    !again && matches!(failure.kind, FailureKind::Product | FailureKind::Inconclusive)
+                });
                 let more = Finish {
                     details: failure.details.clone(),
                     wait: failure.wait.clone(),
-                    advisory: advisory || again,
+                    advisory: advisory || again || drifts.is_some(),
                     ..Finish::default()
                 };
                 finish(context, &id, failure.outcome(), failure.message.clone(), began, more);
@@ -147,6 +150,12 @@ async fn run_step(
                         }
                     }
                     continue;
+                }
+                if let Some(behaviour) = drifts {
+                    let run = &context.run;
+                    let drift = run.target.contract.drift(behaviour);
+                    run.drifts.tell(&run.log, drift, Some((&context.name, &id)), &failure.message);
+                    return Ok(());
                 }
                 if advisory && failure.kind != FailureKind::Cancelled {
                     return Ok(());

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
+use crate::behaviour::Behaviour;
 use crate::scenario::model::capability::Capability;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::Text;
@@ -227,6 +228,7 @@ impl Check<'_> {
             "target" => {
                 let mut fields = vec!["base_url"];
                 fields.extend(Capability::ALL.map(Capability::as_str));
+                fields.extend(rest.first().and_then(|word| Behaviour::named(word)).map(Behaviour::as_str));
                 self.fixed(&shown, rest, &fields, span);
             }
             "with" => {

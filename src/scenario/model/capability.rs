@@ -28,16 +28,10 @@ pub enum Capability {
     Limits,
     /// An event stream.
     Events,
-    /// Billing overrides.
-    Billing,
     /// Organisations of a control plane.
     Org,
     /// Agents answer known questions.
     Answers,
-    /// A message wakes a hibernated workspace.
-    Wakes,
-    /// What servers of mid-June 2026 do and should not (contract §13, §14.2) is mended.
-    Mended,
     /// Faults can be switched on.
     Faults,
     /// The reference platform's own inspection route.
@@ -48,18 +42,15 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order of documentation.
-    pub const ALL: [Capability; 14] = [
+    pub const ALL: [Capability; 11] = [
         Capability::Managed,
         Capability::External,
         Capability::Containers,
         Capability::Env,
         Capability::Limits,
         Capability::Events,
-        Capability::Billing,
         Capability::Org,
         Capability::Answers,
-        Capability::Wakes,
-        Capability::Mended,
         Capability::Faults,
         Capability::Inspect,
         Capability::Stubs,
@@ -74,11 +65,8 @@ impl Capability {
             Capability::Env => "env",
             Capability::Limits => "limits",
             Capability::Events => "events",
-            Capability::Billing => "billing",
             Capability::Org => "org",
             Capability::Answers => "answers",
-            Capability::Wakes => "wakes",
-            Capability::Mended => "mended",
             Capability::Faults => "faults",
             Capability::Inspect => "inspect",
             Capability::Stubs => "stubs",

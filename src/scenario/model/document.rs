@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::capability::Capability;
 use super::input::{Gate, Input};
+use crate::scenario::need::Need;
 use crate::scenario::verbs::Step;
 use crate::source::{SourceFile, Span};
 
@@ -21,7 +21,7 @@ pub struct Scenario {
     /// Whether a red here turns the run red.
     pub gate: Gate,
     /// What the target must offer; else a counted skip.
-    pub needs: Vec<Capability>,
+    pub needs: Vec<Need>,
     /// The whole body's budget.
     pub budget: Duration,
     /// Declared inputs, in order.
@@ -51,8 +51,8 @@ pub struct ExpectFailure {
     pub mechanism: Option<String>,
     /// Last day on which it is still expected (`YYYY-MM-DD`).
     pub until: String,
-    /// Holds only where the target behaves like this (`wakes: false`); elsewhere the body must pass.
-    pub when: IndexMap<Capability, bool>,
+    /// Holds only where the target behaves like this (`hibernate-wakes: false`); elsewhere the body must pass.
+    pub when: IndexMap<Need, bool>,
     /// Where it is declared.
     pub span: Span,
 }

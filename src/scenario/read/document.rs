@@ -6,9 +6,9 @@ use crate::domain::time;
 use crate::scenario::Loaded;
 use crate::scenario::READING;
 use crate::scenario::fragment::Fragments;
-use crate::scenario::model::capability::Capability;
 use crate::scenario::model::document::{ExpectFailure, Scenario};
 use crate::scenario::model::input::{Input, InputKind};
+use crate::scenario::need::Need;
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawExpectFailure, RawInput, RawScenario};
 use crate::scenario::verbs::Step;
@@ -55,7 +55,7 @@ impl Check<'_> {
         }
         self.inputs = self.read_inputs(raw.inputs.as_ref());
         self.matrix = self.read_matrix(raw.matrix.as_ref());
-        let needs = self.capabilities(raw.needs.as_ref());
+        let needs = self.needs(raw.needs.as_ref());
         let expect_failure = raw.expect_failure.as_ref().map(|n| self.expect_failure(n));
         for steps in [&raw.steps, &raw.finally].into_iter().flatten() {
             self.survey(steps);
@@ -114,19 +114,25 @@ impl Check<'_> {
         tags
     }
 
-    fn capability(&mut self, text: &Text) -> Option<Capability> {
-        let found = Capability::ALL.into_iter().find(|c| c.as_str() == text.value);
+    fn need(&mut self, text: &Text) -> Option<Need> {
+        let found = Need::named(&text.value);
         if found.is_none() {
-            let hint = did_you_mean(&text.value, Capability::ALL.map(Capability::as_str));
+            let hint = Need::hint(&text.value);
             let message = format!("no target offers `{}`", text.value);
-            self.error("unknown-capability", text.span, message, "not a capability", hint);
+            self.error(
+                "unknown-capability",
+                text.span,
+                message,
+                "neither a capability nor a behaviour",
+                hint,
+            );
         }
         found
     }
 
-    fn capabilities(&mut self, node: Option<&Node>) -> Vec<Capability> {
+    fn needs(&mut self, node: Option<&Node>) -> Vec<Need> {
         let texts = self.texts(node);
-        texts.iter().filter_map(|text| self.capability(text)).collect()
+        texts.iter().filter_map(|text| self.need(text)).collect()
     }
 
     fn read_inputs(&mut self, node: Option<&Node>) -> IndexMap<String, Input> {
@@ -243,10 +249,10 @@ impl Check<'_> {
         }
         let mut when = IndexMap::new();
         for (key, value) in self.entries(raw.when.as_ref()) {
-            let capability = self.capability(&Text { value: key.text, span: key.span });
+            let need = self.need(&Text { value: key.text, span: key.span });
             match value.kind {
                 Kind::Bool(flag) => {
-                    when.extend(capability.map(|c| (c, flag)));
+                    when.extend(need.map(|need| (need, flag)));
                 }
                 _ => {
                     let message = format!("`true` or `false` is expected here, not {}", value.what());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::behaviour::Behaviour;
 use crate::scenario::model::field::{Condition, ConditionTest, DurationField, Retry};
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawRetry, RawStep, STEP_KEYS};
@@ -11,6 +12,22 @@ use crate::source::did_you_mean;
 use crate::yaml::{Key, Kind, Node};
 
 use crate::scenario::check::Check;
+
+/// Verbs that carry the life of a workspace, and verbs that hold other steps.
+const LIFE: [&str; 12] = [
+    "restart",
+    "pause",
+    "resume",
+    "hibernate",
+    "wake",
+    "terminate",
+    "delete",
+    "await",
+    "hold",
+    "parallel",
+    "foreach",
+    "steps",
+];
 
 impl Check<'_> {
     /// Notes the line of every name that any step introduces, before the steps are checked.
@@ -109,6 +126,7 @@ impl Check<'_> {
             self.milestones.insert(milestone.value.clone());
         }
         let (key, value) = verb;
+        let behaviour = raw.behaviour.as_ref().and_then(|text| self.behaviour(text, &key));
         let verb = Verb::read(self, &key, &value, &id)?;
         Some(Step {
             id,
@@ -119,10 +137,29 @@ impl Check<'_> {
             gate: raw.gate,
             retry,
             milestone: raw.milestone.map(|t| t.value),
+            behaviour,
             span: key.span,
             position: self.source.position(key.span.start),
             source: self.source.clone(),
         })
+    }
+
+    /// A behaviour that a step states; a step on which a life depends states none.
+    fn behaviour(&mut self, text: &Text, verb: &Key) -> Option<Behaviour> {
+        if LIFE.contains(&verb.text.as_str()) {
+            let message = format!("`{}` is life and states no contract", verb.text);
+            let hint =
+                "give `behaviour` to the `expect`, `http` or other single step that asserts it".to_owned();
+            self.error("behaviour", text.span, message, "not here", hint);
+            return None;
+        }
+        let found = Behaviour::named(&text.value);
+        if found.is_none() {
+            let hint = Behaviour::hint(&text.value);
+            let message = format!("no behaviour is called `{}`", text.value);
+            self.error("unknown-behaviour", text.span, message, "not a behaviour", hint);
+        }
+        found
     }
 
     fn only_use(&mut self, item: &Node) {

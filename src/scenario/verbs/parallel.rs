@@ -90,6 +90,7 @@ impl Check<'_> {
             gate: None,
             retry: None,
             milestone: None,
+            behaviour: None,
             span: item.span,
             position: self.source.position(item.span.start),
             source: self.source.clone(),

@@ -10,9 +10,11 @@ use serde::Deserialize;
 
 use super::model::{Profile, SERVER, Tag};
 use super::raw::{RawProfile, RawTag};
+use crate::behaviour::Edition;
 use crate::domain::time;
 use crate::scenario::decode;
-use crate::scenario::model::{Capability, Gate};
+use crate::scenario::model::Gate;
+use crate::scenario::need::Need;
 use crate::scenario::raw::values::Text;
 use crate::scenario::template::Template;
 use crate::source::{Level, Problem, SourceFile, Span, did_you_mean};
@@ -138,6 +140,8 @@ impl Check<'_> {
             provider: self.template_of(raw.provider.as_ref()),
             containers: raw.containers.unwrap_or_default(),
             answers: self.answers(raw.answers.as_ref()),
+            edition: self.edition(raw.edition.as_ref()),
+            drift: raw.drift.unwrap_or_default(),
             declares: self.declares(raw.declares.as_ref()),
             run: self.texts(raw.run.as_ref()).into_iter().map(|t| t.value).collect(),
             inputs: self.templates(raw.inputs.as_ref()),
@@ -189,12 +193,23 @@ impl Check<'_> {
         found
     }
 
-    fn declares(&mut self, node: Option<&Node>) -> BTreeMap<Capability, bool> {
+    fn edition(&mut self, text: Option<&Text>) -> Option<Edition> {
+        let text = text?;
+        let found = Edition::named(&text.value);
+        if found.is_none() {
+            let message = format!("no edition is called `{}`", text.value);
+            let hint = did_you_mean(&text.value, Edition::ALL.map(Edition::as_str));
+            self.error("unknown-word", text.span, message, Some(&hint));
+        }
+        found
+    }
+
+    fn declares(&mut self, node: Option<&Node>) -> BTreeMap<Need, bool> {
         let mut declared = BTreeMap::new();
         for (key, value) in self.entries(node) {
-            let capability = Capability::ALL.into_iter().find(|c| c.as_str() == key.text);
+            let capability = Need::named(&key.text);
             if capability.is_none() {
-                let hint = did_you_mean(&key.text, Capability::ALL.map(Capability::as_str));
+                let hint = Need::hint(&key.text);
                 self.error(
                     "unknown-capability",
                     key.span,

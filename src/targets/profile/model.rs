@@ -6,7 +6,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use regex::Regex;
 
-use crate::scenario::model::{Capability, Gate, Scenario};
+use crate::behaviour::Edition;
+use crate::scenario::model::{Gate, Scenario};
+use crate::scenario::need::Need;
 use crate::scenario::template::Template;
 use crate::source::{SourceFile, Span};
 use crate::targets::Answers;
@@ -30,8 +32,12 @@ pub struct Profile {
     pub containers: bool,
     /// What its agents can answer.
     pub answers: Option<Answers>,
-    /// Behaviours that cannot be probed.
-    pub declares: BTreeMap<Capability, bool>,
+    /// The edition that its server is expected to be.
+    pub edition: Option<Edition>,
+    /// What the server offers or does, where no probe tells.
+    pub declares: BTreeMap<Need, bool>,
+    /// Whether a difference from the contract turns the run red.
+    pub drift: Gate,
     /// What runs when nothing is chosen.
     pub run: Vec<String>,
     /// Values of inputs.

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::scenario::model::{Capability, Gate};
+use crate::scenario::model::Gate;
+use crate::scenario::need::Need;
 use crate::scenario::raw::values::{OneOrMany, Text, TextMap, Texts};
 use crate::yaml::Node;
 
@@ -29,8 +30,12 @@ pub struct RawProfile {
     pub containers: Option<bool>,
     /// What its agents can answer: `known`, `stub`, `none`.
     pub answers: Option<Text>,
-    /// Behaviours that are known and cannot be probed: `{wakes: false}`.
-    #[schemars(with = "Option<indexmap::IndexMap<Capability, bool>>")]
+    /// The edition that its server is expected to be; else it is found by probes.
+    pub edition: Option<Text>,
+    /// `required` (default), or `advisory`: a difference from the contract is shown and never turns the run red.
+    pub drift: Option<Gate>,
+    /// What the server offers or does, where no probe tells: `{hibernate-wakes: false}`.
+    #[schemars(with = "Option<indexmap::IndexMap<Need, bool>>")]
     pub declares: Option<Node>,
     /// What runs when the command line chooses nothing: names and @tags.
     #[schemars(with = "Option<Texts>")]

@@ -194,7 +194,7 @@ impl Plane {
             admin_token: token.clone(),
             shared_secret: Some(secret),
             time_scale: reference.time_scale,
-            quirks: reference.quirks,
+            plays: reference.plays,
             timing: control_plane::Timing { boot: reference.boot, ..control_plane::Timing::default() },
             tenant_env,
             provider: Some(provider.base_url()),

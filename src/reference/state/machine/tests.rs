@@ -82,13 +82,13 @@ fn register_lifts_everything_but_removed() {
     for from in Status::KNOWN {
         let (mut state, id) = with(from.clone());
         let register = Register { id, url: String::new(), agent_card: json!({}), delivery: Delivery::Poll };
-        state.register(register.clone(), Quirks::Observed);
+        state.register(register.clone(), Behaviours::NONE);
         let expected = if from == Status::Removed { Status::Removed } else { Status::Online };
         assert_eq!(state.get(id).unwrap().status, expected, "from {from}");
     }
     let (mut state, id) = with(Status::Paused);
     let register = Register { id, url: String::new(), agent_card: json!({}), delivery: Delivery::Poll };
-    state.register(register, Quirks::Intended);
+    state.register(register, Behaviours::NONE.with(Behaviour::RegisterKeepsDormant, true));
     assert_eq!(state.get(id).unwrap().status, Status::Paused);
 }
 
@@ -102,7 +102,7 @@ fn cards_are_filled_from_the_row_and_urls_on_this_machine_are_kept() {
         agent_card: json!({ "name": id.to_string(), "description": "" }),
         delivery: Delivery::Push,
     };
-    state.register(register, Quirks::Observed);
+    state.register(register, Behaviours::NONE);
     let row = state.get(id).unwrap();
     assert_eq!(row.url, "http://localhost:4242");
     assert_eq!(row.agent_card, Some(json!({ "name": "w", "description": "w" })));
@@ -115,10 +115,11 @@ fn cards_are_filled_from_the_row_and_urls_on_this_machine_are_kept() {
 
 #[test]
 fn a_failed_provision_may_overtake_a_delete_unless_mended() {
-    for (quirks, end) in [(Quirks::Observed, Status::Failed), (Quirks::Intended, Status::Removed)] {
+    let settled = Behaviours::NONE.with(Behaviour::EarlyDeleteIsFinal, true);
+    for (behaviours, end) in [(Behaviours::NONE, Status::Failed), (settled, Status::Removed)] {
         let (mut state, id) = with(Status::Provisioning);
         state.removed(id);
-        state.provision_failed(id, "no", json!({ "error": "no" }), quirks);
+        state.provision_failed(id, "no", json!({ "error": "no" }), behaviours);
         assert_eq!(state.get(id).unwrap().status, end);
     }
 }
@@ -134,9 +135,10 @@ fn expiry_flips_more_than_it_should() {
         (Status::Hibernated, false, false),
         (Status::Removed, false, false),
     ] {
-        for (quirks, flips) in [(Quirks::Observed, observed), (Quirks::Intended, intended)] {
+        let spared = Behaviours::NONE.with(Behaviour::ExpirySparesFailed, true);
+        for (behaviours, flips) in [(Behaviours::NONE, observed), (spared, intended)] {
             let (mut state, id) = with(from.clone());
-            assert_eq!(state.expired(id, quirks), flips, "{from} {quirks:?}");
+            assert_eq!(state.expired(id, behaviours), flips, "{from} {behaviours:?}");
         }
     }
 }
@@ -161,7 +163,7 @@ fn a_removed_row_that_fails_is_listed_again() {
     let (mut state, id) = with(Status::Online);
     state.removed(id);
     assert_eq!(state.live().count(), 0);
-    state.provision_failed(id, "no", json!({}), Quirks::Observed);
+    state.provision_failed(id, "no", json!({}), Behaviours::NONE);
     assert_eq!(state.live().count(), 1);
 }
 
@@ -219,7 +221,7 @@ fn each_move_says_what_the_contract_says() {
     }
     let (mut state, id) = with(Status::Paused);
     state.get_mut(id).unwrap().url = "http://localhost:1".to_owned();
-    state.begin_provisioning(id, Quirks::Observed);
+    state.begin_provisioning(id, Behaviours::NONE);
     assert_eq!(state.get(id).unwrap().url, "");
     let told = json!({ "name": "w", "tier": 3, "runtime": "claude-code" });
     assert_eq!(last_event(&state, id), Some(("WORKSPACE_PROVISIONING".to_owned(), told)));
@@ -230,7 +232,7 @@ fn each_move_says_what_the_contract_says() {
             agent_card: json!({ "name": "a", "description": "d" }),
             delivery: Delivery::Push,
         },
-        Quirks::Observed,
+        Behaviours::NONE,
     );
     let told = json!({
         "url": "http://a:1",

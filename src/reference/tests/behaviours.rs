@@ -1,13 +1,20 @@
-//! What a real server does and should not (contract §13, §14.2): kept, or mended when asked.
+//! What a real server does and should not (contract §13, §14.2), each way.
 
 use serde_json::{Value, json};
 
 use super::play::{ADMIN, Play, quick};
-use crate::reference::options::{BootTiming, Options, Quirks};
+use crate::behaviour::{Behaviour, Behaviours, Edition};
+use crate::reference::options::{BootTiming, Options};
 
-async fn both() -> [(Quirks, Play); 2] {
-    let make = async |quirks| (quirks, Play::new(Options { quirks, ..quick() }).await);
-    [make(Quirks::Observed).await, make(Quirks::Intended).await]
+/// June's server, with what it should not do kept or mended.
+fn june(mended: bool) -> Behaviours {
+    let defects = Behaviour::ALL.iter().take_while(|b| **b != Behaviour::BillingRoute);
+    defects.fold(Edition::MidJune.behaviours(), |set, b| set.with(*b, mended))
+}
+
+async fn both() -> [(bool, Play); 2] {
+    let make = async |mended| (mended, Play::new(Options { behaviours: june(mended), ..quick() }).await);
+    [make(false).await, make(true).await]
 }
 
 async fn delete(play: &Play, id: &str, name: &str) {
@@ -27,13 +34,14 @@ fn message() -> Value {
 /// L1: a delete while the instance is on its way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_early_delete_is_overtaken_by_the_provision() {
-    for (quirks, left) in [(Quirks::Observed, 1), (Quirks::Intended, 0)] {
+    for (mended, left) in [(false, 1), (true, 0)] {
+        let behaviours = june(mended);
         let boot = BootTiming {
             provision: std::time::Duration::from_millis(200),
             jitter: 0.0,
             ..BootTiming::default()
         };
-        let play = Play::new(Options { quirks, boot, time_scale: 1.0, ..quick() }).await;
+        let play = Play::new(Options { behaviours, boot, time_scale: 1.0, ..quick() }).await;
         let (id, _) = play.managed("w").await;
         delete(&play, &id, "w").await;
         let mut seen = instances(&play).await;
@@ -46,8 +54,8 @@ async fn an_early_delete_is_overtaken_by_the_provision() {
                 })
                 .await;
         }
-        assert_eq!(seen["instances"].as_array().unwrap().len(), left, "{quirks:?}");
-        assert_eq!(seen["volumes"].as_array().unwrap().len(), 3 * left, "{quirks:?}");
+        assert_eq!(seen["instances"].as_array().unwrap().len(), left, "mended: {mended}");
+        assert_eq!(seen["volumes"].as_array().unwrap().len(), 3 * left, "mended: {mended}");
         let got = play.send("GET", &format!("/workspaces/{id}"), None, None).await;
         assert_eq!(got.status, 410);
         if left == 1 {
@@ -63,28 +71,25 @@ async fn an_early_delete_is_overtaken_by_the_provision() {
 /// L2: the workspace volume stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_leaves_the_workspace_volume() {
-    for (quirks, play) in both().await {
+    for (mended, play) in both().await {
         let (id, _) = play.managed("w").await;
         play.online(&id).await;
         delete(&play, &id, "w").await;
-        let want = match quirks {
-            Quirks::Observed => json!([format!("ws-{id}-workspace")]),
-            Quirks::Intended => json!([]),
-        };
-        assert_eq!(instances(&play).await, json!({ "instances": [], "volumes": want }), "{quirks:?}");
+        let want = if mended { json!([]) } else { json!([format!("ws-{id}-workspace")]) };
+        assert_eq!(instances(&play).await, json!({ "instances": [], "volumes": want }), "mended: {mended}");
     }
 }
 
 /// §13 row 4, §7.6: the announced wake.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hibernated_workspace_wakes_only_when_mended() {
-    for (quirks, play) in both().await {
+    for (mended, play) in both().await {
         let (id, _) = play.managed("w").await;
         play.online(&id).await;
         play.admin("POST", &format!("/workspaces/{id}/hibernate"), None).await;
         let got = play.admin("POST", &format!("/workspaces/{id}/a2a"), Some(message())).await;
         assert_eq!((got.status, &got.body["waking"]), (503, &json!(true)));
-        if quirks == Quirks::Intended {
+        if mended {
             play.online(&id).await;
         } else {
             let kinds = play.admin("GET", &format!("/events/{id}"), None).await.body;
@@ -98,8 +103,7 @@ async fn a_hibernated_workspace_wakes_only_when_mended() {
 /// §13 rows 5, 9, 15, 20–25; §14.2 L5–L8, L10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_ones_side_by_side() {
-    for (quirks, play) in both().await {
-        let mended = quirks == Quirks::Intended;
+    for (mended, play) in both().await {
         let (root, root_token) = play.external("root").await;
         let (second, token) = play.external("second").await;
         // L6: default parenting.
@@ -115,7 +119,7 @@ async fn small_ones_side_by_side() {
         .await;
         let access = json!({ "caller_id": root, "target_id": second });
         let got = play.send("POST", "/registry/check-access", None, Some(&access)).await;
-        assert_eq!(got.body["allowed"], mended, "{quirks:?}");
+        assert_eq!(got.body["allowed"], mended, "mended: {mended}");
         // L10: the admin at /state.
         let state = play.admin("GET", &format!("/workspaces/{root}/state"), None).await;
         assert_eq!(state.status, if mended { 200 } else { 401 });
