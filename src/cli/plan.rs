@@ -1,6 +1,5 @@
 //! `lifecycle plan`: what would run.
 
-
 use serde_json::json;
 
 use super::Shell;
