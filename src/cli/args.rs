@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// The model rules alone: resolve, explain, list, diff
     Model(super::model::ModelArgs),
-    /// The catalogue of causes: list, show, lint
+    /// The catalogue of causes: list, show, lint, test
     Mechanisms(super::mechanisms::MechanismsArgs),
     /// What a server may do one way or the other: list, show, probe
     Behaviours(Box<super::behaviours::BehavioursArgs>),
@@ -69,6 +69,10 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Run a red again on the embedded platform, with the fault that makes its mechanism
     Reproduce(ReproduceArgs),
+    /// Look for the cause of every red of a run again, with today's mechanisms, and show what changed
+    Replay(super::replay::ReplayArgs),
+    /// Compare two runs: where they part first, in verdict, statuses, answers, environment, time
+    Diff(super::diff::DiffArgs),
     /// Build reports from a run's log
     Report(ReportArgs),
     /// Gather the diagnostic bundle of a live workspace; no scenario needed
@@ -144,6 +148,9 @@ pub(crate) struct TargetArgs {
     /// Live: the server's containers are on the engine of this machine: look at them, remove what is left
     #[arg(long)]
     pub docker: bool,
+    /// Live: the server's log, a file or `container:NAME` (with --docker): half of all causes stand only there
+    #[arg(long, value_name = "FILE|container:NAME")]
+    pub server_log: Option<crate::targets::LogSource>,
     /// Docker: the image of the agent, instead of the one that is made from this program
     #[arg(long, value_name = "IMAGE")]
     pub agent_image: Option<String>,

@@ -1,6 +1,7 @@
 //! `lifecycle mechanisms`: the catalogue of causes.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -8,11 +9,13 @@ use super::Shell;
 use super::failure::CliError;
 use crate::domain::ExitCode;
 use crate::mechanism::file::{Layer, Mechanism};
-use crate::mechanism::{catalogue, lint, page};
+use crate::mechanism::{again, catalogue, lint, page};
+use crate::report::text::clean;
+use crate::run::folder;
 use crate::session::files;
 use crate::source::{Problem, did_you_mean};
 
-/// The catalogue of causes: list, show, lint
+/// The catalogue of causes: list, show, lint, test
 #[derive(Args, Debug)]
 pub(crate) struct MechanismsArgs {
     /// What to do.
@@ -37,6 +40,15 @@ pub(crate) enum MechanismsCommand {
     /// Check files of mechanisms together: unknown facts, never matching, equal, symptom only
     Lint {
         /// Files or folders; nothing means the shipped ones
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Say what each mechanism names in recorded runs, what changed, and which fire on steps that passed
+    Test {
+        /// Runs: paths, ids, or folders of runs
+        #[arg(long, value_name = "RUN", required = true, num_args = 1..)]
+        against: Vec<String>,
+        /// Files or folders of mechanisms; nothing means the shipped ones
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
@@ -73,27 +85,93 @@ pub(crate) fn run(args: &MechanismsArgs, shell: &Shell) -> Result<ExitCode, CliE
             shell.printer.data(show(found).trim_end())?;
         }
         MechanismsCommand::Lint { paths } => {
-            let files = if paths.is_empty() {
-                catalogue::files()
-            } else {
-                let mut files = Vec::new();
-                for path in paths {
-                    files.extend(files::walk(path)?);
-                }
-                files
-            };
-            let mechanisms = lint::load(&files).map_err(CliError::problems)?;
+            let mechanisms = load(paths)?;
             shell.printer.data(&format!("checked {} mechanisms: 0 errors", mechanisms.len()))?;
         }
+        MechanismsCommand::Test { against, paths } => test(&load(paths)?, against, shell)?,
     }
     Ok(ExitCode::Passed)
+}
+
+fn load(paths: &[PathBuf]) -> Result<Vec<Mechanism>, CliError> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.extend(files::walk(path)?);
+    }
+    lint::load(if paths.is_empty() { catalogue::files() } else { sources }.as_slice())
+        .map_err(CliError::problems)
+}
+
+/// Every run of what is named: itself, or the runs in a folder.
+fn runs(named: &[String], shell: &Shell) -> Result<Vec<PathBuf>, CliError> {
+    let mut runs = Vec::new();
+    for name in named {
+        let inside = folder::list(Path::new(name));
+        if inside.is_empty() {
+            runs.push(
+                folder::find(&shell.runs_dir, name).map_err(|why| CliError::new(ExitCode::BadInput, why))?,
+            );
+        } else {
+            runs.extend(inside);
+        }
+    }
+    Ok(runs)
+}
+
+/// Counts over runs: reds by mechanism, names that changed, what fires where nothing failed.
+fn test(mechanisms: &[Mechanism], against: &[String], shell: &Shell) -> Result<(), CliError> {
+    let runs = runs(against, shell)?;
+    let (mut named, mut fired) =
+        (BTreeMap::<String, usize>::new(), BTreeMap::<String, (usize, String)>::new());
+    let (mut reds, mut unclassified, mut passed, mut lost) = (0, 0, 0, 0);
+    let mut changed = Vec::new();
+    for run in &runs {
+        let judged = again::judge(mechanisms, run)
+            .map_err(|e| CliError::new(ExitCode::BadInput, format!("{}: {e}", run.display())))?;
+        unclassified += judged.unclassified();
+        passed += judged.passed;
+        for red in judged.reds {
+            reds += 1;
+            lost += usize::from(red.now.is_none());
+            if red.changed() {
+                let now = red.now.as_ref().map(|now| now.mechanism.as_str()).unwrap_or_default();
+                changed.push(format!("{} step {}: {} → {now}", red.scenario, red.step, red.then.mechanism));
+            }
+            *named.entry(red.now.unwrap_or(red.then).mechanism).or_default() += 1;
+        }
+        for one in judged.fired {
+            let place = format!("{} step {}", one.scenario, one.step);
+            fired.entry(one.mechanism).or_insert_with(|| (0, place)).0 += 1;
+        }
+    }
+    let rate = if reds == 0 { 0.0 } else { unclassified as f64 * 100.0 / reds as f64 };
+    let printer = &shell.printer;
+    printer.data(&format!("runs {}, reds {reds}, unclassified {unclassified} ({rate:.1} %)", runs.len()))?;
+    if lost > 0 {
+        printer.data(&format!(
+            "not tried again: {lost} (their logs are of a version that did not keep how a step failed)"
+        ))?;
+    }
+    for (mechanism, count) in named {
+        printer.data(&format!("  {count:>5}  {mechanism}"))?;
+    }
+    printer.data(&format!("names that changed: {}", changed.len()))?;
+    for line in &changed {
+        printer.data(&format!("  {}", clean(line)))?;
+    }
+    printer
+        .data(&format!("fires on steps that passed: {} mechanisms, {passed} steps looked at", fired.len()))?;
+    for (mechanism, (count, place)) in fired {
+        printer.data(&format!("  {count:>5}  {mechanism}, first at {}", clean(&place)))?;
+    }
+    Ok(())
 }
 
 fn row(m: &Mechanism) -> serde_json::Value {
     serde_json::json!({
         "mechanism": m.name, "layer": m.layer.as_str(), "class": page::class(m), "summary": m.summary.raw(),
-        "match": page::words(&m.matches), "fix_shape": m.fix_shape.raw(), "part": m.part, "issue": m.issue,
-        "fallback": m.fallback, "fingerprint_field": m.fingerprint_field,
+        "explains": page::explained(m), "match": page::words(&m.matches), "fix_shape": m.fix_shape.raw(), "part": m.part, "issue": m.issue,
+        "fallback": m.fallback, "yields": m.yields, "never_seen": m.never_seen, "fingerprint_field": m.fingerprint_field,
     })
 }
 
@@ -109,6 +187,7 @@ fn show(m: &Mechanism) -> String {
             text.push('\n');
         }
     };
+    list("can make", page::explained(m));
     list("needs", page::words(&m.matches));
     list("quotes", m.evidence.iter().map(|t| t.raw()).collect());
     let ruled = m.rules_out.iter().map(|r| match r.when.as_slice() {

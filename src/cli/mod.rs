@@ -5,6 +5,7 @@ mod args_serve;
 mod behaviours;
 mod check;
 mod diagnose;
+mod diff;
 mod doctor;
 mod explain;
 mod failure;
@@ -13,6 +14,7 @@ mod mechanisms;
 pub mod model;
 mod plan;
 mod probe;
+mod replay;
 mod report;
 mod reproduce;
 mod run;
@@ -74,6 +76,8 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Mechanisms(args) => mechanisms::run(&args, shell),
         Command::Behaviours(args) => behaviours::run(&args, shell),
         Command::Explain(args) => explain::run(&args, shell),
+        Command::Replay(args) => replay::run(&args, shell),
+        Command::Diff(args) => diff::run(&args, shell),
         Command::Reproduce(args) => reproduce::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),
         Command::Diagnose(args) => diagnose::run(&args, shell),

@@ -66,6 +66,7 @@ impl TargetArgs {
             ca_cert: typed.ca_cert,
             insecure: typed.insecure,
             docker: typed.docker,
+            server_log: typed.server_log.clone(),
             agent_image: typed.agent_image,
             allow_privileged: typed.allow_privileged,
             provider_url: typed.provider_url,

@@ -175,6 +175,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             ..targets::docker::Settings::default()
         },
         with_engine: args.docker || owing.containers,
+        log_source: None,
         provider: None,
         answers: None,
         declared: std::collections::BTreeMap::new(),

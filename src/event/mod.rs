@@ -3,7 +3,9 @@
 mod log;
 mod payload;
 mod read;
+mod symptoms;
 
 pub use log::{Log, LogError};
 pub use payload::*;
 pub use read::{LogReader, ReadSummary, read_events};
+pub use symptoms::{Ended, Kind, Red, Subject, Symptoms, Wait};

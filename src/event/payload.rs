@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Symptoms;
 use crate::behaviour::Drift;
 use crate::domain::{ExitCode, Status};
 
@@ -74,6 +75,8 @@ pub enum EventKind {
     StepFinished(StepFinished),
     /// What was gathered about a failure, before clean-up.
     Evidence(Box<Evidence>),
+    /// How a step failed: what the search for the cause begins with.
+    Failed(Box<Symptoms>),
     /// Why a scenario failed.
     Diagnosed(Box<Diagnosis>),
     /// A scenario ended.
@@ -118,7 +121,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kinds on disk.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 28] = [
         "run_started",
         "target_found",
         "part",
@@ -136,6 +139,7 @@ impl EventKind {
         "captured",
         "step_finished",
         "evidence",
+        "failed",
         "diagnosed",
         "scenario_finished",
         "cleanup_started",
@@ -738,6 +742,22 @@ pub struct Diagnosis {
     pub fingerprint: String,
     /// For `unclassified`: the nearest mechanisms and what they lacked.
     pub nearest: Vec<String>,
+    /// What holds as well, and is not the cause or not the first one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_seen: Vec<AlsoSeen>,
+}
+
+/// A mechanism whose evidence is there and that is not what a failure is named after.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlsoSeen {
+    /// Its name in the catalogue.
+    pub mechanism: String,
+    /// One sentence.
+    pub summary: String,
+    /// It could have made this failure too: a second cause. Otherwise it only holds.
+    pub explains: bool,
+    /// The first of its evidence.
+    pub evidence: Vec<String>,
 }
 
 /// How a scenario ended.

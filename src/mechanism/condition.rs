@@ -57,6 +57,8 @@ pub struct Match {
     pub any: Vec<Vec<Condition>>,
     /// None of these groups holds, and that is known.
     pub none: Vec<Vec<Condition>>,
+    /// None of these groups is known to hold: what would contradict it.
+    pub unless: Vec<Vec<Condition>>,
 }
 
 impl Test {
@@ -130,7 +132,11 @@ impl Match {
             Truth::False => Truth::True,
             Truth::Unknown => Truth::Unknown,
         });
-        every(&self.all, facts).min(any).min(none.min().unwrap_or(Truth::True))
+        let unless = match self.unless.iter().any(|group| every(group, facts) == Truth::True) {
+            true => Truth::False,
+            false => Truth::True,
+        };
+        every(&self.all, facts).min(any).min(none.min().unwrap_or(Truth::True)).min(unless)
     }
 
     /// How many conditions it names that hold: the more, the more is explained.
@@ -160,12 +166,15 @@ impl Match {
                 Truth::Unknown => lines.push(format!("nobody knows whether {}", together(group))),
             }
         }
+        let against = self.unless.iter().filter(|group| every(group, facts) == Truth::True);
+        lines.extend(against.map(|group| format!("it speaks against it that {}", together(group))));
         lines
     }
 
     /// All conditions, wherever they stand.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        self.all.iter().chain(self.any.iter().flatten()).chain(self.none.iter().flatten())
+        let groups = [&self.any, &self.none, &self.unless].into_iter().flatten().flatten();
+        self.all.iter().chain(groups)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lowest mechanism whose evidence is there, or none and what the nearest lacked.
+//! The lowest mechanism that can have made the red and whose evidence is there, or none and what the nearest lacked.
 
 use std::cmp::Reverse;
 use std::sync::LazyLock;
@@ -9,14 +9,19 @@ use super::condition::Truth;
 use super::extract::facts_of;
 use super::facts::Facts;
 use super::file::Mechanism;
-use super::{Symptoms, catalogue};
-use crate::event::{Class, Diagnosis};
+use super::template::Template;
+use super::{catalogue, red_of};
+use crate::event::{AlsoSeen, Class, Diagnosis, Red, Symptoms};
 use crate::scenario::without_round;
 
 /// What a failure is called that no mechanism explains.
 pub const UNCLASSIFIED: &str = "unclassified";
 /// So many mechanisms are named beside it.
 const NEAREST: usize = 3;
+/// So many others that hold are shown.
+const ALSO: usize = 4;
+/// So many lines are quoted of each of them.
+const ALSO_LINES: usize = 2;
 
 /// Names the cause of a failure by the shipped catalogue.
 pub fn diagnose(symptoms: &Symptoms) -> Diagnosis {
@@ -26,26 +31,52 @@ pub fn diagnose(symptoms: &Symptoms) -> Diagnosis {
 /// Names the cause by these mechanisms.
 pub fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
     let facts = facts_of(symptoms);
-    match choose(mechanisms, &facts) {
+    let red = red_of(symptoms);
+    let holding: Vec<&Mechanism> =
+        mechanisms.iter().filter(|m| m.matches.check(&facts) == Truth::True).collect();
+    let cause = choose(&holding, red, &facts);
+    let mut diagnosis = match cause {
         Some(mechanism) => named(mechanism, symptoms, &facts),
         None => Diagnosis {
             scenario: symptoms.scenario.clone(),
             mechanism: UNCLASSIFIED.into(),
-            summary: "no known mechanism has its evidence here".into(),
+            summary: "no known cause of such a red has its evidence here".into(),
             class: Class::Unclassified,
+            evidence: seen(&facts),
             fingerprint: format!("{}/{}/{UNCLASSIFIED}", without_round(&symptoms.scenario), symptoms.step),
-            nearest: nearest(mechanisms, &facts),
+            nearest: nearest(mechanisms, red, &facts),
             ..Diagnosis::default()
         },
-    }
+    };
+    diagnosis.also_seen = also(&holding, cause, red, &facts);
+    diagnosis
 }
 
-/// Of all that match, the lowest layer; within it fallbacks last, then the one that explains most.
-fn choose<'a>(mechanisms: &'a [Mechanism], facts: &Facts) -> Option<&'a Mechanism> {
-    mechanisms
+/// Of all that hold and can have made the red, the lowest layer: whatever is broken there came first. Within it
+/// fallbacks last, then the one that explains most. What only describes the red comes after every cause.
+fn choose<'a>(holding: &[&'a Mechanism], red: Red, facts: &Facts) -> Option<&'a Mechanism> {
+    holding
         .iter()
-        .filter(|m| m.matches.check(facts) == Truth::True)
-        .min_by_key(|m| (m.layer, m.fallback, Reverse(m.matches.weight(facts)), m.name.clone()))
+        .copied()
+        .filter(|m| m.can_make(red, facts))
+        .min_by_key(|m| (m.yields, m.layer, m.fallback, Reverse(m.matches.weight(facts)), m.name.clone()))
+}
+
+/// What holds besides. A fallback says no more than what is named.
+fn also(holding: &[&Mechanism], cause: Option<&Mechanism>, red: Red, facts: &Facts) -> Vec<AlsoSeen> {
+    let mut others: Vec<(&Mechanism, bool)> = holding
+        .iter()
+        .filter(|m| cause.is_none_or(|cause| cause.name != m.name) && !m.fallback)
+        .map(|m| (*m, m.can_make(red, facts)))
+        .collect();
+    others.sort_by_key(|(m, explains)| (!explains, m.yields, m.layer, m.name.clone()));
+    let one = |(m, explains): (&Mechanism, bool)| AlsoSeen {
+        mechanism: m.name.clone(),
+        summary: m.summary.sentence(facts),
+        explains,
+        evidence: m.evidence.iter().flat_map(|t| t.lines(facts)).take(ALSO_LINES).collect(),
+    };
+    others.into_iter().take(ALSO).map(one).collect()
 }
 
 fn named(mechanism: &Mechanism, symptoms: &Symptoms, facts: &Facts) -> Diagnosis {
@@ -72,7 +103,7 @@ fn named(mechanism: &Mechanism, symptoms: &Symptoms, facts: &Facts) -> Diagnosis
             symptoms.step,
             mechanism.name
         ),
-        nearest: Vec::new(),
+        ..Diagnosis::default()
     }
 }
 
@@ -86,10 +117,33 @@ fn stable(text: &str) -> String {
     }
 }
 
-/// The mechanisms of which most holds, and what they lack.
-fn nearest(mechanisms: &[Mechanism], facts: &Facts) -> Vec<String> {
+/// What was seen, for who has to find the cause without a name for it.
+fn seen(facts: &Facts) -> Vec<String> {
+    static LINES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+        let lines = [
+            "answer: {http.answered}",
+            "no answer: {*transport}",
+            "reply ({reply.kind}): {reply.text}",
+            "wait: wanted {wait.wants}; last seen {wait.last}; {wait.errors} of {wait.polls} polls failed",
+            "row: {record.status} at {record.url}",
+            "last_sample_error: {record.last_sample_error}",
+            "statuses since the {edge}: {status_since_edge}",
+            "events, newest first: {event.type}",
+            "event: {*event.error}",
+            "instance: {instance}",
+            "container: {container.status}, exit code {container.exit_code}, restarts {container.restarts}",
+            "{*env_rows}",
+        ];
+        lines.iter().filter_map(|line| Template::parse(line).ok()).collect()
+    });
+    LINES.iter().flat_map(|line| line.lines(facts)).collect()
+}
+
+/// The mechanisms that can make such a red and of which most holds, and what they lack.
+fn nearest(mechanisms: &[Mechanism], red: Red, facts: &Facts) -> Vec<String> {
     let mut scored: Vec<(usize, usize, &Mechanism)> = mechanisms
         .iter()
+        .filter(|m| m.explains.iter().any(|e| e.reds.contains(&red)))
         .filter(|m| {
             // Something that speaks for it, not only a symptom that everything shares.
             let deep = |fact: &str| super::facts::find(fact).is_ok_and(|f| f.deep);
@@ -103,6 +157,7 @@ fn nearest(mechanisms: &[Mechanism], facts: &Facts) -> Vec<String> {
             let lacks = m.matches.lacking(facts).len();
             (lacks, m.matches.needed(), m)
         })
+        .filter(|(lacks, needed, _)| *lacks > 0 && lacks * 2 <= *needed)
         .collect();
     scored.sort_by_key(|(lacks, needed, m)| (lacks * 100 / needed.max(&1), m.layer, m.name.clone()));
     scored
@@ -110,4 +165,17 @@ fn nearest(mechanisms: &[Mechanism], facts: &Facts) -> Vec<String> {
         .take(NEAREST)
         .map(|(_, _, m)| format!("{} lacks: {}", m.name, m.matches.lacking(facts).join("; ")))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_what_was_seen_are_read() {
+        let mut facts = Facts::default();
+        assert!(seen(&facts).is_empty());
+        facts.set("instance", "ended");
+        assert_eq!(seen(&facts), ["instance: ended"]);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::said;
 use crate::source::did_you_mean;
 
 /// How a fact looks.
@@ -64,6 +65,7 @@ pub const VOCABULARY: &[FactInfo] = &[
         symptom("kind", Shape::Text, "how the step counts before any cause is known"),
         &["product", "inconclusive", "environment", "config", "harness"],
     ),
+    symptom("red", Shape::Text, "what the step wanted and did not get, by its name under `explains`"),
     symptom("scenario", Shape::Text, "the scenario's name"),
     symptom("step.verb", Shape::Text, "the verb of the failed step"),
     symptom("message", Shape::Text, "what the step said"),
@@ -100,12 +102,17 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("wait.within", Shape::Number, "seconds that the wait was given, on the platform's clock"),
     deep("wait.polls", Shape::Number, "how often the wait looked"),
     deep("wait.errors", Shape::Number, "how many looks failed"),
+    deep("wait.gap", Shape::Number, "the longest time between two looks that succeeded, in seconds of ours"),
     deep("wait.last_error", Shape::Text, "the last error of a look, the whole chain of causes"),
     one_of(
         deep("wait.blind", Shape::Text, "no look of the wait, or none at its end, showed anything"),
         YES_NO,
     ),
     deep("record", Shape::Map, "the stored row: single read and admin list, merged"),
+    one_of(
+        deep("sample.error", Shape::Text, "what the row's last_sample_error is about; `none`: there is none"),
+        said::KINDS,
+    ),
     deep("url.host", Shape::Text, "host of the row's URL"),
     one_of(
         deep("status_timeline", Shape::List, "statuses that were seen, oldest first, repeats left out"),
@@ -119,6 +126,11 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("env_wrong", Shape::List, "variables that are set to something else than the rules expect"),
     deep("env_extra", Shape::List, "variables that the rules want unset and that are set"),
     deep("env_lost", Shape::List, "variables that were right before the edge and are unset after it"),
+    deep(
+        "env_bookkeeping",
+        Shape::List,
+        "of those, variables that the platform keeps for itself and no client reads",
+    ),
     deep("env_rows", Shape::List, "each wrong variable as a line: is, expected, rule"),
     deep("env_difference", Shape::List, "each variable that the edge changed, as a line"),
     one_of(
@@ -127,6 +139,18 @@ pub const VOCABULARY: &[FactInfo] = &[
     ),
     deep("instance.id", Shape::Text, "which instance"),
     one_of(deep("instance.same", Shape::Text, "it is the instance from before the edge"), YES_NO),
+    one_of(
+        deep("instance.new_seen", Shape::Text, "an instance that is not the old one was seen since the edge"),
+        YES_NO,
+    ),
+    one_of(
+        deep(
+            "instance.answered",
+            Shape::Text,
+            "the instance of the last edge has answered a message as it should",
+        ),
+        YES_NO,
+    ),
     deep("instance.log", Shape::List, "the last lines of the instance's own log"),
     one_of(
         deep("container.status", Shape::Text, "the container's state on the engine"),
@@ -145,12 +169,34 @@ pub const VOCABULARY: &[FactInfo] = &[
         YES_NO,
     ),
     deep("container.probe", Shape::Text, "what came of asking"),
+    one_of(
+        deep(
+            "container.listens",
+            Shape::Text,
+            "where the agent answers on its port when it is asked from its own network",
+        ),
+        &["everywhere", "loopback", "nowhere"],
+    ),
+    deep(
+        "register.refused",
+        Shape::List,
+        "statuses by which registers of this instance were refused, as far as logs tell",
+    ),
+    deep("register.said", Shape::List, "lines of logs about those refusals"),
+    deep("stream.after_pause", Shape::List, "of those, what came after the last WORKSPACE_PAUSED"),
+    deep(
+        "stream.online_for",
+        Shape::Number,
+        "seconds of ours between the stream's WORKSPACE_ONLINE and the step's failure",
+    ),
+    deep("stream.event", Shape::List, "events that the stream brought since the last edge, oldest first"),
     deep("event.type", Shape::List, "the platform's stored events since the last PROVISIONING"),
     deep("event.last", Shape::Text, "the newest of them"),
     deep("event.code", Shape::List, "`code` of their payloads"),
     deep("event.error", Shape::List, "`error` of their payloads"),
     deep("event.source", Shape::List, "`source` of their payloads"),
     deep("event.missing", Shape::List, "`missing` of their payloads"),
+    deep("event.seeded_runtime", Shape::List, "`seeded_runtime` of their payloads"),
     one_of(
         deep("event.register_failure", Shape::List, "a DEGRADED event that names a failed register"),
         YES_NO,
@@ -163,10 +209,18 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("sent.runtime", Shape::Text, "runtime of the create"),
     deep("sent.model", Shape::Text, "model of the create"),
     deep("sent.secrets", Shape::List, "names of the secrets that the create carried"),
+    one_of(
+        symptom("sent.path", Shape::Text, "who was to pay for the models, as the run was told"),
+        &["byok", "platform"],
+    ),
     one_of(deep("sent.external", Shape::Text, "the create asked for an external workspace"), YES_NO),
     one_of(
         deep("reply.kind", Shape::Text, "what the reply was"),
-        &["text", "empty", "task", "rpc-error", "queued", "platform-error", "no-json"],
+        &["text", "empty", "task", "rpc-error", "queued", "platform-error", "no-json", "none"],
+    ),
+    one_of(
+        deep("reply.error", Shape::Text, "what the error in it is about; `none`: it is no error"),
+        said::KINDS,
     ),
     deep("reply.text", Shape::Text, "its text, or its error"),
     one_of(deep("reply.same_request", Shape::Text, "it answers the request that was sent"), YES_NO),
@@ -180,11 +234,27 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("http.type", Shape::Text, "content type of the answer"),
     one_of(deep("http.json", Shape::Text, "the answer was JSON"), YES_NO),
     deep("http.text", Shape::Text, "the answer's body"),
+    one_of(
+        deep(
+            "http.of_agent",
+            Shape::Text,
+            "the platform passed the agent's own status on, rather than answer itself",
+        ),
+        YES_NO,
+    ),
     deep("http.answered", Shape::Text, "the decisive answer in words: request, status, what it said"),
     deep("transport", Shape::List, "why no answer came: chains of causes, newest last"),
     deep("secrets.unstored", Shape::List, "secrets whose write was answered 2xx and that are not listed"),
     deep("secrets.undeleted", Shape::List, "secrets whose delete was answered 2xx and that are still listed"),
-    deep("server.health", Shape::Text, "`ok`, or why /health did not answer"),
+    one_of(
+        deep("server.health", Shape::Text, "what /health did when the evidence was gathered"),
+        &["ok", "refused", "hangs", "5xx", "odd"],
+    ),
+    deep("server.health_said", Shape::Text, "why /health was not well"),
+    one_of(
+        deep("server.data", Shape::Text, "what a route that needs the database did at that time"),
+        &["ok", "refused", "hangs", "5xx", "odd"],
+    ),
     one_of(
         deep(
             "server.admin",
@@ -196,6 +266,7 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("server.log", Shape::List, "lines of the server's log about this workspace or about none"),
     deep("neighbours.count", Shape::Number, "other workspaces on the server"),
     deep("neighbours.failed", Shape::Number, "how many of them failed"),
+    deep("neighbours.same_name", Shape::List, "ids of other workspaces under the name that ours had"),
 ];
 
 /// What is known of a fact's name: itself, or the map that it belongs to.

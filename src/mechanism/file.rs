@@ -2,10 +2,10 @@
 
 use regex::Regex;
 
-use super::condition::{Condition, Match, Test};
+use super::condition::{Condition, Match, Test, Truth};
 use super::facts::{self, Shape};
 use super::template::Template;
-use crate::event::Class;
+use crate::event::{Class, Red};
 use crate::models::yaml::{self, Entry, Node, Value};
 use crate::source::{Problem, SourceFile, Span, did_you_mean};
 
@@ -104,6 +104,15 @@ pub struct RulesOut {
     pub when: Vec<Condition>,
 }
 
+/// Reds that a mechanism can have made.
+#[derive(Clone, Debug)]
+pub struct Explains {
+    /// Any of these.
+    pub reds: Vec<Red>,
+    /// Only while all of this is known to hold.
+    pub when: Vec<Condition>,
+}
+
 /// One cause.
 #[derive(Clone, Debug)]
 pub struct Mechanism {
@@ -115,7 +124,9 @@ pub struct Mechanism {
     pub class: Class,
     /// One sentence.
     pub summary: Template,
-    /// When it is the cause.
+    /// The reds that it can have made; where it only holds it is also seen.
+    pub explains: Vec<Explains>,
+    /// When it holds.
     pub matches: Match,
     /// What to quote.
     pub evidence: Vec<Template>,
@@ -129,6 +140,10 @@ pub struct Mechanism {
     pub issue: Option<String>,
     /// Only named when no other mechanism of its layer matches.
     pub fallback: bool,
+    /// It describes the red more than it explains it: it yields to every cause, whatever the layer.
+    pub yields: bool,
+    /// The sentence that it looks for was read in the platform's code and never seen.
+    pub never_seen: bool,
     /// The fact that tells two reds of this mechanism apart.
     pub fingerprint_field: Option<String>,
     /// Its file.
@@ -137,11 +152,12 @@ pub struct Mechanism {
     pub span: Span,
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "mechanism",
     "layer",
     "class",
     "summary",
+    "explains",
     "match",
     "evidence",
     "rules_out",
@@ -149,6 +165,8 @@ const KEYS: [&str; 12] = [
     "part",
     "issue",
     "fallback",
+    "yields",
+    "never_seen",
     "fingerprint_field",
 ];
 
@@ -166,6 +184,15 @@ pub fn parse(source: &SourceFile) -> Result<Mechanism, Vec<Problem>> {
 struct Reader<'a> {
     source: &'a SourceFile,
     problems: Vec<Problem>,
+}
+
+impl Mechanism {
+    /// Whether it can have made this red.
+    pub fn can_make(&self, red: Red, facts: &super::facts::Facts) -> bool {
+        let fits =
+            |e: &Explains| e.reds.contains(&red) && e.when.iter().all(|c| c.check(facts) == Truth::True);
+        self.explains.iter().any(fits)
+    }
 }
 
 impl Reader<'_> {
@@ -213,15 +240,10 @@ impl Reader<'_> {
         let evidence = self.evidence(root, span);
         let rules_out = root.get("rules_out").map(|n| self.rules_out(n)).unwrap_or_default();
         let issue = root.get("issue").and_then(|n| self.scalar(n, "issue"));
-        let fallback = match root.get("fallback").map(|n| (&n.value, n)) {
-            None => false,
-            Some((Value::Bool(is), _)) => *is,
-            Some((_, node)) => {
-                let text = "`fallback` is true or false".to_owned();
-                self.say("shape", text, node.span, node.kind(), String::new());
-                false
-            }
-        };
+        let explains = self.explains(root, span);
+        let fallback = self.flag(root, "fallback");
+        let yields = self.flag(root, "yields");
+        let never_seen = self.flag(root, "never_seen");
         let field = root.get("fingerprint_field").and_then(|n| self.scalar(n, "fingerprint_field"));
         if let Some(field) = &field {
             let at = root.get("fingerprint_field").map(|n| n.span).unwrap_or_default();
@@ -232,6 +254,7 @@ impl Reader<'_> {
             layer: layer?,
             class: class?,
             summary: summary?,
+            explains,
             matches,
             evidence,
             rules_out,
@@ -239,10 +262,74 @@ impl Reader<'_> {
             part: part?,
             issue,
             fallback,
+            yields,
+            never_seen,
             fingerprint_field: field,
             source: self.source.clone(),
             span,
         })
+    }
+
+    fn flag(&mut self, root: &Node, key: &str) -> bool {
+        match root.get(key).map(|n| (&n.value, n)) {
+            None => false,
+            Some((Value::Bool(is), _)) => *is,
+            Some((_, node)) => {
+                let text = format!("`{key}` is true or false");
+                self.say("shape", text, node.span, node.kind(), String::new());
+                false
+            }
+        }
+    }
+
+    /// A name, a list of names, and items of `red` and `when`.
+    fn explains(&mut self, root: &Node, span: Span) -> Vec<Explains> {
+        let Some(node) = root.get("explains") else {
+            let text = "the key `explains` is missing".to_owned();
+            let names: Vec<&str> = Red::ALL.iter().map(|(name, ..)| *name).collect();
+            let hint = format!("say which reds it can have made: {}", names.join(", "));
+            self.say("missing", text, span, "of this mechanism", hint);
+            return Vec::new();
+        };
+        let items = if node.items().is_empty() { std::slice::from_ref(node) } else { node.items() };
+        let mut explains = Vec::new();
+        for item in items {
+            let (reds, when) = match &item.value {
+                Value::Map(_) => {
+                    for entry in item.entries() {
+                        if !["red", "when"].contains(&entry.key.as_str()) {
+                            let text = format!("no key is called `{}`", entry.key);
+                            let hint = did_you_mean(&entry.key, ["red", "when"]);
+                            self.say("unknown-key", text, entry.key_span, "here", hint);
+                        }
+                    }
+                    let reds = item.get("red").map(|n| self.reds(n)).unwrap_or_default();
+                    if item.get("red").is_none() {
+                        let text = "an item of `explains` is a red, or `red` and `when`".to_owned();
+                        self.say("shape", text, item.span, item.kind(), String::new());
+                    }
+                    (reds, item.get("when").map(|n| self.group(n)).unwrap_or_default())
+                }
+                _ => (self.reds(item), Vec::new()),
+            };
+            explains.push(Explains { reds, when });
+        }
+        explains
+    }
+
+    fn reds(&mut self, node: &Node) -> Vec<Red> {
+        let names = self.values(node).unwrap_or_default();
+        let mut reds = Vec::new();
+        for name in names {
+            match Red::ALL.iter().find(|(known, ..)| *known == name) {
+                Some((_, red, _)) => reds.push(*red),
+                None => {
+                    let hint = did_you_mean(&name, Red::ALL.iter().map(|(known, ..)| *known));
+                    self.say("unknown-red", format!("no red is called `{name}`"), node.span, "here", hint);
+                }
+            }
+        }
+        reds
     }
 
     fn scalar(&mut self, node: &Node, key: &str) -> Option<String> {
@@ -343,7 +430,7 @@ impl Reader<'_> {
     fn matches(&mut self, node: &Node) -> Match {
         let mut matches = Match::default();
         if !matches!(node.value, Value::Map(_)) {
-            let text = "`match` is a mapping of `all`, `any` and `none`".to_owned();
+            let text = "`match` is a mapping of `all`, `any`, `none` and `unless`".to_owned();
             self.say("shape", text, node.span, node.kind(), String::new());
         }
         for entry in node.entries() {
@@ -351,8 +438,9 @@ impl Reader<'_> {
                 "all" => matches.all = self.group(&entry.node),
                 "any" => matches.any = self.groups(entry),
                 "none" => matches.none = self.groups(entry),
+                "unless" => matches.unless = self.groups(entry),
                 other => {
-                    let hint = did_you_mean(other, ["all", "any", "none"]);
+                    let hint = did_you_mean(other, ["all", "any", "none", "unless"]);
                     let text = format!("`match` has no key `{other}`");
                     self.say("unknown-key", text, entry.key_span, "here", hint);
                 }

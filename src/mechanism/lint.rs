@@ -3,6 +3,7 @@
 use super::condition::{Condition, Match, Test};
 use super::facts;
 use super::file::Mechanism;
+use crate::event::Red;
 use crate::source::{Problem, SourceFile};
 
 /// Reads files and checks them one by one and together.
@@ -23,6 +24,14 @@ pub fn load(files: &[SourceFile]) -> Result<Vec<Mechanism>, Vec<Problem>> {
     if problems.is_empty() { Ok(mechanisms) } else { Err(problems) }
 }
 
+/// Where a red is one of these, nothing of these facts is known.
+const UNSEEN: [(Red, &[&str]); 4] = [
+    (Red::Create, &["reply.", "wait.", "instance", "container.", "env"]),
+    (Red::Online, &["reply."]),
+    (Red::Environment, &["reply."]),
+    (Red::Panic, &["reply.", "wait.", "http."]),
+];
+
 fn alone(mechanism: &Mechanism) -> Vec<Problem> {
     let mut problems = Vec::new();
     let problem = |code: &str, text: String| {
@@ -38,6 +47,21 @@ fn alone(mechanism: &Mechanism) -> Vec<Problem> {
     if !deep(&mechanism.matches.all) && (any.is_empty() || !any.iter().all(|group| deep(group))) {
         let text = format!("`{}` matches on the symptom alone", mechanism.name);
         problems.push(problem("symptom-only", text).hint("name evidence: a record, an event, an exchange"));
+    }
+    for (red, facts) in UNSEEN {
+        let speaks_of = |c: &Condition| facts.iter().any(|fact| c.fact.starts_with(fact));
+        let only = !mechanism.explains.is_empty() && mechanism.explains.iter().all(|e| e.reds == [red]);
+        if only && mechanism.matches.all.iter().any(speaks_of) {
+            let text = format!(
+                "`{}` explains only `{}`, where nothing of {} is known",
+                mechanism.name,
+                red.as_str(),
+                facts.join(", ")
+            );
+            problems.push(
+                problem("cannot-explain", text).hint("name the reds under which its facts can be there"),
+            );
+        }
     }
     if let Some((one, other)) = contradiction(&mechanism.matches) {
         let text = format!("`{}` can never match: {one} and {other}", mechanism.name);
@@ -61,8 +85,8 @@ fn contradiction(matches: &Match) -> Option<(String, String)> {
         });
         let excluded = || {
             let group_fits =
-                |none: &&Vec<Condition>| none.iter().all(|c| group.iter().any(|has| same(has, c)));
-            let none = matches.none.iter().find(group_fits)?;
+                |none: &Vec<Condition>| none.iter().all(|c| group.iter().any(|has| same(has, c)));
+            let none = matches.none.iter().chain(&matches.unless).find(|none| group_fits(none))?;
             Some((
                 none.iter().map(Condition::words).collect::<Vec<_>>().join(" and "),
                 "none of that".to_owned(),
@@ -126,7 +150,12 @@ fn together(mechanisms: &[Mechanism]) -> Vec<Problem> {
     }
     for one in mechanisms {
         let shadow = mechanisms.iter().find(|lower| {
-            lower.layer < one.layer && lower.matches.none.is_empty() && implied(&lower.matches, &one.matches)
+            lower.layer < one.layer
+                && !lower.yields
+                && lower.matches.none.is_empty()
+                && lower.matches.unless.is_empty()
+                && covers(lower, one)
+                && implied(&lower.matches, &one.matches)
         });
         if let Some(lower) = shadow {
             let text = format!(
@@ -139,6 +168,12 @@ fn together(mechanisms: &[Mechanism]) -> Vec<Problem> {
     problems
 }
 
+/// Whether it can make every red that the other can, whatever else holds.
+fn covers(lower: &Mechanism, one: &Mechanism) -> bool {
+    let always = |red: &Red| lower.explains.iter().any(|e| e.when.is_empty() && e.reds.contains(red));
+    one.explains.iter().flat_map(|e| &e.reds).all(always)
+}
+
 /// Whether every condition of one stands among those of the other, so that it holds whenever the other does.
 fn implied(weaker: &Match, stronger: &Match) -> bool {
     let has = |group: &[Condition], c: &Condition| group.iter().any(|s| same(s, c));
@@ -148,7 +183,7 @@ fn implied(weaker: &Match, stronger: &Match) -> bool {
 }
 
 /// Conditions without their order.
-fn key(matches: &Match) -> (Vec<String>, Vec<Vec<String>>, Vec<Vec<String>>) {
+fn key(matches: &Match) -> (Vec<String>, [Vec<Vec<String>>; 3]) {
     let group = |conditions: &Vec<Condition>| {
         let mut words: Vec<String> = conditions.iter().map(Condition::words).collect();
         words.sort();
@@ -159,5 +194,5 @@ fn key(matches: &Match) -> (Vec<String>, Vec<Vec<String>>, Vec<Vec<String>>) {
         all.sort();
         all
     };
-    (group(&matches.all), groups(&matches.any), groups(&matches.none))
+    (group(&matches.all), [&matches.any, &matches.none, &matches.unless].map(|list| groups(list)))
 }

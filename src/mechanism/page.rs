@@ -2,7 +2,8 @@
 
 use super::condition::Match;
 use super::facts::{Shape, VOCABULARY};
-use super::file::{CLASSES, Layer, Mechanism};
+use super::file::{CLASSES, Explains, Layer, Mechanism};
+use crate::event::Red;
 
 /// The page; the file in `docs/` is compared with it.
 pub fn page(mechanisms: &[Mechanism]) -> String {
@@ -14,19 +15,28 @@ pub fn page(mechanisms: &[Mechanism]) -> String {
             continue;
         }
         page.push_str(&format!(
-            "\n### {}\n\n| mechanism | class | what it is | issue |\n|---|---|---|---|\n",
+            "\n### {}\n\n| mechanism | class | what it is | can make | issue |\n|---|---|---|---|---|\n",
             layer.as_str()
         ));
         for m in here {
-            let last = if m.fallback { " (when nothing else of this layer fits)" } else { "" };
+            let last = match (m.yields, m.fallback) {
+                (true, _) => " (when no cause fits)",
+                (false, true) => " (when nothing else of this layer fits)",
+                (false, false) => "",
+            };
             page.push_str(&format!(
-                "| `{}` | {} | {}{last} | {} |\n",
+                "| `{}` | {} | {}{last} | {} | {} |\n",
                 m.name,
                 class(m),
                 m.summary.raw().replace('|', "\\|"),
+                explained(m).join("; ").replace('|', "\\|"),
                 m.issue.as_deref().unwrap_or("")
             ));
         }
+    }
+    page.push_str(REDS);
+    for (name, _, about) in Red::ALL {
+        page.push_str(&format!("| `{name}` | {about} |\n"));
     }
     page.push_str(FACTS);
     for info in VOCABULARY {
@@ -49,6 +59,17 @@ pub fn class(mechanism: &Mechanism) -> &'static str {
     CLASSES.iter().find(|(_, class)| *class == mechanism.class).map_or("", |(name, _)| name)
 }
 
+/// The reds that it can have made, in lines of words.
+pub fn explained(mechanism: &Mechanism) -> Vec<String> {
+    let one = |e: &Explains| {
+        let reds: Vec<&str> = e.reds.iter().map(|red| red.as_str()).collect();
+        let when: Vec<String> = e.when.iter().map(|c| c.words()).collect();
+        let when = if when.is_empty() { String::new() } else { format!(" when {}", when.join(" and ")) };
+        format!("{}{when}", reds.join(", "))
+    };
+    mechanism.explains.iter().map(one).collect()
+}
+
 /// A match in lines of words.
 pub fn words(matches: &Match) -> Vec<String> {
     let group = |conditions: &[super::condition::Condition]| {
@@ -60,6 +81,7 @@ pub fn words(matches: &Match) -> Vec<String> {
         lines.push(any.join(" or "));
     }
     lines.extend(matches.none.iter().map(|g| format!("known not to be: {}", group(g))));
+    lines.extend(matches.unless.iter().map(|g| format!("not when it is known that {}", group(g))));
     lines
 }
 
@@ -77,9 +99,13 @@ How one is chosen:
 - Conditions have three outcomes: they hold, they do not, or nobody knows. A fact that was not seen is *unknown*, and an
   unknown fact never makes a mechanism match, under `none` neither.
 - A mechanism must name evidence (a record, an event, an exchange, an environment); the symptom alone is refused by `lint`.
-- Layers are tried bottom up: when two match, the lower one is named, because whatever is broken below breaks everything
-  above it too. In one layer the one with more conditions wins; one marked `fallback` only when no other fits.
-- None fits: `unclassified`, with the nearest ones and what they lacked.
+- A mechanism says under `explains` which reds it can have made: what the step wanted (see the table of reds), and under
+  `when` what else must be known, for example of which kind the error in a reply is. One that holds and cannot have made
+  this red is `also seen`, never the cause: a missing variable makes no 502.
+- Of those that can, the lowest layer is named, because whatever is broken below breaks everything above it too; the others
+  are also seen, as a second cause. In one layer the one with more conditions wins; one marked `fallback` only when no
+  other of its layer fits; one marked `yields` describes the red more than it explains it, and comes after every cause.
+- None fits: `unclassified`, with what was seen and the nearest ones that can make such a red.
 
 ## A file
 
@@ -88,6 +114,9 @@ mechanism: base-url-keeps-v1          # also the file's name
 layer: projection
 class: product                        # product | config | infra | provider | harness
 summary: ANTHROPIC_BASE_URL ends in /v1, so the client asks for /v1/v1/messages.
+explains:                             # the reds that it can have made
+  - environment
+  - { red: reply, when: { reply.error: [auth, model, endpoint] } }
 match:
   all:                                # every line; a map of facts may go one level deeper
     env_wrong: ANTHROPIC_BASE_URL
@@ -97,6 +126,8 @@ match:
     - { record.status: degraded }
   none:                               # none of the groups, and that is known
     - { instance: none }
+  unless:                             # none of the groups is known to hold: what would contradict it
+    - { record.gone: removed }
 evidence:                             # a line whose fact is unknown is left out
   - \"{*env_rows}\"                     # a line for each value
   - \"server log: {*server.log|v1}\"    # for each value that contains v1
@@ -106,12 +137,23 @@ fix_shape: Trim one /v1 when the base URL is projected.
 part: workspace-server, LLM projection
 issue: \"#2754\"
 fingerprint_field: env_wrong          # what tells two reds of this mechanism apart
+yields: true                          # it describes the red: every cause comes first
+never_seen: true                      # the sentence that it looks for was read in code, and never seen in a log
 ```
 
 Tests of a fact: a text or a list of texts (is one of them), `is`, `not`, `contains`, `lacks` (any case of letters), `matches`
 (a regular expression), `at_least`, `at_most`, `empty: true|false`.
 
 ## The catalogue, bottom up
+";
+
+const REDS: &str = "
+## Reds
+
+What a step wanted and did not get; a mechanism names them under `explains`.
+
+| red | what it means |
+|---|---|
 ";
 
 const FACTS: &str = "

@@ -15,6 +15,7 @@ mod junit;
 mod live;
 mod markdown;
 mod progress;
+pub mod run_diff;
 mod scenario_state;
 mod state;
 mod summary;

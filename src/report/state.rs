@@ -214,7 +214,10 @@ impl RunState {
             EventKind::Intent(_) | EventKind::Owned(_) | EventKind::Released(_) | EventKind::Left(_) => {
                 self.resources.apply(&event.event);
             }
-            EventKind::EnvObserved(_) | EventKind::Captured { .. } | EventKind::DumpRequested => {}
+            EventKind::EnvObserved(_)
+            | EventKind::Failed(_)
+            | EventKind::Captured { .. }
+            | EventKind::DumpRequested => {}
         }
     }
 

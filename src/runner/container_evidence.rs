@@ -1,12 +1,11 @@
 //! Evidence from the engine: the exact container, its neighbours labelled as such.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::container;
 use super::context::ScenarioContext;
-use super::evidence::EACH;
+use super::evidence::{ENGINE, KEPT};
+use super::server_log::edge_time;
 use super::workspace::Workspace;
 use crate::clock::Instant;
 use crate::docker::probe::{LATE, OUTSIDE, Probed};
@@ -18,8 +17,6 @@ const LOG: usize = 60;
 const SHOWN: usize = 8;
 /// How far back the engine's events are asked for, in seconds.
 pub const WINDOW: i64 = 1_800;
-/// Of the time that a gatherer has, so much is kept for saying what was found.
-const KEPT: Duration = Duration::from_millis(500);
 const MIB: i64 = 1 << 20;
 
 /// State, log, events, volumes and network of a workspace's container.
@@ -27,9 +24,10 @@ pub async fn gather(
     context: &ScenarioContext,
     engine: &Engine,
     workspace: &Workspace,
+    listens: bool,
 ) -> Result<(Vec<String>, Value), String> {
     let why = |e: EngineError| e.what;
-    let deadline = Instant::now() + EACH - KEPT;
+    let deadline = Instant::now() + ENGINE - KEPT;
     let name = names::container(&workspace.id);
     let redactor = context.run.log.redactor();
     let (found, events, volumes, others, network) = tokio::join!(
@@ -47,13 +45,16 @@ pub async fn gather(
     let mut lines = Vec::new();
     let mut log = Vec::new();
     let mut from_inside = None;
+    let mut heard = None;
     match &found {
         Some(container) => {
             lines.extend(state(container));
-            let (printed, asked) = tokio::join!(
+            let (printed, asked, listening) = tokio::join!(
                 engine.logs(&name, LOG, redactor),
-                ask_from_inside(context, engine, container, deadline)
+                ask_from_inside(context, engine, container, deadline),
+                ask_the_agent(context, engine, container, listens, deadline)
             );
+            heard = listening;
             match printed {
                 Ok(all) => log = all,
                 Err(error) => lines.push(format!("log: {}", error.what)),
@@ -93,17 +94,23 @@ pub async fn gather(
         });
     }
     let from_inside = from_inside.and_then(Result::ok);
+    if let Some(heard) = heard {
+        lines.push(format!("asked on port {PORT} from its own network, the agent answers {heard}"));
+    }
     let others: Vec<_> = others.unwrap_or_default().into_iter().filter(|c| c.name != name).collect();
     lines.push(format!("{} other containers of workspaces: NOT the target", others.len()));
     lines.extend(log.iter().skip(log.len().saturating_sub(SHOWN)).map(|line| format!("log: {line}")));
     let neighbours: Vec<Value> =
         others.iter().take(100).map(|c| json!({ "name": c.name, "state": c.state })).collect();
+    let edge = workspace.baseline.edge_at.or(workspace.edge_at);
+    let edge = edge.and_then(|edge| edge_time(edge.elapsed())).map(|at| at.as_second());
     let data = json!({
         "container": found.as_ref().map(facts),
         "log": log,
-        "events": events.iter().map(|(at, what)| json!({ "at": at, "what": what })).collect::<Vec<_>>(),
+        "events": events.iter().map(|(at, what)| json!({ "at": at, "what": what, "since_edge": edge.map(|edge| *at >= edge) })).collect::<Vec<_>>(),
         "volumes": volumes,
         "on_network": on_network,
+        "listens": heard,
         "platform_from_inside": from_inside
             .filter(|p| p.from != OUTSIDE)
             .map(|p| json!({ "answered": p.answered, "said": p.said, "from": p.from })),
@@ -127,6 +134,32 @@ async fn ask_from_inside(
             .await
             .unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Other, LATE))),
     )
+}
+
+/// Where an agent listens (contract §9.3).
+const PORT: u16 = 8000;
+
+/// Where the agent of a running container answers: `everywhere`, on its `loopback` only, or `nowhere`.
+async fn ask_the_agent(
+    context: &ScenarioContext,
+    engine: &Engine,
+    container: &Container,
+    wanted: bool,
+    deadline: Instant,
+) -> Option<&'static str> {
+    let network =
+        container.networks.get(names::NETWORK).filter(|_| wanted && container.status == "running")?;
+    let address = network.split('/').next().filter(|address| !address.is_empty())?;
+    let ask = async |host: &str| {
+        let url = format!("http://{host}:{PORT}/");
+        let asked = engine.probe(container, &url, &context.run.run);
+        let asked = crate::clock::timeout_at(deadline, asked).await.ok()?.ok()?;
+        (asked.from != OUTSIDE).then_some(asked.answered)
+    };
+    if ask(address).await? {
+        return Some("everywhere");
+    }
+    Some(if ask("127.0.0.1").await? { "loopback" } else { "nowhere" })
 }
 
 /// For people; also of containers that ended.

@@ -1,6 +1,6 @@
 //! What a run and a scenario share with their steps.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,11 +10,13 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::exchanges::StepExchanges;
+use super::outcome::Decisive;
 use super::tenant::Tenant;
 use super::workspace::Workspace;
 use crate::clock::Instant;
 use crate::domain::{Secret, time};
-use crate::event::{Body, EventKind, Exchange, Log, Observation};
+use crate::event::{Body, Diagnosis, EventKind, Exchange, Log, Observation};
 use crate::http::{Payload, Request, Response, Transport, TransportError, keep_json, keep_text};
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
@@ -143,28 +145,10 @@ pub struct ScenarioState {
     pub platform: Duration,
     /// Random numbers that were drawn.
     pub drawn: Arc<AtomicU64>,
-    /// The last exchanges, oldest first: what a failure is explained by.
-    pub recent: VecDeque<Exchange>,
-}
-
-/// So many exchanges of a scenario are kept in memory.
-pub const RECENT: usize = 16;
-/// A larger body is kept there as its beginning.
-const RECENT_BODY: u64 = 8 << 10;
-
-impl ScenarioState {
-    fn keep(&mut self, mut exchange: Exchange) {
-        for body in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
-            if body.bytes > RECENT_BODY {
-                let text = body.text.take().or(body.json.take().map(|j| j.to_string())).unwrap_or_default();
-                body.text = Some(crate::http::excerpt(&text, 400));
-            }
-        }
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(exchange);
-    }
+    /// Failures that the scenario went on after, with their causes, the first one first.
+    pub survived: Vec<(Decisive, Diagnosis)>,
+    /// What the steps under way sent and heard: what a failure is explained by.
+    pub exchanges: StepExchanges,
 }
 
 /// One step while it runs: what its exchanges are filed under.
@@ -328,12 +312,13 @@ impl ScenarioContext {
     ) -> Result<Response, TransportError> {
         let bound = (step.deadline + GRACE).min(Instant::now() + MUTATION);
         let recorder = Recorder::new(&self.run, Some(&self.name), step, purpose, &request);
+        let begun = recorder.exchange.clone();
         let client = self.run.api.client.clone();
         let state = Arc::clone(&self.state);
         let work = self.mutations.run(async move {
             let result = client.send(&request, bound).await;
             let exchange = recorder.record(&result);
-            state.lock().unwrap_or_else(PoisonError::into_inner).keep(exchange);
+            state.lock().unwrap_or_else(PoisonError::into_inner).exchanges.keep(exchange);
             result
         });
         tokio::select! {
@@ -341,7 +326,12 @@ impl ScenarioContext {
             done = work => done.unwrap_or_else(|panic| Err(TransportError::new(Transport::BadRequest, panic))),
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
             () = crate::clock::sleep_until(step.deadline) => {
-                Err(TransportError::new(Transport::TimedOut, "no whole answer within the step's time".into()))
+                let error = TransportError::new(Transport::TimedOut, "no whole answer within the step's time".into());
+                // Its answer is filed when it comes; the step fails now, and by this.
+                let took_ms = self.run.log.ms().saturating_sub(begun.started_ms);
+                let error_text = Some(error.text.clone());
+                self.state().exchanges.keep(Exchange { error: error_text, took_ms, ..begun });
+                Err(error)
             }
         }
     }
@@ -399,7 +389,7 @@ impl ScenarioContext {
             () = self.stop.cancelled() => Err(TransportError::new(Transport::TimedOut, "the run was cancelled".into())),
         };
         let exchange = recorder.record(&result);
-        self.state().keep(exchange);
+        self.state().exchanges.keep(exchange);
         result
     }
 
@@ -425,7 +415,9 @@ impl ScenarioContext {
             answer.json = Some(row.clone().unwrap_or(Value::Null));
             (answer, row.filter(|_| is_list))
         });
-        recorder.record(&filed.as_ref().map(|(answer, _)| answer.clone()).map_err(Clone::clone));
+        let exchange =
+            recorder.record(&filed.as_ref().map(|(answer, _)| answer.clone()).map_err(Clone::clone));
+        self.state().exchanges.keep(exchange);
         filed.map(|(_, row)| row)
     }
 

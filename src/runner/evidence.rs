@@ -1,40 +1,78 @@
 //! What is gathered about a failure: before clean-up, once, each gatherer with its own time-out.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::context::{Recorder, ScenarioContext, StepRun, again};
 use super::outcome::Failure;
 use super::workspace::Workspace;
-use super::{container_evidence, environment};
+use super::{container_evidence, environment, server_log};
 use crate::clock::{self, Instant};
-use crate::domain::time;
-use crate::event::{EventKind, Evidence, EvidencePart};
-use crate::http::{Request, excerpt};
+use crate::domain::{Status, time};
+use crate::event::{EventKind, Evidence, EvidencePart, Red};
+use crate::http::{Request, Transport, excerpt};
 use crate::mechanism::short_time;
 use crate::platform::{Auth, record, segment};
 use crate::scenario::model::Capability;
+use crate::targets::LogSource;
 
 /// One gatherer may not take longer; all run at once.
-pub(super) const EACH: Duration = Duration::from_secs(5);
+const EACH: Duration = Duration::from_secs(5);
+/// An engine that is busy needs more.
+pub(super) const ENGINE: Duration = Duration::from_secs(15);
+/// Of the time that a gatherer has, so much is kept for saying what was found.
+pub(super) const KEPT: Duration = Duration::from_millis(500);
 
 /// Name, title, and what to do.
-type Gatherer<'a> = (&'static str, &'static str, BoxFuture<'a, Result<Found, String>>);
+type Gatherer<'a> = (&'static str, &'static str, BoxFuture<'a, Result<Found, EvidenceError>>);
+
+/// Why a piece of evidence is not there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EvidenceError {
+    /// The server refused.
+    #[error("{status}: {said}")]
+    Answer {
+        /// By this status.
+        status: u16,
+        /// In its words.
+        said: String,
+    },
+    /// No whole answer came.
+    #[error("{text}")]
+    Transport {
+        /// Of this kind.
+        kind: Transport,
+        /// The chain of causes.
+        text: String,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl EvidenceError {
+    pub(super) fn other(why: impl std::fmt::Display) -> Self {
+        EvidenceError::Other(why.to_string())
+    }
+
+    /// The server says that there is no such workspace.
+    fn is_gone(&self) -> bool {
+        matches!(self, EvidenceError::Answer { status: 404 | 410, .. })
+    }
+}
 
 /// The workspace that a failure is about: the one it names, the one whose id was in the request, or the only
 /// one. Of several it takes none rather than a wrong one (#2680).
-pub fn target(context: &ScenarioContext, step: &str, failure: &Failure) -> Option<Workspace> {
+pub fn target(context: &ScenarioContext, failure: &Failure) -> Option<Workspace> {
     let state = context.state();
     if let Some(alias) = &failure.workspace {
         return state.workspaces.get(alias).cloned();
     }
-    let step = failure.origin.as_ref().map_or(step, |o| o.step.as_str());
-    let asked = state.recent.iter().rev().find(|e| e.step == step).map(|e| e.url.as_str());
+    let asked = failure.origin.as_ref().and_then(|o| Some(o.exchanges.exchanges.last()?.url.as_str()));
     let in_url = |w: &&Workspace| !w.id.is_empty() && asked.is_some_and(|url| url.contains(&w.id));
     let mut there = state.workspaces.values().filter(|w| !w.gone);
     match (state.workspaces.values().find(in_url), there.next(), there.next()) {
@@ -46,7 +84,7 @@ pub fn target(context: &ScenarioContext, step: &str, failure: &Failure) -> Optio
 
 /// Gathers about the workspace that the failure is about.
 pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
-    let target = target(context, step, failure);
+    let target = target(context, failure);
     let mut gatherers: Vec<Gatherer<'_>> = Vec::new();
     if let Some(workspace) = &target {
         gatherers.push(("record", "the record", Box::pin(whole_record(context, workspace))));
@@ -62,8 +100,12 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             Box::pin(env(context, workspace)),
         ));
         if let Some(engine) = &context.run.target.engine {
+            // Whether the agent listens is worth asking only where somebody wants to hear it.
+            let asserts = failure.origin.as_ref().map(|o| o.asserts);
+            let listens = matches!(asserts, Some(Red::Reply | Red::Online | Red::Hold));
             let work = async move {
-                let (lines, data) = container_evidence::gather(context, engine, workspace).await?;
+                let found = container_evidence::gather(context, engine, workspace, listens).await;
+                let (lines, data) = found.map_err(EvidenceError::Other)?;
                 Ok(Found { lines, data })
             };
             gatherers.push(("container", "the container, and what the engine did to it", Box::pin(work)));
@@ -87,27 +129,32 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             Box::pin(instance_log(context, workspace)),
         ));
     }
-    if inspect || context.run.target.server_log.is_some() {
-        let id = target.as_ref().map(|w| w.id.clone());
+    let id = target.as_ref().map(|w| w.id.clone());
+    let since =
+        target.as_ref().and_then(|w| server_log::edge_time(w.baseline.edge_at.or(w.edge_at)?.elapsed()));
+    let asked = context.run.target.log_source.clone();
+    if inspect || context.run.target.server_log.is_some() || asked.is_some() {
         gatherers.push((
             "server log",
             "the server's log: lines about this workspace or about none",
-            Box::pin(server_log(context, id)),
+            match asked {
+                Some(source) => Box::pin(named_log(context, source, id.clone(), since)),
+                None => Box::pin(server_log(context, id.clone())),
+            },
         ));
     }
     if let Some(log) = &context.run.target.log {
         // A server that shows its log itself says more there than on its standard streams.
-        let inspect = context.run.target.capabilities.contains(&Capability::Inspect);
         let (name, title) = match inspect {
-            true => ("server output", "what the server printed, oldest first"),
+            true => ("server output", "what the server printed"),
             false => ("server log", "the server's log: lines about this workspace or about none"),
         };
-        let id = target.as_ref().map(|w| w.id.clone());
-        gatherers.push((name, title, Box::pin(async move { Ok(printed(log, id)) })));
+        gatherers.push((name, title, Box::pin(async move { printed(log.path(), id.as_deref(), since) })));
     }
     let parts = gatherers.into_iter().map(|(name, title, work)| async move {
         let began = Instant::now();
-        let bounded = crate::clock::timeout(EACH, work).await;
+        let each = if name == "container" { ENGINE } else { EACH };
+        let bounded = crate::clock::timeout(each, work).await;
         let mut part = EvidencePart {
             name: name.into(),
             title: title.into(),
@@ -116,8 +163,8 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
         };
         match bounded {
             Ok(Ok(found)) => (part.lines, part.data) = (found.lines, found.data),
-            Ok(Err(why)) => part.error = Some(why),
-            Err(_) => part.error = Some(format!("no answer within {}", time::show(EACH))),
+            Ok(Err(why)) => part.error = Some(why.to_string()),
+            Err(_) => part.error = Some(format!("no answer within {}", time::show(each))),
         }
         part
     });
@@ -142,8 +189,8 @@ struct Found {
 }
 
 /// Evidence is gathered when the body's waits may be cancelled already, so it sends by itself.
-async fn get(context: &ScenarioContext, purpose: &str, request: Request) -> Result<Value, String> {
-    let step = StepRun::new("evidence", Instant::now() + EACH);
+async fn get(context: &ScenarioContext, purpose: &str, request: Request) -> Result<Value, EvidenceError> {
+    let step = StepRun::new("evidence", Instant::now() + EACH - KEPT);
     let mut patience = EACH / 2;
     let result = loop {
         let recorder = Recorder::new(&context.run, Some(&context.name), &step, purpose, &request);
@@ -159,19 +206,18 @@ async fn get(context: &ScenarioContext, purpose: &str, request: Request) -> Resu
     };
     match result {
         Ok(answer) if answer.is_success() => {
-            answer.json.ok_or_else(|| "an answer that is no JSON".to_owned())
+            answer.json.ok_or_else(|| EvidenceError::other("an answer that is no JSON"))
         }
-        Ok(answer) => Err(format!(
-            "{}: {}",
-            answer.status,
-            record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt())
-        )),
-        Err(error) => Err(error.text),
+        Ok(answer) => Err(EvidenceError::Answer {
+            status: answer.status,
+            said: record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()),
+        }),
+        Err(error) => Err(EvidenceError::Transport { kind: error.kind, text: error.text }),
     }
 }
 
 /// The whole record: single read and admin list merged, each field with where it was seen.
-async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let single = context.run.api.request(
         "GET",
         &format!("/workspaces/{}?include_removed=true", segment(&workspace.id)),
@@ -187,9 +233,19 @@ async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Resul
         .and_then(Value::as_array)
         .and_then(|rows| rows.iter().find(|r| record::text(r, "id") == workspace.id))
         .cloned();
-    if let (Err(one), None) = (&single, &row) {
-        return Err(format!("single read: {one}; not in the list either"));
-    }
+    // Removed rows are shown when they are asked for; purged ones are not there at all.
+    let gone = match (&single, &row) {
+        (Ok(record), _) if record::status(record) == Some(Status::Removed) => "removed".to_owned(),
+        (Err(EvidenceError::Answer { status, .. }), None)
+            if single.as_ref().is_err_and(EvidenceError::is_gone) =>
+        {
+            status.to_string()
+        }
+        (Err(one), None) => {
+            return Err(EvidenceError::Other(format!("single read: {one}; not in the list either")));
+        }
+        _ => "no".to_owned(),
+    };
     let mut merged: BTreeMap<String, Value> = BTreeMap::new();
     for (origin, record) in [("read", single.ok()), ("list", row)] {
         for (field, value) in record.as_ref().and_then(Value::as_object).cloned().unwrap_or_default() {
@@ -202,6 +258,7 @@ async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Resul
             }
         }
     }
+    merged.insert("gone".into(), json!({ "value": gone, "from": "read, list" }));
     let interesting = [
         "status",
         "url",
@@ -228,7 +285,7 @@ async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Resul
     Ok(Found { lines, data: json!(merged) })
 }
 
-async fn activity(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+async fn activity(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let request = context.run.api.activity(&workspace.id, "limit=30", &context.own_auth(&workspace.alias));
     let data = get(context, "evidence: activity", request).await?;
     let rows = data.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -245,7 +302,7 @@ async fn activity(context: &ScenarioContext, workspace: &Workspace) -> Result<Fo
     Ok(Found { lines: if rows.is_empty() { vec!["none".into()] } else { lines.collect() }, data })
 }
 
-async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let request =
         context.run.api.request("GET", &format!("/events/{}", segment(&workspace.id)), &Auth::Admin);
     let data = get(context, "evidence: events", request).await?;
@@ -261,14 +318,14 @@ async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Foun
 }
 
 /// The environment now against the rules and against the one before the last edge.
-async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let step = StepRun::new("evidence", Instant::now() + EACH);
-    let found = match environment::read(context, &workspace.id, &step).await? {
+    let found = match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::Other)? {
         Some(found) => found,
         None => {
             // Between an old instance and a new one there is none: the row is asked on both sides of a second look.
             let before = row_status(context, workspace).await;
-            match environment::read(context, &workspace.id, &step).await? {
+            match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::Other)? {
                 Some(found) => found,
                 None => return Ok(no_instance(before, row_status(context, workspace).await)),
             }
@@ -296,12 +353,15 @@ async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, 
     lines.extend(difference.iter().map(|line| format!("over the {}: {line}", workspace.edge_name)));
     Ok(Found {
         lines,
-        data: json!({ "instance": found.instance, "after": now, "before": before, "difference": difference }),
+        data: json!({
+            "instance": found.instance, "after": now, "before": before, "difference": difference,
+            "right_before": (workspace.edge > 0 && !workspace.env_right.is_empty()).then_some(&workspace.env_right),
+        }),
     })
 }
 
 /// No instance, and what the row said around that look; `status` only where it stood still.
-fn no_instance(before: Result<String, String>, after: Result<String, String>) -> Found {
+fn no_instance(before: Result<String, EvidenceError>, after: Result<String, EvidenceError>) -> Found {
     let (line, data) = match (before, after) {
         (Ok(before), Ok(after)) if before == after => (
             format!("there is no instance, and the row says {after}"),
@@ -318,14 +378,14 @@ fn no_instance(before: Result<String, String>, after: Result<String, String>) ->
     Found { lines: vec![line], data }
 }
 
-async fn row_status(context: &ScenarioContext, workspace: &Workspace) -> Result<String, String> {
+async fn row_status(context: &ScenarioContext, workspace: &Workspace) -> Result<String, EvidenceError> {
     let path = format!("/workspaces/{}?include_removed=true", segment(&workspace.id));
     let request = context.run.api.request("GET", &path, &Auth::Admin);
     let row = get(context, "evidence: row beside the instance", request).await?;
     Ok(record::text(&row, "status").to_owned())
 }
 
-async fn billing(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+async fn billing(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let path = format!("/admin/workspaces/{}/llm-billing-mode", segment(&workspace.id));
     let data = get(context, "evidence: billing", context.run.api.request("GET", &path, &Auth::Admin)).await?;
     let line = format!(
@@ -355,7 +415,7 @@ fn sent(workspace: &Workspace) -> Found {
 }
 
 /// Everybody else on the server, labelled so that nobody takes one for the target (#2680).
-async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let data = get(context, "evidence: neighbours", context.run.api.list()).await?;
     let others: Vec<Map<String, Value>> = data
         .as_array()
@@ -369,6 +429,7 @@ async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<
                 short.insert(field.into(), row.get(field).cloned().unwrap_or_default());
             }
             short.insert("ours".into(), json!(context.run.ledger.owns(record::text(row, "id"))));
+            short.insert("same_name".into(), json!(record::text(row, "name") == workspace.name));
             short
         })
         .collect();
@@ -379,31 +440,50 @@ async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<
     Ok(Found { lines, data: json!(kept) })
 }
 
-async fn server(context: &ScenarioContext) -> Result<Found, String> {
+async fn server(context: &ScenarioContext) -> Result<Found, EvidenceError> {
     let api = &context.run.api;
     let began = Instant::now();
-    let health = get(context, "evidence: health", api.request("GET", "/health", &Auth::Anonymous)).await;
-    let took = time::show(began.elapsed());
-    let liveness =
-        get(context, "evidence: liveness", api.request("GET", "/admin/liveness", &Auth::Admin)).await;
-    let line = match &health {
-        Ok(_) => format!("/health answered in {took}"),
+    // An id that nobody has: it is looked up in the database, and not found there.
+    let nobody = format!("/workspaces/{}", uuid::Uuid::nil());
+    let (health, liveness, data) = tokio::join!(
+        get(context, "evidence: health", api.request("GET", "/health", &Auth::Anonymous)),
+        get(context, "evidence: liveness", api.request("GET", "/admin/liveness", &Auth::Admin)),
+        get(context, "evidence: database", api.request("GET", &nobody, &Auth::Admin)),
+    );
+    let mut lines = vec![match &health {
+        Ok(_) => format!("/health answered in {}", time::show(began.elapsed())),
         Err(why) => format!("/health: {why}"),
+    }];
+    let data_state = match &data {
+        Err(EvidenceError::Answer { status: 400..=499, .. }) => "ok",
+        other => state(other),
     };
-    let health_error = health.as_ref().err();
-    let data =
-        json!({ "health": health.as_ref().ok(), "health_error": health_error, "liveness": liveness.ok() });
-    Ok(Found { lines: vec![line], data })
+    if data_state != "ok" {
+        lines.push(format!("a route that needs the database: {data_state}"));
+    }
+    let data = json!({
+        "health": health.as_ref().ok(),
+        "health_error": health.as_ref().err().map(ToString::to_string),
+        "health_state": state(&health),
+        "data_state": data_state,
+        "liveness": liveness.ok(),
+    });
+    Ok(Found { lines, data })
 }
 
-/// Lines of a log that are kept, the newest.
-const LOG_LINES: usize = 60;
+/// What a route did, in one word.
+fn state(result: &Result<Value, EvidenceError>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(EvidenceError::Answer { status: 500.., .. }) => "5xx",
+        Err(EvidenceError::Transport { kind: Transport::TimedOut, .. }) => "hangs",
+        Err(EvidenceError::Transport { kind: Transport::Connect | Transport::Dns, .. }) => "refused",
+        Err(_) => "odd",
+    }
+}
 
-fn log_lines(data: &Value, keep: impl Fn(&str) -> bool) -> Found {
-    let all = data.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let kept: Vec<String> =
-        all.iter().filter_map(Value::as_str).filter(|line| keep(line)).map(str::to_owned).collect();
-    let kept = kept.get(kept.len().saturating_sub(LOG_LINES)..).unwrap_or_default().to_vec();
+/// A log as evidence.
+fn log_lines(kept: Vec<String>) -> Found {
     // The end of a log says most, and a screen has few lines.
     let mut lines: Vec<String> =
         kept.iter().rev().take(4).map(|line| excerpt(&short_time(line), 200)).collect();
@@ -414,62 +494,62 @@ fn log_lines(data: &Value, keep: impl Fn(&str) -> bool) -> Found {
     Found { lines, data: json!({ "lines": kept }) }
 }
 
-async fn instance_log(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, String> {
+fn lines_of(data: &Value) -> Vec<String> {
+    let all = data.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+async fn instance_log(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let path = format!("/__lifecycle/workspaces/{}/logs?lines=100", segment(&workspace.id));
     let request = context.run.api.request("GET", &path, &Auth::Admin);
-    let data = get(context, "evidence: instance log", request).await?;
-    Ok(log_lines(&data, |_| true))
+    let all = lines_of(&get(context, "evidence: instance log", request).await?);
+    Ok(log_lines(all.iter().skip(all.len().saturating_sub(server_log::LINES)).cloned().collect()))
 }
 
-/// The server speaks of everybody: a line with another workspace's id is not evidence about this one.
-async fn server_log(context: &ScenarioContext, id: Option<String>) -> Result<Found, String> {
-    let data = match &context.run.target.server_log {
-        Some(log) => json!({ "lines": log.lines() }),
+async fn server_log(context: &ScenarioContext, id: Option<String>) -> Result<Found, EvidenceError> {
+    let lines = match &context.run.target.server_log {
+        Some(log) => log.lines(),
         None => {
             let request = context.run.api.request("GET", "/__lifecycle/log", &Auth::Admin);
-            get(context, "evidence: server log", request).await?
+            lines_of(&get(context, "evidence: server log", request).await?)
         }
     };
-    Ok(log_lines(&data, |line| about(line, id.as_deref())))
+    // Its clock may be faster than ours.
+    Ok(log_lines(server_log::window(&lines, id.as_deref(), None)))
 }
 
-/// The end of what a server that we started has printed.
-fn printed(log: &crate::targets::profile::part_log::PartLog, id: Option<String>) -> Found {
-    let data = json!({ "lines": log.tail(2 * LOG_LINES) });
-    let mut found = log_lines(&data, |line| about(line, id.as_deref()));
-    found.data["file"] = json!(log.path().display().to_string());
-    found
-}
-
-fn about(line: &str, id: Option<&str>) -> bool {
-    id.is_some_and(|id| line.contains(id)) || !names_a_workspace(line)
-}
-
-fn names_a_workspace(line: &str) -> bool {
-    static ID: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new("(?i)(^|[^0-9a-f])[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}($|[^0-9a-f])").ok()
-    });
-    ID.as_ref().is_some_and(|id| id.is_match(line))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_about_another_workspace_is_known_by_any_name_of_it() {
-        let own = Some("11111111-2222-3333-4444-555555555555");
-        let other = "550e8400-e29b-41d4-a716-446655440000";
-        for (line, ours) in [
-            (format!("container ws-{other} died, OOM"), false),
-            (format!("volume ws-{other}-configs is empty"), false),
-            (format!("{other}: register 401"), false),
-            ("container ws-11111111-2222-3333-4444-555555555555 died".to_owned(), true),
-            ("trace 550e8400e29b41d4a716446655440000 took 3 s".to_owned(), true),
-            ("listening on :8080".to_owned(), true),
-        ] {
-            assert_eq!(about(&line, own), ours, "{line}");
+/// The log that the call names.
+async fn named_log(
+    context: &ScenarioContext,
+    source: LogSource,
+    id: Option<String>,
+    since: Option<jiff::Timestamp>,
+) -> Result<Found, EvidenceError> {
+    let redactor = context.run.log.redactor();
+    let lines = match &source {
+        LogSource::File(path) => {
+            let lines = server_log::end_of(path)
+                .map_err(|e| EvidenceError::Other(format!("{}: {e}", path.display())))?;
+            lines.iter().map(|line| redactor.text(line).into_owned()).collect()
         }
-        assert!(!about(&format!("ws-{other}"), None));
-    }
+        LogSource::Container(name) => {
+            let engine = context.run.target.engine.as_ref();
+            let engine = engine.ok_or_else(|| EvidenceError::other("no engine is connected (--docker)"))?;
+            engine.logs(name, LOG_OF_CONTAINER, redactor).await.map_err(|e| EvidenceError::Other(e.what))?
+        }
+    };
+    let mut found = log_lines(server_log::window(&lines, id.as_deref(), since));
+    found.data["from"] = json!(source.to_string());
+    Ok(found)
 }
+
+/// What a server that we started has printed, redacted when it was written.
+fn printed(path: &Path, id: Option<&str>, since: Option<jiff::Timestamp>) -> Result<Found, EvidenceError> {
+    let lines = server_log::end_of(path).map_err(EvidenceError::other)?;
+    let mut found = log_lines(server_log::window(&lines, id, since));
+    found.data["file"] = json!(path.display().to_string());
+    Ok(found)
+}
+
+/// Lines of a server's container that are asked for.
+const LOG_OF_CONTAINER: usize = 20_000;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::event::{Class, StepOutcome, WaitStats};
+use super::exchanges::Copied;
+use crate::clock::Instant;
+use crate::event::{Class, Ended, Kind, Red, StepOutcome, Wait, WaitStats};
 use crate::http::{Transport, TransportError};
-use crate::mechanism::Wait;
 use crate::run::wait::{WaitEnd, WaitError};
 use crate::scenario::template::TemplateError;
 
@@ -50,8 +51,23 @@ pub struct Origin {
     pub step: String,
     /// Its verb.
     pub verb: &'static str,
+    /// What it wanted.
+    pub asserts: Red,
     /// How long it might take.
     pub within: Duration,
+    /// When it failed.
+    pub at: Instant,
+    /// What it sent and heard, copied when it failed.
+    pub exchanges: Copied,
+}
+
+/// A step that decided over its scenario.
+#[derive(Clone, Debug)]
+pub struct Decisive {
+    /// The step's id.
+    pub step: String,
+    /// What happened.
+    pub failure: Failure,
 }
 
 /// How a failure counts.
@@ -140,17 +156,16 @@ impl Failure {
                 error.stats.errors, error.stats.polls
             ));
         }
-        let end = match error.end {
-            WaitEnd::TimedOut => "timed-out",
-            WaitEnd::Hopeless => "hopeless",
-            WaitEnd::Cancelled => "cancelled",
-            WaitEnd::TargetDead => "dead",
-        };
         failure.waited = Some(Box::new(Wait {
-            end: end.to_owned(),
+            end: match error.end {
+                WaitEnd::TimedOut => Ended::TimedOut,
+                WaitEnd::Hopeless => Ended::Hopeless,
+                WaitEnd::Cancelled => Ended::Cancelled,
+                WaitEnd::TargetDead => Ended::Dead,
+            },
             wants: wants.to_owned(),
             last: error.last,
-            within: Duration::ZERO,
+            within_ms: 0,
             stats: error.stats.clone(),
         }));
         failure.wait = Some(error.stats);
@@ -165,6 +180,17 @@ impl Failure {
             FailureKind::Environment | FailureKind::Harness => StepOutcome::Error,
             FailureKind::NotConfigured => StepOutcome::Skipped,
             FailureKind::Cancelled => StepOutcome::Cancelled,
+        }
+    }
+
+    /// How it counts before any cause is known.
+    pub fn counts(&self) -> Kind {
+        match self.kind {
+            FailureKind::Environment => Kind::Environment,
+            FailureKind::Harness => Kind::Harness,
+            FailureKind::Config => Kind::Config,
+            FailureKind::Inconclusive => Kind::Inconclusive,
+            FailureKind::Product | FailureKind::NotConfigured | FailureKind::Cancelled => Kind::Product,
         }
     }
 

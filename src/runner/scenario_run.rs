@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::cleanup;
 use super::context::{Destroy, ScenarioContext};
 use super::ending::{can_be_remembered, today};
-use super::evidence;
-use super::outcome::{Failure, FailureKind};
+use super::outcome::{Decisive, Failure, FailureKind};
 use super::plan::Instance;
 use super::scope::Locals;
-use super::steps::{Decisive, run_steps};
+use super::steps::run_steps;
+use super::{cause, cleanup};
 use crate::behaviour::Behaviour;
 use crate::clock::Instant;
 use crate::domain::time;
@@ -37,10 +36,11 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFini
         && !matches!(decisive.failure.kind, FailureKind::Cancelled | FailureKind::NotConfigured)
         && context.run.cancel.reason().is_none()
     {
-        let evidence = evidence::file(&context, &decisive.step, &decisive.failure).await;
-        let found = crate::mechanism::diagnose(&super::symptoms::of(&context, instance, decisive, evidence));
+        diagnosis = Some(cause::find(&context, decisive).await);
+    }
+    let (result, diagnosis) = with_survived(&context, result, diagnosis);
+    if let Some(found) = &diagnosis {
         context.run.log.emit(EventKind::Diagnosed(Box::new(found.clone())));
-        diagnosis = Some(found);
     }
     let body_failed = result.is_err();
     let mut result = result;
@@ -82,6 +82,22 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFini
         cleanup::clean(&context.run, open, Instant::now() + cleanup::BUDGET, "clean-up").await;
     }
     (finished, diagnosis)
+}
+
+/// What a scenario went on after came first, and is what it is red by; the rest is told beside it.
+fn with_survived(
+    context: &ScenarioContext,
+    result: Result<(), Decisive>,
+    diagnosis: Option<Diagnosis>,
+) -> (Result<(), Decisive>, Option<Diagnosis>) {
+    let cut_off = result
+        .as_ref()
+        .is_err_and(|last| matches!(last.failure.kind, FailureKind::Cancelled | FailureKind::NotConfigured));
+    let mut survived = std::mem::take(&mut context.state().survived).into_iter();
+    let Some((first, found)) = survived.next().filter(|_| !cut_off) else { return (result, diagnosis) };
+    let last = result.err().map(|decisive| decisive.step).zip(diagnosis);
+    let later = survived.map(|(decisive, found)| (decisive.step, found)).chain(last);
+    (Err(first), Some(cause::first_of(found, later)))
 }
 
 /// A step that panics is a failure of the harness; clean-up still runs.

@@ -1,65 +1,113 @@
 //! What the mechanisms are tried against: the failure, its evidence, and what was seen on the way.
 
-use std::time::Duration;
-
-use super::context::{RECENT, ScenarioContext};
-use super::outcome::FailureKind;
-use super::plan::Instance;
-use super::steps::Decisive;
+use super::context::ScenarioContext;
+use super::outcome::Decisive;
 use super::workspace::Workspace;
 use crate::behaviour::Behaviour;
-use crate::event::Evidence;
-use crate::mechanism::{Subject, Symptoms, Wait};
+use crate::clock::Instant;
+use crate::domain::{Status, time};
+use crate::event::{Evidence, Red, Subject, Symptoms, Wait};
+use crate::models::inputs::{LLM_PATH, LlmPath};
+use crate::scenario::model::{Expect, Verb};
 
-/// Collects them for a failure.
-pub fn of(
-    context: &ScenarioContext,
-    instance: &Instance,
-    decisive: &Decisive,
-    evidence: Evidence,
-) -> Symptoms {
-    let failure = &decisive.failure;
-    let (step, verb) = match &failure.origin {
-        Some(origin) => (origin.step.clone(), origin.verb.to_owned()),
-        None => (decisive.step.clone(), String::new()),
-    };
-    let workspace = super::evidence::target(context, &decisive.step, failure);
-    let (exchanges, exchanges_whole) = {
-        let state = context.state();
-        let of_step = state.recent.iter().filter(|e| e.step == step).cloned().collect();
-        (of_step, state.recent.len() < RECENT)
-    };
-    let within = failure.origin.as_ref().map_or(Duration::ZERO, |o| o.within);
-    let target = &context.run.target;
-    Symptoms {
-        scenario: instance.name.clone(),
-        step,
-        verb,
-        message: failure.message.clone(),
-        details: failure.details.clone(),
-        kind: match failure.kind {
-            FailureKind::Environment => "environment",
-            FailureKind::Harness => "harness",
-            FailureKind::Config => "config",
-            FailureKind::Inconclusive => "inconclusive",
-            _ => "product",
-        }
-        .to_owned(),
-        wait: failure.waited.as_deref().cloned().map(|wait| Wait { within, ..wait }),
-        workspace: workspace.map(|w| subject(context, w)),
-        exchanges,
-        exchanges_whole,
-        evidence,
-        time_scale: context.run.api.scale.factor(),
-        wakes: Some(target.contract.has(Behaviour::HibernateWakes)),
+/// What a verb wants of the platform.
+pub(super) fn wanted(verb: &Verb) -> Red {
+    let runs = |status: &[Status]| status.iter().any(|s| matches!(s, Status::Online | Status::Degraded));
+    match verb {
+        Verb::Create(_) => Red::Create,
+        Verb::Register(_)
+        | Verb::Heartbeat(_)
+        | Verb::Restart(_)
+        | Verb::Pause(_)
+        | Verb::Resume(_)
+        | Verb::Hibernate(_)
+        | Verb::Inbox(_)
+        | Verb::Secret(_)
+        | Verb::Billing(_)
+        | Verb::Model(_)
+        | Verb::Token(_)
+        | Verb::Http(_) => Red::Answer,
+        Verb::Wake(_) => Red::Online,
+        Verb::Await(verb) if runs(&verb.status) && !verb.leaves => Red::Online,
+        Verb::Await(_) => Red::Status,
+        Verb::Hold(_) => Red::Hold,
+        Verb::Delete(_) => Red::Gone,
+        Verb::A2a(_) => Red::Reply,
+        Verb::Expect(verb) => match &**verb {
+            Expect::Row { .. } => Red::Row,
+            Expect::Env { .. } => Red::Environment,
+            Expect::Activity { .. } => Red::Activity,
+            Expect::Event { .. } => Red::Event,
+            Expect::Value { .. } => Red::Value,
+            Expect::Gone { .. } => Red::Gone,
+            Expect::Container(_) => Red::Container,
+        },
+        Verb::Terminate(_)
+        | Verb::Capture(_)
+        | Verb::Container(_)
+        | Verb::Exec(_)
+        | Verb::Stub(_)
+        | Verb::Parallel(_)
+        | Verb::Foreach(_)
+        | Verb::Steps(_)
+        | Verb::Note(_) => Red::Other,
     }
 }
 
-fn subject(context: &ScenarioContext, workspace: Workspace) -> Subject {
+/// Collects them for a failure.
+pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) -> Symptoms {
+    let failure = &decisive.failure;
+    let workspace = super::evidence::target(context, failure);
+    let origin = failure.origin.as_deref();
+    let within_ms = origin.map_or(0, |o| time::ms(o.within));
+    let exchanges = origin.map(|o| o.exchanges.clone()).unwrap_or_default();
+    Symptoms {
+        scenario: context.name.to_string(),
+        step: origin.map_or_else(|| decisive.step.clone(), |o| o.step.clone()),
+        verb: origin.map(|o| o.verb.to_owned()).unwrap_or_default(),
+        asserts: origin.map(|o| o.asserts).unwrap_or_default(),
+        message: failure.message.clone(),
+        details: failure.details.clone(),
+        kind: failure.counts(),
+        wait: failure.waited.as_deref().cloned().map(|wait| Wait { within_ms, ..wait }),
+        workspace: workspace.map(|w| subject(context, w, origin.map(|o| o.at))),
+        exchanges: exchanges.exchanges,
+        decisive: None,
+        exchanges_whole: exchanges.whole,
+        evidence,
+        llm_path: Some(llm_path(context)),
+        time_scale: context.run.api.scale.factor(),
+        wakes: Some(context.run.target.contract.has(Behaviour::HibernateWakes)),
+    }
+}
+
+/// Who was to pay: an input of the scenario, or the variable that the scripts read.
+fn llm_path(context: &ScenarioContext) -> String {
+    let input = context.inputs.get("llm_path").and_then(serde_json::Value::as_str);
+    let told = input.or(context.run.env.get(LLM_PATH).map(String::as_str));
+    LlmPath::of_scripts(told).as_str().to_owned()
+}
+
+fn subject(context: &ScenarioContext, workspace: Workspace, failed: Option<Instant>) -> Subject {
     let parent_gone = {
         let state = context.state();
         state.workspaces.values().any(|w| w.gone && workspace.parent_id.as_deref() == Some(w.id.as_str()))
     };
+    let poller = &context.run.poller;
+    // A stream that began after the edge may have missed what came in between.
+    let edge = workspace.baseline.edge_at.or(workspace.edge_at);
+    let whole = edge.zip(poller.stream_since()).filter(|(edge, since)| since <= edge);
+    // What came while the evidence was gathered was not there for the step.
+    let events = whole.map(|(edge, _)| {
+        let events = poller.events_since(&workspace.id, edge);
+        events.into_iter().filter(|e| failed.is_none_or(|failed| e.at <= failed)).collect::<Vec<_>>()
+    });
+    let online = events.iter().flatten().find(|e| e.kind == "WORKSPACE_ONLINE");
+    let online_told_ms =
+        online.zip(failed).map(|(e, failed)| time::ms(failed.saturating_duration_since(e.at)));
+    let stream = events.map(|events| events.into_iter().map(|e| e.kind).collect());
+    let new_instance_seen =
+        workspace.env.as_ref().is_some_and(|(id, _)| workspace.baseline.instance.as_ref() != Some(id));
     Subject {
         deleted: workspace.gone || parent_gone,
         id: workspace.id,
@@ -67,6 +115,10 @@ fn subject(context: &ScenarioContext, workspace: Workspace) -> Subject {
         runtime: workspace.runtime,
         model: workspace.model,
         provider: workspace.provider,
+        answered: workspace.answered_at == Some(workspace.edge),
+        new_instance_seen,
+        stream,
+        online_told_ms,
         edge: workspace.edge_name,
         edges: workspace.edge,
         instance_before: workspace.baseline.instance,

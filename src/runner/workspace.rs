@@ -63,6 +63,10 @@ pub struct Workspace {
     pub env_before: Option<BTreeMap<String, EnvVar>>,
     /// The newest environment that was read, with its instance.
     pub env: Option<(String, BTreeMap<String, EnvVar>)>,
+    /// Variables that an instance before the last edge had as the rules want them.
+    pub env_right: BTreeMap<String, EnvVar>,
+    /// The edge whose instance answered a message as it should.
+    pub answered_at: Option<u32>,
     /// What was sent at create.
     pub sent: Value,
     /// The newest cursor of its inbox.
@@ -77,6 +81,11 @@ impl Workspace {
         self.edge_at = baseline.edge_at;
         self.replaced.clone_from(&baseline);
         self.baseline = baseline;
+        for (name, var) in self.env.iter().flat_map(|(_, vars)| vars) {
+            if var.set && var.ok == Some(true) {
+                self.env_right.insert(name.clone(), var.clone());
+            }
+        }
         self.env_before = self.env.take().map(|(_, vars)| vars).or(self.env_before.take());
     }
 }

@@ -11,7 +11,7 @@ pub use answer::{Answer, Identity, StatusPattern};
 pub use capability::Capability;
 pub use document::{ExpectFailure, Scenario};
 pub use field::{Condition, ConditionTest, DurationField, Retry, WorkspaceRef};
-pub use input::{Gate, Input, InputKind};
+pub use input::{Gate, Input, InputKind, StepGate};
 pub use matcher::{Bounds, JsonPath, Matcher, MatcherTest};
 
 pub use super::verbs::{Foreach, Step, Verb, walk};

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::decode::Spanned;
-use super::model::input::{Gate, InputKind};
+use super::model::input::{Gate, InputKind, StepGate};
 use super::need::Need;
 use crate::yaml::Node;
 
@@ -140,8 +140,8 @@ pub struct RawStep {
     pub when: Option<Text>,
     /// The step's deadline; the scenario's budget bounds it too.
     pub within: Option<Text>,
-    /// Overrides the scenario's gate.
-    pub gate: Option<Gate>,
+    /// Overrides the scenario's gate; `continue`: red, and the scenario goes on.
+    pub gate: Option<StepGate>,
     /// Tries again on failure; a pass after a failure is flaky.
     #[schemars(with = "Option<RawRetry>")]
     pub retry: Option<Node>,

@@ -46,7 +46,7 @@ use crate::yaml::{Key, Node};
 use super::check::Check;
 use super::model::answer::Answer;
 use super::model::field::{Condition, DurationField, Retry, WorkspaceRef};
-use super::model::input::Gate;
+use super::model::input::StepGate;
 use super::template::Template;
 use spec::VerbSpec;
 
@@ -172,7 +172,7 @@ pub struct Step {
     /// The step's own deadline; the scenario's budget bounds it too.
     pub within: Option<DurationField>,
     /// Overrides the scenario's gate.
-    pub gate: Option<Gate>,
+    pub gate: Option<StepGate>,
     /// Tries again on failure.
     pub retry: Option<Retry>,
     /// Reached when the step passed.

@@ -27,6 +27,11 @@ pub enum SessionError {
         /// Why.
         why: ReadError,
     },
+    /// The log of a container, without the engine that has it.
+    #[error(
+        "--server-log container:NAME reads the log from the engine of this machine: give --docker and the name"
+    )]
+    LogOfContainer,
     /// What was named is not there.
     #[error("there is no file or folder `{0}`")]
     NoSuchFile(String),
@@ -164,6 +169,7 @@ impl SessionError {
         match self {
             E::Problems(_)
             | E::Unreadable { .. }
+            | E::LogOfContainer
             | E::NoSuchFile(_)
             | E::EmptyFolder(_)
             | E::IsProfile(_)

@@ -75,6 +75,18 @@ fn content(path: &Path) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
+/// Whether a log, however large, can be read from its end.
+///
+/// # Errors
+/// It is no file, or nobody may read it.
+pub fn readable(path: &Path) -> Result<(), SessionError> {
+    let opened = || match fs::metadata(path)?.is_file() {
+        true => Ok(File::open(path).map(drop)?),
+        false => Err(ReadError::NotRegular),
+    };
+    opened().map_err(|why: ReadError| why.at(path))
+}
+
 /// A text, for whoever tells its place by itself.
 ///
 /// # Errors

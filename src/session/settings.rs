@@ -12,7 +12,7 @@ use crate::domain::Secret;
 use crate::event::RunStarted;
 use crate::report::FileKind;
 use crate::runner::context::Destroy;
-use crate::targets::{Answers, Kind};
+use crate::targets::{Answers, Kind, LogSource};
 
 /// Scenarios at once, when nobody says; waiting is not work.
 pub const JOBS: u32 = 128;
@@ -127,6 +127,9 @@ pub struct TargetSettings {
     /// A live server's containers are on the engine of this machine.
     #[serde(skip_serializing_if = "is_default")]
     pub docker: bool,
+    /// Where the log of a live server is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_log: Option<LogSource>,
     /// Image of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_image: Option<String>,

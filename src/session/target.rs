@@ -41,6 +41,7 @@ pub fn target_settings(
         let url = base_url.as_deref().ok_or(SessionError::NoAddress)?;
         http::address(url).map_err(|why| SessionError::BadAddress(why.to_string()))?;
     }
+    readable(args)?;
     let ca_cert = match &args.ca_cert {
         Some(path) => Some(files::bytes(path)?),
         None => None,
@@ -86,6 +87,7 @@ pub fn target_settings(
             port: 0,
         },
         with_engine: args.docker,
+        log_source: args.server_log.clone(),
         provider: args.provider_url.clone(),
         answers: args.answers,
         declared: BTreeMap::new(),
@@ -96,10 +98,22 @@ pub fn target_settings(
     })
 }
 
+/// A log that cannot be read is told before the run, not at its first red.
+fn readable(args: &TargetSettings) -> Result<(), SessionError> {
+    match &args.server_log {
+        Some(targets::LogSource::File(path)) => Ok(files::readable(path)?),
+        Some(targets::LogSource::Container(name)) if !args.docker || name.is_empty() => {
+            Err(SessionError::LogOfContainer)
+        }
+        Some(targets::LogSource::Container(_)) | None => Ok(()),
+    }
+}
+
 /// Flags that say nothing to this target are a mistake, not a wish.
 fn excluded(args: &TargetSettings, kind: Kind) -> Result<(), SessionError> {
     let elsewhere = [
         ("--base-url", args.base_url.is_some(), !kind.needs_address(), "a live server"),
+        ("--server-log", args.server_log.is_some(), !kind.needs_address(), "a live server"),
         ("--fault", !args.faults.is_empty(), !kind.is_ours(), "a platform that the run starts"),
         ("--time-scale", args.time_scale.is_some(), !kind.is_ours(), "a platform that the run starts"),
     ];

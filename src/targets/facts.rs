@@ -44,6 +44,36 @@ impl std::fmt::Debug for ServerLog {
     }
 }
 
+/// Where the log of a server is that nobody here started.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSource {
+    /// In a file on this machine.
+    File(std::path::PathBuf),
+    /// What a container on the target's engine prints.
+    Container(String),
+}
+
+impl std::str::FromStr for LogSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.strip_prefix("container:") {
+            Some(name) => LogSource::Container(name.to_owned()),
+            None => LogSource::File(text.into()),
+        })
+    }
+}
+
+impl std::fmt::Display for LogSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LogSource::File(path) => write!(f, "{}", path.display()),
+            LogSource::Container(name) => write!(f, "container:{name}"),
+        }
+    }
+}
+
 /// What a target offers.
 #[derive(Clone, Debug, Default)]
 pub struct TargetFacts {
@@ -65,6 +95,8 @@ pub struct TargetFacts {
     pub removes_late: bool,
     /// The log of a reference platform that runs in this process.
     pub server_log: Option<ServerLog>,
+    /// The log of a server that nobody here started.
+    pub log_source: Option<LogSource>,
     /// What the server prints, when a profile started it.
     pub log: Option<super::profile::part_log::PartLog>,
     /// Requests that the server allows in a minute, when it says so.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use facts::{Answers, ServerLog, TargetFacts};
+pub use facts::{Answers, LogSource, ServerLog, TargetFacts};
 pub use kind::Kind;
 
 use crate::behaviour::overlay::Overlay;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub docker: docker::Settings,
     /// A live server's containers are on the engine that can be reached from here.
     pub with_engine: bool,
+    /// Where the log of a live server is.
+    pub log_source: Option<LogSource>,
     /// A provider of ours that the target's instances can reach.
     pub provider: Option<String>,
     /// What its agents answer, when somebody declares it.
@@ -164,6 +166,7 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
                 false => None,
             };
             let mut target = probe::live(settings, stop).await?;
+            target.facts.log_source.clone_from(&settings.log_source);
             if let Some(engine) = engine {
                 match probe::strangers(&target.api, &engine).await {
                     Some(why) => target.misses(&why),

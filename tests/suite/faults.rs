@@ -151,6 +151,60 @@ Notes:
 - `config-volume-lost` empties the volume where a restart stops the instance; a resume does not stop one.
 ";
 
+/// A scenario that goes on after a failure it survives shows what is wrong besides: the first cause is named.
+#[test]
+fn two_causes_are_seen_where_the_scenario_goes_on() {
+    const TWO: &str = "\
+scenario: two-causes
+summary: Goes on after a wrong environment.
+needs: [managed, env]
+budget: 2m
+steps:
+  - create: { as: ws, runtime: claude-code, model: auto }
+  - await:  { workspace: ws, status: online, within: 60s, tolerate: { failed: 20s } }
+  - expect: { env_of: ws, satisfies: provider }
+    gate: continue
+  - note: it goes on
+  - delete: ws
+";
+    let faults = ["run", "--destroy", "never", "--fault", "agent-401", "--fault", "delete-leaks"];
+    let output = Harness::new().args(faults).scenario(TWO).run().exit(1);
+    let events = output.events();
+    let found: Vec<_> = of_kind(&events, "diagnosed").collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(word(&found[0]["mechanism"]), "wrong-credential-projected");
+    let also = &found[0]["also_seen"][0];
+    assert_eq!(
+        (word(&also["mechanism"]), &also["explains"]),
+        ("delete-not-removed".to_owned(), &true.into())
+    );
+    assert!(word(&also["summary"]).starts_with("step 5: "), "{also}");
+    // Without the second fault it is red all the same, and everything after it ran.
+    let output = Harness::new().args(["run", "--fault", "agent-401"]).scenario(TWO).run().exit(1);
+    let events = output.events();
+    let passed = of_kind(&events, "step_finished").filter(|s| s["outcome"] == "passed").count();
+    assert_eq!(passed, 4);
+}
+
+/// What the log says of a red is enough to name it again.
+#[test]
+fn a_red_is_named_the_same_from_its_log() {
+    let output = Harness::new().args(["run", "local-first-answer", "--fault", "no-projection"]).run().exit(1);
+    let run = output.run_folder().display().to_string();
+    let replayed = output.then(["replay", &run]).run().exit(0);
+    assert!(replayed.stdout.contains("1 reds, 0 named otherwise"), "{}", replayed.stdout);
+    let tested = output.then(["mechanisms", "test", "--against", &run]).run().exit(0);
+    assert!(tested.stdout.contains("runs 1, reds 1, unclassified 0 (0.0 %)"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("fires on steps that passed: 0 mechanisms"), "{}", tested.stdout);
+    let other = output.then(["run", "local-first-answer"]).run().exit(0);
+    let other = other.run_folder().display().to_string();
+    let diff = output.then(["diff", &other, &run]).run().exit(1);
+    assert!(diff.stdout.contains("passed / failed by projection-missing"), "{}", diff.stdout);
+    assert!(diff.stdout.lines().count() <= 24, "{}", diff.stdout);
+    let same = output.then(["diff", &other, &other]).run().exit(0);
+    assert!(same.stdout.contains("no difference"), "{}", same.stdout);
+}
+
 /// A red that somebody knows about is told from a new one.
 #[test]
 fn known_reds_are_told_from_new_ones() {

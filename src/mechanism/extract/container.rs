@@ -19,6 +19,8 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
         .flatten()
         .map(|event| text(event, "what").to_owned())
         .collect();
+    let since_edge = |event: &&Value| event["since_edge"] == true && text(event, "what") == "start";
+    let started = data.get("events").and_then(Value::as_array).into_iter().flatten().any(|e| since_edge(&e));
     let out_of_memory = events.iter().any(|event| event == "oom");
     facts.list("container.events", events);
     facts.list("container.volumes", texts("volumes"));
@@ -29,10 +31,14 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
         facts.set("container.reaches_platform", yes(probe["answered"] == true));
         facts.set("container.probe", text(probe, "said"));
     }
+    if let Some(listens) = data.get("listens").and_then(Value::as_str) {
+        facts.set("container.listens", listens);
+    }
     let Some(container) = data.get("container").filter(|c| c.is_object()) else {
         facts.set("container.status", "none");
         facts.set("container.oom", yes(out_of_memory));
-        facts.set("instance", "none");
+        // What was started and is gone again ended; only what never was is not there yet.
+        facts.set("instance", if started { "ended" } else { "none" });
         return;
     };
     let status = text(container, "status");

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{part, yes};
-use crate::event::{Body, Exchange};
+use crate::event::{Body, Ended, Exchange};
 use crate::http::excerpt;
 use crate::mechanism::Symptoms;
 use crate::mechanism::facts::Facts;
+use crate::mechanism::said;
 use crate::platform::record::{self, Reply, text};
 
 /// A quoted body is not longer than this.
@@ -18,11 +20,17 @@ const PATIENCE: u64 = 2_000;
 /// Larger bodies may have been kept as the beginning of their text, JSON or not.
 const CUT: u64 = 8 << 10;
 
+/// What is sent after the answer that decides, to understand it: it decides nothing itself.
+const AFTERWARDS: [&str; 2] = ["look for the lost answer", "read the name back"];
+/// What asks for an answer of the agent.
+const MESSAGES: [&str; 2] = ["message", "follow the queued message"];
+
 pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     transport(symptoms, facts);
     sent(symptoms, facts);
-    let heard = heard(&symptoms.exchanges);
-    let Some(last) = heard.last() else {
+    let heard = heard(symptoms);
+    let marked = symptoms.decisive.and_then(|at| symptoms.exchanges.get(at));
+    let Some(last) = marked.or(heard.last().copied()) else {
         if symptoms.exchanges_whole {
             facts.list("http.purpose", []);
         }
@@ -37,26 +45,28 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
 
 /// Exchanges without those that the end of the step cut off: beside one that was answered, or waited for in
 /// earnest, an impatience of a moment says nothing about the server.
-fn heard(exchanges: &[Exchange]) -> Vec<&Exchange> {
+fn heard(symptoms: &Symptoms) -> Vec<&Exchange> {
+    let exchanges = &symptoms.exchanges;
     let answered = exchanges.iter().any(|e| e.status.is_some() || e.took_ms >= PATIENCE);
     let cut = |e: &&Exchange| {
         let out_of_time = e.error.as_deref().is_some_and(|t| t.contains("no whole answer"));
         answered && out_of_time && e.took_ms < PATIENCE
     };
-    exchanges.iter().filter(|e| !cut(e)).collect()
+    exchanges.iter().filter(|e| !cut(e) && !AFTERWARDS.contains(&e.purpose.as_str())).collect()
 }
 
 /// Why no answer came: of the exchanges, and of the looks of a wait that got none at all.
 fn transport(symptoms: &Symptoms, facts: &mut Facts) {
-    let heard = heard(&symptoms.exchanges);
+    let heard = heard(symptoms);
     let mut errors: Vec<String> = heard.iter().filter_map(|e| e.error.clone()).collect();
+    let marked = symptoms.decisive.and_then(|at| symptoms.exchanges.get(at));
     // An answer after it means that the error did not decide.
-    if heard.last().is_some_and(|last| last.error.is_none()) {
+    if marked.or(heard.last().copied()).is_some_and(|last| last.error.is_none()) {
         errors.clear();
     }
     if let Some(wait) = &symptoms.wait {
         let answered = |error: &String| error.chars().take(3).all(|c| c.is_ascii_digit());
-        if wait.stats.blind || wait.end == "dead" {
+        if wait.stats.blind || wait.end == Ended::Dead {
             errors.extend(wait.stats.last_error.clone().filter(|e| !answered(e)));
         }
     }
@@ -118,15 +128,17 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
 
 /// The newest answer to a message, followed through the queue.
 fn reply(symptoms: &Symptoms, facts: &mut Facts) {
-    let about = ["message", "follow the queued message"];
-    let Some(last) = symptoms.exchanges.iter().rev().find(|e| about.contains(&e.purpose.as_str())) else {
+    let Some(last) = symptoms.exchanges.iter().rev().find(|e| MESSAGES.contains(&e.purpose.as_str())) else {
         return;
     };
     if last.status.is_none() {
+        facts.set("reply.kind", "none");
+        facts.set("reply.error", "none");
         return;
     }
     let Some(body) = last.response.as_ref().and_then(|b| b.json.as_ref()) else {
         facts.set("reply.kind", "no-json");
+        facts.set("reply.error", "none");
         facts.set("reply.text", shown(last.response.as_ref()));
         return;
     };
@@ -139,11 +151,62 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
         Reply::Platform(text) => ("platform-error", text),
         Reply::Empty => ("empty", String::new()),
     };
+    let error = match kind {
+        "text" if record::wrapped_error(&said).is_none() => "none",
+        "text" | "rpc-error" | "task" => said::kind(&said),
+        _ => "none",
+    };
     facts.set("reply.kind", kind);
+    facts.set("reply.error", error);
     facts.set("reply.text", said);
     let asked = last.request.as_ref().and_then(|b| b.json.as_ref()?.get("id"));
     if let Some(same) = asked.and_then(|id| record::answers(body, id)) {
         facts.set("reply.same_request", yes(same));
+    }
+}
+
+/// Sentences of the platform's own on the route of messages (contract §7.2); an agent's string error stands there too.
+const OWN: [&str; 20] = [
+    "access denied",
+    "agent returned empty response body",
+    "failed to read agent response",
+    "failed to reach workspace agent",
+    "invalid a2a",
+    "invalid caller",
+    "invalid json",
+    "invalid workspace",
+    "lookup failed",
+    "missing caller",
+    "missing workspace",
+    "params.message",
+    "platform",
+    "rate limit",
+    "workspace agent",
+    "workspace budget",
+    "workspace has no url",
+    "workspace is",
+    "workspace not found",
+    "workspace url",
+];
+
+/// Whether the status of a message's answer is the agent's, which the platform passes on: with the bare text of the
+/// status, or with the agent's words and a row that has the agent's answer (contract §7.2).
+pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
+    let purpose = facts.text("http.purpose").unwrap_or_default();
+    let status = facts.text("http.status").and_then(|s| s.parse::<u16>().ok());
+    let Some(status) = status.filter(|s| MESSAGES.contains(&purpose.as_str()) && *s >= 300) else { return };
+    let error = facts.text("http.error").unwrap_or_default();
+    let phrase = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    let bare = phrase.is_some_and(|phrase| error.eq_ignore_ascii_case(phrase));
+    let own = OWN.iter().any(|own| error.to_lowercase().starts_with(own));
+    let logged = part(symptoms, "activity").and_then(Value::as_array).is_some_and(|rows| {
+        rows.first().is_some_and(|row| text(row, "status") == "error" && text(row, "error_detail").is_empty())
+    });
+    match (bare || (!own && !error.is_empty() && logged), own || error.is_empty()) {
+        (true, _) => facts.set("http.of_agent", yes(true)),
+        (false, true) => facts.set("http.of_agent", yes(false)),
+        // Words that nobody knows, and no row that says whose they are.
+        (false, false) => {}
     }
 }
 

@@ -36,13 +36,25 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     describe("env", &now, facts);
     judge(&now, facts);
     let difference = data.get("difference").and_then(Value::as_array);
-    if let Some(before) = vars(data.get("before")) {
-        describe("env_before", &before, facts);
-        let lost = before.values().filter(|old| {
+    // Over several edges a variable may be lost at the first and missing since: what counts is that an earlier
+    // instance of the workspace had it right.
+    let right = vars(data.get("right_before"));
+    let before = vars(data.get("before"));
+    if let Some(had) = right.as_ref().or(before.as_ref()) {
+        let lost = had.values().filter(|old| {
             let unset = now.get(&old.name).is_none_or(|new| !new.set);
-            old.set && unset && old.ok != Some(false) && old.expected.as_deref().is_some_and(|e| e != "unset")
+            let wanted =
+                now.get(&old.name).and_then(|new| new.expected.as_deref()).or(old.expected.as_deref());
+            old.set
+                && unset
+                && old.ok != Some(false)
+                && wanted.is_some_and(|e| e != "unset")
+                && !old.name.starts_with("MOLECULE_")
         });
         facts.list("env_lost", lost.map(|old| old.name.clone()));
+    }
+    if let Some(before) = before {
+        describe("env_before", &before, facts);
         // What no rule speaks of changes with every instance: its own address, its parent.
         let ruled = |line: &String| {
             let name = line.split(':').next().unwrap_or_default();
@@ -76,10 +88,12 @@ fn judge(vars: &Vars, facts: &mut Facts) {
     // A secret under its own name is handed on; everything else is projected.
     let own =
         |v: &EnvVar| v.expected.as_deref().and_then(|e| e.strip_prefix("equals secret ")) == Some(&*v.name);
-    facts.list("env_missing", wrong(&|v| !v.set && !own(v)));
+    let kept = |v: &EnvVar| v.name.starts_with("MOLECULE_");
+    facts.list("env_missing", wrong(&|v| !v.set && !own(v) && !kept(v)));
+    facts.list("env_bookkeeping", wrong(&kept));
     facts.list("env_not_passed", wrong(&|v| !v.set && own(v)));
-    facts.list("env_extra", wrong(&|v| v.set && unwanted(v)));
-    facts.list("env_wrong", wrong(&|v| v.set && !unwanted(v)));
+    facts.list("env_extra", wrong(&|v| v.set && unwanted(v) && !kept(v)));
+    facts.list("env_wrong", wrong(&|v| v.set && !unwanted(v) && !kept(v)));
     let line = |v: &EnvVar| {
         let is = if v.set { v.value.as_str() } else { "unset" };
         let expected = v.expected.as_deref().unwrap_or("?");

@@ -3,11 +3,13 @@
 mod container;
 mod exchanges;
 mod instance;
+mod register;
 
 use serde_json::Value;
 
-use super::Symptoms;
 use super::facts::Facts;
+use super::{Symptoms, red_of, said};
+use crate::event::Kind;
 use crate::platform::record::text;
 
 /// Everything that is known about a failure.
@@ -23,6 +25,8 @@ pub fn facts_of(symptoms: &Symptoms) -> Facts {
     events(symptoms, &mut facts);
     activity(symptoms, &mut facts);
     surroundings(symptoms, &mut facts);
+    register::add(symptoms, &mut facts);
+    exchanges::of_agent(symptoms, &mut facts);
     facts
 }
 
@@ -55,15 +59,19 @@ fn plain(value: &Value) -> String {
 }
 
 fn basics(symptoms: &Symptoms, facts: &mut Facts) {
-    facts.set("kind", symptoms.kind.clone());
+    facts.set("kind", symptoms.kind.as_str());
+    facts.set("red", red_of(symptoms).as_str());
     facts.set("scenario", symptoms.scenario.clone());
     facts.set("step.verb", symptoms.verb.clone());
     facts.set("message", symptoms.message.clone());
     facts.list("details", symptoms.details.iter().cloned());
-    if symptoms.kind == "harness" {
+    if symptoms.kind == Kind::Harness {
         facts.set("panic", symptoms.message.clone());
     }
     facts.set("target.scale", symptoms.time_scale.to_string());
+    if let Some(path) = &symptoms.llm_path {
+        facts.set("sent.path", path);
+    }
     if let Some(wakes) = symptoms.wakes {
         facts.set("target.wakes", yes(wakes));
     }
@@ -71,13 +79,14 @@ fn basics(symptoms: &Symptoms, facts: &mut Facts) {
 
 fn waiting(symptoms: &Symptoms, facts: &mut Facts) {
     let Some(wait) = &symptoms.wait else { return };
-    facts.set("wait.end", wait.end.clone());
+    facts.set("wait.end", wait.end.as_str());
     facts.set("wait.wants", wait.wants.clone());
     facts.set("wait.last", wait.last.clone());
-    let within = wait.within.as_secs_f64() * symptoms.time_scale.max(0.001);
+    let within = wait.within_ms as f64 / 1e3 * symptoms.time_scale.max(0.001);
     facts.set("wait.within", format!("{within:.1}"));
     facts.set("wait.polls", wait.stats.polls.to_string());
     facts.set("wait.errors", wait.stats.errors.to_string());
+    facts.set("wait.gap", format!("{:.1}", wait.stats.longest_gap_ms as f64 / 1e3));
     facts.list("wait.last_error", wait.stats.last_error.clone());
     facts.set("wait.blind", yes(wait.stats.blind));
 }
@@ -88,6 +97,17 @@ fn subject(symptoms: &Symptoms, facts: &mut Facts) {
     facts.set("edge.count", subject.edges.to_string());
     facts.set("workspace.managed", yes(subject.managed));
     facts.set("workspace.deleted", yes(subject.deleted));
+    facts.set("instance.new_seen", yes(subject.new_instance_seen));
+    facts.set("instance.answered", yes(subject.answered));
+    if let Some(stream) = &subject.stream {
+        facts.list("stream.event", stream.iter().cloned());
+        if let Some(told) = subject.online_told_ms {
+            facts.set("stream.online_for", format!("{:.1}", told as f64 / 1e3));
+        }
+        let paused = stream.iter().rposition(|kind| kind == "WORKSPACE_PAUSED");
+        let after = paused.map(|at| &stream[at + 1..]).unwrap_or_default();
+        facts.list("stream.after_pause", after.iter().cloned());
+    }
     if !subject.runtime.is_empty() {
         facts.set("workspace.runtime", subject.runtime.clone());
     }
@@ -112,11 +132,21 @@ fn subject(symptoms: &Symptoms, facts: &mut Facts) {
 
 /// Each field of the merged row, and the host of its URL.
 fn record(symptoms: &Symptoms, facts: &mut Facts) {
-    let Some(fields) = part(symptoms, "record").and_then(Value::as_object) else { return };
+    let Some(fields) = part(symptoms, "record").and_then(Value::as_object) else {
+        // The row could not be read any more; what the wait itself saw last is known.
+        let seen = symptoms.workspace.as_ref().and_then(|w| w.timeline.last());
+        if let (Some((status, _)), Some(_)) = (seen, &symptoms.wait) {
+            facts.set("record.status", status.as_str());
+        }
+        return;
+    };
     facts.whole("record", &[]);
     for (name, known) in fields {
         let value = known.get("value").cloned().unwrap_or_default();
         facts.set(&format!("record.{name}"), plain(&value));
+        if name == "last_sample_error" {
+            facts.set("sample.error", said::kind(&plain(&value)));
+        }
         if name == "url" {
             let url = plain(&value);
             let host = url.split("://").nth(1).unwrap_or_default();
@@ -152,6 +182,7 @@ fn events(symptoms: &Symptoms, facts: &mut Facts) {
         ("event.error", "error"),
         ("event.source", "source"),
         ("event.missing", "missing"),
+        ("event.seeded_runtime", "seeded_runtime"),
         ("event.register_failure", "register_failure"),
     ] {
         facts.list(fact, payload(field));
@@ -191,11 +222,18 @@ fn surroundings(symptoms: &Symptoms, facts: &mut Facts) {
         facts.set("neighbours.count", rows.len().to_string());
         let failed = rows.iter().filter(|row| text(row, "status") == "failed").count();
         facts.set("neighbours.failed", failed.to_string());
+        let same = rows.iter().filter(|row| row.get("same_name").and_then(Value::as_bool) == Some(true));
+        facts.list("neighbours.same_name", same.map(|row| text(row, "id").to_owned()));
     }
     if let Some(server) = part(symptoms, "server") {
-        match server.get("health_error").and_then(Value::as_str) {
-            Some(error) => facts.set("server.health", error),
-            None => facts.set("server.health", "ok"),
+        for (fact, field) in [
+            ("server.health", "health_state"),
+            ("server.health_said", "health_error"),
+            ("server.data", "data_state"),
+        ] {
+            if let Some(state) = server.get(field).and_then(Value::as_str) {
+                facts.set(fact, state);
+            }
         }
     }
     if let Some(lines) = part(symptoms, "server log").and_then(|log| log.get("lines")?.as_array()) {

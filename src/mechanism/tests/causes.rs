@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::Status;
-use crate::event::{Body, Class, EnvVar, Evidence, EvidencePart, Exchange, WaitStats};
+use crate::event::{Body, Class, EnvVar, Evidence, EvidencePart, Exchange, Kind, Red, WaitStats};
 use crate::mechanism::{Subject, Symptoms, UNCLASSIFIED, Wait, diagnose};
 
 /// Symptoms that are built up part by part.
@@ -24,8 +24,18 @@ fn case(verb: &str, message: &str) -> Case {
         scenario: "s".into(),
         step: "3".into(),
         verb: verb.into(),
+        asserts: match (verb, message.split_whitespace().next()) {
+            ("await", _) => Red::Online,
+            ("a2a", _) => Red::Reply,
+            ("create", _) => Red::Create,
+            ("http", _) => Red::Answer,
+            ("hold", _) => Red::Hold,
+            ("expect", Some("activity")) => Red::Activity,
+            ("expect", Some("the")) => Red::Row,
+            ("expect", _) => Red::Environment,
+            _ => Red::Other,
+        },
         message: message.into(),
-        kind: "product".into(),
         workspace: Some(subject),
         exchanges_whole: true,
         time_scale: 1.0,
@@ -52,6 +62,7 @@ impl Case {
                 "status": { "value": status, "from": "read" },
                 "url": { "value": "", "from": "read" },
                 "last_sample_error": { "value": error, "from": "list" },
+                "gone": { "value": if status == "removed" { "removed" } else { "no" }, "from": "read" },
             }),
         )
     }
@@ -64,6 +75,11 @@ impl Case {
                 { "event_type": "WORKSPACE_PROVISIONING", "payload": {} },
             ]),
         )
+    }
+
+    fn path(mut self, path: &str) -> Case {
+        self.0.llm_path = Some(path.into());
+        self
     }
 
     fn deleted(mut self) -> Case {
@@ -124,6 +140,7 @@ impl Case {
     }
 
     fn lost(mut self, purpose: &str, error: &str) -> Case {
+        self.0.kind = Kind::Environment;
         self.0.exchanges.push(Exchange {
             purpose: purpose.into(),
             error: Some(error.into()),
@@ -139,11 +156,11 @@ impl Case {
         let (blind, last_error) = (error.is_some(), error.map(str::to_owned));
         let stats = WaitStats { polls, errors, last_error, blind, ..WaitStats::default() };
         self.0.wait = Some(Wait {
-            end: "timed-out".into(),
             wants: wants.into(),
             last: last.into(),
-            within: std::time::Duration::from_secs(90),
+            within_ms: 90_000,
             stats,
+            ..Wait::default()
         });
         self
     }
@@ -254,7 +271,11 @@ fn what_was_seen_has_the_right_name() {
                 .part("server log", log(&["cp provisioner: provision failed (401): <unstructured body, 0 bytes>"])),
             "cp-refuses-credentials",
         ),
-        (create(422, "MISSING_BYOK_CREDENTIAL", json!({})), "platform-path-with-vendor-model"),
+        (create(422, "MISSING_BYOK_CREDENTIAL", json!({})).path("platform"), "platform-path-with-vendor-model"),
+        // The key was forgotten: nobody spoke of the platform's path.
+        (create(422, "MISSING_BYOK_CREDENTIAL", json!({})).path("byok"), "create-missing-credential"),
+        (create(422, "MISSING_REQUIRED_ENV", key.clone()), "create-required-variable"),
+        (create(422, "SOMETHING_NEW", key.clone()), "create-refused-otherwise"),
         // Create gates.
         (create(422, "MISSING_BYOK_CREDENTIAL", key.clone()), "create-missing-credential"),
         (create(422, "RUNTIME_UNRESOLVED", key.clone()), "create-runtime-unresolved"),
@@ -279,7 +300,7 @@ fn what_was_seen_has_the_right_name() {
         (aborted("x", json!({ "error": "x", "code": "MISSING_PLATFORM_PROXY" })), "provision-missing-platform-proxy"),
         (aborted("x", json!({ "error": "x", "code": "MISSING_MODEL" })), "provision-missing-model"),
         (aborted("x", json!({ "error": "required environment variable X is not set", "missing": ["X"] })), "provision-required-variable"),
-        (aborted("x", json!({ "error": "operator credential GH_TOKEN must not be a global secret" })), "provision-forbidden-secret"),
+        (aborted("x", json!({ "error": "x", "forbidden_env_keys": ["GH_TOKEN"], "rfc": "523", "source": "global_secrets" })), "provision-forbidden-secret"),
         (aborted("x", json!({ "error": "failed to decrypt workspace secret" })), "provision-secret-not-decrypted"),
         (aborted("x", json!({ "error": "plugin env mutator chain failed" })), "provision-plugin-failed"),
         (aborted("workspace start failed", json!({ "error": "workspace start failed" })), "provision-start-failed"),
@@ -293,7 +314,7 @@ fn what_was_seen_has_the_right_name() {
         (case("http", "x").lost("GET /", "invalid peer certificate: UnknownIssuer"), "certificate-not-trusted"),
         (case("http", "x").lost("GET /", "no whole answer within 30.00 s"), "server-hangs"),
         (
-            case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", json!({ "health_error": null })),
+            case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", json!({ "health_state": "ok", "data_state": "ok" })),
             "reply-too-slow",
         ),
         (case("await", "x").waited("online", "x", 5, Some("503: service unavailable")), "server-unavailable"),
@@ -354,6 +375,146 @@ fn what_was_seen_has_the_right_name() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What was wrong with confidence, or vague, on real servers (shared/reference/diagnoses.md §1, §2, §5).
+#[test]
+fn a_cause_that_could_not_have_made_the_red_is_not_named() {
+    let right: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", KEY, KEY)];
+    let unset: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "unset", KEY)];
+    let mode: &[(&str, &str, &str)] = &[right[0], ("MOLECULE_LLM_BILLING_MODE", "unset", "byok")];
+    let error = |status: u16, said: &str| {
+        case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", status, json!({ "error": said }))
+    };
+    let well = json!({ "health_state": "ok", "data_state": "ok" });
+    let server = |health: &str, data: &str| json!({ "health_state": health, "data_state": data });
+    let log = |lines: &[&str]| json!({ "lines": lines });
+    let engine = |listens: &str, status: &str, events: Value| {
+        json!({
+            "container": { "status": status, "exit_code": 137, "restarts": 0, "oom_killed": false, "error": "" },
+            "events": events, "log": [], "volumes": [], "on_network": true, "listens": listens,
+        })
+    };
+    let gap = |mut case: Case, errors: u64, seconds: u64, last: &str| {
+        let wait = case.0.wait.as_mut().unwrap();
+        (wait.stats.errors, wait.stats.longest_gap_ms) = (errors, seconds * 1_000);
+        wait.stats.last_error = Some(last.into());
+        case
+    };
+    let booting = || {
+        case("await", "x")
+            .edge("restart")
+            .waited("online", "provisioning", 90, None)
+            .row("provisioning", "")
+            .event("WORKSPACE_PROVISIONING", json!({}))
+    };
+    let nothing_there = json!({ "instance": null, "status": "provisioning" });
+    let stream = |mut case: Case, seen: &[&str]| {
+        subject(&mut case).stream = Some(seen.iter().map(|s| (*s).to_owned()).collect());
+        subject(&mut case).online_told_ms = seen.contains(&"WORKSPACE_ONLINE").then_some(20_000);
+        case
+    };
+    let answered = |mut case: Case| {
+        subject(&mut case).answered = true;
+        case
+    };
+    let bearer = |mut case: Case, whose: &str| {
+        case.0.exchanges.last_mut().unwrap().identity = whose.into();
+        case
+    };
+    let gone = |status: &str| json!({ "gone": { "value": status, "from": "read, list" } });
+    let refused_401 = json!({ "error": "invalid workspace auth token" });
+    let missing_401 = json!({ "error": "missing workspace auth token" });
+    let table: Vec<(&str, Case, &str)> = vec![
+        // A deviation of the environment makes no 502, no empty text, no 529, no missing row.
+        ("opaque, and a variable is missing", case("a2a", "x").answers("Agent error (_ResultError)").env(None, unset), "opaque-agent-error"),
+        ("empty, and a variable is missing", case("a2a", "x").answers("").env(None, unset), "empty-completion"),
+        ("529, and a variable is missing", case("a2a", "x").answers("API Error: 529 overloaded").env(None, unset), "provider-overloaded"),
+        ("does not listen", error(502, "failed to reach workspace agent").env(None, unset), "agent-unreachable"),
+        ("bookkeeping only", case("expect", "x").row("online", "").env(None, mode), "bookkeeping-missing"),
+        ("401, bookkeeping only", case("a2a", "x").answers("Agent error: 401 invalid api key").env(None, mode), "provider-refuses-credential"),
+        ("it answered before", answered(case("a2a", "x").answers("Agent error: 401 invalid api key").env(None, unset)), "agent-meets-401"),
+        ("another wording", case("expect", "activity of ws: no such row").row("online", "").env(None, unset), UNCLASSIFIED),
+        ("an unknown method", case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 200, json!({ "jsonrpc": "2.0", "error": { "code": -32601, "message": "Method not found" } })).env(None, unset), "agent-refuses-message"),
+        ("degraded by a 401, and the variable is missing", case("await", "x").row("degraded", "API Error: 401 invalid api key").env(None, unset), "projection-missing"),
+        ("degraded by something else", case("await", "x").row("degraded", "disk on fire").env(None, unset), "agent-reports-degraded"),
+        // What an agent or its provider says.
+        ("a path is no model", case("a2a", "x").answers("Agent error: 404 page not found").env(None, right), "endpoint-misrouted"),
+        ("quota in a 200", case("a2a", "x").answers("API Error: 429 insufficient_quota"), "provider-quota-exhausted"),
+        ("agent's 500", error(500, "Internal Server Error").part("server", well.clone()), "agent-answers-error"),
+        ("agent's 503", error(503, "Service Unavailable").part("server", well.clone()), "agent-answers-error"),
+        ("agent's 405", error(405, "Method Not Allowed"), "agent-answers-error"),
+        ("agent's own words", error(503, "agent says 503").part("activity", json!([{ "status": "error", "error_detail": null }])), "agent-answers-error"),
+        ("words of nobody", error(500, "something new"), UNCLASSIFIED),
+        ("server's 500", error(500, "lookup failed"), "server-error"),
+        ("an answer cut off", error(502, "failed to read agent response"), "agent-answer-cut"),
+        ("an empty body", case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 200, json!({ "error": "agent returned empty response body" })), "agent-answers-nothing"),
+        // The container.
+        ("loopback only", error(502, "failed to reach workspace agent").part("container", engine("loopback", "running", json!([]))), "agent-listens-on-loopback"),
+        ("nobody listens", error(502, "failed to reach workspace agent").part("container", engine("nowhere", "running", json!([]))), "agent-does-not-listen"),
+        ("it listens", error(502, "failed to reach workspace agent").part("container", engine("everywhere", "running", json!([]))), "agent-unreachable"),
+        ("crash on the message", error(502, "failed to read agent response").part("container", engine("", "exited", json!([{ "at": 1, "what": "die (exit code 1)", "since_edge": true }]))), "agent-crashes-on-message"),
+        ("killed within the restart", booting().part("container", engine("", "exited", json!([{ "at": 1, "what": "start", "since_edge": true }, { "at": 2, "what": "die (exit code 137)", "since_edge": true }]))), "container-ended"),
+        // Gaps.
+        ("away within the restart", gap(booting().part("environment", nothing_there.clone()), 30, 6, "503: service unavailable"), "server-interrupted-during-provision"),
+        ("a hiccup", gap(booting().part("environment", nothing_there.clone()), 1, 1, "503: service unavailable"), "boot-outlives-deadline"),
+        ("nothing failed", booting().part("environment", nothing_there), "boot-outlives-deadline"),
+        ("forgotten", gap(booting().env(None, right), 30, 6, "connection refused"), UNCLASSIFIED),
+        // Words of any agent.
+        ("401 in other words", booting().part("agent log", log(&["12:00:00 POST /registry/register -> HTTP 401"])), "token-lost-over-edge"),
+        ("the server's own sentence", booting().part("agent log", log(&["{\"error\":\"url targets a blocked address: loopback address\"}"])), "agent-url-blocked"),
+        ("503 at register", booting().part("agent log", log(&["could not register: 503"])), "register-not-served"),
+        ("register 503", booting().part("agent log", log(&["register failed with 503, again in 2 s"])), "register-not-served"),
+        ("no way to the platform", booting().part("agent log", log(&["register failed: connection refused"])), "agent-cannot-reach-platform"),
+        // Contradictions.
+        ("the volume is there", aborted("no config.yaml source and config volume is empty", json!({})).part("container", json!({ "container": null, "events": [], "log": [], "volumes": ["ws-w-configs"] })), "config-volume-unseen"),
+        ("a bearer that does not arrive", bearer(case("http", "x").exchange("x", "GET", "/workspaces/w", 401, missing_401), "workspace ws"), "bearer-does-not-arrive"),
+        ("a bearer that is refused", bearer(case("http", "x").exchange("x", "GET", "/workspaces/w", 401, refused_401), "workspace ws"), "workspace-token-refused"),
+        ("told on the stream", stream(case("await", "x").waited("online", "provisioning", 90, None).row("online", "").timeline(&[(Status::Provisioning, 0)]), &["WORKSPACE_PROVISIONING", "WORKSPACE_ONLINE"]), "reads-are-stale"),
+        ("not told on the stream", stream(case("await", "x").waited("online", "provisioning", 90, None).row("online", "").timeline(&[(Status::Provisioning, 0)]), &["WORKSPACE_PROVISIONING"]), "came-after-deadline"),
+        // Gone.
+        ("purged", case("await", "x").waited("online", "404", 9, None).part("record", gone("404")), "removed-under-us"),
+        ("gone, and the message is answered 503", error(503, "workspace agent unreachable — container restart triggered").part("record", gone("410")), "removed-under-us"),
+        ("gone by us", case("await", "x").waited("online", "404", 9, None).part("record", gone("404")).deleted(), UNCLASSIFIED),
+        // Health.
+        ("all hangs", case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", server("hangs", "hangs")), "server-hangs"),
+        ("the database hangs", case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", server("ok", "hangs")), "server-datastore-hangs"),
+        ("only the agent is slow", case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", server("ok", "ok")), "reply-too-slow"),
+        ("nothing is known of the server", case("a2a", "x").lost("message", "no whole answer within 30.00 s"), UNCLASSIFIED),
+        // A pause that does not hold.
+        ("brought back", stream(case("hold", "x").waited("paused", "online", 9, None).row("online", ""), &["WORKSPACE_PAUSED", "WORKSPACE_PROVISIONING", "WORKSPACE_ONLINE"]), "pause-undone"),
+        ("an August server", bearer(case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 401, json!({ "error": "missing caller auth token" })), "anonymous"), "caller-needs-token"),
+    ];
+    let wrong: Vec<String> = table
+        .iter()
+        .filter_map(|(name, case, wanted)| {
+            let got = diagnose(&case.0);
+            (got.mechanism != *wanted).then(|| {
+                format!("{name}: wanted {wanted}, got {} {:?} {:?}", got.mechanism, got.nearest, got.evidence)
+            })
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What only holds is said, and never as the cause; a second cause is told as one.
+#[test]
+fn what_holds_besides_is_also_seen() {
+    let unset: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "unset", KEY)];
+    let found = diagnose(&case("a2a", "x").answers("").env(None, unset).0);
+    let also: Vec<(&str, bool)> =
+        found.also_seen.iter().map(|a| (a.mechanism.as_str(), a.explains)).collect();
+    assert_eq!(also, [("projection-missing", false)]);
+    assert!(found.also_seen[0].evidence[0].contains("ANTHROPIC_AUTH_TOKEN is unset"));
+    let two = case("a2a", "x").answers("Agent error: 401 invalid api key").env(None, unset);
+    let two = two.part("record", json!({ "gone": { "value": "410" } }));
+    let found = diagnose(&two.0);
+    assert_eq!(found.mechanism, "removed-under-us");
+    assert!(found.also_seen.iter().any(|a| a.mechanism == "projection-missing" && a.explains), "{found:?}");
+    // Without a cause, what was seen is quoted.
+    let found = diagnose(&case("await", "x").row("failed", "zzz").0);
+    assert_eq!(found.mechanism, UNCLASSIFIED);
+    assert!(found.evidence.iter().any(|e| e.contains("zzz")), "{:?}", found.evidence);
+}
+
 #[test]
 fn the_lower_layer_wins() {
     // Everything at once: the connection is gone, the projection is wrong, the reply is an error.
@@ -373,7 +534,9 @@ fn a_look_that_the_deadline_cut_off_is_no_hang() {
     assert_eq!(diagnose(&case.0).mechanism, UNCLASSIFIED);
     // A message that was waited for in earnest, and a look that had no time left.
     let mut case = self::case("a2a", "no answer").lost("message", "no whole answer within 5.00 s");
-    case = case.lost("read the row", "no whole answer within 0 ms").part("server", json!({}));
+    case = case
+        .lost("read the row", "no whole answer within 0 ms")
+        .part("server", json!({ "health_state": "ok" }));
     case.0.exchanges.last_mut().unwrap().took_ms = 0;
     assert_eq!(diagnose(&case.0).mechanism, "reply-too-slow");
 }

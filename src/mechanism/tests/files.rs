@@ -3,7 +3,7 @@
 use crate::mechanism::lint;
 use crate::source::SourceFile;
 
-const GOOD: &str = "mechanism: one\nlayer: boot\nclass: product\nsummary: It broke.\nmatch:\n  all: { record.status: failed }\nevidence: [\"row {record.status}\"]\nfix_shape: Mend it.\npart: server\n";
+const GOOD: &str = "mechanism: one\nlayer: boot\nclass: product\nsummary: It broke.\nexplains: [online, status]\nmatch:\n  all: { record.status: failed }\nevidence: [\"row {record.status}\"]\nfix_shape: Mend it.\npart: server\n";
 
 fn codes(files: &[(&str, String)]) -> Vec<String> {
     let files: Vec<SourceFile> =
@@ -23,7 +23,7 @@ fn all(conditions: &str) -> String {
 
 #[test]
 fn each_error_of_a_file() {
-    let table: [(&str, String, &[&str]); 17] = [
+    let table: [(&str, String, &[&str]); 22] = [
         ("good", GOOD.to_owned(), &[]),
         ("unknown key", format!("{GOOD}isue: x\n"), &["unknown-key"]),
         ("unknown layer", GOOD.replace("boot", "boots"), &["unknown-value"]),
@@ -50,6 +50,26 @@ fn each_error_of_a_file() {
             &["never"],
         ),
         ("a list has many values", all("{ event.type: A, event.code: B }"), &[]),
+        ("nothing that it explains", GOOD.replace("explains: [online, status]\n", ""), &["missing"]),
+        ("an unknown red", GOOD.replace("[online, status]", "[onlin]"), &["unknown-red"]),
+        (
+            "a red with an unknown fact",
+            GOOD.replace("[online, status]", "[{ red: reply, when: { reply.eror: auth } }]"),
+            &["unknown-fact"],
+        ),
+        (
+            "a red that its facts are never known under",
+            all("{ reply.kind: text }").replace("[online, status]", "create"),
+            &["cannot-explain"],
+        ),
+        (
+            "excluded by unless",
+            GOOD.replace(
+                "{ record.status: failed }",
+                "{ record.status: failed }\n  unless: [{ record.status: failed }]",
+            ),
+            &["never"],
+        ),
         ("no evidence", GOOD.replace("[\"row {record.status}\"]", "[]"), &["missing"]),
         ("no mapping", "- a\n".to_owned(), &["shape"]),
     ];

@@ -1,5 +1,6 @@
 mod causes;
 mod files;
+mod sentences;
 
 use super::{catalogue, lint, page};
 

@@ -277,6 +277,7 @@ fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
         }
     };
     if there {
+        judged.context.update(&judged.verb.to.name, |w| w.answered_at = Some(w.edge));
         return Ok(Passed::with(excerpt(text, 80)));
     }
     let only = if text.contains(question.prompt) { "only the question again" } else { "got" };

@@ -20,23 +20,16 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 
+use super::cause;
 use super::context::{ScenarioContext, StepRun};
-use super::outcome::{Failure, FailureKind, Origin, Passed, StepResult};
+use super::outcome::{Decisive, Failure, FailureKind, Origin, Passed, StepResult};
 use super::scope::{Locals, StepScope};
+use super::symptoms;
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
-use crate::scenario::model::{Gate, Step, Verb};
+use crate::scenario::model::{Step, StepGate, Verb};
 use crate::scenario::verbs::Budget;
-
-/// A step that decided over its scenario.
-#[derive(Clone, Debug)]
-pub struct Decisive {
-    /// The step's id.
-    pub step: String,
-    /// What happened.
-    pub failure: Failure,
-}
 
 /// Runs steps one after another; the first required failure ends them.
 pub fn run_steps<'a>(
@@ -62,7 +55,7 @@ async fn run_step(
 ) -> Result<(), Decisive> {
     let id = format!("{}{tag}", step.id);
     let scope = StepScope { context, locals };
-    let advisory = step.gate == Some(Gate::Advisory);
+    let advisory = step.gate == Some(StepGate::Advisory);
     let began = Instant::now();
     let mut attempt = 1;
     let (attempts, pause) = step.retry.as_ref().map_or((1, Duration::ZERO), |r| (r.attempts.max(1), r.pause));
@@ -95,6 +88,7 @@ async fn run_step(
         let mut run = StepRun::new(&id, deadline);
         run.expects_429 = answer::speaks_of(&step.verb, 429);
         run.expects_gateway = (300..400).chain(502..505).any(|status| answer::speaks_of(&step.verb, status));
+        context.state().exchanges.forget(&id);
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result
@@ -115,11 +109,21 @@ async fn run_step(
                 let more =
                     Finish { wait: passed.wait, milestone: step.milestone.clone(), ..Finish::default() };
                 finish(context, &id, StepOutcome::Passed, passed.message, began, more);
+                context.state().exchanges.forget(&id);
                 return Ok(());
             }
             Err(mut failure) => {
                 failure.origin.get_or_insert_with(|| {
-                    Box::new(Origin { step: id.clone(), verb: step.verb.keyword(), within: budget })
+                    let exchanges = context.state().exchanges.of(&id);
+                    let (verb, asserts) = (step.verb.keyword(), symptoms::wanted(&step.verb));
+                    Box::new(Origin {
+                        step: id.clone(),
+                        verb,
+                        asserts,
+                        within: budget,
+                        at: Instant::now(),
+                        exchanges,
+                    })
                 });
                 // A mismatch may quote a whole body: what is secret in it goes first, then what is too long.
                 failure.message = shorten(&context.run.log.redactor().text(&failure.message));
@@ -158,6 +162,14 @@ async fn run_step(
                     return Ok(());
                 }
                 if advisory && failure.kind != FailureKind::Cancelled {
+                    return Ok(());
+                }
+                let survived = matches!(failure.kind, FailureKind::Product | FailureKind::Inconclusive);
+                if step.gate == Some(StepGate::Continue) && survived {
+                    // What the next steps do would change what is there now.
+                    let decisive = Decisive { step: id, failure };
+                    let found = cause::find(context, &decisive).await;
+                    context.state().survived.push((decisive, found));
                     return Ok(());
                 }
                 return Err(Decisive { step: id, failure });

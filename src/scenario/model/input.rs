@@ -15,6 +15,18 @@ pub enum Gate {
     Advisory,
 }
 
+/// What the failure of a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepGate {
+    /// It ends the scenario.
+    Required,
+    /// It is shown, and nothing more.
+    Advisory,
+    /// The scenario is red by it and goes on, so that what is wrong besides is seen too.
+    Continue,
+}
+
 /// A declared input.
 #[derive(Clone, Debug)]
 pub struct Input {
