@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod session;
+pub mod history;
 pub mod report;
 pub mod runner;
 pub mod targets;

@@ -73,6 +73,10 @@ pub(crate) enum Command {
     Replay(super::replay::ReplayArgs),
     /// Compare two runs: where they part first, in verdict, statuses, answers, environment, time
     Diff(super::diff::DiffArgs),
+    /// Rates, durations and causes of the runs that are kept
+    History(super::history::HistoryArgs),
+    /// Promote, hold or demote scenarios by the runs that are kept, with the arithmetic
+    Gate(super::history::GateArgs),
     /// Build reports from a run's log
     Report(ReportArgs),
     /// Gather the diagnostic bundle of a live workspace; no scenario needed

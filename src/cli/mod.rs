@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod failure;
+mod history;
 mod info;
 mod mechanisms;
 pub mod model;
@@ -80,6 +81,8 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Diff(args) => diff::run(&args, shell),
         Command::Reproduce(args) => reproduce::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),
+        Command::History(args) => history::run(&args, shell),
+        Command::Gate(args) => history::gate(&args, shell),
         Command::Diagnose(args) => diagnose::run(&args, shell),
         Command::Model(args) => models(args, shell),
         Command::Sweep(args) => sweep::run(&args, shell),

@@ -1,0 +1,181 @@
+//! `lifecycle history` and `lifecycle gate`: what the runs that are kept say together.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Shell;
+use super::failure::CliError;
+use crate::domain::{ExitCode, time};
+use crate::history::{Decision, History, Judged, Rules, Sample, histories, judge, samples_of};
+use crate::run::folder;
+use crate::scenario::scenario_of;
+use crate::session::{RunSettings, recorded};
+use crate::source::did_you_mean;
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HistoryFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Which runs, and of which scenario.
+#[derive(Args, Debug)]
+pub(crate) struct HistoryArgs {
+    /// A scenario or an instance; none means all
+    pub scenario: Option<String>,
+    /// Folders of runs besides the runs folder, for example artifacts of CI
+    #[arg(long, value_name = "DIR")]
+    pub from: Vec<PathBuf>,
+    /// Only the newest N runs
+    #[arg(long, value_name = "N")]
+    pub last: Option<usize>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: HistoryFormat,
+}
+
+/// The same, and what is asked of a lane.
+#[derive(Args, Debug)]
+pub(crate) struct GateArgs {
+    #[command(flatten)]
+    pub history: HistoryArgs,
+    /// Judged runs that a scenario needs to be promoted
+    #[arg(long, value_name = "N", default_value_t = Rules::default().runs)]
+    pub runs: usize,
+    /// The percentage of them that must be good; a flake counts as a failure
+    #[arg(long, value_name = "PERCENT", default_value_t = Rules::default().rate * 100.0, value_parser = percent)]
+    pub rate: f64,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 =
+        text.trim_end_matches('%').parse().map_err(|_| "a percentage is a number".to_owned())?;
+    if (0.0..=100.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("a percentage lies between 0 and 100".to_owned())
+    }
+}
+
+/// Shows rates and durations.
+pub(crate) fn run(args: &HistoryArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let found = read(args, shell)?;
+    match args.format {
+        HistoryFormat::Json => json(&found, shell)?,
+        HistoryFormat::Text => {
+            for (i, one) in found.iter().enumerate() {
+                let gap = if i == 0 { "" } else { "\n" };
+                shell.printer.data(&format!("{gap}{}", lines(one).join("\n")))?;
+            }
+        }
+    }
+    Ok(ExitCode::Passed)
+}
+
+/// Judges every scenario; one that is to be demoted makes it exit 1.
+pub(crate) fn gate(args: &GateArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let rules = Rules { runs: args.runs, rate: args.rate / 100.0 };
+    let judged: Vec<Judged> = read(&args.history, shell)?.iter().map(|one| judge(one, &rules)).collect();
+    match args.history.format {
+        HistoryFormat::Json => json(&judged, shell)?,
+        HistoryFormat::Text => {
+            for one in &judged {
+                shell.printer.data(&format!(
+                    "{:<8} {}  {}",
+                    one.decision.as_str(),
+                    one.scenario,
+                    one.because
+                ))?;
+            }
+        }
+    }
+    let demoted = judged.iter().any(|one| one.decision == Decision::Demote);
+    Ok(if demoted { ExitCode::Failed } else { ExitCode::Passed })
+}
+
+fn json<T: Serialize>(value: &T, shell: &Shell) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| CliError::new(ExitCode::Environment, format!("the answer cannot be written: {e}")))?;
+    Ok(shell.printer.data(&text)?)
+}
+
+fn read(args: &HistoryArgs, shell: &Shell) -> Result<Vec<History>, CliError> {
+    let mut runs = folder::list(&shell.runs_dir);
+    for from in &args.from {
+        let found = folder::list(from);
+        if found.is_empty() {
+            let text = format!("no run is in {}", from.display());
+            return Err(CliError::new(ExitCode::BadInput, text)
+                .next("a folder that holds run folders, as `runs` does"));
+        }
+        runs.extend(found);
+    }
+    // Names begin with the time, wherever the folder is.
+    runs.sort_by_cached_key(|run| run.file_name().map(std::ffi::OsStr::to_owned));
+    let skip = args.last.map_or(0, |last| runs.len().saturating_sub(last));
+    let mut samples: Vec<Sample> = Vec::new();
+    for run in runs.iter().skip(skip) {
+        // One run in memory at a time; a log that cannot be read is told and left out.
+        match recorded::state(run) {
+            // A run with faults of our own making says nothing of a platform.
+            Ok(state) if !RunSettings::recorded(&state.identity).target.faults.is_empty() => {}
+            Ok(state) => samples.extend(samples_of(&state)),
+            Err(error) => {
+                let text = CliError::from(error).text();
+                shell.printer.note(&format!("left out: {}: {text}", run.display()))?;
+            }
+        }
+    }
+    if let Some(wanted) = &args.scenario {
+        let names: BTreeSet<String> = samples.iter().map(|s| s.scenario.clone()).collect();
+        samples.retain(|s| s.scenario == *wanted || scenario_of(&s.scenario) == wanted);
+        if samples.is_empty() {
+            let text = format!("no run of `{wanted}` is kept");
+            let hint = did_you_mean(wanted, names.iter().map(String::as_str));
+            return Err(CliError::new(ExitCode::BadInput, text).next(hint));
+        }
+    }
+    if samples.is_empty() {
+        let text = format!("no run that came to an end is kept in {}", shell.runs_dir.display());
+        return Err(CliError::new(ExitCode::BadInput, text)
+            .next("`--runs-dir DIR` or `--from DIR` names another folder"));
+    }
+    Ok(histories(&samples))
+}
+
+fn lines(one: &History) -> Vec<String> {
+    let show = |ms: u64| time::show(std::time::Duration::from_millis(ms));
+    let mut lines = vec![format!("{}  {}", one.scenario, one.strip)];
+    let percent = |n: usize| 100.0 * n as f64 / one.judged.max(1) as f64;
+    let runs = if one.judged == 1 { "run" } else { "runs" };
+    let mut counts =
+        format!("  {} {runs} judged: {} good ({:.1} %)", one.judged, one.good, percent(one.good));
+    for (n, what) in [(one.flaky, "flaky"), (one.bad, "red"), (one.unjudged, "not judged")] {
+        if n > 0 {
+            counts.push_str(&format!(", {n} {what}"));
+        }
+    }
+    lines.push(counts);
+    if let Some(bound) = one.flake_rate_below {
+        let rate = percent(one.flaky);
+        lines.push(format!("  flake rate {rate:.1} %, below {:.1} % with 95 % confidence", bound * 100.0));
+    }
+    let spreads =
+        one.took.iter().map(|took| ("passes", took)).chain(one.phases.iter().map(|(p, s)| (p.as_str(), s)));
+    for (what, spread) in spreads {
+        lines.push(format!("  {what}: p50 {}, p95 {}", show(spread.p50), show(spread.p95)));
+    }
+    if let Some(slow) = &one.slow {
+        let (took, p95) = (show(slow.took_ms), show(slow.p95));
+        lines.push(format!("  slow: {} took {took}; 95 of 100 before it took at most {p95}", slow.run));
+    }
+    for (cause, times) in &one.causes {
+        lines.push(format!("  cause {cause}: {times} ×"));
+    }
+    lines
+}
