@@ -73,4 +73,6 @@ mod tls;
 mod transport;
 #[cfg(test)]
 mod transport_table;
+#[cfg(test)]
+mod tutorial;
 mod verdicts;
