@@ -56,7 +56,7 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
         // Nothing was made: there is nothing to remember.
         let _ = std::fs::remove_dir_all(&folder.path);
         target.close().await;
-        let evidence = evidence.map_err(|e| CliError::new(ExitCode::Environment, e))?;
+        let evidence = evidence.map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
         if args.json {
             shell.printer.data(&serde_json::to_string_pretty(&evidence).unwrap_or_default())?;
             return Ok(ExitCode::Passed);

@@ -35,7 +35,7 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: &DiffArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let side = |wanted: &str| {
         let path =
-            folder::find(&shell.runs_dir, wanted).map_err(|why| CliError::new(ExitCode::BadInput, why))?;
+            folder::find(&shell.runs_dir, wanted).map_err(|why| CliError::new(ExitCode::BadInput, why.to_string()))?;
         Side::read(&path).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))
     };
     let (left, right) = (side(&args.left)?, side(&args.right)?);

@@ -1,5 +1,6 @@
 //! `lifecycle sweep`: removes what earlier runs left, by their ledgers and nothing else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ use crate::targets::{self, Kind};
 /// One sweep of one run may not take longer.
 const BUDGET: Duration = Duration::from_secs(300);
 
+/// What came back after an earlier removal is looked for within this.
+const LOOK_BACK: Duration = Duration::from_secs(20);
+/// For so long after the request for it may something come back that was removed before anybody saw it.
+const COMES_BACK: Duration = Duration::from_secs(15 * 60);
+
 /// What a run still owns.
 struct Owing {
     entries: Vec<Entry>,
@@ -37,6 +43,12 @@ struct Owing {
     own_server: bool,
     /// Its workspaces had containers on an engine that could be reached.
     containers: bool,
+    /// Ids of what it owned once and removed.
+    once: BTreeSet<String>,
+    /// Of those, what was removed a moment ago and may have come back since.
+    watched: Vec<Entry>,
+    /// What a person should know of its log.
+    remarks: Vec<String>,
 }
 
 /// Sweeps all runs that do not live.
@@ -62,6 +74,9 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 continue;
             }
         };
+        for remark in &owing.remarks {
+            shell.printer.talk(&format!("{name}: {remark}"))?;
+        }
         if args.dry_run {
             for entry in owing.entries.iter().chain(&owing.parts) {
                 let id = entry.id.as_deref().unwrap_or("(id unknown: found by its name)");
@@ -130,7 +145,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         redactor.register("ADMIN_TOKEN", token.expose());
     }
     let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
-    let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone());
+    let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone(), owing.once.clone());
     if owing.own_server || owing.ran || !owing.parts.is_empty() {
         let swept = sweep_profile::parts(shell, path, &log, &owing.parts, args.older_than.is_some()).await;
         let entries: &[Entry] = if owing.own_server { &owing.entries } else { &[] };
@@ -142,6 +157,9 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             shell.printer.data(line)?;
         }
     }
+    if owing.entries.is_empty() && owing.watched.is_empty() {
+        return Ok(Outcome::default());
+    }
     if owing.docker {
         let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         sweep_docker::went_with_its_platform(shell, &run).await?;
@@ -152,6 +170,23 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         }
         let lines = vec![format!("{} resources went with their platform", owing.entries.len())];
         return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
+    }
+    if let Some(token) = &token
+        && !(owing.entries.is_empty() && owing.watched.is_empty())
+        && !owing.home.is_sealed_by(token)
+        && !shell.env.base_url().is_some_and(|named| is_same(named, &owing.home.base_url))
+    {
+        if owing.entries.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let url = &owing.home.base_url;
+        let what = format!(
+            "{} things are at {url}, where this admin token was not used by the run",
+            owing.entries.len()
+        );
+        return Err(CliError::new(ExitCode::Leak, what)
+            .next(format!("the credential was called {}: give that server's own", owing.home.credential))
+            .next(format!("MOLECULE_BASE_URL={url} or BASE={url} says that the token is meant for it")));
     }
     let ca_cert = match &args.ca_cert {
         Some(path) => Some(crate::session::files::bytes(path)?),
@@ -184,10 +219,19 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         patience: Duration::from_secs(5),
         catalogue: std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
     })
-    .await
-    .map_err(|e| CliError::from(e).next(format!("the credential is called {}", owing.home.credential)))?;
+    .await;
+    let target = match target {
+        Ok(target) => target,
+        // Nothing is owed there: it was only to be seen that nothing came back.
+        Err(_) if owing.entries.is_empty() => return Ok(Outcome::default()),
+        Err(error) => {
+            let next = format!("the credential is called {}", owing.home.credential);
+            return Err(CliError::from(error).next(next));
+        }
+    };
     let run = bundle::tool(&target, log, ledger.clone(), "sweep");
     cleanup::clean(&run, ledger.all_open(), Instant::now() + BUDGET, "sweep").await;
+    let back = cleanup::look_back(&run, &owing.watched, Instant::now() + LOOK_BACK).await;
     target.close().await;
     let tally = ledger.tally();
     let mut lines = Vec::new();
@@ -201,7 +245,14 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             entry.id.as_deref().unwrap_or_default()
         ));
     }
-    Ok(Outcome { lines, removed: tally.removed, left: tally.left })
+    let came = back.len();
+    lines.extend(back);
+    Ok(Outcome { lines, removed: tally.removed + came, left: tally.left })
+}
+
+/// Whether two addresses are the same but for a slash at the end.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 /// How long ago a run's log was last written to.
@@ -225,7 +276,8 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
         target.capabilities.iter().any(|capability| capability == Capability::Containers.as_str())
     };
     let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    read_events(path, |event| match event.event {
+    let (mut once, mut released) = (BTreeSet::new(), Vec::new());
+    let summary = read_events(path, |event| match event.event {
         EventKind::RunStarted(started) => {
             containers |= started.target.as_ref().is_some_and(sees);
             let kind = started.target.map(|t| t.kind).unwrap_or_default();
@@ -242,13 +294,20 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
                 kind: intent.kind.clone(),
                 name: intent.name.clone(),
                 scenario: intent.scenario.clone(),
-                managed: true,
+                managed: intent.managed.unwrap_or(true),
                 asked_before: ago(&event.at),
                 ..Entry::default()
             };
             entries.insert(intent.resource.clone(), (entry, intent));
         }
+        EventKind::Disturbed(disturbed) => {
+            if let Some((entry, _)) = entries.get_mut(&disturbed.resource) {
+                let at = ago(&event.at).and_then(|ago| Instant::now().checked_sub(ago));
+                (entry.disturbed, entry.put_off) = (at, at);
+            }
+        }
         EventKind::Owned(owned) => {
+            once.insert(owned.id.clone());
             if let Some((entry, _)) = entries.get_mut(&owned.resource) {
                 entry.id = Some(owned.id);
                 entry.name = owned.name;
@@ -260,28 +319,59 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
                 entry.came_up = true;
             }
         }
-        EventKind::Released(released) => {
-            entries.shift_remove(&released.resource);
+        EventKind::Released(released_now) => {
+            if let Some(gone) = entries.shift_remove(&released_now.resource) {
+                released.push(gone);
+            }
         }
         // Everything with its mark was ended by then.
         EventKind::RunFinished(_) => ran = false,
         _ => {}
     })?;
+    let mut remarks = Vec::new();
+    if summary.events == 0 {
+        remarks.push("its log is empty: what it made, if anything, is not known".to_owned());
+    }
+    if summary.bad.is_some() {
+        remarks.extend(summary.remarks());
+    }
     let (parts, entries): (Vec<_>, Vec<_>) =
         entries.into_values().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
-    if parts.is_empty() && entries.is_empty() && !ran {
+    // What was removed before anybody saw it may have come up since.
+    let may_be_back = |entry: &Entry| {
+        entry.id.is_some()
+            && entry.managed
+            && (!entry.came_up || entry.put_off.is_some())
+            && entry.asked_before.is_some_and(|ago| ago < COMES_BACK)
+    };
+    released.retain(|(entry, _)| may_be_back(entry) && !embedded && !docker && !own_server);
+    if parts.is_empty() && entries.is_empty() && released.is_empty() && !ran && remarks.is_empty() {
         return Ok(None);
     }
-    let home = entries.first().map(|(_, intent)| Home {
+    let home = entries.first().or(released.first()).map(|(_, intent)| Home {
         base_url: intent.base_url.clone(),
         org: intent.org.clone(),
         credential: intent.credential.clone(),
+        seal: intent.seal.clone(),
     });
+    let watched: Vec<Entry> = released.into_iter().map(|(entry, _)| entry).collect();
     // What was started last goes first.
     let parts: Vec<Entry> = parts.into_iter().rev().map(|(entry, _)| entry).collect();
     // The run's root comes last: what hangs under it goes first.
     let mut open: Vec<Entry> = entries.into_iter().rev().map(|(entry, _)| entry).collect();
     open.sort_by_key(|entry| entry.scenario.is_none());
     let home = home.unwrap_or_default();
-    Ok(Some(Owing { entries: open, home, embedded, docker, parts, ran, own_server, containers }))
+    Ok(Some(Owing {
+        entries: open,
+        home,
+        embedded,
+        docker,
+        parts,
+        ran,
+        own_server,
+        containers,
+        once,
+        watched,
+        remarks,
+    }))
 }

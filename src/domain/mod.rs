@@ -6,7 +6,9 @@ pub mod instance;
 pub mod secret;
 pub mod status;
 pub mod time;
+pub mod transport;
 
 pub use exit::ExitCode;
 pub use secret::Secret;
 pub use status::Status;
+pub use transport::{Elsewhere, Transport};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::payload::{Event, EventKind};
+use super::payload::{Event, EventKind, SCHEMA};
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::redact::Redactor;
@@ -37,7 +37,7 @@ pub enum LogError {
         error: String,
     },
     /// A newer tool wrote it.
-    #[error("{} has log schema {schema}, this version reads up to {}", path.display(), super::SCHEMA)]
+    #[error("{} has log schema {schema}, this version reads up to {}", path.display(), SCHEMA)]
     Newer {
         /// The file.
         path: PathBuf,
@@ -265,7 +265,23 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_in_the_middle_is_an_error_with_its_number() {
+    fn a_broken_line_in_the_middle_is_left_out_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::create(folder.path(), Redactor::new()).unwrap();
+        log.emit(EventKind::DumpRequested);
+        let mut file = OpenOptions::new().append(true).open(log.path()).unwrap();
+        file.write_all(b"\0\0\0\n{\"seq\":\n").unwrap();
+        log.emit(EventKind::DumpRequested);
+        let mut reader = LogReader::open(folder.path()).unwrap();
+        while reader.next().unwrap().is_some() {}
+        assert_eq!(reader.summary.events, 2);
+        let bad = reader.summary.bad.clone().unwrap();
+        assert_eq!((bad.count, bad.first), (2, 2));
+        assert!(reader.summary.remarks()[1].contains("the first is 2"), "{:?}", reader.summary.remarks());
+    }
+
+    #[test]
+    fn a_file_that_begins_with_something_else_is_no_log() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("events.jsonl"), "{}\n{}\n").unwrap();
         let error = LogReader::open(folder.path()).unwrap().next().unwrap_err().to_string();

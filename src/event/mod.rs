@@ -7,5 +7,5 @@ mod symptoms;
 
 pub use log::{Log, LogError};
 pub use payload::*;
-pub use read::{LogReader, ReadSummary, read_events};
+pub use read::{BadLines, LogReader, ReadSummary, read_events};
 pub use symptoms::{Ended, Kind, Red, Subject, Symptoms, Wait};

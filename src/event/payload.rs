@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::Symptoms;
 use crate::behaviour::Drift;
-use crate::domain::{ExitCode, Status};
+use crate::domain::{Elsewhere, ExitCode, Status, Transport};
 
 /// Version of the log's format; files of one version rebuild their reports byte for byte.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub enum EventKind {
     Intent(Intent),
     /// The resource is there and has an id.
     Owned(Owned),
+    /// Something is about to be asked for that may bring an instance of the resource; written before the request
+    /// leaves (since version 2 of the log).
+    Disturbed(Disturbed),
     /// A resource is verified to be gone.
     Released(Released),
     /// A resource could not be removed.
@@ -121,7 +124,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kinds on disk.
-    pub const NAMES: [&'static str; 28] = [
+    pub const NAMES: [&'static str; 29] = [
         "run_started",
         "target_found",
         "part",
@@ -134,6 +137,7 @@ impl EventKind {
         "env_observed",
         "intent",
         "owned",
+        "disturbed",
         "released",
         "left",
         "captured",
@@ -463,6 +467,12 @@ pub struct Exchange {
     pub response: Option<Body>,
     /// Why none came: the whole chain of causes.
     pub error: Option<String>,
+    /// The same as a kind (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<Transport>,
+    /// The answer is not the platform's (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
     /// When it was sent.
     pub started_ms: u64,
     /// How long it took.
@@ -527,6 +537,9 @@ pub struct EnvVar {
     pub set: bool,
     /// What it is in words: `equals secret MINIMAX_API_KEY`, a literal that no secret is in, `empty`.
     pub value: String,
+    /// The secret whose value it has (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// HMAC under a key that is never written: equal values have equal ones within a run.
     pub hmac: Option<String>,
     /// What the rules expect, when they speak of it.
@@ -554,6 +567,12 @@ pub struct Intent {
     pub org: Option<String>,
     /// *Name* of the credential that can remove it.
     pub credential: String,
+    /// The platform makes its instances (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<bool>,
+    /// Few bits of an HMAC over the address, under the credential: who sweeps sends it nowhere else (since version 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
     /// For a server: its process.
     pub pid: Option<u32>,
     /// For a server: when that process started, as the system tells (clock ticks).
@@ -569,6 +588,13 @@ pub struct Owned {
     pub id: String,
     /// Its name as the platform stores it (it may have renamed it).
     pub name: String,
+}
+
+/// An instance of a resource may come up, now or a little later.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Disturbed {
+    /// The intent's.
+    pub resource: String,
 }
 
 /// A resource is verified to be gone.
@@ -648,6 +674,18 @@ pub struct WaitStats {
     pub errors: u64,
     /// The last such error.
     pub last_error: Option<String>,
+    /// Its kind, when no whole answer came (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_kind: Option<Transport>,
+    /// The longest run of looks that failed, one after another (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+    /// How it ended without its object (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<WaitEnd>,
+    /// What proved the new instance (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofKind>,
     /// The longest time between two looks that succeeded.
     pub longest_gap_ms: u64,
     /// Woken early by the event stream.
@@ -655,6 +693,49 @@ pub struct WaitStats {
     /// Nothing was seen, or nothing at the end: it says nothing about the platform.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blind: bool,
+}
+
+/// For how long a wait could not look; times are milliseconds since its begin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Away {
+    /// When the first of these looks failed.
+    pub from_ms: u64,
+    /// When the last of them failed.
+    pub to_ms: u64,
+    /// How many there were.
+    pub looks: u64,
+    /// The first error.
+    pub first: String,
+    /// The last error.
+    pub last: String,
+}
+
+/// How a wait ended without its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitEnd {
+    /// The deadline passed.
+    TimedOut,
+    /// It could not come any more.
+    Hopeless,
+    /// The run was cancelled.
+    Cancelled,
+    /// The target has been dead for a minute.
+    TargetDead,
+}
+
+/// What tells a new instance from the old one, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofKind {
+    /// Another container or start time.
+    Instance,
+    /// Another URL.
+    Url,
+    /// PROVISIONING, then ONLINE with a URL, on the stream.
+    Stream,
+    /// A smaller uptime.
+    Uptime,
 }
 
 /// What was gathered about a failure.
@@ -670,9 +751,62 @@ pub struct Evidence {
     pub parts: Vec<EvidencePart>,
 }
 
+/// Where evidence comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceSource {
+    /// The stored row.
+    Record,
+    /// The activity log.
+    Activity,
+    /// The platform's stored events.
+    Events,
+    /// The instance's environment.
+    Environment,
+    /// The engine of containers.
+    Container,
+    /// The billing mode.
+    Billing,
+    /// What was sent at create.
+    Sent,
+    /// Everybody else on the server.
+    Neighbours,
+    /// Whether the server answers.
+    Server,
+    /// The instance's own log.
+    AgentLog,
+    /// The server's log.
+    ServerLog,
+    /// What the server printed.
+    ServerOutput,
+}
+
+impl EvidenceSource {
+    /// As reports and mechanisms call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EvidenceSource::Record => "record",
+            EvidenceSource::Activity => "activity",
+            EvidenceSource::Events => "events",
+            EvidenceSource::Environment => "environment",
+            EvidenceSource::Container => "container",
+            EvidenceSource::Billing => "billing",
+            EvidenceSource::Sent => "sent",
+            EvidenceSource::Neighbours => "neighbours",
+            EvidenceSource::Server => "server",
+            EvidenceSource::AgentLog => "agent log",
+            EvidenceSource::ServerLog => "server log",
+            EvidenceSource::ServerOutput => "server output",
+        }
+    }
+}
+
 /// One gatherer's finding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvidencePart {
+    /// The same as a kind (since version 2 of the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<EvidenceSource>,
     /// `record`, `timeline`, `activity`, `events`, `environment`, `sent`, `neighbours`, `server`, …
     pub name: String,
     /// For people.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::log::LogError;
 use super::payload::{Event, EventKind, Exchange, SCHEMA};
+use crate::domain::{Elsewhere, Transport};
 
 /// A line may not be longer than this; the writer cuts bodies far below it.
 const MAX_LINE: usize = 64 << 20;
@@ -25,6 +26,19 @@ pub struct ReadSummary {
     pub torn: bool,
     /// The log has its last event.
     pub complete: bool,
+    /// Lines in the middle that are no events, and the first of them.
+    pub bad: Option<BadLines>,
+}
+
+/// Lines that are no events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLines {
+    /// How many.
+    pub count: u64,
+    /// The number of the first, from 1.
+    pub first: u64,
+    /// What the parser says of it.
+    pub error: String,
 }
 
 impl ReadSummary {
@@ -36,6 +50,11 @@ impl ReadSummary {
         }
         if self.torn {
             remarks.push("the last line of the log is torn and was left out".to_owned());
+        }
+        if let Some(BadLines { count, first, error }) = &self.bad {
+            remarks.push(format!(
+                "{count} lines of the log are no events and were left out, the first is {first}: {error}"
+            ));
         }
         for (kind, n) in &self.unknown {
             remarks.push(format!(
@@ -83,6 +102,8 @@ struct BareExchange {
     identity: String,
     status: Option<u16>,
     error: Option<String>,
+    error_kind: Option<Transport>,
+    elsewhere: Option<Elsewhere>,
     started_ms: u64,
     took_ms: u64,
 }
@@ -100,6 +121,8 @@ impl From<BareEvent> for Event {
             identity: e.identity,
             status: e.status,
             error: e.error,
+            error_kind: e.error_kind,
+            elsewhere: e.elsewhere,
             started_ms: e.started_ms,
             took_ms: e.took_ms,
             ..Exchange::default()
@@ -143,7 +166,7 @@ impl LogReader {
     /// The next event; `None` at the end.
     ///
     /// # Errors
-    /// A line that is neither an event nor the torn last one.
+    /// The first line is no event: this is no log.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator could not be asked for its summary afterwards"
@@ -179,6 +202,11 @@ impl LogReader {
                 }
                 Err(error) => match unknown_kind(&self.line) {
                     Some(kind) => *self.summary.unknown.entry(kind).or_default() += 1,
+                    // One damaged line must not hide what the others say, above all what is still owned.
+                    None if self.summary.events > 0 => {
+                        let (first, error) = (self.number, error.to_string());
+                        self.summary.bad.get_or_insert(BadLines { count: 0, first, error }).count += 1;
+                    }
                     None => {
                         return Err(LogError::BadLine {
                             path: self.path.clone(),
@@ -244,6 +272,8 @@ mod tests {
             identity: "admin".into(),
             status: Some(201),
             error: Some("torn".into()),
+            error_kind: Some(Transport::CutOff),
+            elsewhere: Some(Elsewhere::Html),
             started_ms: 3,
             took_ms: 4,
             ..Exchange::default()

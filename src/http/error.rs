@@ -2,33 +2,12 @@
 
 use std::error::Error;
 
+use crate::domain::Transport;
 use crate::wire::Broken;
 
-/// The kind of a transport failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// The request itself cannot be sent: a bad URL, method or header.
-    BadRequest,
-    /// The name does not resolve.
-    Dns,
-    /// Nobody listens, or the network does not reach.
-    Connect,
-    /// The certificate or handshake failed.
-    Tls,
-    /// The connection broke while sending or before the answer.
-    Reset,
-    /// The answer began and was cut off.
-    CutOff,
-    /// The deadline passed.
-    TimedOut,
-    /// The body exceeded its budget.
-    TooLarge,
-    /// Something answered that is no HTTP, or not what was asked for.
-    BadAnswer,
-}
-
 /// No whole answer came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
 pub struct TransportError {
     /// Its kind.
     pub kind: Transport,
@@ -40,6 +19,11 @@ impl TransportError {
     /// Names a failure.
     pub fn new(kind: Transport, text: String) -> Self {
         TransportError { kind, text }
+    }
+
+    /// The run was cancelled while the answer was waited for.
+    pub fn cancelled() -> Self {
+        TransportError::new(Transport::Cancelled, "the run was cancelled".to_owned())
     }
 
     /// Whether the request certainly never reached a server.
@@ -99,14 +83,6 @@ impl TransportError {
         self
     }
 }
-
-impl std::fmt::Display for TransportError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Error for TransportError {}
 
 /// The whole chain of causes: reqwest's own text hides "Connection refused" three levels down.
 pub fn chain(error: &(dyn Error + 'static)) -> String {

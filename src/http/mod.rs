@@ -19,8 +19,9 @@ use crate::clock::Instant;
 use crate::domain::Secret;
 use crate::wire::{Network, Side};
 
+pub use crate::domain::Transport;
 pub use body::{keep_json, keep_text};
-pub use error::{Transport, TransportError, chain};
+pub use error::{TransportError, chain};
 pub use websocket::WebSocket;
 
 /// No answer may be larger; an endless one ends here.
@@ -141,7 +142,7 @@ impl Response {
     /// Whether the body says that it is JSON and is none: a gateway's page, or half an answer.
     pub fn is_garbled(&self) -> bool {
         let json = self.headers.get("content-type").is_some_and(|kind| kind.contains("json"));
-        self.is_success() && json && self.json.is_none() && !self.body.is_empty()
+        json && self.json.is_none() && !self.body.is_empty()
     }
 
     /// A short text of the body for messages, on one line.

@@ -1,9 +1,17 @@
 //! Typed client of the workspace-server: which request says what (contract §1–§8).
 
+pub mod ask;
 pub mod control_plane;
+pub mod filing;
+pub mod policy;
+#[cfg(test)]
+mod policy_page;
+pub mod reach;
 pub mod record;
 pub mod source;
+pub mod starts;
 pub mod stream;
+pub mod whose;
 
 use std::time::Duration;
 
@@ -14,6 +22,9 @@ use crate::clock::TimeScale;
 use crate::domain::Secret;
 use crate::http::{Client, Payload, Request, Response};
 use crate::run::look::Pace;
+
+/// A server that limits rates and does not say for how long is asked again after this.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 /// A workspace-server and the credentials for it.
 #[derive(Clone, Debug)]
@@ -140,11 +151,13 @@ impl Api {
         Pace {
             limit: number("x-ratelimit-limit"),
             remaining: number("x-ratelimit-remaining"),
-            retry_after: match response.status {
-                429 => Some(self.scale.shorten(response.retry_after().unwrap_or(Duration::from_secs(1)))),
-                _ => None,
-            },
+            retry_after: (response.status == 429).then(|| self.come_back(response)),
         }
+    }
+
+    /// When a server that limits rates wants to be asked again, in our time.
+    pub fn come_back(&self, response: &Response) -> Duration {
+        self.scale.shorten(response.retry_after().unwrap_or(COME_BACK))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::Status;
+use crate::http::Response;
 
 /// A text field; empty when absent.
 pub fn text<'r>(record: &'r Value, field: &str) -> &'r str {
@@ -30,6 +31,24 @@ pub fn error(body: Option<&Value>) -> Option<String> {
         ("", code) => Some(code.to_owned()),
         (error, code) => Some(format!("{error} ({code})")),
     }
+}
+
+/// `404: workspace not found`: the status and what an answer says.
+pub fn said(answer: &Response) -> String {
+    format!("{}: {}", answer.status, error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()))
+}
+
+/// The text of a stored message.
+pub fn message_text(row: &Value) -> String {
+    let parts = row.pointer("/request_body/params/message/parts").and_then(Value::as_array);
+    let texts: Vec<&str> =
+        parts.into_iter().flatten().map(|p| self::text(p, "text")).filter(|t| !t.is_empty()).collect();
+    texts.join("\n")
+}
+
+/// Whether the platform says that what was asked for is not there: a 404 of something in between says nothing.
+pub fn is_gone(answer: &Response) -> bool {
+    matches!(answer.status, 404 | 410) && error(answer.json.as_ref()).is_some()
 }
 
 /// The token of a 201: managed ones have it at the top, external ones in `connection` (contract §2.3).

@@ -7,19 +7,24 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Api, record};
+use super::ask::{Asker, Outcome};
+use super::filing::Unrecorded;
+use super::{Api, policy, record};
 use crate::clock::Instant;
-use crate::http::{Response, TransportError, excerpt};
-use crate::run::look::{ListLook, Look, Pace, Seen, Source};
+use crate::http::{Request, Response, excerpt};
+use crate::run::look::{ListLook, Look, Seen, Source};
 
 impl Source for Api {
     fn one(&self, id: String, deadline: Instant) -> BoxFuture<'static, Look> {
         let api = self.clone();
         async move {
-            match api.client.send(&api.read(&id), deadline).await {
-                Ok(answer) => Look { pace: api.pace(&answer), seen: see(&id, answer) },
-                Err(error) => Look { pace: Pace::default(), seen: unseen(&error) },
-            }
+            let outcome = poll(&api, api.read(&id), deadline).await;
+            let pace = outcome.response().map(|answer| api.pace(answer)).unwrap_or_default();
+            let seen = match outcome {
+                Outcome::Answer(answer) => see(&id, answer),
+                other => unseen(other),
+            };
+            Look { seen, pace }
         }
         .boxed()
     }
@@ -27,21 +32,18 @@ impl Source for Api {
     fn all(&self, deadline: Instant) -> BoxFuture<'static, ListLook> {
         let api = self.clone();
         async move {
-            match api.client.send(&api.list(), deadline).await {
-                Ok(answer) => {
-                    let pace = api.pace(&answer);
-                    match (answer.status, answer.json) {
-                        (200, Some(Value::Array(rows))) => {
-                            let rows = rows
-                                .into_iter()
-                                .map(|row| (record::text(&row, "id").to_owned(), Arc::new(row)));
-                            ListLook { rows: Ok(rows.collect::<HashMap<_, _>>()), pace }
-                        }
-                        (status, json) => ListLook { rows: Err(refusal(status, json, &answer.body)), pace },
-                    }
+            let outcome = poll(&api, api.list(), deadline).await;
+            let pace = outcome.response().map(|answer| api.pace(answer)).unwrap_or_default();
+            let rows = match outcome {
+                Outcome::Answer(Response { status: 200, json: Some(Value::Array(rows)), .. }) => {
+                    let rows =
+                        rows.into_iter().map(|row| (record::text(&row, "id").to_owned(), Arc::new(row)));
+                    Ok(rows.collect::<HashMap<_, _>>())
                 }
-                Err(error) => ListLook { rows: Err(unseen(&error)), pace: Pace::default() },
-            }
+                Outcome::Answer(answer) => Err(refusal(answer.status, answer.json, &answer.body)),
+                other => Err(unseen(other)),
+            };
+            ListLook { rows, pace }
         }
         .boxed()
     }
@@ -75,6 +77,17 @@ fn refusal(status: u16, json: Option<Value>, body: &[u8]) -> Seen {
     }
 }
 
-fn unseen(error: &TransportError) -> Seen {
-    Seen::Transport { text: error.text.clone() }
+/// The poller asks again by itself, and files nothing: what changed is an event of its own.
+async fn poll(api: &Api, request: Request, deadline: Instant) -> Outcome {
+    Asker::new(api, Arc::new(Unrecorded), deadline).ask("poll", request, &policy::POLL).await
+}
+
+fn unseen(outcome: Outcome) -> Seen {
+    match outcome {
+        Outcome::Silent(error) => Seen::Transport { kind: error.kind, text: error.text },
+        other => match other.response() {
+            Some(answer) => refusal(answer.status, answer.json.clone(), &answer.body),
+            None => Seen::Unavailable { text: other.said() },
+        },
+    }
 }

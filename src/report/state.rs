@@ -211,7 +211,11 @@ impl RunState {
                 self.drifts.entry(drifted.drift.clone()).or_default().push((**drifted).clone());
             }
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
-            EventKind::Intent(_) | EventKind::Owned(_) | EventKind::Released(_) | EventKind::Left(_) => {
+            EventKind::Intent(_)
+            | EventKind::Owned(_)
+            | EventKind::Disturbed(_)
+            | EventKind::Released(_)
+            | EventKind::Left(_) => {
                 self.resources.apply(&event.event);
             }
             EventKind::EnvObserved(_)

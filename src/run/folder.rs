@@ -98,11 +98,39 @@ pub fn list(runs: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Why a person's words mean no run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRun {
+    /// There is none at all.
+    #[error("there is no run in {}", .0.display())]
+    None(PathBuf),
+    /// None is called so.
+    #[error("no run `{wanted}` in {}; the newest are: {newest}", runs.display())]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// Where.
+        runs: PathBuf,
+        /// Names of the newest.
+        newest: String,
+    },
+    /// Several begin so.
+    #[error("`{wanted}` means {count} runs: {names}")]
+    Many {
+        /// What was asked for.
+        wanted: String,
+        /// How many.
+        count: usize,
+        /// Their names.
+        names: String,
+    },
+}
+
 /// The folder that a person means: a path, a run id, a unique beginning of one, or `last`.
 ///
 /// # Errors
 /// What there is instead.
-pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, String> {
+pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, NoRun> {
     let direct = Path::new(wanted);
     if direct.join("events.jsonl").is_file() || (direct.is_file() && wanted.ends_with(".jsonl")) {
         return Ok(direct.to_owned());
@@ -110,24 +138,24 @@ pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, String> {
     let folders = list(runs);
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     if wanted == "last" {
-        return folders.last().cloned().ok_or_else(|| format!("there is no run in {}", runs.display()));
+        return folders.last().cloned().ok_or_else(|| NoRun::None(runs.to_owned()));
     }
     let hits: Vec<&PathBuf> = folders.iter().filter(|p| name(p).contains(wanted)).collect();
     match hits.as_slice() {
         [one] => Ok((*one).clone()),
         [] => {
             let newest: Vec<String> = folders.iter().rev().take(5).map(name).collect();
-            Err(format!(
-                "no run `{wanted}` in {}; the newest are: {}",
-                runs.display(),
-                if newest.is_empty() { "none".to_owned() } else { newest.join(", ") }
-            ))
+            Err(NoRun::Unknown {
+                wanted: wanted.to_owned(),
+                runs: runs.to_owned(),
+                newest: if newest.is_empty() { "none".to_owned() } else { newest.join(", ") },
+            })
         }
-        many => Err(format!(
-            "`{wanted}` means {} runs: {}",
-            many.len(),
-            many.iter().map(|p| name(p)).collect::<Vec<_>>().join(", ")
-        )),
+        many => Err(NoRun::Many {
+            wanted: wanted.to_owned(),
+            count: many.len(),
+            names: many.iter().map(|p| name(p)).collect::<Vec<_>>().join(", "),
+        }),
     }
 }
 
@@ -192,6 +220,6 @@ mod tests {
         assert!(is_live(&left[0]) && !is_live(&left[1]));
         assert_eq!(find(runs.path(), "last"), Ok(left[1].clone()));
         assert_eq!(find(runs.path(), "live"), Ok(left[0].clone()));
-        assert!(find(runs.path(), "nope").unwrap_err().contains("2-owing"));
+        assert!(find(runs.path(), "nope").unwrap_err().to_string().contains("2-owing"));
     }
 }

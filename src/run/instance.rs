@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::poller::StreamEvent;
 use crate::clock::Instant;
 use crate::domain::instance::same;
+use crate::event::ProofKind;
 
 /// What is known of the instance before an edge.
 #[derive(Clone, Debug, Default)]
@@ -43,42 +44,75 @@ pub struct Current<'a> {
     pub stream_since: Option<Instant>,
 }
 
+/// What proves a new instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Which evidence.
+    pub kind: ProofKind,
+    /// For people: `url a → b`.
+    pub text: String,
+}
+
+/// Why nothing proves a new instance.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNew {
+    /// It is the one from before the edge.
+    #[error("still the old instance ({0})")]
+    Old(String),
+    /// The row has no URL.
+    #[error("no URL yet")]
+    NoUrl,
+    /// No evidence either way.
+    #[error("the same URL {url} and uptime {uptime} s: nothing tells a new instance from the old one")]
+    Unknown {
+        /// What the row shows.
+        url: String,
+        /// What the row shows.
+        uptime: String,
+    },
+    /// It is there and has not said a word.
+    #[error("the new instance has not spoken: no registration, and the uptime is still the old {0} s")]
+    Silent(i64),
+}
+
 /// What proves a new instance, or why nothing does.
 ///
 /// # Errors
 /// What was there instead: old, absent, or no evidence either way.
-pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<String, String> {
+pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotNew> {
+    let proof = |kind, text| Ok(Proof { kind, text });
     if let (Some(old), Some(new)) = (&before.instance, now.instance) {
         // The best evidence decides alone, both ways.
         return if same(old, new) {
-            Err(format!("still the old instance ({})", short(new)))
+            Err(NotNew::Old(short(new).to_owned()))
         } else {
-            Ok(format!("instance {} → {}", short(old), short(new)))
+            proof(ProofKind::Instance, format!("instance {} → {}", short(old), short(new)))
         };
     }
     let url = now.record.and_then(|r| r.get("url")).and_then(Value::as_str).unwrap_or_default();
     if !url.is_empty() && url != before.url {
-        return Ok(if before.url.is_empty() {
+        let text = if before.url.is_empty() {
             format!("url {url}")
         } else {
             format!("url {} → {url}", before.url)
-        });
+        };
+        return proof(ProofKind::Url, text);
     }
     if stream_shows_it(before, now) {
-        return Ok("PROVISIONING, then ONLINE with a URL, on the stream".to_owned());
+        return proof(ProofKind::Stream, "PROVISIONING, then ONLINE with a URL, on the stream".to_owned());
     }
     let uptime = now.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64);
     if let (Some(old), Some(new)) = (before.uptime, uptime)
         && new < old
     {
-        return Ok(format!("uptime {old} s → {new} s"));
+        return proof(ProofKind::Uptime, format!("uptime {old} s → {new} s"));
     }
     Err(match url {
-        "" => "no URL yet".to_owned(),
-        _ => format!(
-            "the same URL {url} and uptime {} s: nothing tells a new instance from the old one",
-            uptime.map_or_else(|| "?".to_owned(), |u| u.to_string())
-        ),
+        "" => NotNew::NoUrl,
+        _ => NotNew::Unknown {
+            url: url.to_owned(),
+            uptime: uptime.map_or_else(|| "?".to_owned(), |u| u.to_string()),
+        },
     })
 }
 
@@ -96,7 +130,7 @@ pub struct Proven {
 ///
 /// # Errors
 /// What is there instead.
-pub fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Result<(), String> {
+pub fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Result<(), NotNew> {
     let row = |field: &str| now.record.and_then(|r| r.get(field));
     let uptime = row("uptime_seconds").and_then(Value::as_i64);
     let url = row("url").and_then(Value::as_str).unwrap_or_default();
@@ -115,9 +149,7 @@ pub fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Resul
     if uptime == 0 && !watched {
         return Ok(());
     }
-    Err(format!(
-        "the new instance has not spoken: no registration, and the uptime is still the old {uptime} s"
-    ))
+    Err(NotNew::Silent(uptime))
 }
 
 fn stream_shows_it(before: &Baseline, now: &Current<'_>) -> bool {

@@ -1,12 +1,16 @@
 //! What a run owns: written before it is asked for, kept until it is verified to be gone.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use indexmap::IndexMap;
+use sha2::Sha256;
 
 use crate::clock::Instant;
-use crate::event::{EventKind, Intent, Left, Log, Owned, Released};
+use crate::domain::Secret;
+use crate::event::{Disturbed, EventKind, Intent, Left, Log, Owned, Released};
 
 /// Where a ledger's resources live, and with what they can be removed.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +21,25 @@ pub struct Home {
     pub org: Option<String>,
     /// *Name* of the credential.
     pub credential: String,
+    /// What ties the credential to the address.
+    pub seal: Option<String>,
+}
+
+impl Home {
+    /// Few bits of an HMAC over address and organisation, under the credential: whoever sweeps sends its credential
+    /// nowhere else, and nobody learns it from so few.
+    pub fn seal(base_url: &str, org: Option<&str>, credential: &Secret) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(credential.expose().as_bytes()).ok()?;
+        mac.update(base_url.trim_end_matches('/').as_bytes());
+        mac.update(b"\n");
+        mac.update(org.unwrap_or_default().as_bytes());
+        Some(mac.finalize().into_bytes().iter().take(2).map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// Whether a credential was used at this address by whoever wrote the ledger.
+    pub fn is_sealed_by(&self, credential: &Secret) -> bool {
+        self.seal.is_some() && self.seal == Home::seal(&self.base_url, self.org.as_deref(), credential)
+    }
 }
 
 /// The resources of one run, in the order in which they were wanted.
@@ -25,6 +48,8 @@ pub struct Ledger {
     log: Log,
     home: Home,
     entries: Arc<Mutex<IndexMap<String, Entry>>>,
+    /// Ids of an earlier run's workspaces that were removed then: what hangs under ours may be one of them.
+    once_ours: Arc<BTreeSet<String>>,
 }
 
 /// One resource.
@@ -85,6 +110,13 @@ pub enum End {
 }
 
 impl Entry {
+    /// Until when a restart that was asked for may still start an instance that nobody has seen, when it takes so long.
+    pub fn restarts_until(&self, takes: Duration) -> Option<Instant> {
+        let seen = |at: &Instant| self.put_off.is_none() && self.seen_through.is_some_and(|seen| seen >= *at);
+        let asked = self.disturbed.filter(|at| !seen(at)).max(self.put_off)?;
+        Some(asked + takes)
+    }
+
     /// Whether nothing that was asked for so long ago can bring up another instance.
     pub fn is_calm(&self, within: Duration) -> bool {
         let over = |at: Instant| at.elapsed() > within;
@@ -96,13 +128,13 @@ impl Entry {
 impl Ledger {
     /// Empty.
     pub fn new(log: Log, home: Home) -> Self {
-        Ledger { log, home, entries: Arc::default() }
+        Ledger { log, home, entries: Arc::default(), once_ours: Arc::default() }
     }
 
-    /// What an earlier run still owns.
-    pub fn restore(log: Log, home: Home, entries: Vec<Entry>) -> Self {
+    /// What an earlier run still owns, and what it owned once.
+    pub fn restore(log: Log, home: Home, entries: Vec<Entry>, once_ours: BTreeSet<String>) -> Self {
         let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
-        Ledger { log, home, entries: Arc::new(Mutex::new(entries)) }
+        Ledger { log, home, entries: Arc::new(Mutex::new(entries)), once_ours: Arc::new(once_ours) }
     }
 
     /// Writes down that a resource will be asked for; on disk when this returns.
@@ -129,6 +161,8 @@ impl Ledger {
             base_url: self.home.base_url.clone(),
             org: self.home.org.clone(),
             credential: self.home.credential.clone(),
+            managed: Some(managed),
+            seal: self.home.seal.clone(),
             pid: None,
             pid_started: None,
         }));
@@ -170,12 +204,26 @@ impl Ledger {
         self.lock().values().filter_map(|entry| entry.took).max()
     }
 
-    /// As [`Ledger::settle`] with `false`; the restart may come later, whatever the row says meanwhile.
-    pub fn disturb(&self, id: &str) {
+    /// Writes down that a request may bring an instance of a workspace, before it leaves; `put_off`: later, whatever
+    /// the row says meanwhile.
+    pub fn disturb(&self, id: &str, put_off: bool) {
+        self.disturbed_again(id, put_off);
+        if let Some(entry) = self.by_id(id) {
+            self.log.emit(EventKind::Disturbed(Disturbed { resource: entry.resource }));
+        }
+    }
+
+    /// The answer to such a request came: from now on the instance may come.
+    pub fn disturbed_again(&self, id: &str, put_off: bool) {
         self.settle(id, false);
-        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+        if put_off && let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
             entry.put_off = Some(Instant::now());
         }
+    }
+
+    /// Ids of everything that the platform makes instances of.
+    pub fn managed_ids(&self) -> Vec<String> {
+        self.lock().values().filter(|e| e.managed && e.end.is_none()).filter_map(|e| e.id.clone()).collect()
     }
 
     /// The new instance that the last edge asked for is up: that edge brings no other.
@@ -214,7 +262,7 @@ impl Ledger {
 
     /// Whether a workspace id belongs to this run.
     pub fn owns(&self, id: &str) -> bool {
-        self.lock().values().any(|e| e.id.as_deref() == Some(id))
+        self.once_ours.contains(id) || self.lock().values().any(|e| e.id.as_deref() == Some(id))
     }
 
     /// The entry of a workspace id.
@@ -234,9 +282,10 @@ impl Ledger {
         self.lock().values().rev().filter(|e| e.end.is_none()).cloned().collect()
     }
 
-    /// What is gone, and was to be provisioned again at some time.
+    /// What is gone, and was to be provisioned again at some time, or was never seen to have come up.
     pub fn disturbed(&self) -> Vec<Entry> {
-        let gone = |e: &&Entry| e.end.is_some_and(|end| end != End::Left) && e.disturbed.is_some();
+        let may_come = |e: &Entry| e.managed && (e.disturbed.is_some() || !e.came_up);
+        let gone = |e: &&Entry| e.end.is_some_and(|end| end != End::Left) && may_come(e);
         self.lock().values().filter(gone).cloned().collect()
     }
 

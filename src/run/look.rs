@@ -8,6 +8,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+use crate::domain::Transport;
+
 /// How a target is read.
 pub trait Source: Send + Sync + 'static {
     /// Reads one workspace.
@@ -60,6 +62,8 @@ pub enum Seen {
     },
     /// No answer at all: does not end a wait, but a minute of nothing else does.
     Transport {
+        /// Its kind.
+        kind: Transport,
         /// The whole chain of causes.
         text: String,
     },
@@ -119,10 +123,18 @@ impl View {
         }
     }
 
+    /// Why no whole answer came, if none did.
+    pub fn transport(&self) -> Option<Transport> {
+        match self.seen() {
+            Some(Seen::Transport { kind, .. }) => Some(*kind),
+            _ => None,
+        }
+    }
+
     /// Why nothing useful was seen.
     pub fn error(&self) -> Option<String> {
         match self.seen() {
-            Some(Seen::Unavailable { text } | Seen::Transport { text }) => Some(text.clone()),
+            Some(Seen::Unavailable { text } | Seen::Transport { text, .. }) => Some(text.clone()),
             _ => None,
         }
     }

@@ -21,15 +21,12 @@ impl Mutations {
     /// Runs a bounded future to its end, whatever happens to the caller.
     ///
     /// # Errors
-    /// The text of a panic inside: a failure of the harness.
+    /// It panicked: a failure of the harness.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, String> {
-        self.tracker.spawn(work).await.map_err(|error| match error.try_into_panic() {
-            Ok(panic) => panic_text(&*panic),
-            Err(error) => error.to_string(),
-        })
+    ) -> Result<T, Panicked> {
+        self.tracker.spawn(work).await.map_err(Panicked::of)
     }
 
     /// Waits until every mutation has its answer. Each is bounded, so this is.
@@ -37,6 +34,21 @@ impl Mutations {
         self.tracker.close();
         self.tracker.wait().await;
         self.tracker.reopen();
+    }
+}
+
+/// A task of this tool that did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Panicked(String);
+
+impl Panicked {
+    /// Why a task could not be joined.
+    pub fn of(error: tokio::task::JoinError) -> Self {
+        Panicked(match error.try_into_panic() {
+            Ok(panic) => panic_text(&*panic),
+            Err(error) => error.to_string(),
+        })
     }
 }
 
@@ -80,6 +92,6 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_of_the_harness() {
         let error = Mutations::new().run(async { panic!("boom") }).await;
-        assert_eq!(error, Err("a task of the harness panicked: boom".to_owned()));
+        assert_eq!(error.unwrap_err().to_string(), "a task of the harness panicked: boom");
     }
 }

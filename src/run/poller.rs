@@ -363,7 +363,7 @@ impl Shared {
     }
 
     fn account(&self, state: &mut State, seen: &Seen, pace: Pace) {
-        let Seen::Transport { text } = seen else { return self.account_good(state, pace) };
+        let Seen::Transport { text, .. } = seen else { return self.account_good(state, pace) };
         let now = Instant::now();
         // Errors far apart are no minute of nothing else: nobody looked in between.
         if state.last_error.is_none_or(|last| now - last > APART) {

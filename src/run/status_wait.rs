@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::instance::NotNew;
 use super::look::{Seen, View};
 use super::wait::Verdict;
 use crate::clock::{Instant, TimeScale};
@@ -72,7 +73,7 @@ impl StatusJudge {
     pub fn judge(
         &mut self,
         view: &View,
-        instance: impl FnOnce(&Value) -> Result<String, String>,
+        instance: impl FnOnce(&Value) -> Result<(), NotNew>,
     ) -> Verdict<Status> {
         let now = Instant::now();
         let Some(seen) = view.seen() else { return Verdict::NotYet("nothing was seen yet".into()) };
@@ -89,7 +90,7 @@ impl StatusJudge {
             Seen::Refused { status, text } => {
                 Verdict::Never(format!("the read was refused ({status}: {text})"))
             }
-            Seen::Unavailable { text } | Seen::Transport { text } => {
+            Seen::Unavailable { text } | Seen::Transport { text, .. } => {
                 Verdict::NotYet(format!("could not look: {text}"))
             }
         }
@@ -99,7 +100,7 @@ impl StatusJudge {
         &mut self,
         record: &Value,
         now: Instant,
-        instance: impl FnOnce(&Value) -> Result<String, String>,
+        instance: impl FnOnce(&Value) -> Result<(), NotNew>,
     ) -> Verdict<Status> {
         let Some(word) = record.get("status").and_then(Value::as_str) else {
             return Verdict::NotYet("the record has no status".into());
@@ -124,7 +125,7 @@ impl StatusJudge {
                 return Verdict::NotYet(format!("{status}, but without a URL"));
             }
             return match instance(record) {
-                Ok(_) => Verdict::Ready(status),
+                Ok(()) => Verdict::Ready(status),
                 Err(why) => Verdict::NotYet(format!("{status}, but {why}")),
             };
         }
@@ -208,7 +209,7 @@ mod tests {
             ("left for good", leaving, missing(), "ready"),
         ];
         for (name, wanted, view, means) in table {
-            let got = match StatusJudge::new(wanted).judge(&view, |_| Ok(String::new())) {
+            let got = match StatusJudge::new(wanted).judge(&view, |_| Ok(())) {
                 Verdict::Ready(_) => "ready",
                 Verdict::NotYet(_) => "not yet",
                 Verdict::Never(_) => "never",
@@ -225,7 +226,7 @@ mod tests {
             scale: TimeScale::new(10.0),
             ..online()
         });
-        let ends = |judge: &mut StatusJudge| match judge.judge(&record("failed", ""), |_| Ok(String::new())) {
+        let ends = |judge: &mut StatusJudge| match judge.judge(&record("failed", ""), |_| Ok(())) {
             Verdict::NeverAfter(_, end) => end,
             other => panic!("{other:?}"),
         };
@@ -233,14 +234,13 @@ mod tests {
         let first = ends(&mut judge);
         assert!(first >= before + Duration::from_secs(2) && first <= Instant::now() + Duration::from_secs(2));
         assert_eq!(ends(&mut judge), first);
-        judge.judge(&record("provisioning", ""), |_| Ok(String::new()));
+        judge.judge(&record("provisioning", ""), |_| Ok(()));
         assert!(ends(&mut judge) > first);
     }
 
     #[test]
     fn an_old_instance_is_not_yet() {
-        let verdict = StatusJudge::new(online())
-            .judge(&record("online", "http://x"), |_| Err("still the old one".into()));
-        assert_eq!(verdict, Verdict::NotYet("online, but still the old one".into()));
+        let verdict = StatusJudge::new(online()).judge(&record("online", "http://x"), |_| Err(NotNew::NoUrl));
+        assert_eq!(verdict, Verdict::NotYet("online, but no URL yet".into()));
     }
 }

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::look::View;
 use super::poller::Watch;
 use crate::clock::{self, Instant};
-use crate::event::WaitStats;
+use crate::domain::time;
+use crate::event::{Away, WaitEnd, WaitStats};
 
 /// What a look at the platform means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +34,42 @@ pub struct WaitError {
     pub stats: WaitStats,
 }
 
-/// How a wait ended without its object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitEnd {
-    /// The deadline passed.
-    TimedOut,
-    /// It could not come any more.
-    Hopeless,
-    /// The run was cancelled.
-    Cancelled,
-    /// The target has been dead for a minute.
-    TargetDead,
+/// So many looks that failed one after another, over so long a time, are a server that was away; fewer are the wire's.
+const AWAY: (u64, Duration) = (3, Duration::from_secs(1));
+
+/// Whether the server was away for a part of a wait.
+pub fn was_away(stats: &WaitStats) -> Option<&Away> {
+    let long = |away: &&Away| away.to_ms.saturating_sub(away.from_ms) >= time::ms(AWAY.1);
+    stats.away.as_ref().filter(|away| away.looks >= AWAY.0).filter(long)
+}
+
+/// The runs of looks that failed.
+#[derive(Default)]
+struct Absence {
+    now: Option<Away>,
+    longest: Option<Away>,
+}
+
+impl Absence {
+    fn failed(&mut self, at: Duration, error: &str) {
+        let at = time::ms(at);
+        let first = || Away { from_ms: at, first: error.to_owned(), ..Away::default() };
+        let now = self.now.get_or_insert_with(first);
+        (now.to_ms, now.looks) = (at, now.looks + 1);
+        error.clone_into(&mut now.last);
+        let long = |away: &Away| away.to_ms - away.from_ms;
+        if self.longest.as_ref().is_none_or(|longest| long(now) >= long(longest)) {
+            self.longest = Some(now.clone());
+        }
+    }
+
+    fn answered(&mut self) {
+        self.now = None;
+    }
+
+    fn longest(&self) -> Option<Away> {
+        self.longest.clone()
+    }
 }
 
 /// What was seen longer ago says nothing about now, when every look since has failed.
@@ -75,6 +101,7 @@ pub async fn until<T>(
     let mut last_good = began;
     let mut seen_well = false;
     let mut wake: Option<Instant> = None;
+    let mut absence = Absence::default();
     watch.want(began);
     let dead = watch.dead();
     loop {
@@ -99,8 +126,12 @@ pub async fn until<T>(
             if let Some(error) = view.error() {
                 stats.errors += 1;
                 stats.last_error = Some(error);
+                stats.last_error_kind = view.transport();
+                absence.failed(now - began, stats.last_error.as_deref().unwrap_or_default());
+                stats.away = absence.longest();
             } else {
-                stats.longest_gap_ms = stats.longest_gap_ms.max(crate::domain::time::ms(now - last_good));
+                absence.answered();
+                stats.longest_gap_ms = stats.longest_gap_ms.max(time::ms(now - last_good));
                 last_good = now;
                 seen_well = true;
             }
@@ -126,7 +157,7 @@ pub async fn until<T>(
             }
         }
         if now >= deadline {
-            stats.longest_gap_ms = stats.longest_gap_ms.max(crate::domain::time::ms(now - last_good));
+            stats.longest_gap_ms = stats.longest_gap_ms.max(time::ms(now - last_good));
             return Err(WaitError { end: WaitEnd::TimedOut, last, stats });
         }
         if !said_slow && now >= slow_at {
@@ -142,6 +173,45 @@ pub async fn until<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_was_away_is_told_from_a_bad_wire() {
+        let cases: [(&str, &[(u64, bool)], Option<(u64, u64, u64)>); 5] = [
+            ("never", &[(0, true), (900, true)], None),
+            ("every second look", &[(0, false), (500, true), (1_500, false), (2_500, true)], None),
+            ("one look that hung", &[(0, true), (5_000, false), (5_100, true)], None),
+            (
+                "away",
+                &[(0, true), (100, false), (600, false), (1_400, false), (2_000, true)],
+                Some((100, 1_400, 3)),
+            ),
+            (
+                "twice, the longer one",
+                &[
+                    (0, false),
+                    (500, false),
+                    (1_100, false),
+                    (1_200, true),
+                    (2_000, false),
+                    (3_000, false),
+                    (4_000, false),
+                ],
+                Some((2_000, 4_000, 3)),
+            ),
+        ];
+        for (name, looks, wanted) in cases {
+            let mut absence = Absence::default();
+            for (at, answered) in looks {
+                match answered {
+                    true => absence.answered(),
+                    false => absence.failed(Duration::from_millis(*at), "503"),
+                }
+            }
+            let stats = WaitStats { away: absence.longest(), ..WaitStats::default() };
+            let away = was_away(&stats).map(|away| (away.from_ms, away.to_ms, away.looks));
+            assert_eq!(away, wanted, "{name}");
+        }
+    }
 
     #[test]
     fn pauses_grow_with_the_time_waited_and_are_bounded() {

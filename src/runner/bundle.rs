@@ -14,6 +14,8 @@ use super::workspace::Workspace;
 use crate::event::{Evidence, Log};
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
+use crate::platform::policy;
+use crate::platform::reach::Reach;
 use crate::run::cancel::Cancel;
 use crate::run::ledger::Ledger;
 use crate::run::poller::Poller;
@@ -42,22 +44,27 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         known: crate::scenario::known::KnownReds::default(),
         exclusive: false,
         tenant: Tenant::default(),
-        unreachable: Mutex::new(None),
+        reach: Reach::new(policy::GIVE_UP),
         engine_proven: AtomicBool::new(false),
         destroy: Destroy::Always,
     }
 }
 
+/// The harness's own placeholder scenario does not load.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoPlaceholder(String);
+
 /// The diagnostic bundle of a workspace: the same gatherers as at a failure.
 ///
 /// # Errors
 /// The harness's own placeholder scenario does not load.
-pub async fn of(run: RunContext, workspace: &str) -> Result<Evidence, String> {
+pub async fn of(run: RunContext, workspace: &str) -> Result<Evidence, NoPlaceholder> {
     let text = "scenario: diagnose\nsummary: Gathers evidence\nsteps:\n  - note: gather\n";
     let loaded = scenario::load(&SourceFile::new("<diagnose>", text), &Fragments::default());
-    let scenario = loaded
-        .scenario
-        .ok_or_else(|| loaded.problems.iter().map(|p| p.line()).collect::<Vec<_>>().join("; "))?;
+    let scenario = loaded.scenario.ok_or_else(|| {
+        NoPlaceholder(loaded.problems.iter().map(|p| p.line()).collect::<Vec<_>>().join("; "))
+    })?;
     let context =
         ScenarioContext::new(Arc::new(run), "diagnose", Arc::new(scenario), CancellationToken::new());
     let target = Workspace {

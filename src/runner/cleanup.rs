@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::cleanup_engine;
-use super::cleanup_look::{Row, look, said, send};
+use super::cleanup_gone::{Gone, Stays};
+use super::cleanup_look::{Row, look, send};
 use super::context::RunContext;
-use super::root::PREFIX;
+use super::root_name::{PREFIX, is_called};
 use super::tenant;
 use crate::clock::{self, Instant};
 use crate::domain::Status;
 use crate::event::EventKind;
+use crate::platform::record::said;
 use crate::platform::{Auth, record, segment};
 use crate::run::ledger::Entry;
 use crate::scenario::model::Capability;
@@ -27,88 +30,95 @@ const MOVES: Duration = Duration::from_secs(12);
 const LATE: Duration = Duration::from_secs(2);
 /// A restart that was asked for may begin so much later, in platform time (contract §8.1).
 const PUT_OFF: Duration = Duration::from_secs(5);
+/// Where the server is not to be had, the engine alone is asked for so long.
+const ENGINE_ONLY: Duration = Duration::from_secs(10);
+/// What is said of a delete that overtook a provision which nobody can see the end of.
+const OVERTAKEN: &str = "it was deleted before its provision had ended, which may bring its row back: the next \
+                         `lifecycle sweep` looks again";
 /// One scenario's clean-up.
 pub const BUDGET: Duration = Duration::from_secs(90);
 
 /// Removes entries, newest first; each ends as released or left.
 pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by: &str) {
     let mut late = Vec::new();
+    let mut unasked = Vec::new();
     for entry in entries {
-        let removed = tokio::select! {
-            biased;
-            removed = remove(run, &entry, deadline) => removed,
-            () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
-        };
+        let removed = uncut(run, remove(run, &entry, deadline)).await;
         match removed {
             // The others do not wait for it.
             Ok(gone) if gone.awaited.is_some() => late.push((entry, gone)),
+            Err(Stays::Server(why)) => unasked.push((entry, why)),
             removed => conclude(run, &entry, removed, by),
         }
     }
     let looks = late.into_iter().map(|(entry, gone)| async move {
-        let came = tokio::select! {
-            biased;
-            came = cleanup_engine::came_late(run, &entry, gone, deadline) => came,
-            () = run.cancel.cleanup().cancelled() => Err(CUT_SHORT.to_owned()),
-        };
+        let came = uncut(run, cleanup_engine::came_late(run, &entry, gone, deadline)).await;
         conclude(run, &entry, came, by);
     });
-    futures_util::future::join_all(looks).await;
+    let strips = unasked.into_iter().map(|(entry, why)| async move {
+        let stays = uncut(run, async { Err(strip(run, &entry, why, deadline).await) }).await;
+        conclude(run, &entry, stays, by);
+    });
+    tokio::join!(join_all(looks), join_all(strips));
 }
 
-/// An interrupt did.
-const CUT_SHORT: &str = "clean-up was cut short";
+async fn uncut(run: &RunContext, work: impl Future<Output = Result<Gone, Stays>>) -> Result<Gone, Stays> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = run.cancel.cleanup().cancelled() => Err(Stays::CutShort),
+    }
+}
+
+/// The server does not remove it: what the engine has of it is removed all the same, and told.
+async fn strip(run: &RunContext, entry: &Entry, why: String, deadline: Instant) -> Stays {
+    let (Some(engine), Some(id)) = (run.target.engine.as_ref().filter(|_| entry.managed), &entry.id) else {
+        return Stays::Server(why);
+    };
+    match cleanup_engine::strip(engine, id, deadline.min(Instant::now() + ENGINE_ONLY)).await {
+        Ok(Some(removed)) => Stays::RowOnly { why, removed },
+        Ok(None) => Stays::Server(why),
+        Err(engine) => Stays::Server(format!("{why}; {engine}")),
+    }
+}
 
 /// Files how an entry ended.
-fn conclude(run: &RunContext, entry: &Entry, removed: Result<Gone, String>, by: &str) {
+fn conclude(run: &RunContext, entry: &Entry, removed: Result<Gone, Stays>, by: &str) {
     match removed {
-        Ok(Gone { left_by_platform, foreign, .. }) => {
+        Ok(Gone { left_by_platform, foreign, told, .. }) => {
             let left = left_by_platform.as_ref();
             let left =
                 left.map(|what| format!("left by the platform, removed by us: {} ({what})", entry.name));
-            let foreign = foreign.map(|what| format!("{}: {what}", entry.name));
-            for text in left.into_iter().chain(foreign) {
+            let more = [foreign, told].into_iter().flatten().map(|what| format!("{}: {what}", entry.name));
+            for text in left.into_iter().chain(more) {
                 run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
             }
             run.ledger.release(&entry.resource, by, left_by_platform);
         }
-        Err(why) => run.ledger.leave(&entry.resource, &why),
+        Err(why) => run.ledger.leave(&entry.resource, &why.to_string()),
     }
     if let Some(id) = &entry.id {
         run.poller.forget(id);
     }
 }
 
-/// A resource that is verified to be gone.
-pub(super) struct Gone {
-    pub(super) left_by_platform: Option<String>,
-    /// Bears its name and is not its: stays.
-    pub(super) foreign: Option<String>,
-    /// The id of a workspace whose container was never there, and may come up yet.
-    pub(super) awaited: Option<String>,
-}
-
-const GONE: Gone = Gone { left_by_platform: None, foreign: None, awaited: None };
-
-impl Gone {
-    pub(super) fn left(left_by_platform: Option<String>) -> Gone {
-        Gone { left_by_platform, ..GONE }
-    }
-}
-
-async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Gone, String> {
+async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Gone, Stays> {
     if entry.kind == "global-secret" {
         let path = format!("{}/{}", tenant::ROUTE, segment(&entry.name));
         let answer =
             send(run, "remove the global secret", run.api.request("DELETE", &path, &Auth::Admin), deadline)
                 .await?;
-        return if answer.is_success() || answer.status == 404 { Ok(GONE) } else { Err(said(&answer)) };
+        return if answer.is_success() || answer.status == 404 {
+            Ok(Gone::default())
+        } else {
+            Err(Stays::Server(said(&answer)))
+        };
     }
     let ids = match &entry.id {
         Some(id) => vec![id.clone()],
         None => find(run, &entry.name, deadline).await?,
     };
-    let mut all = GONE;
+    let mut all = Gone::default();
     for id in ids {
         let gone = remove_workspace(run, entry, &id, deadline).await?;
         all.left_by_platform = gone.left_by_platform.or(all.left_by_platform);
@@ -118,20 +128,13 @@ async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Go
     Ok(all)
 }
 
-/// Whether a row bears a name, or the name with the platform's own suffix.
-pub(super) fn is_called(row: &Value, name: &str) -> bool {
-    let Some(rest) = record::text(row, "name").strip_prefix(name) else { return false };
-    let number = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
-    rest.is_empty() || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
 /// Ids of workspaces that bear a name, or the name with the platform's own suffix ` (2)`.
-async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<String>, String> {
+async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<String>, Stays> {
     let until = Instant::now() + LATE;
     loop {
         let answer = send(run, "look for the name", run.api.list(), deadline).await?;
         let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200);
-        let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
+        let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(&answer))))?;
         let ids: Vec<String> = rows
             .iter()
             .filter(|row| is_called(row, name))
@@ -149,7 +152,7 @@ async fn remove_workspace(
     entry: &Entry,
     id: &str,
     deadline: Instant,
-) -> Result<Gone, String> {
+) -> Result<Gone, Stays> {
     let mut name = entry.name.clone();
     let mut left = None;
     let mut settled = entry.settled || !entry.managed;
@@ -195,11 +198,10 @@ async fn remove_workspace(
                     continue;
                 }
                 if !strangers.is_empty() {
-                    return Err(format!(
-                        "{} workspaces of somebody else hang under it ({}): remove or move them, then `lifecycle sweep`",
-                        strangers.len(),
-                        strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", ")
-                    ));
+                    return Err(Stays::Strangers {
+                        count: strangers.len(),
+                        some: strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
+                    });
                 }
                 let answer = send(
                     run,
@@ -209,20 +211,21 @@ async fn remove_workspace(
                 )
                 .await?;
                 if !(answer.is_success() || matches!(answer.status, 404 | 410)) {
-                    return Err(said(&answer));
+                    return Err(Stays::Server(said(&answer)));
                 }
             }
             500 if answer.json.as_ref().is_some_and(|b| b.get("stop_failures").is_some()) => {
                 left = Some(format!("its instance could not be stopped: {}", answer.excerpt()));
             }
-            _ => return Err(said(&answer)),
+            _ => return Err(Stays::Server(said(&answer))),
         }
         match look(run, id, "look again", deadline).await {
             Row::Gone | Row::Unlisted => {
                 return verify_instance(run, entry, id, settled, left, deadline).await;
             }
             Row::There(_) if Instant::now() >= give_up => {
-                return Err(format!("the delete was answered {}, but the row is still there", answer.status));
+                let text = format!("the delete was answered {}, but the row is still there", answer.status);
+                return Err(Stays::Server(text));
             }
             Row::There(_) => {
                 left = Some(format!("the delete was answered {}, and the row came back", answer.status));
@@ -234,10 +237,10 @@ async fn remove_workspace(
                 return verify_instance(run, entry, id, settled, left, deadline).await;
             }
             Row::Hidden(why) if deleted > 1 => {
-                return Err(format!(
+                return Err(Stays::Server(format!(
                     "the delete was answered {}, and nothing shows whether it is gone: {why}",
                     answer.status
-                ));
+                )));
             }
             Row::Hidden(_) => {}
         }
@@ -264,12 +267,14 @@ async fn verify_instance(
     settled: bool,
     mut left: Option<String>,
     deadline: Instant,
-) -> Result<Gone, String> {
+) -> Result<Gone, Stays> {
     if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
         return cleanup_engine::verify(run, engine, entry, id, settled, left, deadline).await;
     }
     if !run.target.capabilities.contains(&Capability::Inspect) {
-        return Ok(Gone::left(left));
+        // Nobody shows what a provision that was overtaken does later.
+        let overtaken = entry.managed && !settled && !entry.came_up;
+        return Ok(Gone { told: overtaken.then(|| OVERTAKEN.to_owned()), ..Gone::left(left) });
     }
     // A provisioning that was overtaken shows within the platform's own start-up time.
     let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
@@ -290,40 +295,75 @@ async fn verify_instance(
             return Ok(Gone::left(left));
         }
         if there && now >= stop_by.max(until) {
-            return Err("the row is gone, but its instance runs (contract L1)".to_owned());
+            return Err(Stays::Instance);
         }
         clock::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// When everything is gone: did an instance come up late? One look at each that was to be provisioned again.
+/// When everything is gone: did an instance come up late? One look at each that may have been provisioned again, all at
+/// once.
 pub async fn last_look(run: &RunContext, deadline: Instant) {
-    if !run.target.capabilities.contains(&Capability::Inspect) {
+    let inspects = run.target.capabilities.contains(&Capability::Inspect);
+    if !inspects && run.target.engine.is_none() {
         return;
     }
-    for entry in run.ledger.disturbed() {
-        let Some(id) = entry.id.as_deref().filter(|_| !run.cancel.cleanup().is_cancelled()) else { continue };
-        let answer = send(run, "look for its instance", run.api.environment(id), deadline).await;
-        if answer.is_ok_and(|a| a.status == 200) {
-            let stopped =
-                send(run, "stop what came up after the delete", run.api.stop_instance(id), deadline).await;
-            let how = stopped.map_or_else(|why| format!(", and stays: {why}"), |_| String::new());
-            run.log.emit(EventKind::Warning {
-                scenario: entry.scenario.clone(),
-                text: format!(
-                    "left by the platform, removed by us: {} (its instance came up after the delete, contract L1{how})",
-                    entry.name
-                ),
-            });
-        }
+    let looks = run.ledger.disturbed().into_iter().map(|entry| async move {
+        let Some(id) = entry.id.as_deref().filter(|_| !run.cancel.cleanup().is_cancelled()) else { return };
+        let found = match &run.target.engine {
+            Some(engine) => cleanup_engine::strip(engine, id, deadline).await,
+            None => stop_late(run, id, deadline).await,
+        };
+        let text = match found {
+            Ok(None) => return,
+            Ok(Some(what)) => format!("left by the platform, removed by us: {} ({what})", entry.name),
+            Err(why) => {
+                format!("{}: whether anything of it came up after the delete is unknown: {why}", entry.name)
+            }
+        };
+        run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
+    });
+    join_all(looks).await;
+}
+
+/// Removes what of an earlier run came back after its removal; a line for each.
+pub async fn look_back(run: &RunContext, watched: &[Entry], deadline: Instant) -> Vec<String> {
+    let looks = watched.iter().map(|entry| async move {
+        let id = entry.id.as_deref()?;
+        let row = look(run, id, "look for what came back", deadline).await;
+        let there = matches!(&row, Row::There(row) if record::status(row) != Some(Status::Removed));
+        let what = match &run.target.engine {
+            _ if there => {
+                let gone = remove_workspace(run, entry, id, deadline).await;
+                gone.map_or_else(
+                    |why| format!("its row came back, and stays: {why}"),
+                    |_| "its row came back".to_owned(),
+                )
+            }
+            Some(engine) => cleanup_engine::strip(engine, id, deadline).await.ok()??,
+            None => return None,
+        };
+        Some(format!("removed what came back of {} {id} ({what})", entry.name))
+    });
+    join_all(looks).await.into_iter().flatten().collect()
+}
+
+/// Stops an instance that came up after the delete, and says so.
+async fn stop_late(run: &RunContext, id: &str, deadline: Instant) -> Result<Option<String>, Stays> {
+    let answer = send(run, "look for its instance", run.api.environment(id), deadline).await;
+    if answer?.status != 200 {
+        return Ok(None);
     }
+    let stopped = send(run, "stop what came up after the delete", run.api.stop_instance(id), deadline).await;
+    let how = stopped.map_or_else(|why| format!(", and stays: {why}"), |_| String::new());
+    Ok(Some(format!("its instance came up after the delete, contract L1{how}")))
 }
 
 /// Descendants of a workspace that are not in this run's ledger.
-async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, String> {
+async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, Stays> {
     let answer = send(run, "who hangs under it", run.api.list(), deadline).await?;
     let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200).map(<[Value]>::to_vec);
-    let rows = rows.ok_or_else(|| format!("the list: {}", said(&answer)))?;
+    let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(&answer))))?;
     let mut below = vec![id.to_owned()];
     let mut strangers = Vec::new();
     while let Some(parent) = below.pop() {
@@ -335,7 +375,7 @@ async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<
             below.push(child);
         }
         if below.len() > rows.len() + 1 {
-            return Err("the hierarchy of the server has a circle".to_owned());
+            return Err(Stays::Server("the hierarchy of the server has a circle".to_owned()));
         }
     }
     Ok(strangers)

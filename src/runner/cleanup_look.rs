@@ -1,13 +1,14 @@
 //! How clean-up asks the server: patiently, and by another way where one is closed.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use super::context::{RunContext, send_filed};
-use crate::clock::{self, Instant};
+use super::cleanup_gone::Stays;
+use super::context::RunContext;
+use crate::clock::Instant;
 use crate::domain::time;
 use crate::http::{Request, Response};
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::policy::{self, Policy};
 use crate::platform::record;
 
 /// What the server shows of a workspace.
@@ -21,19 +22,11 @@ pub(super) enum Row {
     Hidden(String),
 }
 
-/// A read without an answer is waited for so long: there is another way.
-const SILENT: Duration = Duration::from_secs(10);
-/// A server that nobody could reach for so long is gone; one that is only restarted is back by then.
-const GONE: Duration = Duration::from_secs(30);
-/// A read whose answers are damaged is asked again for so long.
-const DAMAGED: Duration = Duration::from_secs(2);
-
 /// The single read; where that is refused or damaged, or speaks of another workspace, the list.
 pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: Instant) -> Row {
-    let soon = |patience| deadline.min(Instant::now() + patience);
-    let patience = || Patience { damaged: soon(DAMAGED), silent: soon(SILENT), limited: deadline };
-    let single = match send_until(run, purpose, run.api.read(id), patience()).await {
-        Ok(read) if matches!(read.status, 404 | 410) && record::error(read.json.as_ref()).is_some() => {
+    let policy = &policy::CLEAN_UP_LOOK;
+    let single = match ask(run, purpose, run.api.read(id), policy, deadline).await {
+        Ok(read) if record::is_gone(&read) => {
             return Row::Gone;
         }
         Ok(read) => match read.json {
@@ -41,89 +34,55 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
             Some(row) if read.status == 200 => {
                 format!("asked for {id}, it answers with {:?}", record::text(&row, "id"))
             }
-            _ => said(&read),
+            _ => record::said(&read),
         },
-        Err(why) => why,
+        Err(why) => why.to_string(),
     };
-    let list = send_until(run, "look for it in the list", run.api.list(), patience()).await;
-    let list = list.map(|l| (l.status, record::list(l.json.as_ref()).map(<[Value]>::to_vec), said(&l)));
+    let list = ask(run, "look for it in the list", run.api.list(), policy, deadline).await;
+    let list =
+        list.map(|l| (l.status, record::list(l.json.as_ref()).map(<[Value]>::to_vec), record::said(&l)));
     match list {
         Ok((200, Some(rows), _)) => match rows.into_iter().find(|row| record::text(row, "id") == id) {
             Some(row) => Row::There(row),
             None => Row::Unlisted,
         },
-        Ok((_, _, why)) | Err(why) => Row::Hidden(format!("{single}; the list: {why}")),
+        Ok((_, _, why)) => Row::Hidden(format!("{single}; the list: {why}")),
+        Err(why) => Row::Hidden(format!("{single}; the list: {why}")),
     }
 }
 
-/// Sends until a whole answer that is no 5xx, 429 or garbage comes; filed under `cleanup`.
+/// Asks until a whole answer of the platform comes; filed under `cleanup`.
 pub(super) async fn send(
     run: &RunContext,
     purpose: &str,
     request: Request,
     deadline: Instant,
-) -> Result<Response, String> {
-    send_until(run, purpose, request, Patience { damaged: deadline, silent: deadline, limited: deadline })
-        .await
+) -> Result<Response, Stays> {
+    ask(run, purpose, request, &policy::CLEAN_UP, deadline).await
 }
 
-/// Until when what is no answer is borne.
-#[derive(Clone, Copy)]
-struct Patience {
-    damaged: Instant,
-    silent: Instant,
-    limited: Instant,
-}
-
-async fn send_until(
+async fn ask(
     run: &RunContext,
     purpose: &str,
     request: Request,
-    patience: Patience,
-) -> Result<Response, String> {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        let now = Instant::now();
-        if now >= patience.limited {
-            return Err(format!("{purpose}: out of time"));
-        }
-        let bound = patience.limited.min(patience.silent.max(now + Duration::from_secs(1)));
-        let result = send_filed(run, "cleanup", purpose, &request, bound).await;
-        let refused = matches!(&result, Err(error) if error.never_sent());
-        let unreachable = run.unreachable_for(refused);
-        let (why, wait, until) = match result {
-            // All of the run's clean-up shares it: a server that is gone is not waited for by each.
-            Err(error) if unreachable >= GONE => {
-                let since = time::show(unreachable);
-                return Err(format!(
-                    "{purpose}: {} (the server has been unreachable for {since})",
-                    error.text
-                ));
-            }
-            Ok(answer) if answer.status == 429 => {
-                let wait = run.api.scale.shorten(answer.retry_after().unwrap_or(Duration::from_secs(1)));
-                (said(&answer), wait.max(pause), patience.limited)
-            }
-            Ok(answer) if answer.status >= 500 && record::error(answer.json.as_ref()).is_none() => {
-                (said(&answer), pause, patience.silent)
-            }
-            Ok(answer) if matches!(answer.status, 502..=504) => (said(&answer), pause, patience.silent),
-            Ok(answer)
-                if matches!(answer.status, 300..=399) || (answer.status == 200 && answer.json.is_none()) =>
-            {
-                (said(&answer), pause, patience.damaged)
-            }
-            Ok(answer) => return Ok(answer),
-            Err(error) => (error.text, pause, patience.silent),
-        };
-        if Instant::now() + wait >= until {
-            return Err(format!("{purpose}: {why} (out of time after {})", time::show(now.elapsed())));
-        }
-        clock::sleep(wait).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
+    policy: &Policy,
+    deadline: Instant,
+) -> Result<Response, Stays> {
+    let (began, method) = (Instant::now(), request.method.clone());
+    if began >= deadline {
+        return Err(Stays::Server(format!("{purpose}: out of time")));
     }
-}
-
-pub(super) fn said(answer: &Response) -> String {
-    format!("{}: {}", answer.status, record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()))
+    let asker = Asker { reach: Some(&run.reach), ..run.asker("cleanup", deadline) };
+    match asker.ask(purpose, request, policy).await {
+        Outcome::Answer(answer) => Ok(answer),
+        outcome if run.reach.left(&method).is_zero() => {
+            let silent = time::show(run.reach.silent_for(&method));
+            let said = outcome.said();
+            Err(Stays::Server(format!("{purpose}: {said} (the server has been unreachable for {silent})")))
+        }
+        outcome => {
+            let waited = time::show(began.elapsed());
+            Err(Stays::Server(format!("{purpose}: {} (after {waited})", outcome.said())))
+        }
+    }
 }

@@ -1,16 +1,16 @@
 //! The container of a workspace, on an engine that is the server's.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::context::ScenarioContext;
+use super::workspace::Workspace;
 use crate::clock::Instant;
 use crate::docker::{Container, Engine, EngineError, ErrorKind};
 use crate::domain::Status;
-use crate::platform::record;
-
-/// The row is read within this.
-const READ: Duration = Duration::from_secs(5);
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::filing::Unrecorded;
+use crate::platform::{policy, record};
 
 /// The container; `Ok(None)` when there is none.
 ///
@@ -32,14 +32,13 @@ pub async fn of_workspace(
         return Ok(found);
     }
     let elsewhere = |why: String| Err(EngineError::new(ErrorKind::Elsewhere, why));
-    let bound = deadline.min(Instant::now() + READ);
-    let row = match context.run.api.client.send(&context.run.api.read(id), bound).await {
-        Ok(answer) => answer.json,
-        Err(error) => {
-            return elsewhere(format!(
-                "it has no container here, and its row cannot be read: {}",
-                error.text
-            ));
+    let asker =
+        Asker { stop: Some(&context.stop), ..Asker::new(&context.run.api, Arc::new(Unrecorded), deadline) };
+    let row = match asker.ask("read the row", context.run.api.read(id), &policy::LOOK).await {
+        Outcome::Answer(answer) => answer.json,
+        other => {
+            let why = other.said();
+            return elsewhere(format!("it has no container here, and its row cannot be read: {why}"));
         }
     };
     if row.as_ref().and_then(record::status) != Some(Status::Online) {
@@ -50,4 +49,24 @@ pub async fn of_workspace(
          DOCKER_HOST and contexts, or run without --docker)"
             .to_owned(),
     )
+}
+
+/// How often the engine started a workspace's container again by itself.
+pub async fn restarts(context: &ScenarioContext, workspace: &Workspace) -> Option<i64> {
+    shown(context, workspace).await.map(|container| container.restarts)
+}
+
+/// What the engine shows of a workspace that its row calls up, and that a row does not show.
+pub async fn unlike_its_row(context: &ScenarioContext, workspace: &Workspace, before: i64) -> Vec<String> {
+    let Some(container) = shown(context, workspace).await else { return Vec::new() };
+    let again = container.restarts - before;
+    let restarted = (again > 0).then(|| format!("the engine started its container again, {again} times"));
+    let state = &container.status;
+    let stands = (state != "running").then(|| format!("its container is {state}"));
+    restarted.into_iter().chain(stands).collect()
+}
+
+async fn shown(context: &ScenarioContext, workspace: &Workspace) -> Option<Container> {
+    let engine = context.run.target.engine.as_ref().filter(|_| workspace.managed)?;
+    engine.of_workspace(&workspace.id).await.ok()?
 }

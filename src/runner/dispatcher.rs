@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::context::{RunContext, ScenarioContext};
 use super::ending::Ending;
 use super::plan::{self, Instance};
+use super::root::NoRoot;
 use super::{cleanup, root, scenario_run};
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::{CancelReason, Class, Diagnosis, EventKind, Planned, ScenarioFinished, Verdict};
+use crate::run::mutation::Panicked;
 use crate::run::signals::{Signal, Signals};
 use crate::scenario::model::Gate;
 
@@ -43,12 +45,12 @@ enum Input {
     CannotWrite,
     LastSecondsOver,
     /// A task ended: a scenario, or the root's making or removal.
-    Task(Result<Done, String>),
+    Task(Result<Done, Panicked>),
 }
 
 /// What a task of the run comes to.
 enum Done {
-    Rooted(Result<(), String>),
+    Rooted(Result<(), NoRoot>),
     Scenario(Box<ScenarioFinished>, Option<Box<Diagnosis>>),
     Unrooted,
 }
@@ -91,10 +93,7 @@ pub async fn run(
             () = broken.cancelled(), if !said_broken => { said_broken = true; Input::CannotWrite }
             () = unreported.cancelled(), if !said_unreported => { said_unreported = true; Input::CannotWrite }
             () = async { match last { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } } => Input::LastSecondsOver,
-            Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(|e| match e.try_into_panic() {
-                Ok(panic) => crate::run::mutation::panic_text(&*panic),
-                Err(e) => e.to_string(),
-            })),
+            Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(Panicked::of)),
         };
         dispatcher.handle(input);
     }
@@ -165,7 +164,7 @@ impl Dispatcher {
         }
     }
 
-    fn task_ended(&mut self, done: Result<Done, String>) {
+    fn task_ended(&mut self, done: Result<Done, Panicked>) {
         match done {
             Ok(Done::Rooted(Ok(()))) => {
                 self.phase = Phase::Scenarios;
@@ -187,7 +186,7 @@ impl Dispatcher {
             }
             Ok(Done::Unrooted) => self.phase = Phase::Over,
             Err(panic) => {
-                self.set_up.get_or_insert(panic);
+                self.set_up.get_or_insert(panic.to_string());
             }
         }
         if self.phase == Phase::Scenarios && self.tasks.is_empty() {

@@ -98,7 +98,7 @@ impl Ending {
             match one.verdict {
                 _ if one.known.is_some() => add(ExitCode::KnownRed, line),
                 Verdict::Failed | Verdict::Inconclusive => add(one.class.unwrap_or_default().exit(), line),
-                Verdict::Error => add(ExitCode::Environment, line),
+                Verdict::Error => add(one.class.unwrap_or(Class::Infra).exit(), line),
                 Verdict::UnexpectedPass | Verdict::Flaky => add(ExitCode::Flaky, line),
                 Verdict::Skipped if require_live => add(ExitCode::NotLive, line),
                 Verdict::Passed if require_live && !one.missing_milestones.is_empty() => add(

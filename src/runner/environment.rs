@@ -1,29 +1,52 @@
 //! The environment of an instance: read, described without values, compared with the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::container;
 use super::context::{ScenarioContext, StepRun, TargetFacts};
 use super::workspace::Workspace;
+use super::{container, tenant_read};
 use crate::clock::{self, Instant};
-use crate::docker::{Engine, ErrorKind};
+use crate::docker::{Engine, EngineError, ErrorKind};
 use crate::event::{EnvObservation, EnvVar, EventKind};
+use crate::http::Response;
 use crate::models::expected::{Expect, Expecting, Projection, expected};
 use crate::models::keys::GUARDED;
-use crate::platform::record;
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::filing::Unrecorded;
+use crate::platform::{policy, record};
 use crate::scenario::model::Capability;
 
-/// One look takes no longer: one that hangs is made again.
-const READ: Duration = Duration::from_secs(5);
-/// Between two looks that failed.
+/// Between two looks at an engine that failed.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Looks that fail are borne for so long.
-const BEAR: Duration = Duration::from_secs(10);
+
+/// Why an environment cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unread {
+    /// Neither the server nor an engine shows any.
+    #[error("this target does not show environments")]
+    NotShown,
+    /// The run was cancelled.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// The server did not show it.
+    #[error("the environment was not shown: {0}")]
+    Platform(String),
+    /// The engine has none, and the server does not say whether there should be one.
+    #[error("there is no container, and the server cannot be asked: {0}")]
+    NobodyKnows(String),
+    /// An answer of the right kind with nothing in it.
+    #[error("the answer has no environment")]
+    NoEnvironment,
+    /// The engine did not show it.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+}
 
 /// The environment of one instance, as it is.
 #[derive(Clone, Debug)]
@@ -42,45 +65,30 @@ pub async fn read(
     context: &ScenarioContext,
     id: &str,
     step: &StepRun,
-) -> Result<Option<Environment>, String> {
+) -> Result<Option<Environment>, Unread> {
     if let Some(engine) = &context.run.target.engine {
         return of_container(context, engine, id, step).await;
     }
     if !context.run.target.capabilities.contains(&Capability::Inspect) {
-        return Err("this target does not show environments".into());
+        return Err(Unread::NotShown);
     }
     // Not filed as an exchange: its body is nothing but secrets and addresses.
-    let request = context.run.api.environment(id);
-    let give_up = step.deadline.min(Instant::now() + BEAR);
-    let answer = loop {
-        let bound = step.deadline.min(Instant::now() + READ);
-        let sent = tokio::select! {
-            biased;
-            sent = context.run.api.client.send(&request, bound) => sent,
-            () = context.stop.cancelled() => return Err("the run was cancelled".into()),
-        };
-        // Without it an old instance may pass for a new one: a fault of the wire must not decide that.
-        let why = match sent {
-            Ok(answer) if matches!(answer.status, 200 | 404) && !answer.is_garbled() => break answer,
-            Ok(answer) => format!("the environment was not shown: {} {}", answer.status, answer.excerpt()),
-            Err(error) => error.text,
-        };
-        if Instant::now() + PAUSE >= give_up {
-            return Err(why);
-        }
-        clock::sleep(PAUSE).await;
+    let asker = Asker {
+        stop: Some(&context.stop),
+        ..Asker::new(&context.run.api, Arc::new(Unrecorded), step.deadline)
     };
-    if answer.status == 404 {
-        return Ok(None);
-    }
-    let body = answer.json.as_ref().filter(|_| answer.status == 200);
-    let body =
-        body.ok_or_else(|| format!("the environment was not shown: {} {}", answer.status, answer.excerpt()))?;
-    let vars = body.get("env").and_then(Value::as_object).ok_or("the answer has no environment")?;
+    let request = context.run.api.environment(id);
+    let body = match asker.ask("environment", request, &policy::ENVIRONMENT).await {
+        Outcome::Answer(answer) if record::is_gone(&answer) => return Ok(None),
+        Outcome::Answer(Response { status: 200, json: Some(body), .. }) => body,
+        Outcome::Cancelled => return Err(Unread::Cancelled),
+        other => return Err(Unread::Platform(other.said())),
+    };
+    let vars = body.get("env").and_then(Value::as_object).ok_or(Unread::NoEnvironment)?;
     let vars: BTreeMap<String, String> =
         vars.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
     learn(context, step, &vars).await;
-    Ok(Some(Environment { instance: record::text(body, "instance").to_owned(), vars }))
+    Ok(Some(Environment { instance: record::text(&body, "instance").to_owned(), vars }))
 }
 
 /// Of the exact container, created or started; `Ok(None)` when there is none.
@@ -89,36 +97,46 @@ async fn of_container(
     engine: &Engine,
     id: &str,
     step: &StepRun,
-) -> Result<Option<Environment>, String> {
-    let give_up = step.deadline.min(Instant::now() + BEAR);
+) -> Result<Option<Environment>, Unread> {
+    let policy = &policy::ENVIRONMENT;
+    let give_up = policy.end(step.deadline, Instant::now());
     let found = loop {
-        let bound = step.deadline.min(Instant::now() + READ);
+        let bound = policy.bound(1, Instant::now(), give_up);
         let found = tokio::select! {
             biased;
-            found = container::of_workspace(context, engine, id, bound) => match found {
-                // Looking again changes nothing.
-                Err(error) if matches!(error.kind, ErrorKind::Foreign | ErrorKind::Elsewhere) => {
-                    return Err(error.what);
-                }
-                found => found.map_err(|e| e.what),
-            },
-            () = clock::sleep_until(bound) => Err("the engine did not answer in time".to_owned()),
-            () = context.stop.cancelled() => return Err("the run was cancelled".into()),
+            found = container::of_workspace(context, engine, id, bound) => found,
+            () = clock::sleep_until(bound) => Err(EngineError::new(
+                ErrorKind::Other,
+                "the engine did not answer in time".to_owned(),
+            )),
+            () = context.stop.cancelled() => return Err(Unread::Cancelled),
         };
         match found {
             Ok(found) => break found,
-            Err(why) if Instant::now() + PAUSE >= give_up => return Err(why),
+            // Looking again changes nothing.
+            Err(error) if matches!(error.kind, ErrorKind::Foreign | ErrorKind::Elsewhere) => {
+                return Err(error.into());
+            }
+            Err(error) if Instant::now() + PAUSE >= give_up => return Err(error.into()),
             Err(_) => clock::sleep(PAUSE).await,
         }
     };
-    let Some(container) = found else { return Ok(None) };
+    let Some(container) = found else {
+        // A server that nobody can ask may be about to make one.
+        let row = context.ask(step, &policy::LOOK, "read the row", context.run.api.read(id)).await;
+        return match row {
+            Outcome::Answer(_) | Outcome::Limited(_) => Ok(None),
+            Outcome::Cancelled => Err(Unread::Cancelled),
+            other => Err(Unread::NobodyKnows(other.said())),
+        };
+    };
     learn(context, step, &container.env).await;
     Ok(Some(Environment { instance: container.instance(), vars: container.env }))
 }
 
 /// What is secret in an environment, before anything of it is kept: also what the tenant put there.
 async fn learn(context: &ScenarioContext, step: &StepRun, vars: &BTreeMap<String, String>) {
-    context.run.tenant.learn(context, step).await;
+    tenant_read::learn(context, step).await;
     let tenants = context.run.tenant.names().unwrap_or_default();
     for (name, value) in vars {
         let own = tenants.contains(name) && !is_plain(name, false);
@@ -181,6 +199,7 @@ pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Enviro
                 name: name.to_owned(),
                 set: value.is_some(),
                 value: value.map(|v| words(context, workspace, name, rule.is_some(), v)).unwrap_or_default(),
+                secret: value.and_then(|v| secret(context, workspace, v)).map(str::to_owned),
                 hmac: value.map(|v| tag(context, v)),
                 expected: rule.map(|row| match &row.expect {
                     Expect::Absent => "unset".to_owned(),
@@ -224,7 +243,7 @@ pub async fn remember(
     context: &ScenarioContext,
     alias: &str,
     step: &StepRun,
-) -> Result<Option<Environment>, String> {
+) -> Result<Option<Environment>, Unread> {
     let Some(workspace) = context.workspace(alias) else { return Ok(None) };
     let Some(found) = read(context, &workspace.id, step).await? else { return Ok(None) };
     let vars = describe(context, &workspace, &found);
@@ -255,16 +274,20 @@ fn is_plain(name: &str, ruled: bool) -> bool {
     OWN.contains(&name) || (ruled && ends.iter().any(|end| name.ends_with(end)))
 }
 
+/// The secret that a value is.
+fn secret<'a>(context: &ScenarioContext, workspace: &'a Workspace, value: &str) -> Option<&'a str> {
+    let own = workspace.secrets.iter().find(|(_, s)| !value.is_empty() && s.expose() == value);
+    let admin = || context.run.api.admin.as_ref().filter(|admin| admin.expose() == value);
+    own.map(|(name, _)| name.as_str()).or_else(|| admin().map(|_| "ADMIN_TOKEN"))
+}
+
 /// A value in words: which secret it is, the literal where it can be no secret, or how long it is.
 fn words(context: &ScenarioContext, workspace: &Workspace, name: &str, ruled: bool, value: &str) -> String {
     if value.is_empty() {
         return "empty".into();
     }
-    if let Some((secret, _)) = workspace.secrets.iter().find(|(_, s)| s.expose() == value) {
+    if let Some(secret) = secret(context, workspace, value) {
         return format!("equals secret {secret}");
-    }
-    if context.run.api.admin.as_ref().is_some_and(|admin| admin.expose() == value) {
-        return "equals secret ADMIN_TOKEN".into();
     }
     if is_plain(name, ruled) && !crate::redact::is_credential_field(name) {
         return context.run.log.redactor().text(value).into_owned();
@@ -290,7 +313,7 @@ pub fn unexplained(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, E
             let rule = |var: Option<&EnvVar>| var.and_then(|v| v.expected.clone());
             let ruled = rule(old).is_some() || rule(new).is_some();
             let same_rule = rule(old) == rule(new);
-            let written = new.is_some_and(|v| v.ok == Some(true) && v.value.starts_with("equals secret"));
+            let written = new.is_some_and(|v| v.ok == Some(true) && v.secret.is_some());
             // The rule changed while the old instance ran, and the new one follows it.
             let caught_up = old.and_then(|v| v.ok) == Some(false) && new.and_then(|v| v.ok) == Some(true);
             ruled && same_rule && !written && !caught_up

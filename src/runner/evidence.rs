@@ -2,33 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
-use super::context::{Recorder, ScenarioContext, StepRun, again};
+use super::context::{ScenarioContext, StepRun};
 use super::outcome::Failure;
 use super::workspace::Workspace;
 use super::{container_evidence, environment, server_log};
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::{Status, time};
-use crate::event::{EventKind, Evidence, EvidencePart, Red};
+use crate::event::{EventKind, Evidence, EvidencePart, EvidenceSource, Red};
 use crate::http::{Request, Transport, excerpt};
 use crate::mechanism::short_time;
-use crate::platform::{Auth, record, segment};
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::{Auth, policy, record, segment};
 use crate::scenario::model::Capability;
 use crate::targets::LogSource;
 
 /// One gatherer may not take longer; all run at once.
-const EACH: Duration = Duration::from_secs(5);
+const EACH: Duration = policy::EVIDENCE.within;
 /// An engine that is busy needs more.
 pub(super) const ENGINE: Duration = Duration::from_secs(15);
 /// Of the time that a gatherer has, so much is kept for saying what was found.
 pub(super) const KEPT: Duration = Duration::from_millis(500);
 
 /// Name, title, and what to do.
-type Gatherer<'a> = (&'static str, &'static str, BoxFuture<'a, Result<Found, EvidenceError>>);
+type Gatherer<'a> = (EvidenceSource, &'static str, BoxFuture<'a, Result<Found, EvidenceError>>);
 
 /// Why a piece of evidence is not there.
 #[derive(Debug, thiserror::Error)]
@@ -87,15 +89,19 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
     let target = target(context, failure);
     let mut gatherers: Vec<Gatherer<'_>> = Vec::new();
     if let Some(workspace) = &target {
-        gatherers.push(("record", "the record", Box::pin(whole_record(context, workspace))));
-        gatherers.push(("activity", "activity, newest first", Box::pin(activity(context, workspace))));
+        gatherers.push((EvidenceSource::Record, "the record", Box::pin(whole_record(context, workspace))));
         gatherers.push((
-            "events",
+            EvidenceSource::Activity,
+            "activity, newest first",
+            Box::pin(activity(context, workspace)),
+        ));
+        gatherers.push((
+            EvidenceSource::Events,
             "events of the platform, newest first",
             Box::pin(events(context, workspace)),
         ));
         gatherers.push((
-            "environment",
+            EvidenceSource::Environment,
             "environment before and after the last edge",
             Box::pin(env(context, workspace)),
         ));
@@ -108,23 +114,31 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
                 let (lines, data) = found.map_err(EvidenceError::Other)?;
                 Ok(Found { lines, data })
             };
-            gatherers.push(("container", "the container, and what the engine did to it", Box::pin(work)));
+            gatherers.push((
+                EvidenceSource::Container,
+                "the container, and what the engine did to it",
+                Box::pin(work),
+            ));
         }
-        gatherers.push(("billing", "billing mode", Box::pin(billing(context, workspace))));
+        gatherers.push((EvidenceSource::Billing, "billing mode", Box::pin(billing(context, workspace))));
         if !workspace.sent.is_null() {
-            gatherers.push(("sent", "what was sent at create", Box::pin(async { Ok(sent(workspace)) })));
+            gatherers.push((
+                EvidenceSource::Sent,
+                "what was sent at create",
+                Box::pin(async { Ok(sent(workspace)) }),
+            ));
         }
         gatherers.push((
-            "neighbours",
+            EvidenceSource::Neighbours,
             "neighbours: NOT the target",
             Box::pin(neighbours(context, workspace)),
         ));
     }
-    gatherers.push(("server", "the server", Box::pin(server(context))));
+    gatherers.push((EvidenceSource::Server, "the server", Box::pin(server(context))));
     let inspect = context.run.target.capabilities.contains(&Capability::Inspect);
     if let Some(workspace) = target.as_ref().filter(|_| inspect) {
         gatherers.push((
-            "agent log",
+            EvidenceSource::AgentLog,
             "the instance's own log, oldest first",
             Box::pin(instance_log(context, workspace)),
         ));
@@ -135,7 +149,7 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
     let asked = context.run.target.log_source.clone();
     if inspect || context.run.target.server_log.is_some() || asked.is_some() {
         gatherers.push((
-            "server log",
+            EvidenceSource::ServerLog,
             "the server's log: lines about this workspace or about none",
             match asked {
                 Some(source) => Box::pin(named_log(context, source, id.clone(), since)),
@@ -146,17 +160,20 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
     if let Some(log) = &context.run.target.log {
         // A server that shows its log itself says more there than on its standard streams.
         let (name, title) = match inspect {
-            true => ("server output", "what the server printed"),
-            false => ("server log", "the server's log: lines about this workspace or about none"),
+            true => (EvidenceSource::ServerOutput, "what the server printed"),
+            false => {
+                (EvidenceSource::ServerLog, "the server's log: lines about this workspace or about none")
+            }
         };
         gatherers.push((name, title, Box::pin(async move { printed(log.path(), id.as_deref(), since) })));
     }
     let parts = gatherers.into_iter().map(|(name, title, work)| async move {
         let began = Instant::now();
-        let each = if name == "container" { ENGINE } else { EACH };
+        let each = if name == EvidenceSource::Container { ENGINE } else { EACH };
         let bounded = crate::clock::timeout(each, work).await;
         let mut part = EvidencePart {
-            name: name.into(),
+            source: Some(name),
+            name: name.name().into(),
             title: title.into(),
             took_ms: time::ms(began.elapsed()),
             ..EvidencePart::default()
@@ -191,28 +208,19 @@ struct Found {
 /// Evidence is gathered when the body's waits may be cancelled already, so it sends by itself.
 async fn get(context: &ScenarioContext, purpose: &str, request: Request) -> Result<Value, EvidenceError> {
     let step = StepRun::new("evidence", Instant::now() + EACH - KEPT);
-    let mut patience = EACH / 2;
-    let result = loop {
-        let recorder = Recorder::new(&context.run, Some(&context.name), &step, purpose, &request);
-        let bound = step.deadline.min(Instant::now() + patience);
-        let result = context.run.api.client.send(&request, bound).await;
-        recorder.record(&result);
-        // One spoilt answer must not cost the diagnosis, nor a hung server more than the gatherer's time.
-        match again(&context.run, &result).filter(|pause| Instant::now() + *pause < step.deadline) {
-            Some(pause) => clock::sleep(pause).await,
-            None => break result,
-        }
-        patience = EACH;
-    };
-    match result {
-        Ok(answer) if answer.is_success() => {
+    let asker = Asker::new(&context.run.api, Arc::new(context.unkept(&step)), step.deadline);
+    match asker.ask(purpose, request, &policy::EVIDENCE).await {
+        Outcome::Answer(answer) if answer.is_success() => {
             answer.json.ok_or_else(|| EvidenceError::other("an answer that is no JSON"))
         }
-        Ok(answer) => Err(EvidenceError::Answer {
-            status: answer.status,
-            said: record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()),
-        }),
-        Err(error) => Err(EvidenceError::Transport { kind: error.kind, text: error.text }),
+        Outcome::Answer(answer) | Outcome::Elsewhere(answer, _) | Outcome::Limited(answer) => {
+            Err(EvidenceError::Answer {
+                status: answer.status,
+                said: record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt()),
+            })
+        }
+        Outcome::Silent(error) => Err(EvidenceError::Transport { kind: error.kind, text: error.text }),
+        Outcome::Cancelled => Err(EvidenceError::other("the run was cancelled")),
     }
 }
 
@@ -320,12 +328,12 @@ async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Foun
 /// The environment now against the rules and against the one before the last edge.
 async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
     let step = StepRun::new("evidence", Instant::now() + EACH);
-    let found = match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::Other)? {
+    let found = match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::other)? {
         Some(found) => found,
         None => {
             // Between an old instance and a new one there is none: the row is asked on both sides of a second look.
             let before = row_status(context, workspace).await;
-            match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::Other)? {
+            match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::other)? {
                 Some(found) => found,
                 None => return Ok(no_instance(before, row_status(context, workspace).await)),
             }

@@ -1,9 +1,11 @@
 //! Runs scenarios and emits events; prints nothing.
 
+mod asking;
 pub mod bundle;
 mod cause;
 pub mod cleanup;
 mod cleanup_engine;
+mod cleanup_gone;
 mod cleanup_look;
 mod container;
 mod container_contract;
@@ -20,10 +22,12 @@ pub mod exchanges;
 pub mod outcome;
 pub mod plan;
 pub mod root;
+mod root_name;
 pub mod scenario_run;
 pub mod scope;
 mod server_log;
 pub mod steps;
 pub mod symptoms;
 pub mod tenant;
+mod tenant_read;
 pub mod workspace;

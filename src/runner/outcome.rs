@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::exchanges::Copied;
 use crate::clock::Instant;
-use crate::event::{Class, Ended, Kind, Red, StepOutcome, Wait, WaitStats};
+use crate::domain::time;
+use crate::event::{Class, Ended, Kind, Red, StepOutcome, Wait, WaitEnd, WaitStats};
 use crate::http::{Transport, TransportError};
-use crate::run::wait::{WaitEnd, WaitError};
+use crate::run::wait::{WaitError, was_away};
 use crate::scenario::template::TemplateError;
 
 /// A step that did as it should.
@@ -127,7 +128,8 @@ impl Failure {
     pub fn transport(purpose: &str, error: &TransportError) -> Self {
         let kind = match error.kind {
             Transport::BadRequest => FailureKind::Config,
-            Transport::TimedOut if error.text == "the run was cancelled" => FailureKind::Cancelled,
+            Transport::Cancelled => FailureKind::Cancelled,
+            Transport::Panicked => FailureKind::Harness,
             _ => FailureKind::Environment,
         };
         Failure::of(kind, format!("{purpose}: {}", error.text))
@@ -140,9 +142,11 @@ impl Failure {
             WaitEnd::Cancelled => FailureKind::Cancelled,
             WaitEnd::TargetDead => FailureKind::Environment,
         };
-        // A wait that never saw anything but errors says nothing about the product.
-        let kind =
-            if kind == FailureKind::Product && error.stats.blind { FailureKind::Environment } else { kind };
+        // A wait that saw nothing but errors, or for a while, says nothing about the product: what was asked for may
+        // have been lost with the server.
+        let away = was_away(&error.stats).filter(|_| error.end == WaitEnd::TimedOut);
+        let unseen = error.stats.blind || away.is_some();
+        let kind = if kind == FailureKind::Product && unseen { FailureKind::Environment } else { kind };
         let how = match error.end {
             WaitEnd::TimedOut => "not in time",
             WaitEnd::Hopeless => "it cannot come any more",
@@ -154,6 +158,17 @@ impl Failure {
             failure.details.push(format!(
                 "{} of {} looks failed, the last: {last}",
                 error.stats.errors, error.stats.polls
+            ));
+        }
+        if let Some(away) = was_away(&error.stats) {
+            let at = |ms: u64| time::show(Duration::from_millis(ms));
+            failure.details.push(format!(
+                "the server was away within the wait, from {} to {}: {} looks failed, first: {}; last: {}",
+                at(away.from_ms),
+                at(away.to_ms),
+                away.looks,
+                away.first,
+                away.last
             ));
         }
         failure.waited = Some(Box::new(Wait {
@@ -168,7 +183,7 @@ impl Failure {
             within_ms: 0,
             stats: error.stats.clone(),
         }));
-        failure.wait = Some(error.stats);
+        failure.wait = Some(WaitStats { end: Some(error.end), ..error.stats });
         failure
     }
 

@@ -4,25 +4,35 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::cleanup::is_called;
-use super::context::{READ, RunContext, again, send_filed};
+use super::context::RunContext;
+use super::root_name::{PREFIX, is_called};
 use super::steps::answer::refused;
 use crate::clock::{self, Instant};
 use crate::domain::time;
-use crate::http::{Request, Response, TransportError};
-use crate::platform::{Auth, record, segment};
+use crate::http::Response;
+use crate::platform::ask::Asker;
+use crate::platform::{Auth, policy, record, segment};
 use crate::run::ledger::Entry;
 
-/// How the roots of this tool's runs are called.
-pub(super) const PREFIX: &str = "lc-root-";
 /// The root is asked for within this.
 const WITHIN: Duration = Duration::from_secs(30);
+
+/// Why a run has no root.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoot {
+    /// The platform refused it.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing said that it was made.
+    #[error("{0} (tried for {within})", within = time::show(WITHIN))]
+    NotMade(String),
+}
 
 /// Makes the root: an external poll workspace, which costs the platform no instance.
 ///
 /// # Errors
 /// Why there is none: the environment cannot be used.
-pub async fn make(run: &RunContext) -> Result<(), String> {
+pub async fn make(run: &RunContext) -> Result<(), NoRoot> {
     let name = name(run);
     let deadline = Instant::now() + WITHIN;
     let intend = || run.ledger.intend("workspace", &name, None, false);
@@ -32,14 +42,16 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
     let body = json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" });
     let mut pause = Duration::from_millis(100);
     loop {
-        let answer = send(run, "make the run's root", run.api.create(body.clone()), deadline).await;
+        let create = run.api.create(body.clone());
+        let answer =
+            run.asker("root", deadline).ask("make the run's root", create, &policy::MAKE_ROOT).await.result();
         let (why, unclear) = match answer {
             Ok(answer) if answer.status == 201 && id_of(&answer).is_some() => {
                 let id = id_of(&answer).unwrap_or_default();
                 if let Some(token) = answer.json.as_ref().and_then(record::auth_token) {
                     run.log.redactor().register("auth_token", token);
                 }
-                adopt(run, &resource, &id, &name, deadline).await?;
+                adopt(run, &resource, &id, &name, deadline).await;
                 if doubtful {
                     own_late(run, deadline).await;
                 }
@@ -48,11 +60,7 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
             // Only a refusal says that nothing was made: a gateway's page may hide a 201.
             Ok(answer) if refused(&answer) => {
                 run.ledger.release(&resource, "never made", None);
-                return Err(format!(
-                    "{}: {}",
-                    answer.status,
-                    record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt())
-                ));
+                return Err(NoRoot::Refused(record::said(&answer)));
             }
             Ok(answer) => {
                 let says_so = record::error(answer.json.as_ref()).is_some();
@@ -64,9 +72,9 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
             }
         };
         // The answer may be lost and the root made: its name tells.
-        let found = named(run, deadline).await;
+        let found = named(run, &asker(run, deadline)).await;
         if let Some((id, bears)) = found.first() {
-            adopt(run, &resource, id, bears, deadline).await?;
+            adopt(run, &resource, id, bears, deadline).await;
             own(run, &found);
             return Ok(());
         }
@@ -79,7 +87,7 @@ pub async fn make(run: &RunContext) -> Result<(), String> {
                 // The first of them stands for all that bear the name.
                 run.ledger.release(&resource, "never made", None);
             }
-            return Err(format!("{why} (tried for {})", time::show(WITHIN)));
+            return Err(NoRoot::NotMade(why));
         }
         clock::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
@@ -94,7 +102,8 @@ fn name(run: &RunContext) -> String {
 /// Owns whatever bears the root's name by now, when a request for it may have come true unseen.
 pub async fn own_late(run: &RunContext, deadline: Instant) {
     if doubtful(run).next().is_some() {
-        own(run, &named(run, deadline).await);
+        let asker = Asker { reach: Some(&run.reach), ..run.asker("root", deadline) };
+        own(run, &named(run, &asker).await);
     }
 }
 
@@ -105,9 +114,9 @@ fn doubtful(run: &RunContext) -> impl Iterator<Item = Entry> {
 }
 
 /// Ids and names of the rows that bear the root's name; nothing when the list cannot be read.
-async fn named(run: &RunContext, deadline: Instant) -> Vec<(String, String)> {
+async fn named(run: &RunContext, asker: &Asker<'_>) -> Vec<(String, String)> {
     let name = name(run);
-    let list = send(run, "look for the root", run.api.list(), deadline).await.ok();
+    let list = asker.ask("look for the root", run.api.list(), &policy::ROOT).await.answer();
     let rows = list.as_ref().and_then(|list| record::list(list.json.as_ref()));
     let rows = rows.into_iter().flatten().filter(|row| is_called(row, &name));
     let found = rows.map(|row| (record::text(row, "id").to_owned(), record::text(row, "name").to_owned()));
@@ -130,49 +139,27 @@ fn id_of(answer: &Response) -> Option<String> {
 }
 
 /// Owns it, and takes it out from under the root of another run: that one could not be removed before ours.
-async fn adopt(
-    run: &RunContext,
-    resource: &str,
-    id: &str,
-    name: &str,
-    deadline: Instant,
-) -> Result<(), String> {
+async fn adopt(run: &RunContext, resource: &str, id: &str, name: &str, deadline: Instant) {
     run.ledger.own(resource, id, name);
     if let Ok(mut root) = run.root.lock() {
         *root = Some(id.to_owned());
     }
+    let asker = asker(run, deadline);
     let parent = async {
-        let row = send(run, "read the root", run.api.read(id), deadline).await.ok()?.json?;
-        let parent = record::text(&row, "parent_id").to_owned();
-        let above = send(run, "read what is above", run.api.read(&parent), deadline).await.ok()?.json?;
-        record::text(&above, "name").starts_with(PREFIX).then_some(())
+        let row = asker.ask("read the root", run.api.read(id), &policy::ROOT).await.answer()?.json?;
+        // A server without another top-level workspace put it nowhere.
+        let parent = Some(record::text(&row, "parent_id")).filter(|parent| !parent.is_empty())?.to_owned();
+        let above = asker.ask("read what is above", run.api.read(&parent), &policy::ROOT).await.answer()?;
+        record::text(&above.json?, "name").starts_with(PREFIX).then_some(())
     };
     if parent.await.is_some() {
         let path = format!("/workspaces/{}", segment(id));
         let request = run.api.json("PATCH", &path, &Auth::Admin, json!({ "parent_id": null }));
-        let _ = send(run, "stand beside the other run's root", request, deadline).await;
+        asker.ask("stand beside the other run's root", request, &policy::ROOT).await;
     }
-    Ok(())
 }
 
-async fn send(
-    run: &RunContext,
-    purpose: &str,
-    request: Request,
-    deadline: Instant,
-) -> Result<Response, TransportError> {
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        // A read that hangs is asked again soon: until ours has moved, another run's root cannot be removed.
-        let soon = request.method == "GET" && attempts <= 3;
-        let bound = if soon { deadline.min(Instant::now() + READ) } else { deadline };
-        let result = send_filed(run, "root", purpose, &request, bound).await;
-        // A create is settled by its name; everything else may be asked twice.
-        let may = request.method != "POST" && run.cancel.reason().is_none();
-        match again(run, &result).filter(|pause| may && Instant::now() + *pause < deadline) {
-            Some(pause) => clock::sleep(pause).await,
-            None => return result,
-        }
-    }
+/// Asks about the root until the run is cancelled: until ours has moved, another run's root cannot be removed.
+fn asker(run: &RunContext, deadline: Instant) -> Asker<'_> {
+    Asker { stop: Some(run.cancel.steps()), ..run.asker("root", deadline) }
 }

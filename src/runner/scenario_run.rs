@@ -15,6 +15,9 @@ use crate::behaviour::Behaviour;
 use crate::clock::Instant;
 use crate::domain::time;
 use crate::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
+use crate::mechanism::UNCLASSIFIED;
+use crate::platform::ask::Asker;
+use crate::platform::{Auth, policy};
 use crate::run::mutation::panic_text;
 use crate::scenario::known::Standing;
 use crate::scenario::model::Gate;
@@ -58,6 +61,7 @@ pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFini
     tokio::select! {
         biased;
         () = context.mutations.settled() => {}
+        () = given_up(&context) => {}
         () = crate::clock::sleep(SETTLE) => {}
         () = context.run.cancel.cleanup().cancelled() => {}
     }
@@ -98,6 +102,20 @@ fn with_survived(
     let last = result.err().map(|decisive| decisive.step).zip(diagnosis);
     let later = survived.map(|(decisive, found)| (decisive.step, found)).chain(last);
     (Err(first), Some(cause::first_of(found, later)))
+}
+
+/// Ends when the server is given up: then the answer to a request that is under way does not come either.
+async fn given_up(context: &ScenarioContext) {
+    let run = &context.run;
+    loop {
+        crate::clock::sleep(policy::LOOK.within).await;
+        let asker = Asker { reach: Some(&run.reach), ..run.asker("cleanup", context.deadline + SETTLE) };
+        let health = run.api.request("GET", "/health", &Auth::Anonymous);
+        asker.ask("does the server live", health, &policy::LOOK).await;
+        if run.reach.left("GET").is_zero() {
+            return;
+        }
+    }
 }
 
 /// A step that panics is a failure of the harness; clean-up still runs.
@@ -178,14 +196,21 @@ fn verdict(
         Err(decisive) => {
             finished.step = Some(decisive.step.clone());
             finished.reason.clone_from(&decisive.failure.message);
-            let class = match decisive.failure.class() {
-                Class::Unclassified => diagnosis.map_or(Class::Unclassified, |d| d.class),
-                known => known,
+            let named = diagnosis.filter(|d| d.mechanism != UNCLASSIFIED).map(|d| d.class);
+            // A cause that is named says more than how the step failed; what this tool or the file did wrong stays so.
+            let class = match (decisive.failure.class(), named) {
+                (Class::Unclassified | Class::Infra, Some(named)) => named,
+                (Class::Unclassified, None) => diagnosis.map_or(Class::Unclassified, |d| d.class),
+                (known, _) => known,
             };
             finished.class = Some(class);
             finished.verdict = match decisive.failure.kind {
                 FailureKind::Cancelled => Verdict::Cancelled,
                 FailureKind::NotConfigured => Verdict::Skipped,
+                // The answer that was missing was the agent's or the provider's: no error of the environment.
+                FailureKind::Environment if !matches!(class, Class::Infra | Class::Harness) => {
+                    Verdict::Failed
+                }
                 FailureKind::Environment | FailureKind::Harness => Verdict::Error,
                 FailureKind::Inconclusive => Verdict::Inconclusive,
                 FailureKind::Product | FailureKind::Config => Verdict::Failed,

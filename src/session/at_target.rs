@@ -18,6 +18,8 @@ use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::domain::ExitCode;
 use crate::event::{EventKind, Log, RunFinished};
+use crate::platform::policy;
+use crate::platform::reach::Reach;
 use crate::platform::stream;
 use crate::run::cancel::Cancel;
 use crate::run::folder::RunFolder;
@@ -156,6 +158,11 @@ impl Work<'_> {
             base_url: target.api.base_url.clone(),
             org: target.api.org.clone(),
             credential: "ADMIN_TOKEN".into(),
+            seal: target
+                .api
+                .admin
+                .as_ref()
+                .and_then(|admin| Home::seal(&target.api.base_url, target.api.org.as_deref(), admin)),
         };
         let context = Arc::new(RunContext {
             run: folder.run.clone(),
@@ -176,7 +183,7 @@ impl Work<'_> {
             known: self.known.clone(),
             exclusive: self.asked.exclusive,
             tenant: Tenant::default(),
-            unreachable: Mutex::new(None),
+            reach: Reach::new(policy::GIVE_UP),
             engine_proven: AtomicBool::new(target.engine_proven()),
             destroy: self.asked.destroy,
         });

@@ -73,6 +73,12 @@ pub enum SessionError {
     /// An address that is none.
     #[error("the server's address {0}")]
     BadAddress(String),
+    /// A value for a header that has no one line.
+    #[error("{name} has a line break or another control character in it")]
+    LineBreak {
+        /// The flag or variable.
+        name: &'static str,
+    },
     /// A flag that says nothing to this target.
     #[error("{flag} is for {whom}, and the target is {kind}")]
     NotForTarget {
@@ -96,7 +102,7 @@ pub enum SessionError {
     },
     /// No run, or more than one, is called so.
     #[error("{0}")]
-    NoRun(String),
+    NoRun(crate::run::folder::NoRun),
     /// Of an earlier run nothing is left that could run.
     #[error("nothing of the earlier run is chosen: nothing was sent")]
     NothingOfIt,
@@ -178,6 +184,7 @@ impl SessionError {
             | E::NoKind { .. }
             | E::NoAddress
             | E::BadAddress(_)
+            | E::LineBreak { .. }
             | E::NotForTarget { .. }
             | E::NotPlayed(_)
             | E::Fault { .. }
@@ -219,6 +226,9 @@ impl SessionError {
                 one("--base-url (or BASE) is like https://server.example or http://127.0.0.1:8080")
             }
             E::NotPlayed(_) => one("`lifecycle behaviours list` says what it plays"),
+            E::LineBreak { .. } => {
+                one("no header can carry it: take the end of the line away, as `tr -d '\\n'` does")
+            }
             E::NotForTarget { .. } => one("--target, or leave one of them out"),
             E::Fault { hint, .. } => hint.iter().cloned().collect(),
             E::NothingOfIt => one("`lifecycle report RUN` names what ran"),

@@ -254,10 +254,10 @@ fn unknown_mechanism(scenario: &Scenario) -> Option<Problem> {
 
 /// Says how the fragment beside a scenario is found.
 fn near_fragment(mut problem: Problem, file: &SourceFile) -> Problem {
-    let Some(name) = problem.message.strip_prefix("there is no fragment `").and_then(|m| m.strip_suffix('`'))
-    else {
-        return problem;
-    };
+    let unknown = problem.code == "scenario::unknown-fragment";
+    let span = problem.labels.first().map(|(span, _)| span.start..span.start + span.len).filter(|_| unknown);
+    let named = span.zip(problem.source.as_ref()).and_then(|(span, source)| source.text.get(span));
+    let Some(name) = named.map(|name| name.trim_matches(['"', '\'']).to_owned()) else { return problem };
     let folder =
         Path::new(&file.name).parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_it =

@@ -12,6 +12,7 @@ use crate::behaviour::overlay::Overlay;
 use crate::behaviour::{self, Behaviour, Edition, Played, row};
 use crate::http;
 use crate::models::catalogue::Catalogue;
+use crate::models::keys::GUARDED;
 use crate::reference::faults::{ALL, FaultError, Faults};
 use crate::source::did_you_mean;
 use crate::targets::{self, Kind};
@@ -55,6 +56,7 @@ pub fn target_settings(
         true => Overlay::default(),
         false => overlay(args.contract.as_deref())?,
     };
+    one_line(args, shell)?;
     Ok(targets::Settings {
         kind,
         base_url,
@@ -106,6 +108,20 @@ fn readable(args: &TargetSettings) -> Result<(), SessionError> {
             Err(SessionError::LogOfContainer)
         }
         Some(targets::LogSource::Container(_)) | None => Ok(()),
+    }
+}
+
+/// What goes into a header has one line: a key that was read with the end of its line is told before anything is sent.
+fn one_line(args: &TargetSettings, shell: &Shell) -> Result<(), SessionError> {
+    let token = args.admin_token.as_ref().map(|token| token.expose());
+    let flags = [("--admin-token", token), ("--org-id", args.org_id.as_deref())];
+    let named: [&'static str; 3] = ["MOLECULE_ADMIN_TOKEN", "ADMIN_TOKEN", "MOLECULE_ORG_ID"];
+    let keys = GUARDED.iter().filter(|name| !name.ends_with("_JSON"));
+    let variables = named.iter().chain(keys).map(|name| (*name, shell.env.get(name)));
+    let broken = |value: &str| value.chars().any(|c| c.is_control() && c != '\t');
+    match flags.into_iter().chain(variables).find(|(_, value)| value.is_some_and(broken)) {
+        Some((name, _)) => Err(SessionError::LineBreak { name }),
+        None => Ok(()),
     }
 }
 

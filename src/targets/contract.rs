@@ -1,6 +1,7 @@
 //! What a server does: its own declaration where it is a reference platform, then read-only probes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -11,7 +12,9 @@ use crate::behaviour::probe::{As, NOBODY, Probe};
 use crate::behaviour::{Behaviour, Behaviours};
 use crate::clock::Instant;
 use crate::http::Response;
-use crate::platform::{Api, Auth, record};
+use crate::platform::ask::Asker;
+use crate::platform::filing::Unrecorded;
+use crate::platform::{Api, Auth, policy, record};
 
 /// What was seen of each behaviour, and who told it; a probe wins over what the server says of itself.
 pub type Seen = BTreeMap<Behaviour, (bool, Told)>;
@@ -54,6 +57,7 @@ async fn tells(api: &Api, probe: &Probe, any: Option<&str>) -> Option<bool> {
     if probe.who == As::Named {
         request.headers.push(("X-Workspace-ID".to_owned(), NOBODY.to_owned()));
     }
-    let answer = api.client.send(&request, Instant::now() + super::probe::EACH).await.ok()?;
+    let asker = Asker::new(api, Arc::new(Unrecorded), Instant::now() + policy::PROBE.within);
+    let answer = asker.ask("contract", request, &policy::PROBE).await.answer()?;
     probe.tells(answer.status, answer.json.as_ref())
 }

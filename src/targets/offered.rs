@@ -1,7 +1,7 @@
 //! What a server offers, compared with the catalogue: drift is told, it is no red (DESIGN §4).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -9,18 +9,18 @@ use serde_json::Value;
 use crate::clock::Instant;
 use crate::models::catalogue::Catalogue;
 use crate::models::derive::{OfferedModel, offered_models};
-use crate::platform::{Api, Auth, record, segment};
-
-/// One runtime may not take longer.
-const EACH: Duration = Duration::from_secs(10);
+use crate::platform::ask::Asker;
+use crate::platform::filing::Unrecorded;
+use crate::platform::{Api, Auth, policy, record, segment};
 
 /// Reads the offers of every runtime of the catalogue; says where they differ from it.
 pub async fn read(api: &Api, catalogue: &Catalogue) -> (BTreeMap<String, Vec<OfferedModel>>, Vec<String>) {
     let runtimes = catalogue.runtimes().iter().map(|r| r.name.clone());
     let answers = join_all(runtimes.map(|runtime| async {
         let path = format!("/admin/llm/offered-models?runtime={}", segment(&runtime));
-        let answer =
-            api.client.send(&api.request("GET", &path, &Auth::Admin), Instant::now() + EACH).await.ok();
+        let asker = Asker::new(api, Arc::new(Unrecorded), Instant::now() + policy::PROBE.within);
+        let request = api.request("GET", &path, &Auth::Admin);
+        let answer = asker.ask("offered models", request, &policy::PROBE).await.answer();
         (runtime, answer)
     }));
     let (mut offered, mut drift) = (BTreeMap::new(), Vec::new());

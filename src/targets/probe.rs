@@ -1,5 +1,6 @@
 //! What a server offers: a table of read-only probes, then what a profile declares.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,20 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Answers, OpenError, Settings, Target, TargetFacts, contract, offered};
 use crate::behaviour::Contract;
-use crate::clock::Instant;
-use crate::clock::{self, TimeScale};
+use crate::clock::{Instant, TimeScale};
 use crate::docker::names;
 use crate::domain::Status;
 use crate::event::TargetIdentity;
-use crate::http::{Client, Response, Transport, is_loopback};
+use crate::http::{Client, Response, Transport, TransportError, is_loopback};
 use crate::models::allowlist;
-use crate::platform::{Api, Auth, record};
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::filing::Unrecorded;
+use crate::platform::{Api, Auth, policy, record};
 use crate::scenario::model::Capability;
-
-/// One probe may not take longer.
-pub(super) const EACH: Duration = Duration::from_secs(10);
-/// A server that is just starting is asked again after so long.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// Probes a server that runs.
 ///
@@ -143,63 +140,55 @@ pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Opti
 
 /// The first answer of a server, which may just be starting: so long a proxy in front of it answers in its place.
 async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenError> {
-    let until = Instant::now() + patience;
-    loop {
-        let request = api.request("GET", "/health", &Auth::Anonymous);
-        let error = match api.client.send(&request, (Instant::now() + EACH).min(until + EACH)).await {
-            Ok(answer) if answer.status != 429 && answer.status < 500 => return Ok(answer),
-            Ok(answer) if Instant::now() >= until => {
-                let what = format!(
-                    "{}: /health is answered with {}: {}",
-                    api.base_url,
-                    answer.status,
-                    answer.excerpt()
-                );
-                return Err(OpenError::new(
-                    what,
-                    &[
-                        "is the server just starting? --patience waits longer",
-                        "the server's log, or a proxy's in between",
-                    ],
-                ));
-            }
-            Ok(_) => {
-                clock::sleep(AGAIN).await;
-                continue;
-            }
-            Err(error) => error,
-        };
-        if Instant::now() >= until {
-            let host = api.base_url.split("://").nth(1).unwrap_or(&api.base_url);
-            let host = host.split(['/', ':']).next().unwrap_or(host);
-            let check: &[&str] = match error.kind {
-                Transport::Dns => &["the name in --base-url (or BASE)", "the machine's DNS"],
-                Transport::Tls => &[
-                    "does the server speak TLS there, and is its certificate valid for this name?",
-                    "--ca-cert FILE trusts a CA of your own; --insecure verifies nothing and says so",
-                ],
-                Transport::TimedOut => &[
-                    "something accepts connections there and never answers: is it the right port?",
-                    "a firewall, or a server that hangs",
-                ],
-                Transport::BadAnswer => {
-                    &["what answers there does not speak HTTP: is it the right port, http or https?"]
-                }
-                Transport::TooLarge => {
-                    &["what answers there is no workspace-server: is it the right address?"]
-                }
-                Transport::Reset | Transport::CutOff => {
-                    &["something is there and breaks the connection: the server's log, or a proxy in between"]
-                }
-                _ if is_loopback(host) => {
-                    &["is the server running? `--base-url` (or BASE) must be its address"]
-                }
-                _ => &["is the server running and reachable from here?", "HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
-            };
-            return Err(OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check));
-        }
-        clock::sleep(AGAIN).await;
+    let policy = policy::first_answer(patience);
+    let asker = asker(api, Instant::now() + patience + policy.attempt);
+    let request = api.request("GET", "/health", &Auth::Anonymous);
+    let answer = match asker.ask("health", request, &policy).await {
+        Outcome::Silent(error) => return Err(no_answer(api, &error)),
+        outcome => outcome.result().map_err(|error| no_answer(api, &error))?,
+    };
+    if answer.status != 429 && answer.status < 500 {
+        return Ok(answer);
     }
+    let said = record::said(&answer);
+    Err(OpenError::new(
+        format!("{}: /health is answered with {said}", api.base_url),
+        &[
+            "is the server just starting? --patience waits longer",
+            "the server's log, or a proxy's in between",
+        ],
+    ))
+}
+
+fn no_answer(api: &Api, error: &TransportError) -> OpenError {
+    let host = api.base_url.split("://").nth(1).unwrap_or(&api.base_url);
+    let host = host.split(['/', ':']).next().unwrap_or(host);
+    let check: &[&str] = match error.kind {
+        Transport::Dns => &["the name in --base-url (or BASE)", "the machine's DNS"],
+        Transport::Tls => &[
+            "does the server speak TLS there, and is its certificate valid for this name?",
+            "--ca-cert FILE trusts a CA of your own; --insecure verifies nothing and says so",
+        ],
+        Transport::TimedOut => &[
+            "something accepts connections there and never answers: is it the right port?",
+            "a firewall, or a server that hangs",
+        ],
+        Transport::BadAnswer => {
+            &["what answers there does not speak HTTP: is it the right port, http or https?"]
+        }
+        Transport::TooLarge => &["what answers there is no workspace-server: is it the right address?"],
+        Transport::Reset | Transport::CutOff => {
+            &["something is there and breaks the connection: the server's log, or a proxy in between"]
+        }
+        _ if is_loopback(host) => &["is the server running? `--base-url` (or BASE) must be its address"],
+        _ => &["is the server running and reachable from here?", "HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
+    };
+    OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check)
+}
+
+/// Nothing runs yet, and nothing is filed.
+fn asker(api: &Api, deadline: Instant) -> Asker<'_> {
+    Asker::new(api, Arc::new(Unrecorded), deadline)
 }
 
 fn not_a_server(base_url: &str, health: &Response) -> OpenError {
@@ -229,7 +218,8 @@ fn not_a_server(base_url: &str, health: &Response) -> OpenError {
 
 /// The admin token must be accepted before anything is created.
 async fn admin_works(api: &Api) -> Result<(), OpenError> {
-    let answer = api.client.send(&api.list(), Instant::now() + EACH * 2).await;
+    let asker = asker(api, Instant::now() + policy::PROBE.within);
+    let answer = asker.ask("list", api.list(), &policy::PROBE).await.result();
     let answer =
         answer.map_err(|e| OpenError::new(format!("GET /workspaces: {}", e.text), &["the server's log"]))?;
     let error = record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt());
@@ -262,7 +252,8 @@ async fn admin_works(api: &Api) -> Result<(), OpenError> {
 }
 
 pub(super) async fn get(api: &Api, path: &str, auth: &Auth) -> Option<Response> {
-    api.client.send(&api.request("GET", path, auth), Instant::now() + EACH).await.ok()
+    let asker = asker(api, Instant::now() + policy::PROBE.within);
+    asker.ask(path, api.request("GET", path, auth), &policy::PROBE).await.answer()
 }
 
 async fn has_socket(api: &Api) -> bool {

@@ -143,6 +143,16 @@ fn what_a_server_says_steers_nothing() {
     }
 }
 
+/// Nothing is sent with a token that no header can carry, and the name of the input is told.
+#[test]
+fn a_token_with_the_end_of_its_line_is_told_before_anything_is_sent() {
+    for (name, value) in [("MOLECULE_ADMIN_TOKEN", "token-of-12\n"), ("MINIMAX_API_KEY", "key-of\n12345")] {
+        let run =
+            Harness::new().args(["run", "external-poll-mode"]).env(name, value).at("http://127.0.0.1:9");
+        run.run().exit(2).stderr_has(name).stderr_has("line break").stderr_lacks("of-12");
+    }
+}
+
 /// A server that is restarted is waited for, also when a proxy answers in its place.
 #[test]
 fn a_proxy_that_answers_for_a_server_that_starts_is_waited_out() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::harness::{Harness, Process, events, moment, of_kind, soak, wait_for, word};
+use super::harness::{Harness, Process, events, few_at_once, moment, of_kind, soak, wait_for, word};
 use super::platform::{Platform, TOKEN};
 use super::proxy::{Mischief, Proxy, Rule};
 
@@ -126,22 +126,30 @@ steps:
   - await:  { workspace: one, status: online, within: 12s }
 ";
 
-/// Clean-up gives up for all of them at once, and says why each is left.
+/// Clean-up gives up for all of them at once, however the server is gone, and says why each is left.
 #[test]
 fn a_server_that_is_gone_is_not_waited_for_by_each_workspace() {
-    let platform = Platform::start(["--time-scale", "20"]);
-    let run = Harness::new().args(["run"]).scenario(HOLDS).against(&platform).spawn();
-    // A create whose answer is lost is another story.
-    wait_for("what it owns", || {
-        let log = std::fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
-        (log.matches("\"owned\":").count() == 2).then_some(())
+    let gone = [None, Some(Mischief::Hang), Some(Mischief::Status503), Some(Mischief::HtmlOk)];
+    few_at_once(gone, |mischief| {
+        let platform = Platform::start(["--time-scale", "20"]);
+        let proxy = Proxy::before(&platform, None);
+        let run = Harness::new().args(["run"]).scenario(HOLDS).at(&proxy.base).spawn();
+        // A create whose answer is lost is another story.
+        wait_for("what it owns", || {
+            let log = std::fs::read_to_string(run.run_folder()?.join("events.jsonl")).ok()?;
+            (log.matches("\"owned\":").count() == 2).then_some(())
+        });
+        match mischief {
+            Some(mischief) => proxy.set(Rule { mischief, begins: "", every: 1, reaches: false }),
+            None => drop(platform),
+        }
+        let output = run.output().exit(3);
+        let events = output.events();
+        let left: Vec<String> = of_kind(&events, "left").map(|e| word(&e["reason"])).collect();
+        assert_eq!(left.len(), 2, "{mischief:?}: {left:?}");
+        let told = left.iter().all(|why| why.contains("has been unreachable for"));
+        assert!(told, "{mischief:?}: {left:?}");
     });
-    drop(platform);
-    let output = run.output().exit(3);
-    let events = output.events();
-    let left: Vec<String> = of_kind(&events, "left").map(|e| word(&e["reason"])).collect();
-    assert_eq!(left.len(), 2, "{left:?}");
-    assert!(left.iter().all(|why| why.contains("has been unreachable for")), "{left:?}");
 }
 
 #[test]

@@ -68,6 +68,8 @@ mod soak;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod sweep_care;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod transport;

@@ -42,6 +42,12 @@ pub enum Mischief {
     Late {
         until: &'static str,
     },
+    /// A 200 of nobody: without a body.
+    EmptyOk,
+    /// A 200 of nobody: a page.
+    HtmlOk,
+    /// A 404 of nobody: it says that it is JSON, and is none.
+    Garbled404,
     /// A gateway's 502, and the platform gets the request before the third read after it; once.
     Behind,
 }
@@ -59,6 +65,9 @@ pub const ALL: [Mischief; 10] = [
     Mischief::Redirect,
     Mischief::WrongType,
 ];
+
+/// Whole answers of nobody.
+pub const NOBODYS: [Mischief; 3] = [Mischief::EmptyOk, Mischief::HtmlOk, Mischief::Garbled404];
 
 /// Which exchanges are spoilt.
 #[derive(Clone, Copy, Debug)]
@@ -279,6 +288,11 @@ async fn spoil(mischief: Mischief, mut client: TcpStream, real: &[u8]) -> std::i
             let mut body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
             body[field] = serde_json::from_str(json).unwrap();
             whole("200 OK", "content-type: application/json\r\n", &body.to_string())
+        }
+        Mischief::EmptyOk => whole("200 OK", "", ""),
+        Mischief::HtmlOk => whole("200 OK", "content-type: text/html\r\n", "<h1>welcome</h1>"),
+        Mischief::Garbled404 => {
+            whole("404 Not Found", "content-type: application/json\r\n", "{\"error\": \"works")
         }
         Mischief::Redirect => whole("302 Found", "location: http://127.0.0.1:1/login\r\n", ""),
     };

@@ -2,7 +2,7 @@
 
 use super::harness::{Harness, few_at_once, wait_for};
 use super::platform::Platform;
-use super::proxy::{ALL, Mischief, Proxy, Rule};
+use super::proxy::{ALL, Mischief, NOBODYS, Proxy, Rule};
 
 const CREATES: &str = "scenario: creates
 summary: Makes two workspaces.
@@ -17,7 +17,7 @@ steps:
 #[test]
 fn every_fault_of_reads_is_borne() {
     let platform = Platform::start(["--time-scale", "10"]);
-    few_at_once(ALL, |mischief| {
+    few_at_once(ALL.into_iter().chain(NOBODYS), |mischief| {
         let rule = Rule { mischief, begins: "GET ", every: 4, reaches: false };
         let proxy = Proxy::before(&platform, Some(rule));
         // An expected failure is one only with its mechanism, so the evidence must be had too.
@@ -59,6 +59,32 @@ fn a_create_never_makes_two_whatever_happens_to_its_answer() {
     }
     platform.is_empty();
 }
+
+/// The restart that a secret brings may come although the answer to the write was lost: the ledger knows before.
+#[test]
+fn what_may_start_an_instance_is_in_the_ledger_before_it_leaves() {
+    let platform = Platform::start(["--time-scale", "10"]);
+    let rule =
+        Rule { mischief: Mischief::Truncated, begins: "POST /workspaces/*/secrets", every: 1, reaches: true };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let output = Harness::new().args(["run", "-q"]).scenario(WRITES).at(&proxy.base).run().exit(3);
+    let events = output.events();
+    let at = |kind: &str, has: &str| {
+        events.iter().position(|e| e["event"].get(kind).is_some_and(|e| e.to_string().contains(has)))
+    };
+    let (disturbed, asked) = (at("disturbed", "r2"), at("exchange", "write secret K"));
+    assert!(disturbed.is_some() && asked.is_some(), "{disturbed:?} {asked:?}");
+    assert!(disturbed < asked, "disturbed at {disturbed:?}, asked at {asked:?}");
+    platform.is_empty();
+}
+
+const WRITES: &str = "scenario: writes
+summary: Writes a secret.
+steps:
+  - create: { as: one, runtime: claude-code, model: MiniMax-M2.7, credentials: none, secrets: { MINIMAX_API_KEY: some-key-value-1 } }
+  - await:  { workspace: one, status: online, within: 60s }
+  - secret: { workspace: one, set: { K: some-value-12 } }
+";
 
 /// A gateway gives up on a create that the platform still gets: a look at once would not see it.
 #[test]

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{part, yes};
+use crate::domain::Transport;
 use crate::event::{Body, Ended, Exchange};
 use crate::http::excerpt;
 use crate::mechanism::Symptoms;
@@ -49,7 +50,7 @@ fn heard(symptoms: &Symptoms) -> Vec<&Exchange> {
     let exchanges = &symptoms.exchanges;
     let answered = exchanges.iter().any(|e| e.status.is_some() || e.took_ms >= PATIENCE);
     let cut = |e: &&Exchange| {
-        let out_of_time = e.error.as_deref().is_some_and(|t| t.contains("no whole answer"));
+        let out_of_time = e.error_kind == Some(Transport::TimedOut);
         answered && out_of_time && e.took_ms < PATIENCE
     };
     exchanges.iter().filter(|e| !cut(e) && !AFTERWARDS.contains(&e.purpose.as_str())).collect()
@@ -65,9 +66,8 @@ fn transport(symptoms: &Symptoms, facts: &mut Facts) {
         errors.clear();
     }
     if let Some(wait) = &symptoms.wait {
-        let answered = |error: &String| error.chars().take(3).all(|c| c.is_ascii_digit());
-        if wait.stats.blind || wait.end == Ended::Dead {
-            errors.extend(wait.stats.last_error.clone().filter(|e| !answered(e)));
+        if (wait.stats.blind || wait.end == Ended::Dead) && wait.stats.last_error_kind.is_some() {
+            errors.extend(wait.stats.last_error.clone());
         }
     }
     if !symptoms.exchanges.is_empty() || symptoms.wait.is_some() {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::Status;
+use crate::domain::Transport;
 use crate::event::{Body, Class, EnvVar, Evidence, EvidencePart, Exchange, Kind, Red, WaitStats};
 use crate::mechanism::{Subject, Symptoms, UNCLASSIFIED, Wait, diagnose};
 
@@ -46,6 +47,11 @@ fn case(verb: &str, message: &str) -> Case {
 
 fn subject(case: &mut Case) -> &mut Subject {
     case.0.workspace.as_mut().unwrap()
+}
+
+/// The kind that a text of the HTTP client stands for.
+fn kind_of(error: &str) -> Transport {
+    if error.contains("no whole answer") { Transport::TimedOut } else { Transport::Connect }
 }
 
 impl Case {
@@ -106,6 +112,7 @@ impl Case {
                     name: (*name).into(),
                     set: *value != "unset",
                     value: (*value).into(),
+                    secret: None,
                     hmac: None,
                     expected: Some((*expected).into()),
                     rule: Some("contract §8.5".into()),
@@ -139,11 +146,13 @@ impl Case {
         self
     }
 
+    /// An exchange without an answer.
     fn lost(mut self, purpose: &str, error: &str) -> Case {
         self.0.kind = Kind::Environment;
         self.0.exchanges.push(Exchange {
             purpose: purpose.into(),
             error: Some(error.into()),
+            error_kind: Some(kind_of(error)),
             step: "3".into(),
             took_ms: 30_000,
             ..Exchange::default()
@@ -154,7 +163,8 @@ impl Case {
     fn waited(mut self, wants: &str, last: &str, polls: u64, error: Option<&str>) -> Case {
         let errors = if error.is_some() { polls } else { 0 };
         let (blind, last_error) = (error.is_some(), error.map(str::to_owned));
-        let stats = WaitStats { polls, errors, last_error, blind, ..WaitStats::default() };
+        let last_error_kind = error.filter(|e| !e.starts_with(|c: char| c.is_ascii_digit())).map(kind_of);
+        let stats = WaitStats { polls, errors, last_error, last_error_kind, blind, ..WaitStats::default() };
         self.0.wait = Some(Wait {
             wants: wants.into(),
             last: last.into(),

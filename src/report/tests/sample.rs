@@ -212,7 +212,7 @@ impl Sample {
             last_error: Some("GET /workspaces: Connection refused".into()),
             longest_gap_ms: 1_200,
             woken: 1,
-            blind: false,
+            ..WaitStats::default()
         });
         self.emit(EventKind::StepFinished(StepFinished {
             scenario: scenario.into(),

@@ -6,12 +6,14 @@ use serde_json::{Map, Value};
 
 use super::answer;
 use super::await_status::known;
-use super::edges::auth_of;
+use super::identity::auth_of;
 use crate::clock::{self, Instant};
 use crate::domain::answers::{KNOWN, KnownAnswer, STUB_REPLY};
 use crate::event::EventKind;
 use crate::http::{Request, Response, excerpt};
+use crate::platform::policy;
 use crate::platform::record::{self, Reply as Got};
+use crate::platform::whose::Due;
 use crate::platform::{Auth, message, segment};
 use crate::run::wait::pause;
 use crate::runner::context::{Answers, ScenarioContext, StepRun};
@@ -108,7 +110,7 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             continue;
         }
         // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
-        if judged.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer)) {
+        if judged.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer, Due::Json)) {
             let body = found(judged, step, &answer::describe(&answer)).await?;
             return judge(judged, body, step).await;
         }
@@ -123,9 +125,6 @@ impl Judged<'_> {
     }
 }
 
-/// How long the log is looked at for an answer that was lost.
-const LOOK: Duration = Duration::from_secs(10);
-
 /// The reply to a message whose answer did not arrive whole, from the activity log: by its message id, never sent
 /// again, because it may have been delivered (contract §7.2).
 async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Response, Failure> {
@@ -135,14 +134,18 @@ async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Respon
         Failure::of(FailureKind::Environment, format!("the answer to the message was lost ({lost}), {why}"))
     };
     let began = Instant::now();
-    let until = (began + LOOK).min(step.deadline);
-    let mut last = "and it is not in the activity log";
+    let until = policy::SECOND_LOOK.end(step.deadline, began);
+    let mut last: Option<&str> = None;
     loop {
         let auth = context.own_auth(&judged.verb.to.name);
         let request = context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &auth);
-        let answer = context.fetch(step, "look for the lost answer", request).await;
-        let rows = answer.ok().filter(|a| a.status == 200).and_then(|a| a.json);
-        let rows = rows.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let look = StepRun { deadline: until, ..step.clone() };
+        let answer = context.ask(&look, &policy::SECOND_LOOK, "look for the lost answer", request).await;
+        let unread = answer.said();
+        let read = answer.answer().filter(|a| a.status == 200).and_then(|a| a.json);
+        let rows = record::list(read.as_ref());
+        let was_read = rows.is_some();
+        let rows = rows.unwrap_or_default();
         let id = |row: &&Value| {
             row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(judged.id)
         };
@@ -164,11 +167,18 @@ async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Respon
             let (status, headers) = (200, std::collections::BTreeMap::new());
             return Ok(Response { status, headers, body: body.to_string().into(), json: Some(body) });
         }
-        if !mine.is_empty() {
-            last = "and the activity log has the message without one";
+        if was_read {
+            last = Some(match mine.is_empty() {
+                true => "and it is not in the activity log",
+                false => "and the activity log has the message without one",
+            });
         }
-        if Instant::now() >= until || context.stop.is_cancelled() {
-            return Err(environment(last));
+        if context.stop.is_cancelled() {
+            return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled"));
+        }
+        if Instant::now() >= until {
+            let unknown = format!("and whether the activity log has it is unknown ({unread})");
+            return Err(environment(last.unwrap_or(&unknown)));
         }
         clock::sleep(pause(began.elapsed()).max(Duration::from_millis(50))).await;
     }

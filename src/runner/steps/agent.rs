@@ -1,17 +1,20 @@
 //! The harness as an agent: register, heartbeat, inbox.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::answer;
 use super::await_status::known;
-use super::edges::auth_of;
+use super::identity::auth_of;
 use super::last_look::LastLook;
 use crate::clock::{self, Instant};
 use crate::event::EventKind;
-use crate::platform::record;
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::filing::Unrecorded;
+use crate::platform::{policy, record};
 use crate::run::wait::pause;
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
@@ -131,7 +134,7 @@ pub async fn heartbeat(
             old.cancel();
         }
         let every = context.run.api.scale.shorten(every).max(Duration::from_millis(20));
-        let client = context.run.api.client.clone();
+        let api = context.run.api.clone();
         let (log, scenario, alias) = (context.run.log.clone(), context.name.to_string(), alias.clone());
         tokio::spawn(async move {
             let mut said = false;
@@ -141,11 +144,11 @@ pub async fn heartbeat(
                     () = stop.cancelled() => return,
                     () = clock::sleep(every) => {}
                 }
-                let sent = client.send(&request, Instant::now() + Duration::from_secs(10)).await;
-                let trouble = match sent {
-                    Ok(answer) if answer.is_success() => None,
-                    Ok(answer) => Some(answer::describe(&answer)),
-                    Err(error) => Some(error.text),
+                let asker =
+                    Asker::new(&api, Arc::new(Unrecorded), Instant::now() + policy::HEARTBEAT.attempt);
+                let trouble = match asker.ask("heartbeat", request.clone(), &policy::HEARTBEAT).await {
+                    Outcome::Answer(answer) if answer.is_success() => None,
+                    other => Some(other.said()),
                 };
                 if let Some(text) = trouble.filter(|_| !std::mem::replace(&mut said, true)) {
                     let text = format!("a background heartbeat of {alias}: {text}");
@@ -207,7 +210,7 @@ pub async fn inbox(
             })
             .collect();
         if messages.len() >= at_least {
-            let texts: Vec<String> = messages.iter().map(|row| text_of(row)).collect();
+            let texts: Vec<String> = messages.iter().map(|row| record::message_text(row)).collect();
             if let Some(wanted) = wanted.as_ref().filter(|w| **w != texts) {
                 return Err(
                     Failure::product(format!("wanted the messages {wanted:?}, got {texts:?}")).about(alias)
@@ -229,12 +232,4 @@ pub async fn inbox(
         }
         clock::sleep(pause(began.elapsed())).await;
     }
-}
-
-/// The text of a stored message.
-pub fn text_of(row: &Value) -> String {
-    let parts = row.pointer("/request_body/params/message/parts").and_then(Value::as_array);
-    let texts: Vec<&str> =
-        parts.into_iter().flatten().map(|p| record::text(p, "text")).filter(|t| !t.is_empty()).collect();
-    texts.join("\n")
 }

@@ -2,9 +2,10 @@
 
 use crate::http::Response;
 use crate::platform::record;
+use crate::platform::whose::{Due, whose};
 use crate::runner::outcome::{Failure, FailureKind};
 use crate::runner::scope::StepScope;
-use crate::scenario::model::{Answer, StatusPattern, Verb};
+use crate::scenario::model::{Answer, Http, Picked, StatusPattern, Verb};
 
 /// `201: unsupported workspace runtime (RUNTIME_UNSUPPORTED)`: what an answer says, for people.
 pub fn describe(answer: &Response) -> String {
@@ -19,28 +20,42 @@ pub fn describe(answer: &Response) -> String {
     }
 }
 
-/// Whether an answer is something else's than the platform's: a gateway's page, a redirect, JSON that is none, or a
-/// rate limit that outlasted the step. The platform's own errors are JSON with `error` (contract §1).
-pub fn from_elsewhere(answer: &Response) -> bool {
-    let own = record::error(answer.json.as_ref()).is_some();
-    match answer.status {
-        429 => true,
-        300..=399 | 502..=504 => !own,
-        _ => answer.is_garbled(),
-    }
+/// Whether an answer is not the platform's, or a rate limit that outlasted the step.
+pub fn from_elsewhere(answer: &Response, due: Due) -> bool {
+    answer.status == 429 || whose(answer, due).is_some()
 }
 
 /// Whether an answer says that nothing was done. A gateway's page may hide a success, and a time that ran out or a
 /// rate limit may be a gateway's too.
 pub fn refused(answer: &Response) -> bool {
-    (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 429)
+    (400..500).contains(&answer.status)
+        && !matches!(answer.status, 408 | 429)
+        && whose(answer, Due::Json).is_none()
 }
 
 /// A failure for an answer that is not as wanted: the platform's, or the environment's when it is not the
 /// platform's answer at all.
 pub fn unwanted(answer: &Response, text: impl Into<String>) -> Failure {
-    let kind = if from_elsewhere(answer) { FailureKind::Environment } else { FailureKind::Product };
+    unwanted_of(answer, Due::Json, text)
+}
+
+fn unwanted_of(answer: &Response, due: Due, text: impl Into<String>) -> Failure {
+    let kind = if from_elsewhere(answer, due) { FailureKind::Environment } else { FailureKind::Product };
     Failure::of(kind, text)
+}
+
+/// What answers to a verb must be: whoever asks a free request for a status or a text takes any.
+pub fn due(verb: &Verb) -> Due {
+    match verb {
+        Verb::Http(http) => due_of(http),
+        _ => Due::Json,
+    }
+}
+
+/// The same of a free request: JSON where it looks into it.
+pub fn due_of(http: &Http) -> Due {
+    let captures = http.capture.iter().any(|(_, from)| matches!(from, Picked::Path(_)));
+    if captures || !http.answer.json.is_empty() { Due::Json } else { Due::Any }
 }
 
 /// Judges an answer by what the step says.
@@ -54,7 +69,9 @@ pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Resul
     match lines.next() {
         None => Ok(()),
         Some(first) => {
-            Err(unwanted(answer, format!("{first}; the answer was {}", describe(answer))).details(lines))
+            let due = if wanted.json.is_empty() { Due::Any } else { Due::Json };
+            Err(unwanted_of(answer, due, format!("{first}; the answer was {}", describe(answer)))
+                .details(lines))
         }
     }
 }

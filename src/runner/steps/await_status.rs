@@ -4,16 +4,16 @@ use serde_json::Value;
 
 use crate::clock::{self, Instant};
 use crate::domain::{Status, time};
-use crate::event::{EventKind, StepWaiting, WaitStats};
+use crate::event::{Away, EventKind, ProofKind, StepWaiting, WaitEnd, WaitStats};
 use crate::platform::record;
-use crate::run::instance::{Current, Proven, has_spoken, is_new};
+use crate::run::instance::{Current, NotNew, Proof, Proven, has_spoken, is_new};
 use crate::run::poller::StreamEvent;
 use crate::run::status_wait::{StatusJudge, Wanted};
-use crate::run::wait::{self, Verdict, WaitEnd, WaitError};
+use crate::run::wait::{self, Verdict, WaitError};
 use crate::runner::context::{ScenarioContext, StepRun};
-use crate::runner::environment;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::workspace::Workspace;
+use crate::runner::{container, environment};
 use crate::scenario::model::Await;
 
 /// Runs the step.
@@ -32,6 +32,12 @@ pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> Ste
         scale: context.run.api.scale,
     };
     let passed = reach(context, alias, wanted, new_instance, step).await.map_err(|f| f.about(alias))?;
+    if live && !verb.leaves {
+        for what in container::unlike_its_row(context, &workspace, 0).await {
+            let text = format!("{alias} is as it was awaited, but {what}");
+            context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
+        }
+    }
     if let Some(edge_at) = workspace.edge_at.filter(|_| live && !verb.leaves) {
         context.state().platform += edge_at.elapsed();
         context.update(alias, |w| w.edge_at = None);
@@ -90,7 +96,7 @@ pub async fn reach(
                 slow,
             }));
         };
-        let mut proof = String::new();
+        let mut proof: Option<Proof> = None;
         let result = wait::until(
             &mut watch,
             step.deadline,
@@ -107,18 +113,18 @@ pub async fn reach(
                     }
                     let row = view.record().filter(|_| from.iter().any(is_up));
                     if let Some((status, new)) = row.and_then(|row| back(context, &workspace, row)) {
-                        proof = new;
+                        proof = Some(new);
                         return Verdict::Ready(status);
                     }
                 }
                 judge.judge(view, |row| {
                     if !new_instance || inspectable {
-                        return Ok(String::new());
+                        return Ok(());
                     }
                     match evidence(context, &workspace, row) {
-                        Ok(text) => {
-                            proof = text;
-                            spoken(context, &workspace, row, &mut proven).map(|()| proof.clone())
+                        Ok(found) => {
+                            proof = Some(found);
+                            spoken(context, &workspace, row, &mut proven)
                         }
                         Err(why) => {
                             only_evidence_lacks = true;
@@ -140,9 +146,10 @@ pub async fn reach(
                             Some("still the old instance".to_owned())
                         }
                         Some(now) => {
-                            proof = format!("instance {now}");
+                            proof =
+                                Some(Proof { kind: ProofKind::Instance, text: format!("instance {now}") });
                             let row = watch.last().record().cloned().unwrap_or_default();
-                            spoken(context, &workspace, &row, &mut proven).err()
+                            spoken(context, &workspace, &row, &mut proven).err().map(|why| why.to_string())
                         }
                     };
                     if let Some(why) = lacks {
@@ -163,10 +170,11 @@ pub async fn reach(
                 // Before any edge only the instance that the create asked for can bring the row online.
                 let first = workspace.edge == 0 && status == Status::Online;
                 let own_edge = matches!(workspace.edge_name.as_str(), "restart" | "resume");
-                if first || (own_edge && new_instance && !proof.is_empty()) {
+                if first || (own_edge && new_instance && proof.is_some()) {
                     context.run.ledger.seen_through(&workspace.id);
                 }
-                let proof = if proof.is_empty() { String::new() } else { format!(" ({proof})") };
+                total.proof = proof.as_ref().map(|proof| proof.kind);
+                let proof = proof.map(|proof| format!(" ({})", proof.text)).unwrap_or_default();
                 let message = format!("{status} after {}{proof}", time::show(began.elapsed()));
                 return Ok(Passed { message, wait: Some(total) });
             }
@@ -200,10 +208,10 @@ fn left(context: &ScenarioContext, workspace: &Workspace, from: &[Status]) -> Op
 }
 
 /// The same without a stream: whoever is online by a new instance was not in between.
-fn back(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Option<(Status, String)> {
+fn back(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Option<(Status, Proof)> {
     let replaced = workspace.managed && workspace.edge > 0 && !record::text(row, "url").is_empty();
     let proof = replaced.then(|| evidence(context, workspace, row).ok()).flatten()?;
-    Some((record::status(row)?, format!("left and back: {proof}")))
+    Some((record::status(row)?, Proof { text: format!("left and back: {}", proof.text), ..proof }))
 }
 
 /// An uptime that went on growing over the edge is the old instance's own.
@@ -214,7 +222,7 @@ fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool
         && before.baseline.uptime.zip(uptime).is_some_and(|(old, new)| new > old)
 }
 
-fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<String, String> {
+fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<Proof, NotNew> {
     let events = since_edge(context, workspace);
     is_new(&workspace.baseline, &current(context, row, &events))
 }
@@ -225,7 +233,7 @@ fn spoken(
     workspace: &Workspace,
     row: &Value,
     proven: &mut Option<Proven>,
-) -> Result<(), String> {
+) -> Result<(), NotNew> {
     let first = || Proven { at: Instant::now(), uptime: record::uptime(row) };
     let proven = *proven.get_or_insert_with(first);
     let events = since_edge(context, workspace);
@@ -248,8 +256,13 @@ fn add(total: &mut WaitStats, stats: &WaitStats) {
     total.woken += stats.woken;
     total.longest_gap_ms = total.longest_gap_ms.max(stats.longest_gap_ms);
     total.blind = stats.blind;
+    let long = |away: &Option<Away>| away.as_ref().map_or(0, |away| away.to_ms - away.from_ms);
+    if stats.away.is_some() && long(&stats.away) >= long(&total.away) {
+        total.away.clone_from(&stats.away);
+    }
     if stats.last_error.is_some() {
         total.last_error.clone_from(&stats.last_error);
+        total.last_error_kind = stats.last_error_kind;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::await_status::known;
-use super::edges::{baseline, remember_activity};
+use super::before_edge::{baseline, remember_activity};
 use crate::clock;
 use crate::docker::{Action, Engine, EngineError, ErrorKind, names};
 use crate::run::instance::Baseline;
@@ -30,7 +30,7 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
     let before = baseline(context, &workspace, step).await;
     if matches!(action, "kill" | "stop" | "remove" | "restart" | "remove_volume") {
         // The platform may be making a new instance from now on.
-        context.run.ledger.disturb(&workspace.id);
+        context.run.ledger.disturb(&workspace.id, true);
     }
     let work = act(context, &engine, &workspace, action);
     tokio::select! {
@@ -73,7 +73,11 @@ pub async fn act(
 ) -> Result<(), Failure> {
     let (engine, id, name) = (engine.clone(), workspace.id.clone(), action.to_owned());
     let work = async move { on_engine(&engine, &id, &name).await };
-    let done = context.mutations.run(work).await.map_err(|panic| Failure::of(FailureKind::Harness, panic))?;
+    let done = context
+        .mutations
+        .run(work)
+        .await
+        .map_err(|panic| Failure::of(FailureKind::Harness, panic.to_string()))?;
     done.map_err(|error| {
         let kind = match error.kind {
             ErrorKind::NotFound | ErrorKind::Conflict => FailureKind::Product,

@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::answer;
 use crate::clock::{self, Instant};
-use crate::domain::Status;
+use crate::domain::{Elsewhere, Status};
 use crate::event::EventKind;
 use crate::http::Response;
-use crate::platform::record;
+use crate::platform::ask::Outcome;
+use crate::platform::{policy, record};
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::credentials;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
@@ -19,7 +20,7 @@ use crate::scenario::model::Create;
 use crate::scenario::template::Template;
 
 /// An answer that was lost may come true so much later.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = policy::FIND_BY_NAME.within;
 /// A request that a gateway gave up may come true so much later.
 const BEHIND: Duration = Duration::from_secs(2);
 
@@ -160,30 +161,32 @@ enum Made {
 async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &str) -> Result<Made, Failure> {
     let mut pause = Duration::from_millis(100);
     // Even a 429 may come from something in between after the platform made it: nobody asks again unseen.
-    let step = &StepRun { expects_429: true, ..step.clone() };
+    let step = &step.asserting(429);
     loop {
         let request = context.run.api.create(body.clone());
-        let result = context.mutate(step, "create", request).await;
-        let (why, again) = match result {
-            Ok(answer) if answer.status == 429 => {
-                let wait = answer.retry_after().unwrap_or(Duration::from_secs(1));
-                pause = pause.max(context.run.api.scale.shorten(wait));
+        let outcome = context.ask(step, &policy::MUTATE, "create", request).await;
+        let (why, again) = match outcome {
+            Outcome::Limited(answer) | Outcome::Answer(answer) if answer.status == 429 => {
+                pause = pause.max(context.run.api.come_back(&answer));
                 (answer::describe(&answer), Again::IfLimited)
             }
-            // A gateway that ran out of time may have a platform behind it that is still at it.
-            Ok(answer) if answer.status == 504 && answer::from_elsewhere(&answer) => {
-                (answer::describe(&answer), Again::Never)
+            Outcome::Elsewhere(answer, kind) => {
+                let again = match (kind, answer.status) {
+                    (Elsewhere::Redirect, _) => return Ok(Made::Answer(answer)),
+                    // A gateway that ran out of time may have a platform behind it that is still at it.
+                    (_, 504) => Again::Never,
+                    (_, 400..) => Again::IfStillAbsent,
+                    _ => Again::Never,
+                };
+                (answer::describe(&answer), again)
             }
-            Ok(answer) if answer::from_elsewhere(&answer) && answer.status >= 500 => {
-                (answer::describe(&answer), Again::IfStillAbsent)
+            Outcome::Answer(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
+            Outcome::Answer(answer) | Outcome::Limited(answer) => return Ok(Made::Answer(answer)),
+            Outcome::Silent(error) if error.never_sent() => (error.text, Again::Always),
+            Outcome::Silent(error) => (error.text, Again::Never),
+            Outcome::Cancelled => {
+                return Err(Failure::of(FailureKind::Cancelled, "create: the run was cancelled"));
             }
-            Ok(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
-            Ok(answer) if answer.is_success() && answer.json.is_none() => {
-                (answer::describe(&answer), Again::Never)
-            }
-            Ok(answer) => return Ok(Made::Answer(answer)),
-            Err(error) if error.never_sent() => (error.text.clone(), Again::Always),
-            Err(error) => (error.text.clone(), Again::Never),
         };
         if context.stop.is_cancelled() {
             return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
@@ -268,25 +271,18 @@ enum Sight {
 async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patience: Duration) -> Sight {
     let until = (Instant::now() + patience).min(step.deadline);
     loop {
-        let end = step.deadline.min(Instant::now() + PATIENCE);
-        let bounded =
-            StepRun { deadline: end.max(Instant::now() + Duration::from_millis(500)), ..step.clone() };
-        let answer = context.fetch(&bounded, "look for the name", context.run.api.list()).await;
-        let unreadable = match answer {
-            Ok(answer) => match rows(&answer) {
-                Some(rows) => {
-                    if let Some(id) = named(context, rows, name) {
-                        return Sight::Found(id);
-                    }
-                    if Instant::now() >= until {
-                        return Sight::Absent;
-                    }
-                    None
-                }
-                None => Some(answer::describe(&answer)),
-            },
-            Err(error) => Some(error.text),
-        };
+        let list = context.run.api.list();
+        let outcome = context.ask(step, &policy::FIND_BY_NAME, "look for the name", list).await;
+        let mut unreadable = Some(outcome.said());
+        if let Some(rows) = outcome.answer().as_ref().and_then(rows) {
+            if let Some(id) = named(context, rows, name) {
+                return Sight::Found(id);
+            }
+            if Instant::now() >= until {
+                return Sight::Absent;
+            }
+            unreadable = None;
+        }
         if context.stop.is_cancelled() || Instant::now() >= step.deadline {
             return unreadable.map_or(Sight::Absent, Sight::Unreadable);
         }

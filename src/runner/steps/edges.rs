@@ -5,18 +5,25 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::await_status::{known, plain, reach};
+use super::before_edge::{baseline, remember_activity};
+use super::identity::auth_of;
 use super::{answer, container};
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::Status;
 use crate::http::Response;
 use crate::platform::{Auth, message, record};
 use crate::run::instance::Baseline;
+use crate::run::look::Seen;
+use crate::run::wait::{self, Verdict};
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::environment;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
 use crate::runner::workspace::Workspace;
-use crate::scenario::model::{Edge, Identity, Terminate, Wake, WorkspaceRef};
+use crate::scenario::model::{Edge, Terminate, Wake};
+
+/// The row leaves its old state within this.
+const LEAVES: Duration = Duration::from_secs(10);
 
 /// A lifecycle request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,57 +68,6 @@ impl EdgeKind {
     }
 }
 
-/// Whose credentials an identity means; the workspace's own by default.
-///
-/// # Errors
-/// A template that cannot be rendered.
-pub fn auth_of(
-    context: &ScenarioContext,
-    identity: Option<&Identity>,
-    default: Auth,
-    scope: &StepScope<'_>,
-) -> Result<Auth, Failure> {
-    Ok(match identity {
-        None => default,
-        Some(Identity::Admin) => Auth::Admin,
-        Some(Identity::Anonymous) => Auth::Anonymous,
-        Some(Identity::Workspace(WorkspaceRef { name, .. })) => context.own_auth(name),
-        Some(Identity::Bearer(template)) => {
-            let bearer = template.render(scope)?;
-            Auth::Bearer(context.secret("bearer", &bearer), "a bearer of the step".into())
-        }
-    })
-}
-
-/// What is known of an instance before an edge.
-pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Baseline {
-    let row = context
-        .fetch(step, "read before the edge", context.run.api.read(&workspace.id))
-        .await
-        .ok()
-        .and_then(|a| a.json);
-    if let Some(row) = &row {
-        context.observe(&workspace.alias, row, "poll");
-    }
-    let seen = match environment::in_reach(&context.run.target) && workspace.managed {
-        true => environment::remember(context, &workspace.alias, step).await,
-        false => Ok(None),
-    };
-    let (instance, unseen) = match seen {
-        Ok(seen) => (seen.map(|e| e.instance), None),
-        // What was read before is the old one; nobody knows of anything that came since.
-        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why)),
-    };
-    Baseline {
-        instance: instance.filter(|i| !i.is_empty()),
-        unseen,
-        url: row.as_ref().map(|r| record::text(r, "url").to_owned()).unwrap_or_default(),
-        uptime: row.as_ref().and_then(record::uptime),
-        edge_at: Some(Instant::now()),
-        stream_since: context.run.poller.stream_since(),
-    }
-}
-
 /// Runs restart, pause, resume or hibernate.
 pub async fn run(
     context: &ScenarioContext,
@@ -142,9 +98,6 @@ pub async fn run(
     let reprovisions = matches!(kind, EdgeKind::Restart | EdgeKind::Resume);
     let body = (kind == EdgeKind::Restart || !body.is_empty()).then_some(Value::Object(body));
     let request = context.run.api.edge(&workspace.id, kind.path(), &query, body, &auth);
-    if reprovisions {
-        context.run.ledger.settle(&workspace.id, false);
-    }
     let edge_at = Instant::now();
     let answer = context
         .mutate(step, kind.path(), request)
@@ -188,64 +141,55 @@ async fn restarted_row(
     step: &StepRun,
 ) -> StepResult {
     let workspace = known(context, alias)?;
-    let until = (Instant::now() + Duration::from_secs(10)).min(step.deadline);
+    let until = (Instant::now() + LEAVES).min(step.deadline);
     let before = &workspace.baseline;
-    let mut last;
-    loop {
-        match context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await {
-            Ok(row) if row.status == 200 && row.json.is_some() => {
-                let row = row.json.unwrap_or_default();
-                context.observe(alias, &row, "poll");
-                let status = record::status(&row);
-                let url = record::text(&row, "url");
-                let old_and_older = matches!(status, Some(Status::Online | Status::Degraded))
-                    && !url.is_empty()
-                    && url == before.url
-                    && before.uptime.zip(record::uptime(&row)).is_none_or(|(old, new)| new >= old);
-                if matches!(status, Some(Status::Paused | Status::Hibernated)) || old_and_older {
-                    last = format!(
-                        "the row is still {} at {}",
-                        status.map(|s| s.to_string()).unwrap_or_default(),
-                        if url.is_empty() { "no URL" } else { url }
-                    );
-                } else {
-                    let status = status.map(|s| s.to_string()).unwrap_or_default();
-                    return Ok(Passed::with(format!("{}, and the row is {status}", answer.status)));
+    let mut watch = context.run.poller.watch(&workspace.id);
+    let left = wait::until(
+        &mut watch,
+        until,
+        &context.stop,
+        |view| {
+            let row = match view.seen() {
+                Some(Seen::Record(row)) => row,
+                Some(Seen::Gone { status, text } | Seen::Refused { status, text }) => {
+                    return Verdict::NotYet(format!("{status}: {text}"));
                 }
+                _ => {
+                    return Verdict::NotYet(
+                        view.error().unwrap_or_else(|| "nothing was seen yet".to_owned()),
+                    );
+                }
+            };
+            context.observe(alias, row, if view.woken { "event" } else { "poll" });
+            let status = record::status(row);
+            let url = record::text(row, "url");
+            let old_and_older = matches!(status, Some(Status::Online | Status::Degraded))
+                && !url.is_empty()
+                && url == before.url
+                && before.uptime.zip(record::uptime(row)).is_none_or(|(old, new)| new >= old);
+            let status = status.map(|s| s.to_string()).unwrap_or_default();
+            if matches!(record::status(row), Some(Status::Paused | Status::Hibernated)) || old_and_older {
+                let at = if url.is_empty() { "no URL" } else { url };
+                return Verdict::NotYet(format!("the row is still {status} at {at}"));
             }
-            Ok(other) => last = answer::describe(&other),
-            Err(error) => last = error.text,
+            Verdict::Ready(status)
+        },
+        |_, _, _| {},
+    )
+    .await;
+    let edge = &workspace.edge_name;
+    match left {
+        Ok((status, _)) => Ok(Passed::with(format!("{}, and the row is {status}", answer.status))),
+        Err(error) => {
+            let last = error.last.clone();
+            let failure = Failure::wait(&format!("{alias} to leave its old state"), error);
+            let message = match failure.kind {
+                FailureKind::Product => format!("{edge} answered {}, but {last}", answer.status),
+                _ => format!("{edge} answered {}; {}", answer.status, failure.message),
+            };
+            Err(Failure { message, ..failure }.about(alias))
         }
-        if context.stop.is_cancelled() {
-            return Err(Failure::of(FailureKind::Cancelled, last).about(alias));
-        }
-        if Instant::now() >= until {
-            return Err(Failure::product(format!(
-                "{} answered {}, but {last}",
-                workspace.edge_name, answer.status
-            ))
-            .about(alias));
-        }
-        clock::sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// Rows of the activity log before an edge, so that a later `expect` takes none of them for new.
-pub async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
-    if !super::expect::reads_activity(&context.scenario, alias) {
-        return;
-    }
-    let Some(workspace) = context.workspace(alias) else { return };
-    let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
-    let answer = context.fetch(step, "activity before the edge", request).await;
-    let rows = answer.as_ref().ok().filter(|a| a.status == 200).and_then(|a| a.json.as_ref()?.as_array());
-    context.update(alias, |w| {
-        w.activity_unknown = rows.is_none();
-        if let Some(rows) = rows {
-            w.activity_before = rows.iter().map(|row| record::text(row, "id").to_owned()).collect();
-            w.activity_for = w.edge + 1;
-        }
-    });
 }
 
 /// `delete:` response, row, and the list.
@@ -303,6 +247,7 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
     let body = message(&id, "message/send", "wake up", "kind", false, json!({}));
     let request =
         context.run.api.json("POST", &format!("/workspaces/{}/a2a", workspace.id), &Auth::Admin, body);
+    context.run.ledger.disturb(&workspace.id, false);
     let answer = context
         .fetch(step, "wake", request)
         .await
@@ -332,7 +277,7 @@ pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepR
     }
     remember_activity(context, alias, step).await;
     let baseline = baseline(context, &workspace, step).await;
-    context.run.ledger.disturb(&workspace.id);
+    context.run.ledger.disturb(&workspace.id, true);
     if let Some(engine) = context.run.target.engine.clone() {
         container::act(context, &engine, &workspace, "remove").await?;
         context.update(alias, |w| w.begin_edge("terminate", baseline));

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::await_status::known;
 use super::last_look::LastLook;
+use super::look::{Look, unseen};
 use crate::clock::{self, Instant};
 use crate::domain::Status;
 use crate::event::EnvVar;
@@ -16,15 +17,7 @@ use crate::runner::environment;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
 use crate::runner::workspace::Workspace;
-use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher, Scenario, Verb, walk};
-
-/// What a look at something that is expected comes to.
-pub(super) enum Look {
-    /// It holds.
-    Right(Passed),
-    /// Not so now; it may become so.
-    NotYet(Failure),
-}
+use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher};
 
 /// Runs the step: looks again until it holds or the step's time is over.
 pub async fn run(
@@ -111,7 +104,7 @@ pub async fn merged_row(
     workspace: &Workspace,
     step: &StepRun,
 ) -> Result<Value, Failure> {
-    let answer = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
+    let answer = context.look(step, "read the row", context.run.api.read(&workspace.id)).await;
     let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
     if answer.status != 200 {
         let text = format!("the row: {}", super::answer::describe(&answer));
@@ -136,13 +129,6 @@ struct EnvWanted<'a> {
     provider: bool,
     stable: bool,
     vars: &'a [(String, Vec<Matcher>)],
-}
-
-/// Nobody looked before the edge: what is there now may be from before it.
-pub(super) fn unseen(workspace: &Workspace, why: &str) -> Failure {
-    let edge = &workspace.edge_name;
-    let text = format!("what ran before the {edge} could not be seen ({why}): this may be the old instance");
-    Failure::of(FailureKind::Environment, text).about(&workspace.alias)
 }
 
 /// The environment of the new instance: an old or absent one is "not yet"; online is not required.
@@ -237,7 +223,7 @@ async fn activity(
 ) -> Result<Look, Failure> {
     let workspace = known(context, alias)?;
     let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
-    let rows = match context.fetch(&step.look(), "activity", request).await {
+    let rows = match context.look(step, "activity", request).await {
         Ok(answer) if answer.status == 200 && record::list(answer.json.as_ref()).is_some() => {
             record::list(answer.json.as_ref()).unwrap_or_default().to_vec()
         }
@@ -305,7 +291,7 @@ fn differs(
         }
     }
     if let Some(text) = text
-        && !super::agent::text_of(row).contains(text)
+        && !record::message_text(row).contains(text)
         && !record::text(row, "summary").contains(text)
     {
         return Some((false, "another text".into()));
@@ -340,12 +326,12 @@ fn event_seen(context: &ScenarioContext, alias: &str, event: &str) -> Result<Loo
 async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<Look, Failure> {
     let workspace = known(context, alias)?;
     let unseen = |what: &str, error| Ok(Look::NotYet(Failure::transport(what, error).about(alias)));
-    let single = context.fetch(&step.look(), "read the row", context.run.api.read(&workspace.id)).await;
+    let single = context.look(step, "read the row", context.run.api.read(&workspace.id)).await;
     let single = match single {
         Ok(single) => single,
         Err(error) => return unseen("read the row", &error),
     };
-    if !matches!(single.status, 404 | 410) {
+    if !record::is_gone(&single) {
         return Ok(Look::NotYet(
             super::answer::unwanted(
                 &single,
@@ -354,7 +340,7 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
             .about(alias),
         ));
     }
-    let list = match context.fetch(&step.look(), "read the list", context.run.api.list()).await {
+    let list = match context.look(step, "read the list", context.run.api.list()).await {
         Ok(list) => list,
         Err(error) => return unseen("read the list", &error),
     };
@@ -369,14 +355,4 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
     let observed = serde_json::json!({ "status": Status::Removed, "url": "" });
     context.observe(alias, &observed, "poll");
     Ok(Look::Right(Passed::with(format!("{} and not in the list", single.status))))
-}
-
-/// Whether a scenario asserts the activity log of a workspace, so that edges remember what was there.
-pub fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
-    walk(&scenario.steps).chain(walk(&scenario.finally)).any(|step| match &step.verb {
-        Verb::Expect(expect) => {
-            matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)
-        }
-        _ => false,
-    })
 }

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::await_status::known;
-use super::expect::{Look, unseen};
+use super::look::{Look, unseen};
 use crate::clock::{self, Instant};
 use crate::docker::{Engine, EngineError, names};
+use crate::platform::policy;
 use crate::runner::container;
 use crate::runner::container_contract::{Made, broken};
 use crate::runner::container_evidence::{WINDOW, facts};
@@ -31,7 +32,7 @@ pub(super) async fn look(
     if let Some(why) = workspace.replaced.unseen.as_deref().filter(|_| wanted.wants_one()) {
         return Err(unseen(&workspace, why));
     }
-    let bound = step.look().deadline;
+    let bound = policy::LOOK.end(step.deadline, Instant::now());
     let seen = tokio::select! {
         biased;
         seen = see(context, &engine, wanted, &workspace, (scope, bound)) => seen,

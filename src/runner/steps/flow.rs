@@ -9,12 +9,12 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::await_status::known;
+use super::held::Held;
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::EventKind;
 use crate::http::excerpt;
-use crate::platform::{Auth, record};
-use crate::run::wait::STALE;
+use crate::platform::Auth;
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
@@ -43,48 +43,23 @@ pub async fn hold(
             format!("a hold of {} does not fit into the scenario's budget", time::show(window)),
         ));
     }
-    let watched = match &verb.stays {
-        Some((workspace, statuses)) => Some((known(context, &workspace.name)?, statuses)),
+    let mut watched = match &verb.stays {
+        Some((workspace, statuses)) => {
+            Some(Held::begin(context, known(context, &workspace.name)?, statuses, step).await?)
+        }
         None => None,
     };
-    let mut last_good = None;
-    let mut last_bad = String::new();
     let every = (window / 20).clamp(Duration::from_millis(5), Duration::from_secs(1));
     loop {
-        if let Some((workspace, statuses)) = &watched {
-            match context.fetch(&step.look(), "hold", context.run.api.read(&workspace.id)).await {
-                Ok(ref answer)
-                    if answer.status == 200
-                        && let Some((row, status)) =
-                            answer.json.as_ref().and_then(|row| Some((row, record::status(row)?)))
-                        && !record::is_anothers(row, &workspace.id) =>
-                {
-                    last_good = Some(Instant::now());
-                    context.observe(&workspace.alias, row, "poll");
-                    if !statuses.contains(&status) {
-                        return Err(Failure::product(format!(
-                            "{} left its status: {status}",
-                            workspace.alias
-                        ))
-                        .about(&workspace.alias));
-                    }
-                }
-                Ok(answer) if matches!(answer.status, 404 | 410) => {
-                    return Err(Failure::product(format!("{} is gone ({})", workspace.alias, answer.status))
-                        .about(&workspace.alias));
-                }
-                // A look that fails says nothing about the status.
-                Ok(answer) => last_bad = super::answer::describe(&answer),
-                Err(error) => last_bad = error.text,
-            }
-        }
         let now = Instant::now();
-        if now >= end
-            && let Some((workspace, _)) = &watched
-            && last_good.is_none_or(|seen: Instant| now - seen > STALE.max(every * 2))
-        {
-            let text = format!("nobody could see whether {} held its status: {last_bad}", workspace.alias);
-            return Err(Failure::of(FailureKind::Environment, text).about(&workspace.alias));
+        if let Some(held) = &mut watched {
+            if now >= end {
+                held.fresh(context).await?;
+                held.was_seen(Instant::now(), every)?;
+            } else {
+                held.look(context)?;
+                held.want(every);
+            }
         }
         if now >= end {
             let short = match began {
@@ -94,14 +69,24 @@ pub async fn hold(
                 None => None,
             };
             let Some(short) = short.filter(|s| !s.is_zero() && now < context.deadline) else {
+                if let Some(held) = &mut watched {
+                    held.ends(context, wanted, step).await?;
+                }
                 return Ok(Passed::with(format!("held for {}", time::show(window))));
             };
             end = (now + context.run.api.scale.shorten(short).max(SHORTEST)).min(context.deadline);
         }
+        let changed = async {
+            match &mut watched {
+                Some(held) => held.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled")),
-            () = clock::sleep_until(end.min(now + if watched.is_some() { every } else { window })) => {}
+            () = changed => {}
+            () = clock::sleep_until(end) => {}
         }
     }
 }
@@ -113,7 +98,7 @@ async fn platform_clock(context: &ScenarioContext, step: &StepRun) -> Option<Dur
         return None;
     }
     let request = context.run.api.request("GET", "/health", &Auth::Anonymous);
-    let answer = context.fetch(&step.look(), "clock", request).await.ok()?;
+    let answer = context.look(step, "clock", request).await.ok()?;
     answer.headers.get("x-lifecycle-clock")?.trim().parse().ok().map(Duration::from_millis)
 }
 

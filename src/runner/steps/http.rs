@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::answer;
-use super::edges::auth_of;
+use super::identity::auth_of;
 use super::last_look::LastLook;
 use crate::clock::{self, Instant};
 use crate::http::{Payload, Request, Response};

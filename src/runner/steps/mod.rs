@@ -4,14 +4,18 @@ mod a2a;
 mod agent;
 pub mod answer;
 mod await_status;
+mod before_edge;
 mod container;
 mod create;
 mod edges;
 mod expect;
 mod expect_container;
 mod flow;
+mod held;
 mod http;
+mod identity;
 mod last_look;
+mod look;
 mod settings;
 mod stub;
 
@@ -86,8 +90,8 @@ async fn run_step(
             return Ok(());
         }
         let mut run = StepRun::new(&id, deadline);
-        run.expects_429 = answer::speaks_of(&step.verb, 429);
-        run.expects_gateway = (300..400).chain(502..505).any(|status| answer::speaks_of(&step.verb, status));
+        run.asserted = (300..505).filter(|status| answer::speaks_of(&step.verb, *status)).collect();
+        run.due = answer::due(&step.verb);
         context.state().exchanges.forget(&id);
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
         if context.stop.is_cancelled()

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::await_status::known;
-use super::edges::{auth_of, baseline, remember_activity};
+use super::before_edge::{baseline, remember_activity};
+use super::identity::auth_of;
 use crate::clock::Instant;
 use crate::domain::Status;
 use crate::models::billing::BillingMode;
@@ -91,7 +92,6 @@ pub async fn secret(
         stored_keys(context, &workspace, verb, &path, step).await.map_err(|f| f.about(alias))?;
     }
     if let Some(baseline) = edge {
-        context.run.ledger.disturb(&workspace.id);
         context.update(alias, |w| w.begin_edge("secret write", baseline));
     }
     Ok(Passed::with(format!("{} written, {} deleted", verb.set.len(), verb.delete.len())))
@@ -279,7 +279,6 @@ pub async fn model(
         .about(alias));
     }
     if let Some(baseline) = edge {
-        context.run.ledger.disturb(&workspace.id);
         context.update(alias, |w| w.begin_edge("model change", baseline));
     }
     let names = workspace.secrets.keys().cloned().collect();

@@ -1,0 +1,118 @@
+//! How steps ask: what is theirs of an asking, and the policies by their everyday names.
+
+use std::sync::{Arc, PoisonError};
+
+use serde_json::Value;
+
+use super::context::{RunContext, ScenarioContext, StepRun};
+use crate::clock::Instant;
+use crate::event::Exchange;
+use crate::http::{Request, Response, TransportError};
+use crate::platform::ask::{Asker, Outcome};
+use crate::platform::filing::{Filing, Keep, row_of};
+use crate::platform::policy::{self, Policy};
+use crate::platform::starts::{Starts, starts};
+
+impl ScenarioContext {
+    /// Asks for a step; ends when the body is cancelled.
+    pub async fn ask(&self, step: &StepRun, policy: &Policy, purpose: &str, request: Request) -> Outcome {
+        let starts = starts(&self.run.api, &request);
+        let (ids, put_off) = match starts {
+            Starts::Nobody => (Vec::new(), false),
+            Starts::Now(id) => (vec![id], false),
+            Starts::Later(id) => (vec![id], true),
+            Starts::All => (self.run.ledger.managed_ids(), true),
+        };
+        // Its answer may be lost, and the run may be killed while it is waited for.
+        ids.iter().for_each(|id| self.run.ledger.disturb(id, put_off));
+        let outcome = self.asker(step, self.filing(step)).ask(purpose, request, policy).await;
+        ids.iter().for_each(|id| self.run.ledger.disturbed_again(id, put_off));
+        outcome
+    }
+
+    /// A read, or a message: it may be dropped.
+    ///
+    /// # Errors
+    /// No whole answer came, or the run was cancelled.
+    pub async fn fetch(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
+        let policy = if request.method == "GET" { &policy::READ } else { &policy::MESSAGE };
+        self.ask(step, policy, purpose, request).await.result()
+    }
+
+    /// One look of a step that looks again.
+    ///
+    /// # Errors
+    /// As [`ScenarioContext::fetch`].
+    pub async fn look(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
+        self.ask(step, &policy::LOOK, purpose, request).await.result()
+    }
+
+    /// A request that changes something: never dropped half-way, its answer always recorded.
+    ///
+    /// # Errors
+    /// No whole answer came, or the run was cancelled; the request goes on.
+    pub async fn mutate(
+        &self,
+        step: &StepRun,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Response, TransportError> {
+        self.ask(step, &policy::MUTATE, purpose, request).await.result()
+    }
+
+    /// One row of the admin list; filed without the rows of everybody else.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn row_of_list(&self, step: &StepRun, id: &str) -> Result<Option<Value>, TransportError> {
+        let filing = Filing { only: Some(id.to_owned()), ..self.filing(step) };
+        let asker = self.asker(step, filing);
+        let answer = asker.ask("read the list", self.run.api.list(), &policy::ROW_OF_LIST).await.result()?;
+        Ok(row_of(answer.json.as_ref(), id).filter(|row| !row.is_null()))
+    }
+
+    fn asker(&self, step: &StepRun, filing: Filing) -> Asker<'_> {
+        Asker {
+            stop: Some(&self.stop),
+            mutations: Some(&self.mutations),
+            asserted: Arc::clone(&step.asserted),
+            due: step.due,
+            ..Asker::new(&self.run.api, Arc::new(filing), step.deadline)
+        }
+    }
+
+    fn filing(&self, step: &StepRun) -> Filing {
+        let state = Arc::clone(&self.state);
+        let keep: Keep = Arc::new(move |exchange: &Exchange| {
+            state.lock().unwrap_or_else(PoisonError::into_inner).exchanges.keep(exchange.clone());
+        });
+        Filing { keep: Some(keep), ..self.unkept(step) }
+    }
+
+    /// Files under a step, and keeps nothing in memory: what is gathered about a failure is not what made it.
+    pub fn unkept(&self, step: &StepRun) -> Filing {
+        Filing {
+            scenario: Some(self.name.to_string()),
+            exchanges: Arc::clone(&step.exchanges),
+            due: step.due,
+            ..Filing::of_run(&self.run.log, &step.id)
+        }
+    }
+}
+
+impl RunContext {
+    /// Asks for the run itself, outside of any scenario; filed under a step's name.
+    pub fn asker(&self, step: &str, deadline: Instant) -> Asker<'_> {
+        Asker::new(&self.api, Arc::new(Filing::of_run(&self.log, step)), deadline)
+    }
+}

@@ -1,0 +1,62 @@
+//! What clean-up comes to for one entry of the ledger.
+
+use crate::clock::Instant;
+
+/// A resource that is verified to be gone.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    /// What the platform had left and we removed.
+    pub(super) left_by_platform: Option<String>,
+    /// Bears its name and is not its: stays.
+    pub(super) foreign: Option<String>,
+    /// The id of a workspace whose instance may come up yet, and until when.
+    pub(super) awaited: Option<(String, Instant)>,
+    /// What a person must know although it is gone.
+    pub(super) told: Option<String>,
+}
+
+impl Gone {
+    pub(super) fn left(left_by_platform: Option<String>) -> Gone {
+        Gone { left_by_platform, ..Gone::default() }
+    }
+}
+
+/// Why a resource stays.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Stays {
+    /// The server cannot be asked, or does not do it.
+    #[error("{0}")]
+    Server(String),
+    /// The server cannot be asked; what the engine had of it is gone.
+    #[error("{why}; on the engine were removed: {removed}")]
+    RowOnly {
+        /// What the server said.
+        why: String,
+        /// What was removed.
+        removed: String,
+    },
+    /// The row is gone, and the engine does not let go.
+    #[error("the row is gone, but not what it had on the engine: {0}")]
+    Engine(String),
+    /// Somebody else's hang under it.
+    #[error(
+        "{count} workspaces of somebody else hang under it ({some}): remove or move them, then `lifecycle sweep`"
+    )]
+    Strangers {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        some: String,
+    },
+    /// It may come up after its delete.
+    #[error(
+        "it was deleted before anybody saw its container, which may come up yet: `lifecycle sweep` looks again"
+    )]
+    MayCome,
+    /// The row is gone, its instance is not.
+    #[error("the row is gone, but its instance runs (contract L1)")]
+    Instance,
+    /// An interrupt did.
+    #[error("clean-up was cut short")]
+    CutShort,
+}

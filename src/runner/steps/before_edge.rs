@@ -1,0 +1,66 @@
+//! What is read before an edge: the instance that it replaces, and the rows of the activity log.
+
+use crate::clock::Instant;
+use crate::platform::record;
+use crate::run::instance::Baseline;
+use crate::runner::context::{ScenarioContext, StepRun};
+use crate::runner::environment;
+use crate::runner::workspace::Workspace;
+use crate::scenario::model::{Expect, Scenario, Verb, walk};
+
+/// What is known of an instance before an edge.
+pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Baseline {
+    let row = context
+        .fetch(step, "read before the edge", context.run.api.read(&workspace.id))
+        .await
+        .ok()
+        .and_then(|a| a.json);
+    if let Some(row) = &row {
+        context.observe(&workspace.alias, row, "poll");
+    }
+    let seen = match environment::in_reach(&context.run.target) && workspace.managed {
+        true => environment::remember(context, &workspace.alias, step).await,
+        false => Ok(None),
+    };
+    let (instance, unseen) = match seen {
+        Ok(seen) => (seen.map(|e| e.instance), None),
+        // What was read before is the old one; nobody knows of anything that came since.
+        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why.to_string())),
+    };
+    Baseline {
+        instance: instance.filter(|i| !i.is_empty()),
+        unseen,
+        url: row.as_ref().map(|r| record::text(r, "url").to_owned()).unwrap_or_default(),
+        uptime: row.as_ref().and_then(record::uptime),
+        edge_at: Some(Instant::now()),
+        stream_since: context.run.poller.stream_since(),
+    }
+}
+
+/// Rows of the activity log before an edge, so that a later `expect` takes none of them for new.
+pub async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
+    if !reads_activity(&context.scenario, alias) {
+        return;
+    }
+    let Some(workspace) = context.workspace(alias) else { return };
+    let request = context.run.api.activity(&workspace.id, "limit=500", &context.own_auth(alias));
+    let answer = context.fetch(step, "activity before the edge", request).await;
+    let rows = answer.as_ref().ok().filter(|a| a.status == 200).and_then(|a| a.json.as_ref()?.as_array());
+    context.update(alias, |w| {
+        w.activity_unknown = rows.is_none();
+        if let Some(rows) = rows {
+            w.activity_before = rows.iter().map(|row| record::text(row, "id").to_owned()).collect();
+            w.activity_for = w.edge + 1;
+        }
+    });
+}
+
+/// Whether a scenario asserts the activity log of a workspace, so that edges remember what was there.
+pub fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
+    walk(&scenario.steps).chain(walk(&scenario.finally)).any(|step| match &step.verb {
+        Verb::Expect(expect) => {
+            matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,222 @@
+//! What a `hold` watches of a workspace: its status, and that it is the same instance all the time.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clock::{self, Instant};
+use crate::domain::instance::same;
+use crate::domain::{Status, time};
+use crate::event::EventKind;
+use crate::platform::{policy, record};
+use crate::run::look::{Seen, View};
+use crate::run::poller::Watch;
+use crate::run::wait::STALE;
+use crate::runner::context::{ScenarioContext, StepRun};
+use crate::runner::outcome::{Failure, FailureKind};
+use crate::runner::workspace::Workspace;
+use crate::runner::{container, environment};
+
+/// An agent says so often, on the platform's clock, that it lives: in a longer window its uptime must have moved.
+const HEARTBEATS: Duration = Duration::from_secs(90);
+
+/// A workspace in a quiet window.
+pub(super) struct Held {
+    workspace: Workspace,
+    statuses: Vec<Status>,
+    watch: Watch,
+    began: Instant,
+    /// Only a workspace that is up all the time has one instance.
+    up: bool,
+    instance: Option<String>,
+    restarts: Option<i64>,
+    url: String,
+    uptime: Option<i64>,
+    first_uptime: Option<i64>,
+    last_good: Option<Instant>,
+    last_bad: String,
+}
+
+impl Held {
+    /// Begins to watch.
+    pub async fn begin(
+        context: &ScenarioContext,
+        workspace: Workspace,
+        statuses: &[Status],
+        step: &StepRun,
+    ) -> Result<Held, Failure> {
+        let is_up = |status: &Status| matches!(status, Status::Online | Status::Degraded);
+        let up = workspace.managed && statuses.iter().all(is_up);
+        let instance = match up && environment::in_reach(&context.run.target) {
+            true => environment::instance(context, &workspace, step).await,
+            false => None,
+        };
+        let restarts = if up { container::restarts(context, &workspace).await } else { None };
+        let began = Instant::now();
+        let watch = context.run.poller.watch(&workspace.id);
+        let mut held = Held {
+            statuses: statuses.to_vec(),
+            watch,
+            began,
+            up,
+            instance,
+            restarts,
+            url: String::new(),
+            uptime: None,
+            first_uptime: None,
+            last_good: None,
+            last_bad: "nothing was seen yet".to_owned(),
+            workspace,
+        };
+        held.fresh(context).await?;
+        Ok(held)
+    }
+
+    /// Wants another look after so long.
+    pub fn want(&self, pause: Duration) {
+        self.watch.want(Instant::now() + pause);
+    }
+
+    /// Resolves when there was a new look.
+    pub async fn changed(&mut self) {
+        self.watch.changed().await;
+    }
+
+    /// A look that begins now, if one can be had: the ends of a window are seen in earnest.
+    pub async fn fresh(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
+        let asked = Instant::now();
+        let by = asked + policy::LOOK.within;
+        self.watch.want(asked);
+        loop {
+            tokio::select! {
+                biased;
+                () = context.stop.cancelled() => break,
+                () = self.watch.changed() => {}
+                () = clock::sleep_until(by) => break,
+            }
+            let view = self.watch.last();
+            if view.at.is_some_and(|at| at >= asked) {
+                break;
+            }
+            self.watch.want(Instant::now());
+        }
+        self.look(context)
+    }
+
+    /// Judges the newest look, and what the stream has told since the window began.
+    pub fn look(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
+        if self.up
+            && let Some(event) = self.announced(context)
+        {
+            let text =
+                format!("{} did not stay as it was: the platform announced {event}", self.workspace.alias);
+            return Err(self.failure(text));
+        }
+        let view = self.watch.view();
+        self.judge(context, &view)
+    }
+
+    fn judge(&mut self, context: &ScenarioContext, view: &View) -> Result<(), Failure> {
+        let alias = &self.workspace.alias;
+        match view.seen() {
+            Some(Seen::Record(row)) => {
+                self.last_good = view.at;
+                context.observe(alias, row, if view.woken { "event" } else { "poll" });
+                let status = record::status(row);
+                if let Some(status) = status.filter(|status| !self.statuses.contains(status)) {
+                    return Err(self.failure(format!("{alias} left its status: {status}")));
+                }
+                if self.up { self.same_instance(row) } else { Ok(()) }
+            }
+            Some(Seen::Gone { status, .. }) => Err(self.failure(format!("{alias} is gone ({status})"))),
+            // A look that fails says nothing about the status.
+            Some(Seen::Refused { status, text }) => {
+                self.last_bad = format!("{status}: {text}");
+                Ok(())
+            }
+            Some(Seen::Unavailable { text } | Seen::Transport { text, .. }) => {
+                self.last_bad.clone_from(text);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn same_instance(&mut self, row: &Value) -> Result<(), Failure> {
+        let alias = self.workspace.alias.clone();
+        let url = record::text(row, "url");
+        if !self.url.is_empty() && !url.is_empty() && url != self.url {
+            let text = format!("{alias} got another instance: its URL went from {} to {url}", self.url);
+            return Err(self.failure(text));
+        }
+        if !url.is_empty() {
+            url.clone_into(&mut self.url);
+        }
+        let uptime = record::uptime(row);
+        if let (Some(old), Some(new)) = (self.uptime, uptime)
+            && new < old
+        {
+            let text = format!("{alias} got another instance: its uptime went from {old} s to {new} s");
+            return Err(self.failure(text));
+        }
+        self.uptime = uptime.or(self.uptime);
+        self.first_uptime = self.first_uptime.or(uptime);
+        Ok(())
+    }
+
+    /// An event that means another instance, or none.
+    fn announced(&self, context: &ScenarioContext) -> Option<String> {
+        const BAD: [&str; 3] = ["WORKSPACE_PROVISIONING", "WORKSPACE_OFFLINE", "WORKSPACE_PROVISION_FAILED"];
+        let events = context.run.poller.events_since(&self.workspace.id, self.began);
+        events.into_iter().map(|event| event.kind).find(|kind| BAD.contains(&kind.as_str()))
+    }
+
+    /// A window that nobody saw the end of is no evidence.
+    pub fn was_seen(&self, now: Instant, every: Duration) -> Result<(), Failure> {
+        if self.last_good.is_some_and(|seen| now.saturating_duration_since(seen) <= STALE.max(every * 2)) {
+            return Ok(());
+        }
+        let alias = &self.workspace.alias;
+        let text = format!("nobody could see whether {alias} held its status: {}", self.last_bad);
+        Err(Failure::of(FailureKind::Environment, text).about(alias))
+    }
+
+    /// At the end: the same instance, and a word about what a row does not show.
+    pub async fn ends(
+        &mut self,
+        context: &ScenarioContext,
+        wanted: Duration,
+        step: &StepRun,
+    ) -> Result<(), Failure> {
+        if !self.up {
+            return Ok(());
+        }
+        let alias = self.workspace.alias.clone();
+        if let Some(before) = &self.instance
+            && let Some(now) = environment::instance(context, &self.workspace, step).await
+            && !same(before, &now)
+        {
+            return Err(self.failure(format!("{alias} got another instance: {before} → {now}")));
+        }
+        let warn = |text: String| {
+            context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
+        };
+        let before = self.restarts.unwrap_or_default();
+        for what in container::unlike_its_row(context, &self.workspace, before).await {
+            warn(format!("{alias} held its status, but {what}"));
+        }
+        if wanted >= HEARTBEATS
+            && let Some(uptime) = self.uptime.filter(|uptime| self.first_uptime == Some(*uptime))
+        {
+            warn(format!(
+                "{alias} held its status for {}, but no heartbeat of it was accepted: its uptime stood still at {uptime} s",
+                time::show(wanted)
+            ));
+        }
+        Ok(())
+    }
+
+    fn failure(&self, text: String) -> Failure {
+        Failure::product(text).about(&self.workspace.alias)
+    }
+}
