@@ -34,8 +34,8 @@ pub(crate) struct DiffArgs {
 /// Shows where they part; 1 when they do in more than time.
 pub(crate) fn run(args: &DiffArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let side = |wanted: &str| {
-        let path =
-            folder::find(&shell.runs_dir, wanted).map_err(|why| CliError::new(ExitCode::BadInput, why.to_string()))?;
+        let path = folder::find(&shell.runs_dir, wanted)
+            .map_err(|why| CliError::new(ExitCode::BadInput, why.to_string()))?;
         Side::read(&path).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))
     };
     let (left, right) = (side(&args.left)?, side(&args.right)?);

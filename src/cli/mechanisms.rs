@@ -109,7 +109,8 @@ fn runs(named: &[String], shell: &Shell) -> Result<Vec<PathBuf>, CliError> {
         let inside = folder::list(Path::new(name));
         if inside.is_empty() {
             runs.push(
-                folder::find(&shell.runs_dir, name).map_err(|why| CliError::new(ExitCode::BadInput, why.to_string()))?,
+                folder::find(&shell.runs_dir, name)
+                    .map_err(|why| CliError::new(ExitCode::BadInput, why.to_string()))?,
             );
         } else {
             runs.extend(inside);
