@@ -185,6 +185,43 @@ pub(crate) struct TargetArgs {
     /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
     #[arg(long = "fault", value_name = "NAME[=N]")]
     pub faults: Vec<String>,
+    #[command(flatten)]
+    pub organisation: OrganisationArgs,
+}
+
+/// How an organisation is made at a control plane.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct OrganisationArgs {
+    /// Saas: address of the control plane; without one, one in this process [env: MOLECULE_CP_URL]
+    #[arg(long, value_name = "URL")]
+    pub cp_url: Option<String>,
+    /// Saas: its administrator's token [env: CP_ADMIN_API_TOKEN, MOLECULE_ADMIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub cp_token: Option<String>,
+    /// Saas: what names of organisations begin with [default: e2e-]
+    #[arg(long, value_name = "PREFIX")]
+    pub org_prefix: Option<String>,
+    /// Saas: the organisation stays when the run ends; `sweep` removes it [env: E2E_KEEP_ORG]
+    #[arg(long)]
+    pub keep_org: bool,
+    /// Saas: the tenants' domain, or their address with `{slug}` [env: MOLECULE_TENANT_DOMAIN]
+    #[arg(long, value_name = "DOMAIN")]
+    pub tenant_domain: Option<String>,
+    /// Saas: how long a phase may take: control-plane, create, instance, token, dns, tls, health, api, purge
+    #[arg(long = "org-within", value_name = "PHASE=DURATION", value_parser = phase)]
+    pub org_within: Vec<(String, std::time::Duration)>,
+    /// Saas without --cp-url: answer so instead, `METHOD PATH=STATUS[xTIMES]` (`serve control-plane --help`)
+    #[arg(long = "cp-route", value_name = "RULE")]
+    pub cp_routes: Vec<String>,
+    /// Saas without --cp-url: a variable of each tenant's server; an empty value takes it away
+    #[arg(long = "tenant-env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub tenant_env: Vec<(String, String)>,
+}
+
+/// `PHASE=DURATION`.
+fn phase(text: &str) -> Result<(String, std::time::Duration), String> {
+    let (phase, within) = pair(text).map_err(|e| e.to_string())?;
+    Ok((phase, duration(&within).map_err(|e| e.to_string())?))
 }
 
 /// `--edition`.
@@ -383,6 +420,15 @@ pub(crate) struct SweepArgs {
     /// Do not verify TLS certificates
     #[arg(long)]
     pub insecure: bool,
+    /// Also organisations of this control plane that no ledger here knows, by their names and --older-than
+    #[arg(long, value_name = "URL", requires = "older_than")]
+    pub cp_url: Option<String>,
+    /// The control plane's administrator's token [env: CP_ADMIN_API_TOKEN, MOLECULE_ADMIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub cp_token: Option<String>,
+    /// What names of organisations begin with [default: e2e-]
+    #[arg(long, value_name = "PREFIX")]
+    pub org_prefix: Option<String>,
 }
 
 /// `probe`.

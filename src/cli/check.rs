@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Shell;
 use super::args::CheckArgs;
 use super::failure::CliError;
+use super::{Shell, check_times};
 use crate::domain::ExitCode;
 use crate::models::contradictions::Target;
 use crate::models::workflow;
@@ -15,13 +15,14 @@ use crate::scenario::Scenario;
 use crate::session::files;
 use crate::session::library::{self, Library};
 use crate::source::{Level, Problem, SourceFile};
-use crate::targets::{TargetFacts, profile};
+use crate::targets::{TargetFacts, misroute, profile};
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let mut scenario_paths = Vec::new();
     let mut given = Vec::new();
     let mut workflows: Vec<SourceFile> = Vec::new();
+    let mut composes: Vec<SourceFile> = Vec::new();
     for path in &args.paths {
         if !path.exists() {
             return Err(CliError::new(
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             if profile::is_profile(&file) {
                 continue;
             }
-            if is_workflow(&file) {
+            if is_compose(&file) {
+                composes.push(file);
+            } else if is_workflow(&file) {
                 workflows.push(file);
             } else if !scenario_paths.contains(&file.name) {
                 scenario_paths.push(file.name.clone());
@@ -50,7 +53,8 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
         }
     }
     let profiles = library::profiles(&args.paths, &args.library.settings())?;
-    let only_others = !(workflows.is_empty() && profiles.is_empty()) && scenario_paths.is_empty();
+    let only_others =
+        !(workflows.is_empty() && composes.is_empty() && profiles.is_empty()) && scenario_paths.is_empty();
     let mut problems: Vec<Problem> = Vec::new();
     let mut counted = Vec::new();
     if !only_others || args.paths.is_empty() {
@@ -85,6 +89,11 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             1 => "1 profile".to_owned(),
             n => format!("{n} profiles"),
         });
+    }
+    problems.extend(composes.iter().chain(&workflows).flat_map(misroute::check));
+    problems.extend(workflows.iter().flat_map(|file| check_times::check(file, &args.library, shell)));
+    if !composes.is_empty() {
+        counted.push(format!("{} compose files", composes.len()));
     }
     let mut undecidable = 0;
     if !workflows.is_empty() {
@@ -138,6 +147,12 @@ fn of_models(
         Ok(instances) => contradictions::of_instances(&instances, &against),
         Err(problems) => problems,
     }
+}
+
+/// A compose file has `services:` at its top level, and is neither a profile nor a workflow.
+fn is_compose(file: &SourceFile) -> bool {
+    let top = |key: &str| file.text.lines().any(|line| line.trim_end() == key);
+    top("services:") && !top("jobs:")
 }
 
 /// A CI workflow has `jobs:` at its top level.

@@ -4,6 +4,7 @@ mod args;
 mod args_serve;
 mod behaviours;
 mod check;
+mod check_times;
 mod diagnose;
 mod diff;
 mod doctor;
@@ -22,6 +23,7 @@ mod run;
 mod serve;
 mod sweep;
 mod sweep_docker;
+mod sweep_org;
 mod sweep_profile;
 
 use std::ffi::OsString;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::Shell;
 use super::args::PlanArgs;
 use super::failure::CliError;
+use super::{Shell, check_times};
 use crate::domain::{ExitCode, time};
 use crate::models::inputs::LlmPath;
 use crate::runner::plan::{self, Instance};
@@ -80,6 +80,14 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         instances.len(),
         time::show(worst)
     ));
+    let around = profile.as_ref().map(check_times::around).unwrap_or_default();
+    if !around.is_zero() {
+        text.push_str(&format!(
+            "\nmaking and purging the organisation takes at most {}: {} in all, with clean-up",
+            time::show(around),
+            time::show(worst + around)
+        ));
+    }
     shell.printer.data(&text)?;
     Ok(ExitCode::Passed)
 }

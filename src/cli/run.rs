@@ -77,6 +77,14 @@ impl TargetArgs {
             behaviours: typed.behaviours.into_iter().collect(),
             contract: typed.contract,
             faults: typed.faults,
+            cp_url: typed.organisation.cp_url,
+            cp_token: typed.organisation.cp_token.as_deref().map(Secret::new),
+            org_prefix: typed.organisation.org_prefix,
+            keep_org: typed.organisation.keep_org,
+            tenant_domain: typed.organisation.tenant_domain,
+            org_within: typed.organisation.org_within,
+            cp_routes: typed.organisation.cp_routes,
+            tenant_env: typed.organisation.tenant_env,
         }
     }
 }

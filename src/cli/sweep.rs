@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::SweepArgs;
 use super::failure::CliError;
-use super::{Shell, runtime, sweep_docker, sweep_profile};
+use super::{Shell, runtime, sweep_docker, sweep_org, sweep_profile};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, Secret, Status};
 use crate::event::{EventKind, Intent, Log, LogError, TargetIdentity, read_events};
@@ -17,6 +17,7 @@ use crate::run::ledger::{Entry, Home, Ledger};
 use crate::runner::{bundle, cleanup};
 use crate::scenario::model::Capability;
 use crate::targets::profile::books;
+use crate::targets::saas::ORGANISATION;
 use crate::targets::{self, Kind};
 
 /// One sweep of one run may not take longer.
@@ -41,6 +42,9 @@ struct Owing {
     ran: bool,
     /// A profile brought the server up: it goes, and everything that it knows with it.
     own_server: bool,
+    /// Organisations that it made, in the order in which they go, and where.
+    orgs: Vec<Entry>,
+    plane: String,
     /// Its workspaces had containers on an engine that could be reached.
     containers: bool,
     /// Ids of what it owned once and removed.
@@ -78,9 +82,10 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             shell.printer.talk(&format!("{name}: {remark}"))?;
         }
         if args.dry_run {
-            for entry in owing.entries.iter().chain(&owing.parts) {
+            for entry in owing.entries.iter().chain(&owing.parts).chain(&owing.orgs) {
                 let id = entry.id.as_deref().unwrap_or("(id unknown: found by its name)");
                 let at = match owing.home.base_url.as_str() {
+                    _ if entry.kind == ORGANISATION => format!(" at {}", owing.plane),
                     url if !url.is_empty() && !books::KINDS.contains(&entry.kind.as_str()) => {
                         format!(" at {url}")
                     }
@@ -102,6 +107,21 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             }
             Err(error) => {
                 shell.printer.talk(&format!("{name}: {}", error.draw(&shell.printer)))?;
+                unreachable = Some(error);
+            }
+        }
+    }
+    if let Some(url) = &args.cp_url {
+        match runtime()?.block_on(sweep_org::by_name(args, shell, url)) {
+            Ok(outcome) => {
+                for line in &outcome.lines {
+                    shell.printer.data(line)?;
+                }
+                left += outcome.left;
+                swept += outcome.removed;
+            }
+            Err(error) => {
+                shell.printer.talk(&error.draw(&shell.printer))?;
                 unreachable = Some(error);
             }
         }
@@ -156,6 +176,19 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         for line in &outcome.lines {
             shell.printer.data(line)?;
         }
+    }
+    if !owing.orgs.is_empty() {
+        let mut outcome = sweep_org::of_run(args, shell, &log, &owing.orgs, &owing.plane).await?;
+        // What was in an organisation is gone with it.
+        if outcome.left == 0 {
+            for entry in &owing.entries {
+                ledger.release(&entry.resource, "went with its organisation", None);
+            }
+            outcome.removed += owing.entries.len();
+        } else {
+            outcome.left += owing.entries.len();
+        }
+        return Ok(outcome);
     }
     if owing.entries.is_empty() && owing.watched.is_empty() {
         return Ok(Outcome::default());
@@ -216,6 +249,8 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         declared: std::collections::BTreeMap::new(),
         contract: targets::Asked::default(),
         played: None,
+        saas: targets::saas::Settings::default(),
+        behind: None,
         patience: Duration::from_secs(5),
         catalogue: std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
     })
@@ -271,6 +306,8 @@ fn ago(at: &str) -> Option<Duration> {
 fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
     let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
     let (mut embedded, mut docker, mut own_server, mut ran) = (false, false, false, false);
+    // What was in an organisation is gone with it, and cannot come back.
+    let mut had_org = false;
     let mut containers = false;
     let sees = |target: &TargetIdentity| {
         target.capabilities.iter().any(|capability| capability == Capability::Containers.as_str())
@@ -289,6 +326,7 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
         EventKind::Intent(intent) => {
             own_server |= books::is_server(&run, &intent.kind, &intent.name);
             ran |= intent.kind == books::PROCESS;
+            had_org |= intent.kind == ORGANISATION;
             let entry = Entry {
                 resource: intent.resource.clone(),
                 kind: intent.kind.clone(),
@@ -335,8 +373,12 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
     if summary.bad.is_some() {
         remarks.extend(summary.remarks());
     }
+    let (orgs, entries): (Vec<_>, Vec<_>) =
+        entries.into_values().partition(|(entry, _)| entry.kind == ORGANISATION);
+    let plane = orgs.first().map(|(_, intent)| intent.base_url.clone()).unwrap_or_default();
+    let orgs: Vec<Entry> = orgs.into_iter().rev().map(|(entry, _)| entry).collect();
     let (parts, entries): (Vec<_>, Vec<_>) =
-        entries.into_values().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
+        entries.into_iter().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
     // What was removed before anybody saw it may have come up since.
     let may_be_back = |entry: &Entry| {
         entry.id.is_some()
@@ -344,8 +386,14 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
             && (!entry.came_up || entry.put_off.is_some())
             && entry.asked_before.is_some_and(|ago| ago < COMES_BACK)
     };
-    released.retain(|(entry, _)| may_be_back(entry) && !embedded && !docker && !own_server);
-    if parts.is_empty() && entries.is_empty() && released.is_empty() && !ran && remarks.is_empty() {
+    released.retain(|(entry, _)| may_be_back(entry) && !embedded && !docker && !own_server && !had_org);
+    if parts.is_empty()
+        && entries.is_empty()
+        && orgs.is_empty()
+        && released.is_empty()
+        && !ran
+        && remarks.is_empty()
+    {
         return Ok(None);
     }
     let home = entries.first().or(released.first()).map(|(_, intent)| Home {
@@ -369,6 +417,8 @@ fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
         parts,
         ran,
         own_server,
+        orgs,
+        plane,
         containers,
         once,
         watched,

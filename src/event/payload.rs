@@ -771,6 +771,8 @@ pub enum EvidenceSource {
     Sent,
     /// Everybody else on the server.
     Neighbours,
+    /// The control plane behind the server.
+    ControlPlane,
     /// Whether the server answers.
     Server,
     /// The instance's own log.
@@ -793,6 +795,7 @@ impl EvidenceSource {
             EvidenceSource::Billing => "billing",
             EvidenceSource::Sent => "sent",
             EvidenceSource::Neighbours => "neighbours",
+            EvidenceSource::ControlPlane => "control plane",
             EvidenceSource::Server => "server",
             EvidenceSource::AgentLog => "agent log",
             EvidenceSource::ServerLog => "server log",

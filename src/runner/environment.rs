@@ -49,7 +49,7 @@ pub enum Unread {
 }
 
 /// The environment of one instance, as it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Which instance.
     pub instance: String,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::context::{ScenarioContext, StepRun};
 use super::outcome::Failure;
 use super::workspace::Workspace;
-use super::{container_evidence, environment, server_log};
+use super::{container_evidence, control_plane_evidence, environment, server_log};
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{EventKind, Evidence, EvidencePart, EvidenceSource, Red};
@@ -132,6 +132,18 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             EvidenceSource::Neighbours,
             "neighbours: NOT the target",
             Box::pin(neighbours(context, workspace)),
+        ));
+    }
+    if let Some(behind) = &context.run.target.behind {
+        let id = target.as_ref().map(|w| w.id.clone());
+        let work = async move {
+            let told = control_plane_evidence::gather(behind, id.as_deref()).await;
+            Ok(Found { lines: told.lines, data: told.data })
+        };
+        gatherers.push((
+            EvidenceSource::ControlPlane,
+            "the control plane: organisation, instance, provision call",
+            Box::pin(work),
         ));
     }
     gatherers.push((EvidenceSource::Server, "the server", Box::pin(server(context))));

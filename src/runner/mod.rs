@@ -19,6 +19,8 @@ pub mod ending;
 pub mod environment;
 pub mod evidence;
 pub mod exchanges;
+mod control_plane_evidence;
+mod instances;
 pub mod outcome;
 pub mod plan;
 pub mod root;

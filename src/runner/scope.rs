@@ -34,6 +34,20 @@ impl Scope for StepScope<'_> {
                 return context.run.root.lock().ok().and_then(|root| root.clone()).map(|id| json!(id));
             }
             ("target", Some("base_url")) => return Some(json!(context.run.api.base_url)),
+            // Empty where there is no control plane: a lookup in a branch that does not run is no error.
+            ("target", Some("control_plane")) => {
+                let behind = context.run.target.behind.as_ref();
+                return Some(json!(behind.map(|b| b.api.base_url.clone()).unwrap_or_default()));
+            }
+            ("target", Some("control_plane_token")) => {
+                let token = context.run.target.behind.as_ref().and_then(|b| b.api.token.as_ref());
+                return Some(json!(token.map(|t| t.expose().to_owned()).unwrap_or_default()));
+            }
+            ("target", Some("org")) => return Some(json!(context.run.api.org.clone().unwrap_or_default())),
+            ("target", Some("slug")) => {
+                let behind = context.run.target.behind.as_ref();
+                return Some(json!(behind.map(|b| b.org.slug.clone()).unwrap_or_default()));
+            }
             ("target", Some(word)) => {
                 return Some(json!(context.run.target.offers(Need::named(word)?)));
             }

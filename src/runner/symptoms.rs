@@ -47,6 +47,7 @@ pub(super) fn wanted(verb: &Verb) -> Red {
         | Verb::Container(_)
         | Verb::Exec(_)
         | Verb::Stub(_)
+        | Verb::Org(_)
         | Verb::Parallel(_)
         | Verb::Foreach(_)
         | Verb::Steps(_)

@@ -29,6 +29,7 @@ pub use super::verbs::{
     http::{Http, HttpBody, Picked},
     inbox::Inbox,
     model::ModelChange,
+    org::Org,
     register::Register,
     secret::Secret,
     stub::{Stub, StubAct},

@@ -61,6 +61,8 @@ pub enum Function {
     Base64,
     /// The first argument that is not empty.
     First,
+    /// The text without this beginning.
+    Without,
 }
 
 /// A JSON value with templates at its string leaves.
@@ -78,13 +80,14 @@ pub enum TemplateValue {
 
 impl Function {
     /// All of them, in the order of documentation.
-    pub const ALL: [Function; 6] = [
+    pub const ALL: [Function; 7] = [
         Function::Uuid,
         Function::Random,
         Function::Sha256,
         Function::Urlencode,
         Function::Base64,
         Function::First,
+        Function::Without,
     ];
 
     /// The word in templates.
@@ -96,6 +99,7 @@ impl Function {
             Function::Urlencode => "urlencode",
             Function::Base64 => "base64",
             Function::First => "first",
+            Function::Without => "without",
         }
     }
 
@@ -106,6 +110,7 @@ impl Function {
             Function::Random => (0, 1),
             Function::Sha256 | Function::Urlencode | Function::Base64 => (1, 1),
             Function::First => (1, usize::MAX),
+            Function::Without => (2, 2),
         }
     }
 }

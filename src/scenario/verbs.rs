@@ -19,6 +19,7 @@ pub mod http;
 pub mod inbox;
 pub mod model;
 pub mod note;
+pub mod org;
 mod page;
 mod parallel;
 pub mod pause;
@@ -133,6 +134,7 @@ verbs! {
     Container(container::ContainerVerb),
     Exec(exec::Exec),
     Stub(stub::Stub),
+    Org(org::Org),
     Parallel(Parallel),
     Foreach(Foreach),
     Steps(Steps),
@@ -140,8 +142,7 @@ verbs! {
 }
 
 /// Verbs of the design that this version cannot run.
-pub const PLANNED: [(&str, &str); 2] =
-    [("org", "organisations of a control plane"), ("files", "files inside a workspace")];
+pub const PLANNED: [(&str, &str); 1] = [("files", "files inside a workspace")];
 
 /// Every keyword.
 pub fn keywords() -> impl Iterator<Item = &'static str> {

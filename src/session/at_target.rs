@@ -34,6 +34,7 @@ use crate::runner::tenant::Tenant;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Capability, Gate};
 use crate::targets::profile::lane::{Died, Lane};
+use crate::targets::saas::Stage;
 use crate::targets::{self, TargetFacts};
 
 /// The pieces of one run, each made once.
@@ -52,10 +53,14 @@ async fn open(
     settings: &mut targets::Settings,
     sources: &mut InputSources,
     lane: Option<&mut Lane>,
+    stage: Option<&mut Stage>,
     opener: &Opener,
 ) -> Result<targets::Target, targets::OpenError> {
     if let Some(lane) = lane {
         brought_up::up(lane, settings, sources).await?;
+    }
+    if let Some(stage) = stage {
+        stage.up(settings).await?;
     }
     opener(settings.clone()).await
 }
@@ -66,17 +71,19 @@ impl Work<'_> {
         &mut self,
         scenarios: &[Arc<Scenario>],
         mut lane: Option<&mut Lane>,
+        stage: Option<&mut Stage>,
         pieces: &Pieces<'_>,
         signals: &mut Signals,
     ) -> (Result<RunFinished, SessionError>, Vec<String>, Option<Had>) {
         let early = match &lane {
             Some(_) => "interrupted while the profile was brought up",
+            None if stage.is_some() => "interrupted while the organisation was made",
             None if self.settings.kind.makes_containers() => "interrupted while the target was opened",
             None => "interrupted before anything was made",
         };
         let opened = tokio::select! {
             biased;
-            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut(), &self.opener) => opened.map_err(SessionError::from),
+            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut(), stage, &self.opener) => opened.map_err(SessionError::from),
             code = signals.interrupted() => Err(SessionError::Interrupted { code, why: early }),
         };
         let mut target = match opened {
@@ -135,7 +142,7 @@ impl Work<'_> {
         let Pieces { log, folder, tail, seed, began, unreported } = pieces;
         let instances = plan::plan(scenarios, &self.only, &self.sources, &target.facts, self.asked.rounds())
             .map_err(SessionError::Problems)?;
-        if self.profile.is_some() {
+        if self.told_early() {
             log.emit(EventKind::TargetFound(Box::new(target.identity.clone())));
         } else {
             let identity = self.identity(&folder.run, scenarios, &instances, Some(&target.identity), None);

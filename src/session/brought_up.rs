@@ -41,6 +41,14 @@ impl Chosen {
         if typed.org_id.is_some() && self.profile.org.is_some() {
             return twice("--org-id", "org");
         }
+        if self.profile.makes_organisation {
+            return Ok(TargetSettings {
+                kind: Some(Kind::of_a_control_plane()),
+                answers: typed.answers.or(self.profile.answers),
+                org_prefix: typed.org_prefix.clone().or_else(|| self.profile.org_prefix.clone()),
+                ..typed.clone()
+            });
+        }
         Ok(TargetSettings {
             kind: Some(Kind::of_an_address()),
             // Its address is known when it is up.

@@ -92,6 +92,9 @@ pub enum SessionError {
     /// A behaviour that the reference platform cannot play.
     #[error("the reference platform cannot play `{0}`")]
     NotPlayed(Behaviour),
+    /// What was said of organisations cannot be.
+    #[error("{0}")]
+    Organisation(String),
     /// A fault that cannot be switched on.
     #[error("{text}")]
     Fault {
@@ -188,12 +191,14 @@ impl SessionError {
             | E::NotForTarget { .. }
             | E::NotPlayed(_)
             | E::Fault { .. }
+            | E::Organisation(_)
             | E::NoRun(_)
             | E::NothingOfIt
             | E::NoScenarios(_)
             | E::SecretFile(_)
             | E::State(StateError::Bad { .. }) => ExitCode::BadInput,
             E::State(StateError::Locked { .. }) => ExitCode::Locked,
+            E::Open(OpenError { busy: true, .. }) => ExitCode::Locked,
             E::Interrupted { code, .. } | E::Cut { code, .. } => *code,
             E::State(StateError::Io { .. })
             | E::Folder(_)

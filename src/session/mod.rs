@@ -7,6 +7,7 @@ pub mod env;
 pub mod failure;
 pub mod files;
 mod identity;
+mod organisation;
 pub mod library;
 pub mod outside;
 pub mod profile;

@@ -160,6 +160,30 @@ pub struct TargetSettings {
     /// What goes wrong on a platform of ours.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// A control plane; one of ours when nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cp_url: Option<String>,
+    /// Its administrator's token.
+    #[serde(skip)]
+    pub cp_token: Option<Secret>,
+    /// What names of organisations begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org_prefix: Option<String>,
+    /// The organisation stays.
+    #[serde(skip)]
+    pub keep_org: bool,
+    /// Where tenants are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_domain: Option<String>,
+    /// Deadlines of the phases of an organisation.
+    #[serde(skip)]
+    pub org_within: Vec<(String, Duration)>,
+    /// What a control plane of ours answers instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cp_routes: Vec<String>,
+    /// Variables of the tenants of a control plane of ours.
+    #[serde(skip)]
+    pub tenant_env: Vec<(String, String)>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -32,12 +32,16 @@ pub fn target_settings(
     let kind = match (args.kind, named.transpose()?) {
         (Some(kind), _) => kind,
         (None, _) if args.base_url.is_some() => Kind::of_an_address(),
+        (None, _) if args.cp_url.is_some() => Kind::of_a_control_plane(),
         (None, Some(kind)) => kind,
         // What CI sets means what the flag means.
         (None, None) if base_url.is_some() => Kind::of_an_address(),
         (None, None) => Kind::default(),
     };
-    excluded(args, kind)?;
+    let saas = super::organisation::settings(args, &shell.env, kind.has_control_plane())?;
+    // With a control plane of ours, so are its tenants.
+    let ours = kind.is_ours() || (kind.has_control_plane() && saas.cp_url.is_none());
+    excluded(args, kind, ours)?;
     if kind.needs_address() {
         let url = base_url.as_deref().ok_or(SessionError::NoAddress)?;
         http::address(url).map_err(|why| SessionError::BadAddress(why.to_string()))?;
@@ -48,11 +52,11 @@ pub fn target_settings(
         None => None,
     };
     let faults = faults(&args.faults)?;
-    let plays = match kind.is_ours() {
+    let plays = match ours {
         true => plays(args.edition.unwrap_or_default(), &args.behaviours)?,
         false => Played::default(),
     };
-    let accepted = match kind.is_ours() && args.contract.is_none() {
+    let accepted = match ours && args.contract.is_none() {
         true => Overlay::default(),
         false => overlay(args.contract.as_deref())?,
     };
@@ -95,6 +99,8 @@ pub fn target_settings(
         declared: BTreeMap::new(),
         contract: targets::Asked { edition: args.edition, declared: args.behaviours.clone(), accepted },
         played: None,
+        saas,
+        behind: None,
         patience: args.patience.unwrap_or(PATIENCE),
         catalogue,
     })
@@ -126,12 +132,26 @@ fn one_line(args: &TargetSettings, shell: &Shell) -> Result<(), SessionError> {
 }
 
 /// Flags that say nothing to this target are a mistake, not a wish.
-fn excluded(args: &TargetSettings, kind: Kind) -> Result<(), SessionError> {
+fn excluded(args: &TargetSettings, kind: Kind, ours: bool) -> Result<(), SessionError> {
     let elsewhere = [
         ("--base-url", args.base_url.is_some(), !kind.needs_address(), "a live server"),
         ("--server-log", args.server_log.is_some(), !kind.needs_address(), "a live server"),
-        ("--fault", !args.faults.is_empty(), !kind.is_ours(), "a platform that the run starts"),
-        ("--time-scale", args.time_scale.is_some(), !kind.is_ours(), "a platform that the run starts"),
+        ("--fault", !args.faults.is_empty(), !ours, "a platform that the run starts"),
+        ("--time-scale", args.time_scale.is_some(), !ours, "a platform that the run starts"),
+        ("--cp-url", args.cp_url.is_some(), !kind.has_control_plane(), "a control plane (--target saas)"),
+        ("--keep-org", args.keep_org, !kind.has_control_plane(), "a control plane (--target saas)"),
+        (
+            "--org-prefix",
+            args.org_prefix.is_some(),
+            !kind.has_control_plane(),
+            "a control plane (--target saas)",
+        ),
+        (
+            "--cp-route",
+            !args.cp_routes.is_empty(),
+            !ours || !kind.has_control_plane(),
+            "a control plane that the run starts",
+        ),
     ];
     for (flag, given, wrong, whom) in elsewhere {
         if given && wrong {

@@ -11,7 +11,7 @@ use super::outside::{Opener, Outside, RunName};
 use super::recorded::Recorded;
 use super::settings::RunSettings;
 use super::target::target_settings;
-use super::{Ran, Shell, brought_up, profile, state};
+use super::{Ran, Shell, brought_up, organisation, profile, state};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, time};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
@@ -26,6 +26,7 @@ use crate::scenario::Scenario;
 use crate::scenario::known::KnownReds;
 use crate::source::{Level, Problem};
 use crate::targets::profile::lane::Lane;
+use crate::targets::saas::Stage;
 use crate::targets::{self, TargetFacts};
 
 /// Runs what the settings say, or of it what an earlier run recorded.
@@ -70,7 +71,9 @@ pub(super) async fn run(
         Some(profile) => profile.target(&asked.target)?,
         None => asked.target.clone(),
     };
-    let settings = target_settings(&named, shell, asked.seed, Arc::clone(&library.catalogue))?;
+    let mut settings = target_settings(&named, shell, asked.seed, Arc::clone(&library.catalogue))?;
+    // A lock file reaches as far as its disk; other machines are seen by what they have there.
+    settings.saas.alone = asked.state.is_some();
     refuse_contradictions(&instances, &library, &settings, &asked, shell)?;
     let today = crate::clock::wall().to_string();
     let expired: Vec<Problem> = scenarios
@@ -99,7 +102,7 @@ fn refuse_contradictions(
     asked: &RunSettings,
     shell: &Shell,
 ) -> Result<(), SessionError> {
-    let ours = settings.kind.is_ours();
+    let ours = settings.is_ours();
     let against = Against {
         catalogue: &library.catalogue,
         allowlist: &library.allowlist,
@@ -166,10 +169,13 @@ impl Work<'_> {
             },
         );
         let mut lane = self.lane(&folder, &log)?;
-        if self.profile.is_some() {
+        let mut stage =
+            self.settings.kind.has_control_plane().then(|| Stage::new(&self.settings.saas, log.clone()));
+        if self.told_early() {
             // The identity comes first in a log: also before the ledger of what a profile starts.
             let instances = self.instances(scenarios);
-            let planned = lane.as_ref().map(|_| brought_up::planned_target(&self.settings));
+            let planned = (lane.is_some() || self.profile.is_none())
+                .then(|| brought_up::planned_target(&self.settings));
             let identity = self.identity(&run, scenarios, &instances, planned.as_ref(), None);
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
@@ -184,9 +190,17 @@ impl Work<'_> {
             None => {
                 let unreported = reporters.broken();
                 let pieces = Pieces { log: &log, folder: &folder, tail: &name.tail, seed, began, unreported };
-                self.at_target(scenarios, lane.as_mut(), &pieces, &mut signals).await
+                self.at_target(scenarios, lane.as_mut(), stage.as_mut(), &pieces, &mut signals).await
             }
         };
+        if let Some(stage) = &mut stage {
+            left.extend(organisation::down(stage, &mut signals, &mut ended).await);
+            if left.is_empty()
+                && let (Ok(finished), Some(had)) = (&mut ended, &had)
+            {
+                finished.left = brought_up::went_with_its_server(&log, had).await;
+            }
+        }
         if let Some(lane) = &mut lane {
             let haste = brought_up::haste(&ended);
             left.extend(brought_up::down(lane, haste, &mut signals, &mut ended).await);
@@ -247,7 +261,7 @@ impl Work<'_> {
     ) {
         let mut counts = BTreeMap::new();
         let exit = error.code();
-        if self.profile.is_none() {
+        if !self.told_early() {
             let identity = self.identity(run, scenarios, &[], None, Some(error));
             log.emit(EventKind::RunStarted(Box::new(identity)));
         } else {
@@ -273,6 +287,9 @@ impl Work<'_> {
         for (name, value) in self.shell.env.secrets() {
             redactor.register(name, value);
         }
+        if let Some(token) = &self.settings.saas.cp_token {
+            redactor.register("CP_ADMIN_API_TOKEN", token.expose());
+        }
         if let Some(token) = &self.settings.admin_token {
             redactor.register("ADMIN_TOKEN", token.expose());
         }
@@ -285,6 +302,11 @@ impl Work<'_> {
             }
         }
         redactor
+    }
+
+    /// Something is made before the target is there: the run's identity comes before the ledger of it.
+    pub(super) fn told_early(&self) -> bool {
+        self.profile.is_some() || self.settings.kind.has_control_plane()
     }
 
     /// What a profile brings up, prepared.

@@ -89,6 +89,8 @@ pub struct TargetFacts {
     pub provider: Option<String>,
     /// What the server offers, by runtime, where it says so.
     pub offered: BTreeMap<String, Vec<OfferedModel>>,
+    /// The control plane behind it, and the organisation that it belongs to.
+    pub behind: Option<std::sync::Arc<super::saas::Behind>>,
     /// The engine that holds its containers.
     pub engine: Option<crate::docker::Engine>,
     /// Whatever its platform brings up on that engine, however late, is removed when the target is closed.

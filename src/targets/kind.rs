@@ -18,6 +18,8 @@ pub enum Kind {
     Docker,
     /// A workspace-server that runs already.
     Live,
+    /// The tenant of an organisation that the run makes at a control plane.
+    Saas,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Kind::Embedded => "embedded",
             Kind::Docker => "docker",
             Kind::Live => "live",
+            Kind::Saas => "saas",
         }
     }
 
@@ -44,11 +47,24 @@ impl Kind {
         Kind::Live
     }
 
+    /// The one that the address of a control plane means.
+    pub fn of_a_control_plane() -> Kind {
+        Kind::Saas
+    }
+
+    /// An organisation is made first.
+    pub fn has_control_plane(self) -> bool {
+        match self {
+            Kind::Saas => true,
+            Kind::Embedded | Kind::Docker | Kind::Live => false,
+        }
+    }
+
     /// A reference platform that the run starts: it is this run's alone, and can be told what it is like.
     pub fn is_ours(self) -> bool {
         match self {
             Kind::Embedded | Kind::Docker => true,
-            Kind::Live => false,
+            Kind::Live | Kind::Saas => false,
         }
     }
 
@@ -56,7 +72,7 @@ impl Kind {
     pub fn ends_with_the_process(self) -> bool {
         match self {
             Kind::Embedded => true,
-            Kind::Docker | Kind::Live => false,
+            Kind::Docker | Kind::Live | Kind::Saas => false,
         }
     }
 
@@ -64,7 +80,7 @@ impl Kind {
     pub fn makes_containers(self) -> bool {
         match self {
             Kind::Docker => true,
-            Kind::Embedded | Kind::Live => false,
+            Kind::Embedded | Kind::Live | Kind::Saas => false,
         }
     }
 
@@ -72,7 +88,7 @@ impl Kind {
     pub fn needs_address(self) -> bool {
         match self {
             Kind::Live => true,
-            Kind::Embedded | Kind::Docker => false,
+            Kind::Embedded | Kind::Docker | Kind::Saas => false,
         }
     }
 
@@ -82,6 +98,7 @@ impl Kind {
             Kind::Embedded => TargetKind::Embedded,
             Kind::Docker => TargetKind::Docker,
             Kind::Live => TargetKind::Unknown,
+            Kind::Saas => TargetKind::Saas,
         }
     }
 }

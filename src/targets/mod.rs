@@ -5,6 +5,7 @@ pub mod docker;
 mod docker_provisioner;
 pub mod embedded;
 pub mod facts;
+pub mod misroute;
 mod kind;
 mod offered;
 pub mod probe;
@@ -62,6 +63,10 @@ pub struct Settings {
     pub played: Option<Behaviours>,
     /// How long a live server may take to answer for the first time.
     pub patience: Duration,
+    /// How an organisation is made, of a control plane.
+    pub saas: saas::Settings,
+    /// The control plane behind the server, once its organisation is there.
+    pub behind: Option<saas::Behind>,
     /// What the server's offers are compared with.
     pub catalogue: std::sync::Arc<crate::models::catalogue::Catalogue>,
 }
@@ -175,6 +180,18 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             }
             Ok(target)
         }
+        Kind::Saas => {
+            let mut target = probe::live(settings, stop).await?;
+            target.identity.kind = Kind::Saas.as_str().into();
+            Ok(target)
+        }
+    }
+}
+
+impl Settings {
+    /// A platform that this run starts: it is the run's alone, and can be told what it is like.
+    pub fn is_ours(&self) -> bool {
+        self.kind.is_ours() || (self.kind.has_control_plane() && self.saas.cp_url.is_none())
     }
 }
 
@@ -192,9 +209,11 @@ impl Target {
 
     /// Its containers are on this engine.
     fn sees(&mut self, engine: crate::docker::Engine) {
-        use crate::scenario::model::Capability::{Containers, Env, Limits};
+        use crate::scenario::model::Capability::{Containers, Env, Instances, Limits};
         let limits = engine.keeps_limits();
-        for capability in [Some(Containers), Some(Env), limits.then_some(Limits)].into_iter().flatten() {
+        for capability in
+            [Some(Containers), Some(Env), Some(Instances), limits.then_some(Limits)].into_iter().flatten()
+        {
             self.facts.capabilities.insert(capability);
             self.facts.lacks.remove(capability.as_str());
         }

@@ -48,6 +48,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     let about = about.filter(|a| a.status == 200).and_then(|a| a.json);
     let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
     let mut facts = TargetFacts::default();
+    facts.behind = settings.behind.clone().map(std::sync::Arc::new);
     let mut have = |capability: Capability, there: bool, why_not: &str| {
         if there {
             facts.capabilities.insert(capability);
@@ -69,7 +70,12 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     have(Capability::Faults, false, "faults are switched on where the platform is started");
     have(Capability::Containers, false, "no container engine is connected");
     have(Capability::Limits, false, "no container engine is connected");
-    have(Capability::Org, false, "the target is no control plane");
+    have(Capability::Org, settings.behind.is_some(), "the target has no control plane");
+    have(
+        Capability::Instances,
+        about.is_some() || settings.behind.is_some(),
+        "neither a container engine nor a control plane shows instances",
+    );
     let provider = settings.provider.clone().or_else(|| {
         let url = about.as_ref().map(|a| record::text(a, "provider").to_owned()).unwrap_or_default();
         (!url.is_empty()).then_some(url)

@@ -58,6 +58,8 @@ mod profiles;
 mod proxy;
 #[cfg(test)]
 #[cfg(test)]
+mod saas;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod session;

@@ -1,6 +1,7 @@
 //! Facts from symptoms: each is set only where its source was seen.
 
 mod container;
+mod control_plane;
 mod exchanges;
 mod instance;
 mod register;
@@ -22,6 +23,7 @@ pub fn facts_of(symptoms: &Symptoms) -> Facts {
     record(symptoms, &mut facts);
     instance::add(symptoms, &mut facts);
     container::add(symptoms, &mut facts);
+    control_plane::add(symptoms, &mut facts);
     events(symptoms, &mut facts);
     activity(symptoms, &mut facts);
     surroundings(symptoms, &mut facts);

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::Clock;
+use super::faults::Faults;
 use super::options::BootTiming;
 use super::outbound::Outbound;
 use super::server::url_of;
@@ -59,6 +60,8 @@ pub struct Options {
     pub advertise: Option<String>,
     /// What is answered instead, from the start.
     pub rules: Vec<Rule>,
+    /// What goes wrong on the tenants' servers.
+    pub faults: Faults,
     /// Decides jitter.
     pub seed: u64,
     /// Where it and all behind it listen instead of on sockets.
@@ -104,6 +107,7 @@ impl Default for Options {
             quota: 1_000,
             advertise: None,
             rules: Vec::new(),
+            faults: Faults::none(),
             seed: 0,
             network: None,
         }

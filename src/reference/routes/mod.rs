@@ -9,6 +9,7 @@ mod edit;
 mod external;
 pub mod guard;
 mod inspect;
+mod kept;
 mod lifecycle;
 mod messages;
 mod model;

@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 use super::guard::Guard;
 use super::request::Call;
 use super::{
-    a2a, activity, admin, create, delete, edit, external, inspect, lifecycle, messages, model, open, peers,
-    read, registry, secrets, streams, tokens,
+    a2a, activity, admin, create, delete, edit, external, inspect, kept, lifecycle, messages, model, open,
+    peers, read, registry, secrets, streams, tokens,
 };
 
 /// What runs.
@@ -87,6 +87,16 @@ pub static ROUTES: &[Route] = &[
     now("POST", "/workspaces/:id/activity", Workspace, activity::log),
     now("POST", "/workspaces/:id/notify", Workspace, messages::notify),
     now("GET", "/workspaces/:id/chat-history", Workspace, messages::history),
+    now("POST", "/workspaces/:id/chat/uploads", Workspace, kept::upload),
+    now("GET", "/workspaces/:id/chat/download", Workspace, kept::download),
+    now("POST", "/workspaces/:id/memories", Workspace, kept::remember),
+    now("GET", "/workspaces/:id/memories", Workspace, kept::memories),
+    now("POST", "/workspaces/:id/memory", Workspace, kept::write_value),
+    now("GET", "/workspaces/:id/memory/:key", Workspace, kept::read_value),
+    now("DELETE", "/workspaces/:id/memory/:key", Workspace, kept::drop_value),
+    now("PUT", "/workspaces/:id/files/:path", Workspace, kept::write_file),
+    now("GET", "/workspaces/:id/files/:path", Workspace, kept::read_file),
+    now("GET", "/workspaces/:id/terminal/diagnose", Workspace, kept::diagnose),
     now("GET", "/workspaces/:id/secrets", Workspace, secrets::list),
     now("GET", "/workspaces/:id/secrets/values", Workspace, secrets::values),
     now("POST", "/workspaces/:id/secrets", Workspace, secrets::write),

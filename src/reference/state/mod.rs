@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod events;
+pub mod kept;
 pub mod machine;
 pub mod queue;
 pub mod tokens;
@@ -37,6 +38,7 @@ pub struct State {
     pub events: Events,
     pub activity: BTreeMap<Uuid, Activities>,
     pub queue: Queue,
+    pub kept: BTreeMap<Uuid, kept::Kept>,
     pub approvals: Vec<Approval>,
     pub ticks: BTreeMap<&'static str, (String, Instant)>,
 }
@@ -110,6 +112,7 @@ impl State {
         self.activity.remove(&id);
         self.tokens.forget(id);
         self.queue.forget(id);
+        self.kept.remove(&id);
     }
 }
 

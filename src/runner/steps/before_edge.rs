@@ -4,8 +4,8 @@ use crate::clock::Instant;
 use crate::platform::record;
 use crate::run::instance::Baseline;
 use crate::runner::context::{ScenarioContext, StepRun};
-use crate::runner::environment;
 use crate::runner::workspace::Workspace;
+use crate::runner::{environment, instances};
 use crate::scenario::model::{Expect, Scenario, Verb, walk};
 
 /// What is known of an instance before an edge.
@@ -22,10 +22,17 @@ pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &S
         true => environment::remember(context, &workspace.alias, step).await,
         false => Ok(None),
     };
+    let seen = match (seen.map_err(|why| why.to_string()), &context.run.target.behind) {
+        (Ok(None), Some(behind)) if workspace.managed => {
+            let instance = instances::of_workspace(context, behind, &workspace.id, step).await;
+            instance.map(|i| i.map(|instance| environment::Environment { instance, ..Default::default() }))
+        }
+        (seen, _) => seen,
+    };
     let (instance, unseen) = match seen {
         Ok(seen) => (seen.map(|e| e.instance), None),
         // What was read before is the old one; nobody knows of anything that came since.
-        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why.to_string())),
+        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why)),
     };
     Baseline {
         instance: instance.filter(|i| !i.is_empty()),

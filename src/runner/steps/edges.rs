@@ -16,11 +16,12 @@ use crate::run::instance::Baseline;
 use crate::run::look::Seen;
 use crate::run::wait::{self, Verdict};
 use crate::runner::context::{ScenarioContext, StepRun};
-use crate::runner::environment;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
 use crate::runner::workspace::Workspace;
+use crate::runner::{environment, instances};
 use crate::scenario::model::{Edge, Terminate, Wake};
+use crate::targets::saas::Behind;
 
 /// The row leaves its old state within this.
 const LEAVES: Duration = Duration::from_secs(10);
@@ -270,9 +271,13 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
 pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
+    if let Some(behind) = context.run.target.behind.clone() {
+        return terminate_at_control_plane(context, &behind, &workspace, step).await;
+    }
     if !environment::in_reach(&context.run.target) {
-        let text =
-            format!("`terminate: {alias}` needs a target whose instances can be reached: say `needs: [env]`");
+        let text = format!(
+            "`terminate: {alias}` needs a target whose instances can be reached: say `needs: [instances]`"
+        );
         return Err(Failure::of(FailureKind::Config, text));
     }
     remember_activity(context, alias, step).await;
@@ -292,4 +297,31 @@ pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepR
     }
     context.update(alias, |w| w.begin_edge("terminate", baseline));
     Ok(Passed::with("stopped behind the platform's back"))
+}
+
+/// Ends the instance of a workspace through the control plane, which does not tell the platform.
+async fn terminate_at_control_plane(
+    context: &ScenarioContext,
+    behind: &Behind,
+    workspace: &Workspace,
+    step: &StepRun,
+) -> StepResult {
+    let alias = &workspace.alias;
+    let environment = |text: String| Failure::of(FailureKind::Environment, text).about(alias);
+    remember_activity(context, alias, step).await;
+    let before = baseline(context, workspace, step).await;
+    let found = instances::of_workspace(context, behind, &workspace.id, step).await.map_err(environment)?;
+    let instance = found
+        .or_else(|| before.instance.clone())
+        .ok_or_else(|| environment(format!("the control plane shows no running instance of {alias}")))?;
+    context.run.ledger.disturb(&workspace.id, true);
+    let request = behind.api.terminate(&instance);
+    let answer = context.mutate(step, "terminate", request).await;
+    let answer = answer.map_err(|e| Failure::transport("terminate", &e).about(alias))?;
+    if !answer.is_success() {
+        let text = format!("the instance {instance} of {alias} was not ended: {}", answer::describe(&answer));
+        return Err(environment(text));
+    }
+    context.update(alias, |w| w.begin_edge("terminate", before));
+    Ok(Passed::with(format!("{instance} ended behind the platform's back")))
 }

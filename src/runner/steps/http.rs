@@ -45,7 +45,12 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
     let auth = auth_of(context, Some(&verb.identity), Auth::Admin, scope)?;
     let mut request: Request = context.run.api.request(&verb.method, &verb.path.render(scope)?, &auth);
     for (name, value) in &verb.headers {
-        request.headers.push((name.clone(), value.render(scope)?));
+        // What a step says stands alone; said empty, the header is left out.
+        request.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        let value = value.render(scope)?;
+        if !value.is_empty() {
+            request.headers.push((name.clone(), value));
+        }
     }
     request.body = match &verb.body {
         HttpBody::None => Payload::None,

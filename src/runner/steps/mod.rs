@@ -16,6 +16,7 @@ mod http;
 mod identity;
 mod last_look;
 mod look;
+mod org;
 mod settings;
 mod stub;
 
@@ -267,6 +268,7 @@ async fn run_verb(
         Verb::Container(verb) => container::run(context, verb, step).await,
         Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
         Verb::Stub(verb) => stub::run(context, verb).await,
+        Verb::Org(verb) => org::run(context, verb, step).await,
         Verb::Steps(steps) => match run_steps(context, &steps.0, locals, tag).await {
             Ok(()) => Ok(Passed::default()),
             Err(decisive) => Err(nested(decisive)),

@@ -226,7 +226,7 @@ impl Check<'_> {
             "matrix" => self.declared(&shown, rest, span, false),
             "run" => self.fixed(&shown, rest, &RUN_FIELDS, span),
             "target" => {
-                let mut fields = vec!["base_url"];
+                let mut fields = vec!["base_url", "control_plane", "control_plane_token", "org", "slug"];
                 fields.extend(Capability::ALL.map(Capability::as_str));
                 fields.extend(rest.first().and_then(|word| Behaviour::named(word)).map(Behaviour::as_str));
                 self.fixed(&shown, rest, &fields, span);

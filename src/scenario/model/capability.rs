@@ -24,6 +24,8 @@ pub enum Capability {
     Containers,
     /// The environment of an instance can be read.
     Env,
+    /// Instances can be told apart and ended behind the platform's back.
+    Instances,
     /// The engine keeps the limits of containers.
     Limits,
     /// An event stream.
@@ -42,11 +44,12 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order of documentation.
-    pub const ALL: [Capability; 11] = [
+    pub const ALL: [Capability; 12] = [
         Capability::Managed,
         Capability::External,
         Capability::Containers,
         Capability::Env,
+        Capability::Instances,
         Capability::Limits,
         Capability::Events,
         Capability::Org,
@@ -63,6 +66,7 @@ impl Capability {
             Capability::External => "external",
             Capability::Containers => "containers",
             Capability::Env => "env",
+            Capability::Instances => "instances",
             Capability::Limits => "limits",
             Capability::Events => "events",
             Capability::Org => "org",

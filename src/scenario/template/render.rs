@@ -125,6 +125,11 @@ fn call(function: Function, args: &[Expr], scope: &dyn Scope) -> Result<String, 
         }
         Function::Urlencode => utf8_percent_encode(&argument()?, RESERVED).to_string(),
         Function::Base64 => base64::engine::general_purpose::STANDARD.encode(argument()?),
+        Function::Without => {
+            let text = argument()?;
+            let start = args.get(1).map_or(Ok(String::new()), |arg| arg.value(scope).map(|v| show(&v)))?;
+            text.strip_prefix(&start).unwrap_or(&text).to_owned()
+        }
         Function::First => {
             let mut last = String::new();
             for arg in args {

@@ -119,7 +119,32 @@ impl Check<'_> {
         if let (Some(server), Some((key, _))) = (&raw.server, node.entry(SERVER)) {
             parts.push(self.part(SERVER, key.span, server));
         }
+        let makes_organisation = raw.target.is_some();
+        if let Some(target) = &raw.target {
+            if target.value != "saas" {
+                let message = format!("`{}` is no target of a profile", target.value);
+                self.error(
+                    "target",
+                    target.span,
+                    message,
+                    Some("`target: saas`, or a `server`, or a `base_url`"),
+                );
+            } else if raw.server.is_some() || raw.base_url.is_some() {
+                let message = "there is a `target: saas` and a server of one's own";
+                self.error("address-twice", target.span, message, Some("leave one of them out"));
+            }
+        }
+        if let (Some(prefix), false) = (&raw.org_prefix, makes_organisation) {
+            let message = "`org_prefix` is for `target: saas`";
+            self.error("target", prefix.span, message, Some("leave it out"));
+        }
+        if let Some(prefix) = &raw.org_prefix
+            && let Err(why) = crate::targets::saas::slug::check(&prefix.value)
+        {
+            self.error("name", prefix.span, why.to_string(), None);
+        }
         match (&raw.server, &raw.base_url) {
+            (None, None) if makes_organisation => {}
             (Some(_), Some(url)) => {
                 let hint = "of a server that is started, the address is `server: {url: …}`";
                 self.error("address-twice", url.span, "there is a `server` and a `base_url`", Some(hint));
@@ -134,6 +159,8 @@ impl Check<'_> {
         let profile = Profile {
             name: name.value,
             summary: raw.summary.map(|t| t.value).unwrap_or_default(),
+            makes_organisation,
+            org_prefix: raw.org_prefix.as_ref().map(|t| t.value.clone()),
             base_url: self.template_of(raw.base_url.as_ref()),
             admin_token: self.template_of(raw.admin_token.as_ref()),
             org: self.template_of(raw.org.as_ref()),

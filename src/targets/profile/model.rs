@@ -20,6 +20,10 @@ pub struct Profile {
     pub name: String,
     /// One line.
     pub summary: String,
+    /// An organisation is made first, and its tenant is the target.
+    pub makes_organisation: bool,
+    /// What its name begins with.
+    pub org_prefix: Option<String>,
     /// Of a server that runs already.
     pub base_url: Option<Template>,
     /// Its admin token.

@@ -20,6 +20,11 @@ pub struct RawProfile {
     pub summary: Option<Text>,
     /// Address of a server that runs already; instead of `server`.
     pub base_url: Option<Text>,
+    /// `saas`: the tenant of an organisation that the run makes at a control plane; instead of `server` and `base_url`.
+    #[schemars(extend("enum" = ["saas"]))]
+    pub target: Option<Text>,
+    /// Of `target: saas`: what names of organisations begin with.
+    pub org_prefix: Option<Text>,
     /// Its admin token; without one the flag and the environment are used.
     pub admin_token: Option<Text>,
     /// `X-Molecule-Org-Id`.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask::{Take, Undecided, describe, until};
-use super::{Desk, Org, Plane, Settings, slug};
+use super::{Desk, Org, Settings, slug};
 use crate::clock::{self, Instant};
 use crate::domain::{Secret, time};
 use crate::event::PartState;
 use crate::http::{Client, Request, Response, Transport};
-use crate::platform::control_plane::{OrgRow, orgs};
+use crate::platform::control_plane::{ControlPlane, OrgRow, orgs};
 use crate::platform::{Api, Auth, record};
 use crate::targets::OpenError;
 
@@ -62,7 +62,15 @@ impl Phase {
     }
 }
 
-impl Plane {
+/// Makes organisations at one control plane.
+pub struct Maker<'a> {
+    /// The client.
+    pub api: &'a ControlPlane,
+    /// Where tenants are: `{slug}` stands for the organisation's.
+    pub pattern: &'a str,
+}
+
+impl Maker<'_> {
     /// Whether the control plane answers, takes the token and has room.
     ///
     /// # Errors
@@ -156,33 +164,22 @@ impl Plane {
         settings: &Settings,
         http: &crate::http::Config,
         desk: &Desk,
-    ) -> Result<(Made, Org), (Option<Made>, OpenError)> {
-        let waits = settings.waits;
-        let (made, row) = match self.create(settings, desk).await {
-            Ok(created) => created,
-            Err(failed) => return Err(failed),
-        };
-        match self.wait(&made, &row, waits, http, desk).await {
-            Ok(org) => Ok((made, org)),
-            Err(error) => Err((Some(made), error)),
-        }
+    ) -> Result<Org, OpenError> {
+        let (made, row) = self.create(settings, desk).await?;
+        self.wait(&made, &row, settings.waits, http, desk).await
     }
 
-    async fn create(
-        &self,
-        settings: &Settings,
-        desk: &Desk,
-    ) -> Result<(Made, OrgRow), (Option<Made>, OpenError)> {
+    async fn create(&self, settings: &Settings, desk: &Desk) -> Result<(Made, OrgRow), OpenError> {
         let began = Instant::now();
         let limit = settings.waits.create;
         let tail = format!("{:08x}", crate::chance::random::<u32>());
         let now = jiff::Timestamp::now();
         let date = now.strftime("%Y%m%d").to_string();
         let slug = slug::make(&settings.prefix, &date, &settings.run_name, &tail)
-            .map_err(|e| (None, OpenError::new(e.to_string(), &["--org-prefix"])))?;
+            .map_err(|e| OpenError::new(e.to_string(), &["--org-prefix"]))?;
         let until_then = now + jiff::SignedDuration::try_from(settings.lease).unwrap_or_default();
         let name = slug::name_with_lease(&slug, until_then);
-        let made = Made { resource: desk.intend(&slug), slug: slug.clone() };
+        let made = desk.intend(&slug);
         let request = self.api.create_org(&slug, &name);
         let taken = |answer: &Response| match answer.status {
             200..=202 => match answer.json.clone().map(OrgRow::new) {
@@ -197,11 +194,11 @@ impl Plane {
                 // Its answer was lost, and it is there.
                 Some(row) if why.unclear => row,
                 found => {
+                    // What may come true yet stays in the ledger: the purge looks for its name.
                     if found.is_none() && !why.unclear {
                         desk.release(&made.resource, "never made");
                     }
-                    let owned = (found.is_some() || why.unclear).then_some(made);
-                    return Err((owned, self.failed(desk, Phase::Create, &why, limit, began)));
+                    return Err(self.failed(desk, Phase::Create, &why, limit, began));
                 }
             },
         };

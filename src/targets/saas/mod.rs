@@ -4,22 +4,24 @@ mod bring_up;
 mod desk;
 mod purge;
 pub mod slug;
+mod stage;
 mod ask;
 
 use std::time::Duration;
 
 use super::OpenError;
 use super::embedded::{self, proxy_env};
+use crate::behaviour::Edition;
 use crate::domain::Secret;
-use crate::event::Log;
 use crate::http;
 use crate::platform::control_plane::ControlPlane;
 use crate::reference::control_plane::{self, Rule};
 use crate::reference::provider;
 
-pub use bring_up::Phase;
+pub use bring_up::{Made, Maker, Phase};
 pub use desk::{Desk, ORGANISATION};
 pub use purge::{purge, stale};
+pub use stage::{Behind, Hurry, Stage};
 
 /// How an organisation is made.
 #[derive(Clone, Debug)]
@@ -42,10 +44,10 @@ pub struct Settings {
     pub lease: Duration,
     /// What an embedded control plane answers instead of the truth.
     pub rules: Vec<Rule>,
-    /// An embedded one is of mid-August.
-    pub august: bool,
     /// Environment of embedded tenants, over the usual.
     pub tenant_env: Vec<(String, String)>,
+    /// The tenant's token is spoilt on purpose: the run proves that it can be red.
+    pub poison: bool,
     /// Somebody else's live organisation with the same prefix ends the run before it makes one.
     pub alone: bool,
 }
@@ -62,8 +64,8 @@ impl Default for Settings {
             waits: Waits::default(),
             lease: Duration::from_secs(2 * 3_600),
             rules: Vec::new(),
-            august: false,
             tenant_env: Vec::new(),
+            poison: false,
             alone: false,
         }
     }
@@ -198,8 +200,9 @@ impl Plane {
             timing: control_plane::Timing { boot: reference.boot, ..control_plane::Timing::default() },
             tenant_env,
             provider: Some(provider.base_url()),
-            august: settings.august,
+            august: reference.plays.edition == Edition::MidAugust,
             rules: settings.rules.clone(),
+            faults: reference.faults.clone(),
             seed: reference.seed,
             ..control_plane::Options::default()
         })
@@ -216,10 +219,9 @@ impl Plane {
         self.embedded.is_some()
     }
 
-    /// A desk that writes this control plane's organisations down.
-    pub fn desk(&self, log: Log) -> Desk {
-        // A sweep cannot ask what went with its process.
-        Desk::new(log, if self.is_embedded() { "" } else { &self.api.base_url })
+    /// Makes organisations here.
+    pub fn maker(&self) -> Maker<'_> {
+        Maker { api: &self.api, pattern: &self.pattern }
     }
 
     /// Stops what was started.

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::ask::{Take, describe, until};
 use super::bring_up::Made;
-use super::{Desk, Phase, Plane, slug};
+use super::{Desk, Phase, slug};
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::PartState;
 use crate::http::Response;
-use crate::platform::control_plane::{OrgRow, orgs};
+use crate::platform::control_plane::{ControlPlane, OrgRow, orgs};
 use crate::platform::record;
 
 /// How often the list is looked at.
@@ -22,7 +22,7 @@ const EACH: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(2);
 
 /// Purges one organisation and waits until the list does not have it; gives the line of what is left.
-pub async fn purge(plane: &Plane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
+pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
     let began = Instant::now();
     match gone(plane, &made.slug, began + limit).await {
         Ok(()) => {
@@ -39,7 +39,7 @@ pub async fn purge(plane: &Plane, made: &Made, desk: &Desk, limit: Duration) -> 
     }
 }
 
-async fn gone(plane: &Plane, slug: &str, deadline: Instant) -> Result<(), String> {
+async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {
     let seen_until = Instant::now() + LATE;
     let mut asked = false;
     let mut pause = LOOK.0;
@@ -70,32 +70,32 @@ async fn gone(plane: &Plane, slug: &str, deadline: Instant) -> Result<(), String
     machines_gone(plane, slug, deadline).await
 }
 
-async fn rows(plane: &Plane, deadline: Instant) -> Result<Vec<OrgRow>, String> {
+async fn rows(plane: &ControlPlane, deadline: Instant) -> Result<Vec<OrgRow>, String> {
     let listed = |answer: &Response| match orgs(answer.json.as_ref()).filter(|_| answer.status == 200) {
         Some(rows) => Take::Done(rows),
         None => Take::Never(describe(answer)),
     };
     let bound = deadline.min(Instant::now() + EACH);
-    until(&plane.api.client, &plane.api.list_orgs(), bound, listed).await.map_err(|why| why.last)
+    until(&plane.client, &plane.list_orgs(), bound, listed).await.map_err(|why| why.last)
 }
 
 /// 202 is an answer too: the list tells when it is over.
-async fn delete(plane: &Plane, slug: &str, deadline: Instant) -> Result<(), String> {
+async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {
     let taken = |answer: &Response| match answer.status {
         200..=299 | 404 | 410 => Take::Done(()),
         409 => Take::Again(describe(answer)),
         _ => Take::Never(format!("DELETE answered {}", describe(answer))),
     };
     let bound = deadline.min(Instant::now() + EACH * 3);
-    until(&plane.api.client, &plane.api.delete_tenant(slug), bound, taken).await.map_err(|why| why.last)
+    until(&plane.client, &plane.delete_tenant(slug), bound, taken).await.map_err(|why| why.last)
 }
 
 /// Instances that outlive their organisation are a leak that its row does not show.
-async fn machines_gone(plane: &Plane, slug: &str, deadline: Instant) -> Result<(), String> {
+async fn machines_gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {
     let mut pause = LOOK.0;
     loop {
         let bound = deadline.min(Instant::now() + EACH);
-        let Ok(answer) = plane.api.client.send(&plane.api.instances(slug), bound).await else {
+        let Ok(answer) = plane.client.send(&plane.instances(slug), bound).await else {
             return Ok(());
         };
         // A control plane that does not show instances, or none of what is gone, has said what it can.
@@ -120,7 +120,7 @@ async fn machines_gone(plane: &Plane, slug: &str, deadline: Instant) -> Result<(
 ///
 /// # Errors
 /// The control plane cannot be read.
-pub async fn stale(plane: &Plane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
+pub async fn stale(plane: &ControlPlane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
     let now = jiff::Timestamp::now();
     let rows = rows(plane, Instant::now() + EACH * 3).await?;
     let old = |row: &OrgRow| {

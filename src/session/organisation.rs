@@ -1,0 +1,105 @@
+//! The organisation of a run against a control plane: made before the target is opened, purged after it is closed.
+
+use tokio::sync::watch;
+
+use super::brought_up;
+use super::env::Env;
+use super::failure::SessionError;
+use super::settings::TargetSettings;
+use crate::domain::Secret;
+use crate::event::RunFinished;
+use crate::reference::control_plane::Rule;
+use crate::run::signals::Signals;
+use crate::targets::saas::{self, Hurry, Stage, slug};
+
+/// Flags and environment, as the settings of organisations.
+///
+/// # Errors
+/// A prefix, an address or a rule that is none; a control plane without its token.
+pub fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<saas::Settings, SessionError> {
+    let defaults = saas::Settings::default();
+    let cp_url = args.cp_url.clone().or_else(|| env.get("MOLECULE_CP_URL").map(str::to_owned));
+    let cp_token = args.cp_token.clone().or_else(|| env.first(&["CP_ADMIN_API_TOKEN"]).map(Secret::new));
+    let cp_token = cp_token.or_else(|| env.admin_token());
+    let prefix = args.org_prefix.clone().unwrap_or(defaults.prefix);
+    let seconds = |name: &str| env.get(name).and_then(|v| v.trim().parse().ok());
+    let mut waits = defaults.waits;
+    if let Some(given) = seconds("E2E_PROVISION_TIMEOUT_SECS").map(std::time::Duration::from_secs) {
+        waits.instance = given;
+    }
+    for (phase, within) in &args.org_within {
+        *match phase.as_str() {
+            "control-plane" => &mut waits.control_plane,
+            "create" => &mut waits.create,
+            "instance" => &mut waits.instance,
+            "token" => &mut waits.token,
+            "dns" => &mut waits.dns,
+            "tls" => &mut waits.tls,
+            "health" => &mut waits.health,
+            "api" => &mut waits.api,
+            "purge" => &mut waits.purge,
+            other => {
+                return Err(SessionError::Organisation(format!(
+                    "--org-within {other}: one of control-plane, create, instance, token, dns, tls, health, api, purge"
+                )));
+            }
+        } = *within;
+    }
+    if used {
+        slug::check(&prefix).map_err(|e| SessionError::Organisation(e.to_string()))?;
+        if let Some(url) = &cp_url {
+            crate::http::address(url)
+                .map_err(|why| SessionError::Organisation(format!("the control plane's address {why}")))?;
+            if cp_token.is_none() {
+                return Err(SessionError::Organisation(
+                    "a control plane needs its administrator's token: --cp-token (or MOLECULE_ADMIN_TOKEN)"
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+    let rules = args.cp_routes.iter().map(|text| text.parse::<Rule>());
+    let rules =
+        rules.collect::<Result<Vec<_>, _>>().map_err(|e| SessionError::Organisation(e.to_string()))?;
+    let ci = env.ci();
+    let run_name = env.get("E2E_RUN_ID").map(str::to_owned).or_else(|| ci.get("run").cloned());
+    Ok(saas::Settings {
+        cp_url,
+        cp_token,
+        prefix,
+        run_name: run_name.unwrap_or_default(),
+        keep: args.keep_org || env.flag("E2E_KEEP_ORG"),
+        tenant_domain: args
+            .tenant_domain
+            .clone()
+            .or_else(|| env.get("MOLECULE_TENANT_DOMAIN").map(str::to_owned)),
+        waits,
+        rules,
+        tenant_env: args.tenant_env.clone(),
+        poison: env.flag("E2E_INTENTIONAL_FAILURE"),
+        ..defaults
+    })
+}
+
+/// Purges it; every interrupt meanwhile leaves less time.
+pub(super) async fn down(
+    stage: &mut Stage,
+    signals: &mut Signals,
+    ended: &mut Result<RunFinished, SessionError>,
+) -> Vec<String> {
+    let mut hurry = Hurry::None;
+    for _ in 0..signals.interrupts() {
+        hurry = hurry.more();
+    }
+    let (sender, _kept) = watch::channel(hurry);
+    let mut done = std::pin::pin!(stage.down(&sender));
+    loop {
+        let code = tokio::select! {
+            biased;
+            left = &mut done => return left,
+            code = signals.interrupted() => code,
+        };
+        sender.send_modify(|hurry| *hurry = hurry.more());
+        brought_up::interrupt(ended, code, "interrupted while the organisation was purged");
+    }
+}

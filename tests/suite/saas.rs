@@ -1,0 +1,377 @@
+//! Runs against a control plane: embedded, and in a process of its own; what goes wrong on the way; nothing is left.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::harness::{Harness, Output, PASSES, Process, pause};
+
+const TOKEN: &str = "cp-token-of-the-tests";
+
+/// A control plane in a process of its own.
+struct Plane {
+    _process: Process,
+    base: String,
+}
+
+impl Plane {
+    fn start(more: &[&str]) -> Plane {
+        let args = [
+            "serve",
+            "control-plane",
+            "--listen",
+            "127.0.0.1:0",
+            "--time-scale",
+            "40",
+            "--admin-token",
+            TOKEN,
+        ];
+        let process = Harness::new().args(args).args(more.iter().copied()).spawn();
+        loop {
+            let said = process.stdout();
+            if let Some(base) = said.lines().next() {
+                return Plane { base: base.to_owned(), _process: process };
+            }
+            pause();
+        }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let mut request = client.request(method, format!("{}{path}", self.base)).bearer_auth(TOKEN);
+            if let Some(body) = body {
+                request = request.json(&body);
+            }
+            let answer = request.send().await.unwrap();
+            let status = answer.status().as_u16();
+            (status, answer.json().await.unwrap_or(Value::Null))
+        })
+    }
+
+    fn rule(&self, rule: Value) {
+        assert_eq!(self.ask("POST", "/__stub/routes", Some(rule)).0, 201);
+    }
+
+    /// Slugs of organisations that are not purged.
+    fn living(&self) -> Vec<String> {
+        let (_, body) = self.ask("GET", "/cp/admin/orgs", None);
+        let rows = body["orgs"].as_array().cloned().unwrap_or_default();
+        let living = rows.into_iter().filter(|row| row["status"] != "purged");
+        living.filter_map(|row| row["slug"].as_str().map(str::to_owned)).collect()
+    }
+
+    fn run(&self) -> Harness {
+        self.run_in(&Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    fn run_in(&self, dir: &Arc<TempDir>) -> Harness {
+        let args = ["run", "--target", "saas", "--cp-url", &self.base, "--cp-token", TOKEN];
+        Harness::within(dir).args(args)
+    }
+}
+
+/// The log of its run.
+fn text_of(done: &Output) -> String {
+    std::fs::read_to_string(done.run_folder().join("events.jsonl")).unwrap()
+}
+
+#[test]
+fn the_lanes_are_green_on_a_control_plane_in_this_process() {
+    for (profile, says) in [("replays", "replay-tenant-isolation"), ("reconciler", "reconciler")] {
+        let done = Harness::new().args(["run", "--profile", profile]).run();
+        assert_eq!(done.code(), Some(0), "{profile}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{}", done.stderr);
+        assert!(done.stderr.contains("organisation: purge"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn an_organisation_of_another_process_is_made_and_purged() {
+    let plane = Plane::start(&[]);
+    let done = plane.run().scenario(PASSES).run();
+    assert_eq!(done.code(), Some(0), "{}", done.stderr);
+    for phase in ["control plane", "create", "instance", "token", "dns", "tls", "health", "api", "purge"] {
+        assert!(done.stderr.contains(&format!("organisation: {phase}")), "{phase}: {}", done.stderr);
+    }
+    assert!(!text_of(&done).contains(TOKEN));
+    assert_eq!(plane.living(), Vec::<String>::new());
+}
+
+/// What a control plane does, how the run ends, and what it says; nothing is left in any case.
+#[test]
+fn what_goes_wrong_on_the_way_is_named() {
+    let orgs = "/cp/admin/orgs";
+    for (what, rules, code, says) in [
+        ("down for a moment", vec![json!({ "path": "/health", "status": 503, "times": 2 })], 0, "passed"),
+        ("down", vec![json!({ "path": "/health", "status": 503 })], 3, "control plane of http"),
+        (
+            "a page",
+            vec![
+                json!({ "path": orgs, "method": "GET", "status": 200, "body": "<html>hi</html>", "headers": { "content-type": "text/html" } }),
+            ],
+            3,
+            "a page of HTML",
+        ),
+        ("slow", vec![json!({ "path": orgs, "method": "POST", "delay_ms": 300, "times": 1 })], 0, "passed"),
+        (
+            "refused token",
+            vec![json!({ "path": orgs, "method": "GET", "status": 401 })],
+            3,
+            "refuses the token",
+        ),
+        (
+            "name taken",
+            vec![json!({ "path": orgs, "method": "POST", "status": 409, "body": { "error": "exists" } })],
+            3,
+            "is taken",
+        ),
+        (
+            "name refused",
+            vec![json!({ "path": orgs, "method": "POST", "status": 400, "body": { "error": "slug" } })],
+            3,
+            "does not take",
+        ),
+        (
+            "rate limit",
+            vec![
+                json!({ "path": orgs, "method": "POST", "status": 429, "headers": { "retry-after": "1" }, "times": 1 }),
+            ],
+            0,
+            "passed",
+        ),
+        (
+            "create done, answer lost",
+            vec![json!({ "path": orgs, "method": "POST", "after": true, "reset": true, "times": 1 })],
+            0,
+            "passed",
+        ),
+        (
+            "no room",
+            vec![
+                json!({ "path": "/cp/admin/quota", "status": 200, "body": { "orgs": { "used": 3, "limit": 3 } } }),
+            ],
+            3,
+            "no room",
+        ),
+        (
+            "the list fails for a moment",
+            vec![json!({ "path": orgs, "method": "GET", "status": 500, "times": 3 })],
+            0,
+            "passed",
+        ),
+        (
+            "purge answers 500 once",
+            vec![json!({ "path": "/cp/admin/tenants/*", "method": "DELETE", "status": 500, "times": 1 })],
+            0,
+            "passed",
+        ),
+        (
+            "purge answers 500 and does it",
+            vec![
+                json!({ "path": "/cp/admin/tenants/*", "method": "DELETE", "status": 500, "after": true, "times": 1 }),
+            ],
+            0,
+            "passed",
+        ),
+        (
+            "purge answers 409 first",
+            vec![json!({ "path": "/cp/admin/tenants/*", "method": "DELETE", "status": 409, "times": 2 })],
+            0,
+            "passed",
+        ),
+    ] {
+        let plane = Plane::start(&[]);
+        rules.into_iter().for_each(|rule| plane.rule(rule));
+        let done = plane.run().args(["--org-within", "control-plane=2s"]).scenario(PASSES).run();
+        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
+        plane.ask("DELETE", "/__stub/routes", None);
+        assert_eq!(plane.living(), Vec::<String>::new(), "{what}");
+    }
+}
+
+#[test]
+fn bad_input_is_refused_before_anything_is_sent() {
+    let plane = Plane::start(&[]);
+    let contradiction = [("E2E_LLM_PATH", "platform"), ("E2E_MODEL_SLUG", "MiniMax-M2")];
+    for (args, env, says) in [
+        (vec!["--org-prefix", "cp455-claude-code-"], vec![], "18 characters, limit 13"),
+        (vec!["--org-prefix", "E2E"], vec![], "begins with a letter"),
+        (vec!["--cp-route", "GET /x=1"], vec![], "is no rule"),
+        (vec!["--org-within", "moon=1s"], vec![], "one of control-plane"),
+        (vec!["reconciler"], contradiction.to_vec(), "MiniMax-M2"),
+    ] {
+        let mut harness = plane.run().args(args.iter().copied());
+        for (name, value) in env {
+            harness = harness.env(name, value);
+        }
+        let done = harness.run();
+        assert_eq!(done.code(), Some(2), "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
+    }
+    let done =
+        Harness::new().args(["run", "--target", "saas", "--cp-url", &plane.base]).scenario(PASSES).run();
+    assert_eq!(done.code(), Some(2), "{}", done.stderr);
+    assert!(done.stderr.contains("--cp-token"), "{}", done.stderr);
+    let (_, seen) = plane.ask("GET", "/__stub/requests?path=/cp/admin", None);
+    let posts = seen["requests"].as_array().unwrap().iter().filter(|r| r["method"] == "POST").count();
+    assert_eq!(posts, 0, "{seen}");
+}
+
+/// The row is the same each time; the record and the log tell what it was.
+#[test]
+fn answers_to_the_provision_call_have_names_of_their_own() {
+    let boots = "scenario: boots\nsummary: A workspace comes online.\nneeds: [managed]\nsteps:\n  \
+                 - create: { as: ws, runtime: claude-code, model: auto }\n  - await: { workspace: ws, status: online, within: 30s }\n";
+    for (answer, mechanism, class) in [
+        ("200", "cp-answers-200-instead-of-201", "infra"),
+        ("401", "cp-refuses-credentials", "infra"),
+        ("500", "cp-answers-server-error", "infra"),
+        ("garbage", "cp-answer-is-garbled", "infra"),
+        ("reset", "cp-does-not-answer", "infra"),
+        ("502x3", "cp-behind-a-gateway-error", "infra"),
+    ] {
+        let rule = format!("POST /cp/workspaces/provision={answer}");
+        let done =
+            Harness::new().args(["run", "--target", "saas", "--cp-route", &rule]).scenario(boots).run();
+        assert!(done.stderr.contains(mechanism), "{answer}: {}", done.stderr);
+        assert!(text_of(&done).contains(&format!("\"class\":\"{class}\"")), "{answer}");
+    }
+    let elsewhere = ["--tenant-env", "CP_PROVISION_URL=", "--tenant-env", "MOLECULE_CP_URL="];
+    let done = Harness::new().args(["run", "--target", "saas"]).args(elsewhere).scenario(boots).run();
+    assert!(done.stderr.contains("cp-call-went-elsewhere"), "{}", done.stderr);
+}
+
+#[test]
+fn a_killed_run_is_swept_and_a_live_one_is_left_alone() {
+    let plane = Plane::start(&[]);
+    let waits = "scenario: waits\nsummary: Holds on.\nneeds: [external]\nsteps:\n  \
+                 - create: { as: ws, external: true, delivery_mode: poll }\n  - http: { path: /nowhere, until: true, within: 100s, expect: 200 }\n";
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let sweep = |dir: &Arc<TempDir>, more: &[&str]| {
+        Harness::within(dir).args(["sweep", "--cp-token", TOKEN]).args(more.iter().copied()).run()
+    };
+    for signal in ["INT", "TERM", "KILL"] {
+        let process = plane.run_in(&dir).scenario(waits).spawn();
+        while !process.stderr().contains("organisation: api") {
+            pause();
+        }
+        if signal == "KILL" {
+            let by_name = ["--cp-url", &plane.base, "--older-than", "0s"];
+            sweep(&dir, &by_name);
+            sweep(&Arc::new(tempfile::tempdir().unwrap()), &by_name);
+            assert_eq!(plane.living().len(), 1, "somebody works on it, says its name");
+        }
+        process.signal(signal);
+        let done = process.output();
+        if signal == "KILL" {
+            assert_eq!(plane.living().len(), 1);
+            let swept = sweep(&dir, &[]);
+            assert_eq!(swept.code(), Some(0), "{}{}", swept.stdout, swept.stderr);
+        } else {
+            let code = if signal == "INT" { 130 } else { 143 };
+            assert_eq!(done.code(), Some(code), "{}", done.stderr);
+        }
+        assert_eq!(plane.living(), Vec::<String>::new(), "{signal}: {}", done.stderr);
+    }
+    // Whatever is not of our form is never ours, however old.
+    for slug in ["rt-e2e-20260101-1-0badcafe", "e2e-customer", "e2e-20260101-1-0badcafe"] {
+        let body = json!({ "slug": slug, "name": slug, "owner_user_id": "o" });
+        assert_eq!(plane.ask("POST", "/cp/admin/orgs", Some(body)).0, 201);
+    }
+    let swept = sweep(&dir, &["--cp-url", &plane.base, "--older-than", "0s"]);
+    assert_eq!(swept.code(), Some(0), "{}", swept.stderr);
+    assert_eq!(plane.living(), ["rt-e2e-20260101-1-0badcafe", "e2e-customer"]);
+}
+
+#[test]
+fn a_kept_organisation_stays_until_a_sweep() {
+    let plane = Plane::start(&[]);
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let done = plane.run_in(&dir).args(["--keep-org"]).scenario(PASSES).run();
+    assert_eq!(done.code(), Some(0), "{}", done.stderr);
+    assert_eq!(plane.living().len(), 1);
+    let swept = Harness::within(&dir).args(["sweep", "--cp-token", TOKEN]).run();
+    assert_eq!(swept.code(), Some(0), "{}", swept.stderr);
+    assert_eq!(plane.living(), Vec::<String>::new());
+}
+
+/// A lock file reaches as far as its disk: another machine's run is seen by its organisation.
+#[test]
+fn a_reconciler_runs_alone() {
+    let plane = Plane::start(&[]);
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(600);
+    let slug = "e2e-20261128-1-0badcafe";
+    let name = format!("lifecycle {slug} until {}", until.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    let body = json!({ "slug": slug, "name": name, "owner_user_id": "o" });
+    assert_eq!(plane.ask("POST", "/cp/admin/orgs", Some(body)).0, 201);
+    let done = plane.run().args(["--state", "state.json"]).scenario(PASSES).run();
+    assert_eq!(done.code(), Some(8), "{}", done.stderr);
+    assert!(done.stderr.contains("another run works here"), "{}", done.stderr);
+    let done = plane.run().scenario(PASSES).run();
+    assert_eq!(done.code(), Some(0), "without a state nobody asks: {}", done.stderr);
+    assert_eq!(plane.living(), [slug]);
+}
+
+#[test]
+fn a_hundred_organisations_at_once_leave_nothing() {
+    let lives = "scenario: lives\nsummary: An organisation of its own.\nneeds: [org]\nsteps:\n  \
+                 - org: { as: own }\n  - http: { path: \"${own.url}/workspaces\", auth: { bearer: \"${own.token}\" }, headers: { X-Molecule-Org-Id: \"${own.id}\" }, expect: 200 }\n";
+    let plane = Plane::start(&[]);
+    let done = plane.run().args(["--repeat", "100"]).scenario(lives).run();
+    assert_eq!(done.code(), Some(0), "{}", done.stderr);
+    assert_eq!(plane.living(), Vec::<String>::new());
+}
+
+#[test]
+fn a_compose_file_that_calls_elsewhere_is_found_with_its_line() {
+    let compose = "services:\n  tenant:\n    environment:\n      MOLECULE_ORG_ID: o\n      CP_UPSTREAM_URL: http://cp-stub:9090\n";
+    let done = Harness::new().file("compose.yml", compose).args(["check", "compose.yml"]).run();
+    assert_eq!(done.code(), Some(2), "{}", done.stderr);
+    assert!(done.stderr.contains("compose.yml:5") && done.stderr.contains("#2863"), "{}", done.stderr);
+}
+
+#[test]
+fn a_job_that_ends_before_its_lane_may_is_warned_about() {
+    let job = |minutes: u32| {
+        format!(
+            "jobs:\n  staging:\n    timeout-minutes: {minutes}\n    steps:\n      - run: lifecycle run --profile reconciler\n"
+        )
+    };
+    for (minutes, warnings) in [(20, "1 warnings"), (600, "0 warnings")] {
+        let done = Harness::new().file("w.yml", job(minutes)).args(["check", "w.yml"]).run().exit(0);
+        assert!(done.stderr.contains(warnings), "{minutes}: {}", done.stderr);
+        assert_eq!(done.stderr.contains("w.yml:3"), minutes == 20, "{}", done.stderr);
+    }
+    let plan = Harness::new().args(["plan", "--profile", "reconciler"]).run().exit(0);
+    assert!(plan.stdout.contains("in all, with clean-up"), "{}", plan.stdout);
+}
+
+/// Nights of a cron: how each ends, and what is said.
+#[test]
+fn the_reconcilers_nights_are_told_apart() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let night = |more: &[&str]| {
+        let args = ["run", "--profile", "reconciler", "--state", "state.json", "-i", "noticed_within=2s"];
+        Harness::within(&dir).args(args).args(more.iter().copied())
+    };
+    let stale = ["--fault", "stale-online-after-kill"];
+    for (what, more, code, says) in [
+        ("green", &[][..], 0, "1 passed"),
+        ("new", &stale[..], 1, "  new "),
+        ("known", &stale[..], 7, "  known "),
+        ("another", &["--fault", "error-as-text"][..], 1, "  new "),
+        ("gone", &[][..], 0, "  fixed "),
+        ("flapping", &stale[..], 1, "  new "),
+        ("deadline", &["--org-within", "instance=1ms"][..], 3, "instance of http"),
+    ] {
+        let done = night(more).run();
+        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains("organisation: purge"), "{what}: {}", done.stderr);
+    }
+}
