@@ -162,6 +162,11 @@ impl Printer {
         (printer, captured)
     }
 
+    /// Somebody watches standard output.
+    pub fn stdout_is_tty(&self) -> bool {
+        self.terminal.stdout_is_tty
+    }
+
     /// How much is said.
     pub fn verbosity(&self) -> Verbosity {
         self.verbosity

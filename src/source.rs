@@ -168,14 +168,21 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
     scored.into_iter().map(|(_, name)| name).collect()
 }
 
-/// "did you mean `x`?" when one name is near, then all valid names, nearest first.
+/// More names than this are not listed.
+const LISTED: usize = 8;
+
+/// "did you mean `x`?" when one name is near, then the valid names, nearest first: of many only the nearest few.
 pub fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names = nearest(word, names);
     if names.is_empty() {
         return "there is none to choose from".to_owned();
     }
     let near = names.first().filter(|n| strsim::damerau_levenshtein(word, n) <= 1 + word.len() / 3);
-    let list = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let shown = if names.len() > LISTED { LISTED / 2 } else { names.len() };
+    let mut list = names[..shown].iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    if shown < names.len() {
+        list.push_str(&format!(" and {} more", names.len() - shown));
+    }
     match near {
         Some(name) => format!("did you mean `{name}`? Valid: {list}"),
         None => format!("valid: {list}"),

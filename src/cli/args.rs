@@ -1,17 +1,22 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
+use super::complete;
+use super::format::FormatArgs;
 use crate::behaviour::{Behaviour, Edition};
 use crate::runner::context::Destroy;
-use crate::source::did_you_mean;
+use crate::session::library::hash;
+use crate::source::{SourceFile, did_you_mean};
 use crate::targets::{Answers, Kind};
 
 /// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
 #[derive(Debug, Parser)]
-#[command(name = "lifecycle", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "lifecycle", version = version(), about, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -19,8 +24,21 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
+/// `0.1.0 (commit 1a2b3c4, catalogue 5d6e7f80)`.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let catalogue = hash(&SourceFile::new("providers.yaml", include_str!("../../providers.yaml")));
+        // Set by whoever builds what is handed out.
+        let commit = option_env!("LIFECYCLE_COMMIT").unwrap_or("unknown");
+        let catalogue = catalogue.sha256.get(..8).unwrap_or_default();
+        format!("{} (commit {commit}, catalogue {catalogue})", env!("CARGO_PKG_VERSION"))
+    });
+    &VERSION
+}
+
 /// For every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// Only failures and the summary
     #[arg(long, short, global = true)]
@@ -37,6 +55,12 @@ pub(crate) struct Global {
     /// Where runs are kept [default: runs, env: LIFECYCLE_RUNS_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub runs_dir: Option<PathBuf>,
+    /// The project file [default: the nearest lifecycle.yaml upwards; `none` for none]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub project: Option<PathBuf>,
+    /// Which of the project file's profiles [default: ci in CI]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub preset: Option<String>,
 }
 
 /// When to colour.
@@ -79,6 +103,14 @@ pub(crate) enum Command {
     Gate(super::history::GateArgs),
     /// Build reports from a run's log
     Report(ReportArgs),
+    /// Make one file of a run, redacted, with its reports
+    Export(ExportArgs),
+    /// Show the runs there are: verdicts, causes, durations
+    Runs(RunsArgs),
+    /// What a cron's state file remembers: list, forget, known
+    State(super::state::StateArgs),
+    /// Write a project file, a first scenario and a workflow
+    Init(InitArgs),
     /// Gather the diagnostic bundle of a live workspace; no scenario needed
     Diagnose(DiagnoseArgs),
     /// Remove what earlier runs left
@@ -89,7 +121,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Probe(ProbeArgs),
     /// Is this machine able to run scenarios?
-    Doctor,
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of scenario files, or of fragments or profiles
     Schema {
         /// Which files
@@ -101,8 +133,26 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print a man page, or write all of them
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Nothing of a project decides what it does.
+    pub fn needs_no_project(&self) -> bool {
+        matches!(
+            self,
+            Command::Check(CheckArgs { .. })
+                | Command::Model(_)
+                | Command::Mechanisms(_)
+                | Command::Serve(_)
+                | Command::Probe(_)
+                | Command::Schema { .. }
+                | Command::Completions { .. }
+                | Command::Man(_)
+                | Command::Init(_)
+        )
+    }
 }
 
 /// Files that have a schema.
@@ -116,6 +166,7 @@ pub(crate) enum SchemaOf {
 
 /// Which files and catalogue are used.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Files")]
 pub(crate) struct LibraryArgs {
     /// Use the scenarios of this folder instead of the shipped ones
     #[arg(long, value_name = "DIR")]
@@ -130,9 +181,10 @@ pub(crate) struct LibraryArgs {
 
 /// Which target.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
-    /// What to run against [default: embedded; live with --base-url; env: LIFECYCLE_TARGET]
-    #[arg(long, value_enum)]
+    /// What to run against: embedded, docker or live [default: embedded; live with --base-url; env: LIFECYCLE_TARGET]
+    #[arg(long, value_enum, value_name = "KIND", hide_possible_values = true)]
     pub target: Option<Kind>,
     /// Address of a live server [env: LIFECYCLE_BASE_URL, BASE]
     #[arg(long, value_name = "URL")]
@@ -164,8 +216,8 @@ pub(crate) struct TargetArgs {
     /// A reference provider that the target's instances can reach
     #[arg(long, value_name = "URL")]
     pub provider_url: Option<String>,
-    /// What the target's agents can answer
-    #[arg(long, value_enum, value_name = "WHAT")]
+    /// What the target's agents can answer: known, stub or none
+    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     pub answers: Option<Answers>,
     /// How long a live server may take to answer for the first time [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -183,7 +235,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
     /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
-    #[arg(long = "fault", value_name = "NAME[=N]")]
+    #[arg(long = "fault", value_name = "NAME[=N]", add = ArgValueCandidates::new(complete::faults))]
     pub faults: Vec<String>,
     #[command(flatten)]
     pub organisation: OrganisationArgs,
@@ -238,62 +290,79 @@ pub(crate) fn behaviour(text: &str) -> Result<(Behaviour, bool), String> {
 
 /// `run`.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
-    /// Bring a server up as a profile says, and down again: its name or file
-    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"])]
+    /// Bring a server up as a profile says, and down again
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"], add = ArgValueCompleter::new(complete::profiles))]
     pub profile: Option<String>,
     /// Names, @tags, files or folders
-    #[arg(value_name = "PATH|NAME|@TAG")]
+    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(complete::selection))]
     pub selection: Vec<String>,
-    /// Run again as an earlier run was run: its scenarios, inputs, seed and target; other options win
-    #[arg(long, value_name = "RUN")]
+    /// Run again as an earlier run was run; other options win
+    #[arg(long, value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
     pub like: Option<String>,
     /// As --like, and of its scenarios only those that did not pass
-    #[arg(long, value_name = "RUN", conflicts_with = "like")]
+    #[arg(long, value_name = "RUN", conflicts_with = "like", add = ArgValueCompleter::new(complete::runs))]
     pub rerun_failed: Option<String>,
-    #[command(flatten)]
-    pub library: LibraryArgs,
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// Set an input
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
     pub inputs: Vec<(String, String)>,
     /// Scenarios at once [default: 128]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub jobs: Option<u32>,
-    /// Skips and milestones that were not reached are red (exit 5) [env: E2E_REQUIRE_LIVE]
+    /// Skips and missed milestones are red [env: E2E_REQUIRE_LIVE]
     #[arg(long)]
     pub require_live: bool,
-    /// When to remove what scenarios made
-    #[arg(long, value_enum, default_value = "always", value_name = "WHEN")]
+    /// A run of which nothing ran is green, too (else exit 5)
+    #[arg(long)]
+    pub allow_none: bool,
+    /// End the run after the first red
+    #[arg(long, conflicts_with = "max_fail")]
+    pub fail_fast: bool,
+    /// End the run after N reds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_fail: Option<u32>,
+    /// Run a red again, up to N times; what passes then is flaky (6)
+    #[arg(long, value_name = "N", conflicts_with = "repeat", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub retries: Option<u32>,
+    /// End the run after this, clean-up excepted
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub global_timeout: Option<std::time::Duration>,
+    /// Remove what was made: always, on-pass or never
+    #[arg(long, value_enum, default_value = "always", value_name = "WHEN", hide_possible_values = true)]
     pub destroy: Destroy,
     /// Warnings are errors: nothing is sent
     #[arg(long)]
     pub deny_warnings: bool,
-    /// Run each scenario so many times [default: 1]
+    /// Run each scenario N times [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
     /// The server is ours alone: global secrets may be touched
     #[arg(long)]
     pub exclusive: bool,
-    /// Seed of everything random that scenarios and the embedded platform see
+    /// Seed of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Reds that somebody knows about, a YAML list of {red: FINGERPRINT, issue, until}: only those is exit 7
+    /// List of known reds {red, issue, until}; only those is exit 7
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
-    /// For a cron: remembers reds from run to run, and one run at a time has it; only reds of earlier runs is exit 7
+    /// For a cron: remembers reds; only reds of earlier runs is exit 7
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
-    /// Remove the oldest runs beyond so many
+    /// Keep only the newest N runs
     #[arg(long, value_name = "N")]
     pub keep_runs: Option<usize>,
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
     #[command(flatten)]
     pub reports: ReportFiles,
 }
 
 /// Files that a report can be written to.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Reports")]
 pub(crate) struct ReportFiles {
     /// Write JUnit XML
     #[arg(long, value_name = "FILE")]
@@ -313,32 +382,30 @@ pub(crate) struct ReportFiles {
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
     /// Names, @tags, files or folders
-    #[arg(value_name = "PATH|NAME|@TAG")]
+    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(complete::selection))]
     pub selection: Vec<String>,
     #[command(flatten)]
     pub library: LibraryArgs,
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `plan`.
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     /// Show what a profile would start: its name or file
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", add = ArgValueCompleter::new(complete::profiles))]
     pub profile: Option<String>,
     /// Names, @tags, files or folders
-    #[arg(value_name = "PATH|NAME|@TAG")]
+    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(complete::selection))]
     pub selection: Vec<String>,
     #[command(flatten)]
     pub library: LibraryArgs,
     /// Set an input
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
     pub inputs: Vec<(String, String)>,
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `check`.
@@ -352,33 +419,95 @@ pub(crate) struct CheckArgs {
     /// Warnings are errors
     #[arg(long)]
     pub deny_warnings: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `explain`.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
-    /// A run's folder, its id or a part of it, or `last`
-    #[arg(default_value = "last")]
+    /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
+    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
     pub run: String,
     /// Only this scenario, or this instance of one
     pub scenario: Option<String>,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
+    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
+    pub run: String,
+    /// The file to write [default: RUN.zip]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `runs`.
+#[derive(Args, Debug)]
+pub(crate) struct RunsArgs {
+    /// The newest N
+    #[arg(long, short = 'n', default_value_t = 20, value_name = "N")]
+    pub limit: usize,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// Where
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// The workflow's file [default: by the forge that the folder knows]
+    #[arg(long, value_name = "FILE")]
+    pub workflow: Option<String>,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `man`.
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// Of this command [default: the program's own]
+    pub command: Option<String>,
+    /// Write the pages of all commands into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub all: Option<PathBuf>,
 }
 
 /// `reproduce`.
 #[derive(Args, Debug)]
 pub(crate) struct ReproduceArgs {
-    /// A run's folder, its id or a part of it, or `last`
-    #[arg(default_value = "last")]
+    /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
+    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
     pub run: String,
     /// Only this scenario, or this instance of one
     pub scenario: Option<String>,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `report`.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// A run's folder, its id or a part of it, or `last`
-    #[arg(default_value = "last")]
+    /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
+    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
     pub run: String,
     #[command(flatten)]
     pub files: ReportFiles,
@@ -411,6 +540,11 @@ pub(crate) struct SweepArgs {
     /// Only say what would be removed
     #[arg(long)]
     pub dry_run: bool,
+    /// Take what is on a server that does not answer any more for gone: its ledger is closed
+    #[arg(long, conflicts_with = "dry_run")]
+    pub forget: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// The admin token of the servers [env: MOLECULE_ADMIN_TOKEN, ADMIN_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,

@@ -1,107 +1,81 @@
 //! `lifecycle check`: everything that can be known without a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use serde_json::json;
 
 use super::args::CheckArgs;
 use super::failure::CliError;
-use super::{Shell, check_times};
+use super::{Shell, check_times, format};
+use crate::behaviour::overlay;
 use crate::domain::ExitCode;
+use crate::models::catalogue::{Catalogue, lint};
 use crate::models::contradictions::Target;
 use crate::models::workflow;
 use crate::runner::contradictions::{self, Against};
 use crate::runner::plan::{self, InputSources};
 use crate::scenario::Scenario;
-use crate::session::files;
+use crate::scenario::known::{KnownRed, KnownReds};
+use crate::session::classify::{FileKind, Sorted, classify};
 use crate::session::library::{self, Library};
+use crate::session::{SessionError, files, project};
 use crate::source::{Level, Problem, SourceFile};
 use crate::targets::{TargetFacts, misroute, profile};
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let mut scenario_paths = Vec::new();
-    let mut given = Vec::new();
-    let mut workflows: Vec<SourceFile> = Vec::new();
-    let mut composes: Vec<SourceFile> = Vec::new();
-    for path in &args.paths {
-        if !path.exists() {
-            return Err(CliError::new(
-                ExitCode::BadInput,
-                format!("there is no file or folder `{}`", path.display()),
-            ));
-        }
-        let found = files::walk(path)?;
-        if found.is_empty()
-            && library::profiles(std::slice::from_ref(path), &args.library.settings())?.is_empty()
-        {
-            let text = format!("nothing to check in `{}`", path.display());
-            let what = "a folder holds .yaml files: scenarios, fragments, profiles or CI workflows";
-            return Err(CliError::new(ExitCode::BadInput, text).next(what));
-        }
-        for file in found {
-            if profile::is_profile(&file) {
-                continue;
-            }
-            if is_compose(&file) {
-                composes.push(file);
-            } else if is_workflow(&file) {
-                workflows.push(file);
-            } else if !scenario_paths.contains(&file.name) {
-                scenario_paths.push(file.name.clone());
-                given.push(file);
-            }
-        }
-    }
-    let profiles = library::profiles(&args.paths, &args.library.settings())?;
-    let only_others =
-        !(workflows.is_empty() && composes.is_empty() && profiles.is_empty()) && scenario_paths.is_empty();
+    let settings = args.library.settings();
     let mut problems: Vec<Problem> = Vec::new();
-    let mut counted = Vec::new();
-    if !only_others || args.paths.is_empty() {
-        let library = Library::load_given(&args.library.settings(), &scenario_paths, given)?;
-        problems.extend(match args.paths.is_empty() {
-            true => library.problems.clone(),
-            false => library.problems_of(&scenario_paths),
-        });
-        for path in scenario_paths.iter().filter(|path| !library.knows(path)) {
+    let mut sorted = sorted(&args.paths, &mut problems)?;
+    let everything = args.paths.is_empty();
+    if everything {
+        sorted.insert(FileKind::Profile, library::profiles(&settings)?);
+    }
+    let given = [FileKind::Scenario, FileKind::Fragment]
+        .into_iter()
+        .flat_map(|kind| sorted.get(&kind).cloned().unwrap_or_default())
+        .collect::<Vec<_>>();
+    let names: Vec<String> = given.iter().map(|file| file.name.clone()).collect();
+    let mut counts: BTreeMap<FileKind, usize> = sorted.iter().map(|(kind, all)| (*kind, all.len())).collect();
+    if !given.is_empty() || everything {
+        let library = Library::load_given(&settings, &names, given)?;
+        problems.extend(if everything { library.problems.clone() } else { library.problems_of(&names) });
+        for path in names.iter().filter(|path| !library.knows(path)) {
             let text = format!("{path} is neither a scenario nor a fragment");
             problems.push(Problem::error("check::nothing", text));
         }
-        let scenarios = match args.paths.is_empty() {
-            true => library.scenarios.clone(),
-            false => library
-                .scenarios
-                .iter()
-                .filter(|s| scenario_paths.contains(&s.source.name))
-                .cloned()
-                .collect(),
-        };
-        let today = crate::clock::wall().to_string();
-        problems.extend(
-            scenarios.iter().filter_map(|s| crate::scenario::expired(s, today.get(..10).unwrap_or_default())),
-        );
-        counted.push(format!("{} scenarios", scenarios.len()));
-        problems.extend(of_models(&library, &scenarios, args.paths.is_empty(), shell));
+        let is_meant = |s: &&Arc<Scenario>| everything || names.contains(&s.source.name);
+        let scenarios: Vec<Arc<Scenario>> = library.scenarios.iter().filter(is_meant).cloned().collect();
+        let today = today();
+        problems.extend(scenarios.iter().filter_map(|s| crate::scenario::expired(s, &today)));
+        if everything {
+            counts.insert(FileKind::Scenario, scenarios.len());
+            counts.insert(FileKind::Fragment, library.fragments.len());
+        }
+        problems.extend(of_models(&library, &scenarios, everything, shell));
     }
-    problems.extend(profiles.iter().flat_map(|file| profile::load(file).problems));
-    if !profiles.is_empty() {
-        counted.push(match profiles.len() {
-            1 => "1 profile".to_owned(),
-            n => format!("{n} profiles"),
-        });
+    let of = |kind: FileKind| sorted.get(&kind).into_iter().flatten();
+    problems.extend(of(FileKind::Profile).flat_map(|file| profile::load(file).problems));
+    problems.extend(of(FileKind::Catalogue).flat_map(catalogue));
+    problems.extend(of(FileKind::KnownReds).flat_map(known_reds));
+    problems.extend(of(FileKind::Overlay).flat_map(|file| overlay::read(file).err().unwrap_or_default()));
+    problems.extend(of(FileKind::Project).flat_map(|file| project::parse(file).err().unwrap_or_default()));
+    for file in of(FileKind::Unclear) {
+        let text = format!("{} is none of the files that this program reads", file.name);
+        let hint = "the first key of a file of ours is `scenario`, `fragment` or `profile`";
+        problems.push(Problem::warning("check::unclear", text).hint(hint));
     }
-    problems.extend(composes.iter().chain(&workflows).flat_map(misroute::check));
-    problems.extend(workflows.iter().flat_map(|file| check_times::check(file, &args.library, shell)));
-    if !composes.is_empty() {
-        counted.push(format!("{} compose files", composes.len()));
-    }
+    problems.extend(of(FileKind::Compose).chain(of(FileKind::Workflow)).flat_map(misroute::check));
+    problems.extend(of(FileKind::Workflow).flat_map(|file| check_times::check(file, &args.library, shell)));
     let mut undecidable = 0;
-    if !workflows.is_empty() {
-        let library = Library::load(&args.library.settings(), &[])?;
+    if sorted.contains_key(&FileKind::Workflow) {
+        let library = Library::load(&settings, &[])?;
         let read = |path: &str| files::read(std::path::Path::new(path)).ok();
         let context =
             workflow::Context { catalogue: &library.catalogue, allowlist: &library.allowlist, read: &read };
-        for file in &workflows {
+        for file in of(FileKind::Workflow) {
             let report = workflow::check(file, &context);
             problems.extend(report.problems);
             undecidable += report.undecidable.len();
@@ -112,18 +86,106 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     }
     let errors = problems.iter().filter(|p| p.level == Level::Error).count();
     let warnings = problems.len() - errors;
+    let bad = errors > 0 || (args.deny_warnings && warnings > 0);
+    let code = if bad { ExitCode::BadInput } else { ExitCode::Passed };
+    if args.format.is_json() {
+        let rows: Vec<_> = problems.iter().map(row).collect();
+        let counts: BTreeMap<&str, usize> = counts.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
+        let whole = json!({ "files": counts, "errors": errors, "warnings": warnings,
+            "undecidable": undecidable, "problems": rows, "exit": code.code() });
+        format::print(shell, &whole)?;
+        return Ok(code);
+    }
     for problem in &problems {
         shell.printer.talk(&problem.draw(shell.printer.stderr_colour(), shell.printer.width()))?;
     }
-    if !workflows.is_empty() {
-        counted.push(format!("{} workflow files", workflows.len()));
-    }
+    let counted: Vec<String> =
+        counts.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| kind.counted(*n)).collect();
     let open = if undecidable > 0 { format!(", {undecidable} undecidable") } else { String::new() };
-    let bad = errors > 0 || (args.deny_warnings && warnings > 0);
-    shell
-        .printer
-        .note(&format!("checked {}: {errors} errors, {warnings} warnings{open}", counted.join(", ")))?;
-    Ok(if bad { ExitCode::BadInput } else { ExitCode::Passed })
+    shell.printer.note(&format!(
+        "checked {}: {}, {}{open}",
+        if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") },
+        plural(errors, "error"),
+        plural(warnings, "warning")
+    ))?;
+    Ok(code)
+}
+
+fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// A problem for machines.
+fn row(problem: &Problem) -> serde_json::Value {
+    json!({
+        "level": if problem.level == Level::Error { "error" } else { "warning" },
+        "code": problem.code, "message": problem.message, "place": problem.place(), "hint": problem.hint,
+    })
+}
+
+/// Every YAML file below the paths, by what it is. A file that was named itself is what it was named for.
+fn sorted(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Result<Sorted, CliError> {
+    let mut sorted = Sorted::new();
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        if !path.exists() {
+            return Err(SessionError::NoSuchFile(path.display().to_string()).into());
+        }
+        let found = files::find(path)?;
+        if found.is_empty() {
+            let text = format!("nothing to check in `{}`", path.display());
+            let what = "a folder holds .yaml files: scenarios, fragments, profiles or CI workflows";
+            return Err(CliError::new(ExitCode::BadInput, text).next(what));
+        }
+        for file in found {
+            if !seen.insert(file.clone()) {
+                continue;
+            }
+            let file = match files::read(&file) {
+                Ok(file) => file,
+                Err(error) => {
+                    problems.push(Problem::error("check::unreadable", error.to_string()));
+                    continue;
+                }
+            };
+            let kind = match classify(&file) {
+                FileKind::Unclear | FileKind::Foreign if !path.is_dir() => FileKind::Scenario,
+                kind => kind,
+            };
+            sorted.entry(kind).or_default().push(file);
+        }
+    }
+    Ok(sorted)
+}
+
+fn catalogue(file: &SourceFile) -> Vec<Problem> {
+    match Catalogue::parse(file) {
+        Ok(catalogue) => lint(&catalogue),
+        Err(problems) => problems,
+    }
+}
+
+/// A list of known reds; what is in it for longer than it should be is told.
+fn known_reds(file: &SourceFile) -> Vec<Problem> {
+    let today = today();
+    let known = match KnownReds::parse(file) {
+        Ok(known) => known,
+        Err(problems) => return problems,
+    };
+    let expired = known.iter().filter(|(_, red)| red.until.as_str() < today.as_str());
+    let told = |(fingerprint, red): (&str, &KnownRed)| {
+        let text = format!(
+            "{}: {fingerprint} ({}) was known until {}: it is a new red again",
+            file.name, red.issue, red.until
+        );
+        Problem::warning("check::expired", text).hint("take it out, or give it a later `until`")
+    };
+    expired.map(told).collect()
+}
+
+/// `YYYY-MM-DD`.
+fn today() -> String {
+    crate::clock::wall().to_string().get(..10).unwrap_or_default().to_owned()
 }
 
 /// Contradictions of scenarios, and of the environment at hand when everything is checked.
@@ -147,15 +209,4 @@ fn of_models(
         Ok(instances) => contradictions::of_instances(&instances, &against),
         Err(problems) => problems,
     }
-}
-
-/// A compose file has `services:` at its top level, and is neither a profile nor a workflow.
-fn is_compose(file: &SourceFile) -> bool {
-    let top = |key: &str| file.text.lines().any(|line| line.trim_end() == key);
-    top("services:") && !top("jobs:")
-}
-
-/// A CI workflow has `jobs:` at its top level.
-fn is_workflow(file: &SourceFile) -> bool {
-    file.text.lines().any(|line| line.trim_end() == "jobs:")
 }

@@ -18,10 +18,10 @@ pub(super) fn worst_case(name: &str, args: &LibraryArgs, shell: &Shell) -> Optio
     let files = args.settings();
     let library = Library::load(&files, &[]).ok()?;
     let chosen = profile::choose(name, &files, shell).ok()?;
-    let scenarios = chosen.scenarios(&library, &[]).ok()?;
+    let choice = chosen.scenarios(&library, &[]).ok()?;
     let sources = profile::sources(&std::collections::BTreeMap::new(), Some(&chosen), shell);
     let able = TargetFacts::everything();
-    let instances = plan::plan(&scenarios, &library.only(&scenarios), &sources, &able, 1).ok()?;
+    let instances = plan::plan(&choice.scenarios, &choice.only, &sources, &able, 1).ok()?;
     let longest: Duration = instances.iter().map(plan::worst_case).max()?;
     Some(longest + around(&chosen))
 }

@@ -23,15 +23,18 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
     )?;
     if settings.kind.ends_with_the_process() {
         if settings.base_url.is_none() {
-            return Err(CliError::new(ExitCode::BadInput, "a workspace of a live server is meant")
-                .next("--base-url URL and --admin-token TOKEN, or the variables BASE and ADMIN_TOKEN"));
+            return Err(CliError::new(
+                ExitCode::BadInput,
+                "diagnose needs a live server; for a finished run use `lifecycle explain`",
+            )
+            .next("--base-url URL and --admin-token TOKEN, or the variables BASE and ADMIN_TOKEN"));
         }
         settings.kind = Kind::of_an_address();
     }
     if uuid::Uuid::parse_str(&args.workspace).is_err() {
         return Err(CliError::new(
             ExitCode::BadInput,
-            format!("`{}` is no workspace id (a UUID)", args.workspace),
+            format!("`{}` is not a workspace id (a UUID)", args.workspace),
         ));
     }
     runtime()?.block_on(async {
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
                 shell.printer.data(&format!("  {}", clean(line)))?;
             }
             if let Some(error) = &part.error {
-                shell.printer.data(&format!("  not to be had: {}", clean(error)))?;
+                shell.printer.data(&format!("  not available: {}", clean(error)))?;
             }
         }
         match evidence.parts.iter().find(|part| part.name == "record").and_then(|p| p.error.as_ref()) {

@@ -1,98 +1,216 @@
-//! `lifecycle doctor`: is this machine able?
+//! `lifecycle doctor`: what this machine can, what each target lacks, and what to type.
 
+use serde::Serialize;
+
+use super::args::DoctorArgs;
 use super::failure::CliError;
-use super::{Shell, runtime};
+use super::{Shell, format, runtime};
+use crate::docker::{Engine, EngineError};
 use crate::domain::ExitCode;
+use crate::session::profile::Foreseeable;
 use crate::targets;
 
-/// What the engine is, or what is wrong with it and what to type.
-async fn engine_lines(settings: &crate::docker::Settings) -> Vec<(bool, String)> {
-    let failed = |e: crate::docker::EngineError| {
-        let mut lines = vec![(false, e.what)];
-        lines.extend(e.check.into_iter().map(|hint| (false, hint)));
-        lines
-    };
-    let engine = match settings.connect() {
-        Ok(engine) => engine,
-        Err(error) => return failed(error),
-    };
-    if let Err(error) = engine.ping().await {
-        return failed(error);
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    level: Level,
+    what: String,
+    text: String,
+    /// What to type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    next: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    /// Set, and not asked.
+    Set,
+    /// Not there, and only some runs need it.
+    None,
+    Fail,
+}
+
+impl Finding {
+    fn new(level: Level, what: impl Into<String>, text: impl Into<String>) -> Finding {
+        Finding { level, what: what.into(), text: text.into(), next: Vec::new() }
     }
-    let about = match engine.about().await {
-        Ok(about) => about,
-        Err(error) => return failed(error),
-    };
-    let mut lines = vec![match about.trouble() {
-        Some(trouble) => (false, trouble),
-        None => (true, format!("{} (API {}) at {}", about.version, about.api, engine.endpoint())),
-    }];
-    if about.rootless {
-        let text =
-            "it is rootless: its bridge cannot reach this machine; `--target docker` needs one that is not";
-        lines.push((false, text.to_owned()));
+
+    fn next(mut self, line: impl Into<String>) -> Finding {
+        self.next.push(line.into());
+        self
     }
-    if !about.limits {
-        let text = "memory or CPU limits do not work: tiers are not kept; mount the cgroup controllers";
-        lines.push((false, text.to_owned()));
-    }
-    if about.architecture != std::env::consts::ARCH {
-        let text = format!(
-            "it runs {} programs: --agent-image names an image of the agent for it",
-            about.architecture
-        );
-        lines.push((false, text));
-    }
-    lines
 }
 
 /// Looks at everything that a run on this machine needs.
-pub(crate) fn run(shell: &Shell) -> Result<ExitCode, CliError> {
-    let mut able = true;
-    let mut say = |ok: bool, what: &str, text: String| -> Result<(), CliError> {
-        able &= ok;
-        Ok(shell.printer.data(&format!("{} {what}: {text}", if ok { "ok  " } else { "FAIL" }))?)
-    };
-    let runs = &shell.runs_dir;
-    let probe = runs.join(".doctor");
-    match std::fs::create_dir_all(runs)
-        .and_then(|()| std::fs::write(&probe, "x"))
-        .and_then(|()| std::fs::remove_file(&probe))
-    {
-        Ok(()) => say(true, "runs folder", format!("{} can be written", runs.display()))?,
-        Err(e) => {
-            say(false, "runs folder", format!("{}: {e}; --runs-dir DIR writes elsewhere", runs.display()))?
+pub(crate) fn run(args: &DoctorArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let mut findings = vec![runs_folder(shell), open_files(), project(shell)];
+    let runtime = runtime()?;
+    findings.push(runtime.block_on(embedded()));
+    let engine = runtime.block_on(engine(shell));
+    findings.extend(match &engine {
+        Ok((engine, about)) => on_the_engine(engine, about),
+        Err(error) => {
+            let mut missing = Finding::new(Level::None, "container engine", &error.what);
+            missing.next.clone_from(&error.check);
+            let target = Finding::new(Level::None, "target docker", "it needs a container engine");
+            vec![
+                missing,
+                target.next("start Docker, or set DOCKER_HOST; then `lifecycle run --target docker`"),
+            ]
+        }
+    });
+    findings.push(live(shell));
+    let engine = engine.ok().map(|(engine, _)| engine);
+    for profile in crate::session::profile::doctor(shell) {
+        findings.push(runtime.block_on(one_profile(profile, engine.as_ref())));
+    }
+    let able = findings.iter().all(|finding| finding.level != Level::Fail);
+    if args.format.is_json() {
+        format::print(shell, &findings)?;
+    } else {
+        for finding in &findings {
+            let word = match finding.level {
+                Level::Ok => "ok  ",
+                Level::Set => "set ",
+                Level::None => "none",
+                Level::Fail => "FAIL",
+            };
+            shell.printer.data(&format!("{word} {}: {}", finding.what, finding.text))?;
+            for line in &finding.next {
+                shell.printer.data(&format!("       → {line}"))?;
+            }
         }
     }
-    match rlimit::increase_nofile_limit(65_536) {
-        Ok(n) if n >= 1_024 => say(true, "open files", format!("{n} at once"))?,
-        Ok(n) => say(false, "open files", format!("only {n} at once: ulimit -n"))?,
-        Err(e) => say(false, "open files", e.to_string())?,
-    }
-    let settings = targets::embedded::Settings::default();
-    let embedded = runtime()?.block_on(async {
-        let started = targets::embedded::start(&settings).await?;
-        let url = started.platform.base_url();
-        started.platform.stop().await;
-        started.provider.stop().await;
-        Ok::<_, targets::OpenError>(url)
-    });
-    match embedded {
-        Ok(url) => say(true, "embedded platform", format!("starts ({url})"))?,
-        Err(e) => say(false, "embedded platform", format!("{}; {}", e.what, e.check.join("; ")))?,
-    }
-    // Only some scenarios need an engine: that there is none is told, and no reason to fail.
-    for (ok, text) in runtime()?.block_on(engine_lines(&shell.env.docker())) {
-        shell.printer.data(&format!("{} container engine: {text}", if ok { "ok  " } else { "none" }))?;
-    }
-    for (ready, text) in crate::session::profile::doctor(shell) {
-        shell.printer.data(&format!("{} profile {text}", if ready { "ok  " } else { "none" }))?;
-    }
-    match shell.env.base_url() {
-        Some(url) => shell.printer.data(&format!(
-            "set  live server: BASE is {url}, which was not asked; `lifecycle run --target live` uses it"
-        ))?,
-        None => say(true, "live server", "none is set (BASE, ADMIN_TOKEN)".to_owned())?,
-    }
     Ok(if able { ExitCode::Passed } else { ExitCode::Environment })
+}
+
+fn runs_folder(shell: &Shell) -> Finding {
+    let runs = &shell.runs_dir;
+    let probe = runs.join(".doctor");
+    let written = std::fs::create_dir_all(runs)
+        .and_then(|()| std::fs::write(&probe, "x"))
+        .and_then(|()| std::fs::remove_file(&probe));
+    let finding = |level, text| Finding::new(level, "runs folder", text);
+    match written {
+        Ok(()) => finding(Level::Ok, format!("{} can be written", runs.display())),
+        Err(e) => {
+            finding(Level::Fail, format!("{}: {e}", runs.display())).next("--runs-dir DIR writes elsewhere")
+        }
+    }
+}
+
+fn open_files() -> Finding {
+    let finding = |level, text: String| Finding::new(level, "open files", text);
+    match rlimit::increase_nofile_limit(65_536) {
+        Ok(n) if n >= 1_024 => finding(Level::Ok, format!("{n} at once")),
+        Ok(n) => finding(Level::Fail, format!("only {n} at once")).next("ulimit -n 4096"),
+        Err(e) => finding(Level::Fail, e.to_string()).next("ulimit -n 4096"),
+    }
+}
+
+fn project(shell: &Shell) -> Finding {
+    match &shell.project {
+        Some(project) => Finding::new(Level::Ok, "project", project.file.display().to_string()),
+        None => Finding::new(Level::None, "project", "there is no lifecycle.yaml here or above")
+            .next("lifecycle init writes one"),
+    }
+}
+
+async fn embedded() -> Finding {
+    let started = targets::embedded::start(&targets::embedded::Settings::default()).await;
+    match started {
+        Ok(started) => {
+            let url = started.platform.base_url();
+            started.platform.stop().await;
+            started.provider.stop().await;
+            Finding::new(Level::Ok, "embedded platform", format!("starts ({url})")).next("lifecycle run")
+        }
+        Err(e) => {
+            let mut finding = Finding::new(Level::Fail, "embedded platform", e.what);
+            finding.next = e.check;
+            finding
+        }
+    }
+}
+
+async fn engine(shell: &Shell) -> Result<(Engine, crate::docker::About), EngineError> {
+    let engine = shell.env.docker().connect()?;
+    engine.ping().await?;
+    let about = engine.about().await?;
+    Ok((engine, about))
+}
+
+/// What the engine is, and what `--target docker` lacks on it.
+fn on_the_engine(engine: &Engine, about: &crate::docker::About) -> Vec<Finding> {
+    let shown = format!("{} (API {}) at {}", about.version, about.api, engine.endpoint());
+    let mut findings = vec![match about.trouble() {
+        Some(trouble) => Finding::new(Level::None, "container engine", trouble),
+        None => Finding::new(Level::Ok, "container engine", shown),
+    }];
+    let mut target =
+        Finding::new(Level::Ok, "target docker", "every workspace is a container of this engine")
+            .next("lifecycle run --target docker");
+    let lacks = |text: String, next: &str| Finding::new(Level::None, "target docker", text).next(next);
+    if let Some(trouble) = about.trouble() {
+        target = lacks(trouble, "lifecycle run (embedded) needs no engine");
+    } else if about.rootless {
+        let text = "the engine is rootless: its bridge cannot reach this machine";
+        target = lacks(text.to_owned(), "DOCKER_HOST names an engine that is not rootless");
+    } else if about.architecture != std::env::consts::ARCH {
+        let text = format!("the engine runs {} programs", about.architecture);
+        target = lacks(text, "--agent-image names an image of the agent for it");
+    }
+    findings.push(target);
+    if !about.limits {
+        let text = "memory and CPU limits do not work: scenarios that need `limits` are skipped";
+        findings.push(Finding::new(Level::None, "limits", text).next("mount the cgroup controllers"));
+    }
+    findings
+}
+
+fn live(shell: &Shell) -> Finding {
+    let Some(url) = shell.env.base_url() else {
+        return Finding::new(Level::Ok, "live server", "none is set (BASE, ADMIN_TOKEN)")
+            .next("lifecycle run --base-url URL --admin-token TOKEN");
+    };
+    let finding = Finding::new(Level::Set, "live server", format!("BASE is {url}, which was not asked"));
+    match shell.env.admin_token() {
+        Some(_) => finding.next("lifecycle run --target live"),
+        None => finding.next("no admin token is set: --admin-token TOKEN, or the variable ADMIN_TOKEN"),
+    }
+}
+
+/// Variables, an engine and images: what a profile wants before it can start anything.
+async fn one_profile(profile: Foreseeable, engine: Option<&Engine>) -> Finding {
+    let what = format!("profile {}", profile.name);
+    if let Some(lack) = profile.lack {
+        let mut finding = Finding::new(Level::None, what, lack);
+        finding.next.extend(profile.unset.iter().map(|name| format!("export {name}=…")));
+        return finding;
+    }
+    let Some(engine) = engine else {
+        return match profile.images.is_empty() {
+            true => Finding::new(Level::Ok, what, profile.summary)
+                .next(format!("lifecycle run --profile {}", profile.name)),
+            false => Finding::new(Level::None, what, "it needs a container engine"),
+        };
+    };
+    let mut missing = Vec::new();
+    for image in &profile.images {
+        match engine.has_image(image).await {
+            Ok(true) => {}
+            Ok(false) => missing.push(image.clone()),
+            Err(error) => return Finding::new(Level::None, what, error.what),
+        }
+    }
+    if missing.is_empty() {
+        return Finding::new(Level::Ok, what, profile.summary)
+            .next(format!("lifecycle run --profile {}", profile.name));
+    }
+    let text = format!("not on this engine, and nothing is pulled: {}", missing.join(", "));
+    let mut finding = Finding::new(Level::None, what, text);
+    finding.next.extend(missing.iter().map(|image| format!("docker pull {image}")));
+    finding
 }

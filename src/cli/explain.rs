@@ -1,10 +1,10 @@
 //! `lifecycle explain`: why a run was red, from its log alone.
 
-use super::Shell;
 use super::args::ExplainArgs;
 use super::failure::CliError;
+use super::{Shell, format};
 use crate::domain::ExitCode;
-use crate::report::{RunState, ScenarioState, explain_head, explain_text};
+use crate::report::{FileKind, RunState, ScenarioState, explain_head, explain_text};
 use crate::scenario::{scenario_of, without_round};
 use crate::session::recorded;
 use crate::source::did_you_mean;
@@ -13,6 +13,17 @@ use crate::source::did_you_mean;
 pub(crate) fn run(args: &ExplainArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (path, state) = recorded::read(&args.run, shell)?;
     let scenarios = chosen(&state, args.scenario.as_deref())?;
+    if args.format.is_json() {
+        let names: Vec<&str> = scenarios.iter().map(|s| s.name()).collect();
+        let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
+        let text = FileKind::Json.render(&state).map_err(|e| fail(&e))?;
+        let mut report: serde_json::Value = serde_json::from_str(&text).map_err(|e| fail(&e))?;
+        if let Some(all) = report["scenarios"].as_array_mut() {
+            all.retain(|s| s["name"].as_str().is_some_and(|name| names.contains(&name)));
+        }
+        format::print(shell, &report)?;
+        return Ok(ExitCode::Passed);
+    }
     shell.printer.data(&explain_head(&state))?;
     if scenarios.is_empty() {
         shell.printer.data(match &state.finished {

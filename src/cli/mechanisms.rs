@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::Shell;
 use super::failure::CliError;
+use super::format::FormatArgs;
+use super::{Shell, format, table};
 use crate::domain::ExitCode;
 use crate::mechanism::file::{Layer, Mechanism};
 use crate::mechanism::{again, catalogue, lint, page};
@@ -28,14 +29,15 @@ pub(crate) struct MechanismsArgs {
 pub(crate) enum MechanismsCommand {
     /// Show all of them, by layer, bottom up
     List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Show one: what it needs, quotes, rules out, and what a fix looks like
     Show {
         /// Its name
         name: String,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Check files of mechanisms together: unknown facts, never matching, equal, symptom only
     Lint {
@@ -57,32 +59,33 @@ pub(crate) enum MechanismsCommand {
 /// Runs the command.
 pub(crate) fn run(args: &MechanismsArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     match &args.command {
-        MechanismsCommand::List { json: true } => {
+        MechanismsCommand::List { format } if format.is_json() => {
             let rows: Vec<_> = catalogue::shipped().iter().map(row).collect();
-            shell.printer.data(&serde_json::to_string_pretty(&rows).unwrap_or_default())?;
+            format::print(shell, &rows)?;
         }
-        MechanismsCommand::List { json: false } => {
-            let mut table = comfy_table::Table::new();
-            table.load_style(comfy_table::presets::NOTHING);
-            table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-            table.set_header(["LAYER", "MECHANISM", "CLASS", "ISSUE", "SUMMARY"]);
+        MechanismsCommand::List { .. } => {
+            let mut rows = Vec::new();
             for layer in Layer::ALL {
                 for m in catalogue::shipped().iter().filter(|m| m.layer == layer) {
                     let issue = m.issue.clone().unwrap_or_default();
                     let (name, class) = (m.name.clone(), page::class(m).to_owned());
-                    table.add_row([layer.as_str().to_owned(), name, class, issue, m.summary.raw()]);
+                    rows.push(vec![name, layer.as_str().to_owned(), class, issue, m.summary.raw()]);
                 }
             }
-            shell.printer.data(&table.to_string())?;
+            let head = ["MECHANISM", "LAYER", "CLASS", "ISSUE", "SUMMARY"];
+            shell.printer.data(&table::drawn(shell, &head, &rows))?;
         }
-        MechanismsCommand::Show { name } => {
+        MechanismsCommand::Show { name, format } => {
             let found = catalogue::find(name).ok_or_else(|| {
                 let names = catalogue::shipped().iter().map(|m| m.name.as_str());
                 let text = format!("no mechanism is called `{name}`");
                 let problem = Problem::error("mechanism::unknown", text);
                 CliError::problems(vec![problem.hint(did_you_mean(name, names))])
             })?;
-            shell.printer.data(show(found).trim_end())?;
+            match format.is_json() {
+                true => format::print(shell, &row(found))?,
+                false => shell.printer.data(show(found).trim_end())?,
+            }
         }
         MechanismsCommand::Lint { paths } => {
             let mechanisms = load(paths)?;

@@ -5,13 +5,18 @@ mod args_serve;
 mod behaviours;
 mod check;
 mod check_times;
+mod complete;
 mod diagnose;
 mod diff;
 mod doctor;
 mod explain;
+mod export;
 mod failure;
 mod history;
+mod format;
 mod info;
+mod init;
+mod man;
 mod mechanisms;
 pub mod model;
 mod plan;
@@ -20,25 +25,34 @@ mod replay;
 mod report;
 mod reproduce;
 mod run;
+mod runs;
 mod serve;
+mod state;
 mod sweep;
 mod sweep_docker;
 mod sweep_org;
 mod sweep_profile;
+mod table;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Parser as _;
 
 use crate::domain::ExitCode;
 use crate::output::{Colour, Printer, Terminal, Verbosity};
 pub(crate) use crate::session::Shell;
-use crate::session::{Env, files};
+use crate::session::env::current_folder;
+use crate::session::{Env, files, project};
 use args::{Cli, Command};
 use failure::CliError;
 
 /// Runs a command line and says how the process ends.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if complete::answer(&args) {
+        return ExitCode::Passed;
+    }
     let env = Env::read();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -55,12 +69,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::ColorChoice::Always => Colour::Always,
         args::ColorChoice::Never => Colour::Never,
     };
-    let shell = Shell {
-        printer: Printer::new(verbosity, colour, cli.global.ci || env.flag("CI"), terminal),
-        runs_dir: cli.global.runs_dir.clone().unwrap_or_else(|| env.runs_dir()),
-        env,
-    };
-    match dispatch(cli.command, &shell) {
+    let printer = Printer::new(verbosity, colour, cli.global.ci || env.flag("CI"), terminal);
+    let mut shell = Shell::new(printer, env, PathBuf::from("runs"));
+    let ended = settle(&mut shell, &cli).and_then(|()| dispatch(cli.command, &shell));
+    match ended {
         Ok(code) => code,
         Err(error) => {
             // A terminal that is gone cannot be told.
@@ -68,6 +80,31 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             error.code
         }
     }
+}
+
+/// The project that the command is typed in, and what follows from it.
+fn settle(shell: &mut Shell, cli: &Cli) -> Result<(), CliError> {
+    shell.preset.clone_from(&cli.global.preset);
+    shell.project = match (&cli.global.project, &cli.command) {
+        (Some(file), _) if file.as_os_str() == "none" => None,
+        // Nothing of a project decides what they do, and a broken file is what `check` is for.
+        (_, command) if command.needs_no_project() => None,
+        (Some(file), _) => Some(project::read(file)?),
+        (None, _) => match current_folder() {
+            Ok(folder) => project::find(&folder)?,
+            Err(_) => None,
+        },
+    };
+    let own = match shell.preset()? {
+        Some(preset) => preset.runs(),
+        None => None,
+    };
+    let typed =
+        cli.global.runs_dir.clone().or_else(|| shell.env.get("LIFECYCLE_RUNS_DIR").map(PathBuf::from));
+    if let Some(runs) = typed.or(own) {
+        shell.runs_dir = runs;
+    }
+    Ok(())
 }
 
 fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -90,10 +127,14 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Sweep(args) => sweep::run(&args, shell),
         Command::Serve(args) => serve::run(args, shell),
         Command::Probe(args) => probe::run(&args, shell),
-        Command::Doctor => doctor::run(shell),
+        Command::Doctor(args) => doctor::run(&args, shell),
         Command::Schema { of } => info::schema(of, shell),
-        Command::Completions { shell: which } => info::completions(which, shell),
-        Command::Man => info::man(shell),
+        Command::Completions { shell: which } => complete::run(which, shell),
+        Command::Man(args) => man::run(&args, shell),
+        Command::Export(args) => export::run(&args, shell),
+        Command::Runs(args) => runs::run(&args, shell),
+        Command::State(args) => state::run(&args, shell),
+        Command::Init(args) => init::run(&args, shell),
     }
 }
 

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
+use super::format::FormatArgs;
 use crate::domain::ExitCode;
 use crate::models::allowlist::Allowlist;
 use crate::models::auto::NoChoice;
@@ -56,6 +58,9 @@ pub struct ChoiceArgs {
     /// Which files are used.
     #[command(flatten)]
     pub files: FileArgs,
+    /// How the answer is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// Which catalogue and manifest are used.
@@ -81,6 +86,9 @@ pub struct ListArgs {
     /// Which files are used.
     #[command(flatten)]
     pub files: FileArgs,
+    /// How the answer is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// What to compare.
@@ -90,6 +98,9 @@ pub struct DiffArgs {
     pub old: PathBuf,
     /// The new catalogue; `built-in` is the shipped one
     pub new: PathBuf,
+    /// How the answer is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// Reads a file; the caller's, so that this stays free of IO.
@@ -233,6 +244,9 @@ fn resolve(
 ) -> Result<ExitCode, Stop> {
     let asked = ask(args, env, read, err)?;
     let question = asked.question();
+    if args.format.is_json() {
+        return resolved(&asked, asked.rules.unwrap_or(Rules::Pinned), out);
+    }
     match asked.rules.unwrap_or(Rules::Pinned) {
         Rules::Pinned => {
             if let Some(difference) = question.difference() {
@@ -264,6 +278,9 @@ fn show(
     let asked = ask(args, env, read, err)?;
     let question = asked.question();
     let rules = asked.rules.unwrap_or(Rules::Auto);
+    if args.format.is_json() {
+        return resolved(&asked, rules, out);
+    }
     match explain(&question, rules) {
         Ok(explanation) => {
             write!(out, "{}", explanation.text())?;
@@ -280,6 +297,40 @@ fn show(
             Ok(code_of(&none))
         }
     }
+}
+
+/// The answer for a script: what was chosen and why; names of secrets, no value.
+fn resolved(asked: &Asked, rules: Rules, out: &mut dyn Write) -> Result<ExitCode, Stop> {
+    let question = asked.question();
+    let mut answer = json!({
+        "rules": rules, "runtime": asked.runtime, "llm_path": asked.path.as_str(),
+        "difference": question.difference(),
+    });
+    let explained = explain(&question, rules);
+    let code = match &explained {
+        Ok(explanation) => {
+            let provider = explanation.provider.as_ref();
+            answer["model"] = json!(explanation.model);
+            answer["provider"] = json!(provider.ok());
+            answer["no_provider"] = json!(provider.err());
+            answer["why"] = json!(explanation.why);
+            answer["text"] = json!(explanation.text().lines().collect::<Vec<_>>());
+            ExitCode::Passed
+        }
+        Err(none) => {
+            answer["model"] = json!(null);
+            answer["error"] = json!(none.summary());
+            answer["text"] = json!(no_choice_text(none).lines().collect::<Vec<_>>());
+            code_of(none)
+        }
+    };
+    answer["exit"] = json!(code.code());
+    document(&answer, out)?;
+    Ok(code)
+}
+
+fn document(answer: &serde_json::Value, out: &mut dyn Write) -> Result<(), Stop> {
+    Ok(writeln!(out, "{answer:#}")?)
 }
 
 fn code_of(none: &NoChoice) -> ExitCode {
@@ -305,6 +356,10 @@ fn list_models(
         .into());
     }
     let rows = table::rows(&catalogue, args.runtime.as_deref());
+    if args.format.is_json() {
+        document(&json!(rows), out)?;
+        return Ok(ExitCode::Passed);
+    }
     write!(out, "{}", table::render(&rows, args.width))?;
     Ok(ExitCode::Passed)
 }
@@ -316,7 +371,12 @@ fn compare(
     err: &mut dyn Write,
 ) -> Result<ExitCode, Stop> {
     let (old, new) = (either(&args.old, read, err)?, either(&args.new, read, err)?);
-    write!(out, "{}", diff(&old, &new).text())?;
+    let text = diff(&old, &new).text();
+    if args.format.is_json() {
+        document(&json!({ "lines": text.lines().collect::<Vec<_>>() }), out)?;
+        return Ok(ExitCode::Passed);
+    }
+    write!(out, "{text}")?;
     Ok(ExitCode::Passed)
 }
 

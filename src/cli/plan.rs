@@ -7,30 +7,33 @@ use super::failure::CliError;
 use super::{Shell, check_times};
 use crate::domain::{ExitCode, time};
 use crate::models::inputs::LlmPath;
-use crate::runner::plan::{self, Instance};
+use crate::runner::plan::{self, InputSources, Instance};
 use crate::runner::{contradictions, credentials};
 use crate::session::library::Library;
 use crate::session::profile;
+use crate::session::project::Told;
+use crate::session::selection::Choice;
 use crate::targets::TargetFacts;
 
 /// Shows the plan; sends nothing, so what a target lacks is not known here.
 pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let files = args.library.settings();
+    let (project, told) = args.library.in_project(shell)?;
+    let files = project.library.clone();
     let library = Library::load(&files, &args.selection)?;
     let profile = args.profile.as_deref().map(|wanted| profile::choose(wanted, &files, shell)).transpose()?;
-    let chosen = match &profile {
+    let Choice { scenarios: chosen, only, .. } = match &profile {
         Some(profile) => profile.scenarios(&library, &args.selection)?,
         None => library.chosen()?,
     };
     let sources = profile::sources(&args.inputs.iter().cloned().collect(), profile.as_ref(), shell);
+    let sources = InputSources { project: project.defaults.clone(), ..sources };
     let able = TargetFacts::everything();
-    let mut instances =
-        plan::plan(&chosen, &library.only(&chosen), &sources, &able, 1).map_err(CliError::problems)?;
+    let mut instances = plan::plan(&chosen, &only, &sources, &able, 1).map_err(CliError::problems)?;
     if let Some(skip) = profile.as_ref().and_then(|p| p.skip.as_ref()) {
         instances.iter_mut().for_each(|i| i.skip = Some(skip.clone()));
     }
     let worst: std::time::Duration = instances.iter().map(plan::worst_case).max().unwrap_or_default();
-    if args.json {
+    if args.format.is_json() {
         let rows: Vec<_> = instances
             .iter()
             .map(|i| json!({ "plan": plan::planned(i), "inputs": i.resolved, "worst_case_ms": time::ms(plan::worst_case(i)) }))
@@ -46,6 +49,13 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     if let Some(profile) = &profile {
         text.push_str(&profile.lines().join("\n"));
         text.push_str("\n\n");
+    }
+    if !told.is_empty() {
+        text.push_str("settings\n");
+        for Told { name, value, source } in &told {
+            text.push_str(&format!("  {name} = {value} ({source})\n"));
+        }
+        text.push('\n');
     }
     for instance in &instances {
         let planned = plan::planned(instance);

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use clap::Parser as _;
+use serde_json::json;
 
-use super::Shell;
 use super::args::{Cli, Command, ReproduceArgs, RunArgs};
 use super::explain::chosen;
 use super::failure::CliError;
 use super::run::again;
+use super::{Shell, format};
 use crate::domain::ExitCode;
 use crate::event::{Diagnosis, Verdict};
 use crate::reference::fault_runs::{FaultRun, making};
@@ -21,7 +22,7 @@ use crate::session::{Ran, Recorded};
 pub(crate) fn run(args: &ReproduceArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (_, state) = recorded::read(&args.run, shell)?;
     let mut tried = BTreeSet::new();
-    let (mut lines, mut codes) = (Vec::new(), BTreeSet::new());
+    let (mut lines, mut codes, mut rows) = (Vec::new(), BTreeSet::new(), Vec::new());
     for scenario in chosen(&state, args.scenario.as_deref())? {
         let name = without_round(scenario.name());
         let diagnosis = scenario.diagnosis.as_ref().filter(|_| scenario.has_failure());
@@ -37,13 +38,17 @@ pub(crate) fn run(args: &ReproduceArgs, shell: &Shell) -> Result<ExitCode, CliEr
             return Ok(code);
         }
         codes.insert(code);
+        rows.push(json!({ "scenario": name, "mechanism": mechanism, "result": word(code), "text": line }));
         lines.push(format!("{:<15} {name}: {line}", word(code)));
     }
     if lines.is_empty() {
         let text = format!("nothing is red in {}: there is nothing to reproduce", state.identity.run);
         return Err(CliError::new(ExitCode::BadInput, text));
     }
-    shell.printer.data(&lines.join("\n"))?;
+    match args.format.is_json() {
+        true => format::print(shell, &rows)?,
+        false => shell.printer.data(&lines.join("\n"))?,
+    }
     // Of a red that came out otherwise somebody must hear first.
     let order = [ExitCode::Failed, ExitCode::BadInput];
     Ok(order.into_iter().find(|code| codes.contains(code)).unwrap_or(ExitCode::Passed))
@@ -68,7 +73,9 @@ fn one(
     let mut said = Vec::new();
     for fault in making(mechanism, name) {
         let recorded = Recorded::instance(state.clone(), name);
-        let settings = arguments(state, name, fault)?.settings(shell);
+        let mut settings = arguments(state, name, fault)?.settings(shell)?.0;
+        // What a cron remembers is not about this.
+        (settings.state, settings.known, settings.retries) = (None, None, None);
         let (code, folder) = match again(settings, &recorded, shell) {
             Ok(Ran { code, folder: Some(folder) }) => (code, folder),
             Ok(Ran { folder: None, .. }) => continue,
@@ -97,7 +104,13 @@ fn one(
         }
     }
     match said.is_empty() {
-        true => Ok((ExitCode::BadInput, format!("no fault is known that makes `{mechanism}`"))),
+        true => Ok((
+            ExitCode::BadInput,
+            format!(
+                "no fault reproduces `{mechanism}`; try `lifecycle run --like {} --target embedded`",
+                state.identity.run
+            ),
+        )),
         false => Ok((ExitCode::Failed, said.join("; "))),
     }
 }

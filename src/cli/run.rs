@@ -1,15 +1,18 @@
 //! `lifecycle run`: typed options become settings.
 
+use std::collections::BTreeMap;
+
 use super::args::{LibraryArgs, RunArgs, TargetArgs};
 use super::failure::CliError;
 use super::report::report_files;
 use super::{Shell, runtime};
 use crate::domain::{ExitCode, Secret};
+use crate::session::project::Told;
 use crate::session::{self, Again, LibrarySettings, Outside, Ran, Recorded, RunSettings, TargetSettings};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let settings = args.settings(shell);
+    let settings = args.settings(shell)?.0;
     let ran = runtime()?.block_on(async { session::run(settings, shell, Outside::real()?).await })?;
     Ok(ran.code)
 }
@@ -21,10 +24,10 @@ pub(super) fn again(settings: RunSettings, recorded: &Recorded, shell: &Shell) -
 }
 
 impl RunArgs {
-    /// What was typed, and what CI's variables mean.
-    pub fn settings(&self, shell: &Shell) -> RunSettings {
+    /// What was typed, what CI's variables mean, what the project wants; and where the latter comes from.
+    pub fn settings(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
         let like = self.like.clone().map(Again::Like);
-        RunSettings {
+        let mut settings = RunSettings {
             selection: self.selection.clone(),
             library: self.library.settings(),
             profile: self.profile.clone(),
@@ -35,6 +38,10 @@ impl RunArgs {
             seed: self.seed,
             repeat: self.repeat,
             require_live: self.require_live || shell.env.flag("E2E_REQUIRE_LIVE"),
+            allow_none: self.allow_none,
+            max_fail: self.max_fail.or(self.fail_fast.then_some(1)),
+            retries: self.retries,
+            global_timeout: self.global_timeout,
             destroy: self.destroy,
             deny_warnings: self.deny_warnings,
             exclusive: self.exclusive,
@@ -42,7 +49,10 @@ impl RunArgs {
             state: self.state.clone(),
             keep_runs: self.keep_runs,
             reports: report_files(&self.reports),
-        }
+            defaults: BTreeMap::new(),
+        };
+        let told = shell.preset()?.map(|preset| preset.fill(&mut settings)).unwrap_or_default();
+        Ok((settings, told))
     }
 }
 
@@ -51,6 +61,13 @@ impl LibraryArgs {
     pub fn settings(&self) -> LibrarySettings {
         let LibraryArgs { scenarios, providers, manifest } = self.clone();
         LibrarySettings { scenarios, providers, manifest }
+    }
+
+    /// What was typed, else what the project wants.
+    pub fn in_project(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
+        let mut settings = RunSettings { library: self.settings(), ..RunSettings::default() };
+        let told = shell.preset()?.map(|preset| preset.fill(&mut settings)).unwrap_or_default();
+        Ok((settings, told))
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::args::SweepArgs;
 use super::failure::CliError;
-use super::{Shell, runtime, sweep_docker, sweep_org, sweep_profile};
+use super::{Shell, format, runtime, sweep_docker, sweep_org, sweep_profile};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, Secret, Status};
 use crate::event::{EventKind, Intent, Log, LogError, TargetIdentity, read_events};
@@ -57,9 +59,10 @@ struct Owing {
 
 /// Sweeps all runs that do not live.
 pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let mut left = 0;
+    let (mut left, mut swept, mut kept) = (0, 0, 0);
     let mut unreachable: Option<CliError> = None;
-    let mut swept = 0;
+    let mut rows = Vec::new();
+    let json = args.format.is_json();
     for path in folder::list(&shell.runs_dir) {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if folder::is_live(&path) {
@@ -91,22 +94,32 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                     }
                     _ => String::new(),
                 };
+                if json {
+                    rows.push(json!({ "run": name, "would_remove": entry.kind, "name": entry.name,
+                        "id": entry.id, "at": owing.home.base_url }));
+                    continue;
+                }
                 shell
                     .printer
                     .data(&format!("{name}: would remove {} {} {id}{at}", entry.kind, entry.name))?;
             }
             continue;
         }
+        let owned = owing.entries.len();
         match runtime()?.block_on(sweep(args, shell, &path, owing)) {
             Ok(outcome) => {
-                for line in &outcome.lines {
+                for line in outcome.lines.iter().filter(|_| !json) {
                     shell.printer.data(&format!("{name}: {line}"))?;
                 }
+                rows.push(json!({ "run": name, "removed": outcome.removed, "left": outcome.left,
+                    "lines": outcome.lines }));
                 left += outcome.left;
                 swept += outcome.removed;
             }
             Err(error) => {
                 shell.printer.talk(&format!("{name}: {}", error.draw(&shell.printer)))?;
+                rows.push(json!({ "run": name, "not_removed": owned, "error": error.text() }));
+                kept += owned;
                 unreachable = Some(error);
             }
         }
@@ -138,14 +151,20 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             }
         }
     }
-    if !args.dry_run {
-        shell.printer.note(&format!("{swept} removed, {left} left"))?;
-    }
-    Ok(match unreachable {
+    let code = match &unreachable {
         Some(error) => error.code,
         None if left > 0 => ExitCode::Leak,
         None => ExitCode::Passed,
-    })
+    };
+    if json {
+        let whole = json!({ "removed": swept, "left": left, "not_removed": kept, "runs": rows,
+            "exit": code.code() });
+        format::print(shell, &whole)?;
+    } else if !args.dry_run {
+        let kept = if kept > 0 { format!(", {kept} not removed: server unreachable") } else { String::new() };
+        shell.printer.note(&format!("{swept} removed, {left} left{kept}"))?;
+    }
+    Ok(code)
 }
 
 /// What a sweep of one run came to.
@@ -225,7 +244,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         Some(path) => Some(crate::session::files::bytes(path)?),
         None => None,
     };
-    let target = targets::open(&targets::Settings {
+    let settings = targets::Settings {
         kind: Kind::of_an_address(),
         base_url: Some(owing.home.base_url.clone()),
         admin_token: token,
@@ -253,15 +272,25 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         behind: None,
         patience: Duration::from_secs(5),
         catalogue: std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone()),
-    })
-    .await;
-    let target = match target {
+    };
+    let target = match targets::open(&settings).await {
         Ok(target) => target,
         // Nothing is owed there: it was only to be seen that nothing came back.
         Err(_) if owing.entries.is_empty() => return Ok(Outcome::default()),
+        Err(error) if args.forget && !error.refused => {
+            let lines = owing.entries.iter().map(|entry| {
+                ledger.release(&entry.resource, "forgotten: its server is gone", None);
+                format!("forgotten {} {} at {}", entry.kind, entry.name, owing.home.base_url)
+            });
+            return Ok(Outcome { lines: lines.collect(), removed: 0, left: 0 });
+        }
+        Err(error) if error.refused => {
+            let hint = format!("the credential of that run is called {}", owing.home.credential);
+            return Err(CliError::from(error).next(hint));
+        }
         Err(error) => {
-            let next = format!("the credential is called {}", owing.home.credential);
-            return Err(CliError::from(error).next(next));
+            let hint = "a server that is gone for good: `lifecycle sweep --forget` closes its ledger";
+            return Err(CliError::from(error).next(hint));
         }
     };
     let run = bundle::tool(&target, log, ledger.clone(), "sweep");

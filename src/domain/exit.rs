@@ -18,7 +18,7 @@ pub enum ExitCode {
     Environment,
     /// Passed, but something is left that could not be removed.
     Leak,
-    /// Live work was demanded and did not happen.
+    /// Nothing of what was asked for ran, or live work was demanded and did not happen.
     NotLive,
     /// Flaky, or an expected failure passed.
     Flaky,
@@ -76,14 +76,16 @@ impl ExitCode {
     /// One line for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            ExitCode::Passed => "passed (what the platform left and the harness removed is a warning)",
+            ExitCode::Passed => "passed",
             ExitCode::Failed => "a scenario failed: product, config or unclassified",
             ExitCode::BadInput => "bad input or usage, or an `error` contradiction: nothing was sent",
             ExitCode::Environment => {
                 "the environment or the harness itself: unreachable, set-up failed, transport dead, internal error"
             }
             ExitCode::Leak => "passed, but something is left that could not be removed",
-            ExitCode::NotLive => "live work was demanded and did not happen",
+            ExitCode::NotLive => {
+                "nothing of what was asked for ran, or live work was demanded and did not happen"
+            }
             ExitCode::Flaky => "flaky, or an expected failure passed",
             ExitCode::KnownRed => "only known reds (`--known`, `--state`)",
             ExitCode::Locked => "another run holds the lock",

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod exit;
 pub mod instance;
+pub mod natural;
 pub mod secret;
 pub mod status;
 pub mod time;

@@ -174,6 +174,10 @@ pub struct Drifted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
+    /// As many reds as somebody wanted to see.
+    EnoughReds,
+    /// The run took longer than somebody allowed.
+    Overtime,
     /// The target was given up: nothing but transport errors for a minute, an engine that does not answer, a part of a
     /// profile that ended.
     TargetDead,

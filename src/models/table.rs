@@ -7,7 +7,7 @@ use crate::models::container::config_yaml_model;
 use crate::models::keys::is_guarded;
 
 /// A row of `model list`: an arm of a runtime.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
     /// The runtime.
     pub runtime: String,

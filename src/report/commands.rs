@@ -122,6 +122,9 @@ pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
             args.extend(["--input".to_owned(), format!("{}={}", input.name, input.value)]);
         }
     }
+    if let Some(folder) = identity.asked().remove("scenarios") {
+        args.extend(["--scenarios".to_owned(), folder]);
+    }
     command.args.extend(args);
     if !secret.is_empty() {
         command.remark = format!("secret, left out: {}", secret.join(", "));

@@ -32,8 +32,12 @@ const ROOT: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Scenarios at once; waiting is not work.
     pub jobs: usize,
-    /// Skips and missing milestones are red.
-    pub require_live: bool,
+    /// After so many reds the run ends.
+    pub max_fail: Option<usize>,
+    /// How often a red runs again.
+    pub retries: u32,
+    /// When the run ends whatever happens, clean-up excepted.
+    pub until: Option<Instant>,
     /// Cancelled once a reporter cannot write: the run ends, its clean-up does not.
     pub unreported: CancellationToken,
 }
@@ -44,6 +48,7 @@ enum Input {
     TargetDead,
     CannotWrite,
     LastSecondsOver,
+    Overtime,
     /// A task ended: a scenario, or the root's making or removal.
     Task(Result<Done, Panicked>),
 }
@@ -51,7 +56,8 @@ enum Input {
 /// What a task of the run comes to.
 enum Done {
     Rooted(Result<(), NoRoot>),
-    Scenario(Box<ScenarioFinished>, Option<Box<Diagnosis>>),
+    /// Every attempt.
+    Scenario(Vec<(ScenarioFinished, Option<Diagnosis>)>),
     Unrooted,
 }
 
@@ -76,6 +82,8 @@ pub async fn run(
         set_up: None,
         last_seconds: None,
         phase: Phase::Root,
+        max_fail: options.max_fail,
+        retries: options.retries,
     };
     for instance in &skipped {
         dispatcher.finish(unrun(instance, Verdict::Skipped, instance.skip.clone().unwrap_or_default()));
@@ -83,7 +91,8 @@ pub async fn run(
     dispatcher.begin();
     let (broken, dead) = (context.log.broken(), context.poller.dead());
     let unreported = options.unreported.clone();
-    let (mut said_broken, mut said_dead, mut said_unreported) = (false, false, false);
+    let (mut said_broken, mut said_dead, mut said_unreported, mut said_overtime) =
+        (false, false, false, false);
     while dispatcher.phase != Phase::Over {
         let last = dispatcher.last_seconds;
         let input = tokio::select! {
@@ -93,6 +102,7 @@ pub async fn run(
             () = broken.cancelled(), if !said_broken => { said_broken = true; Input::CannotWrite }
             () = unreported.cancelled(), if !said_unreported => { said_unreported = true; Input::CannotWrite }
             () = async { match last { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } } => Input::LastSecondsOver,
+            () = async { match options.until { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } }, if !said_overtime => { said_overtime = true; Input::Overtime }
             Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(Panicked::of)),
         };
         dispatcher.handle(input);
@@ -119,6 +129,8 @@ struct Dispatcher {
     set_up: Option<String>,
     last_seconds: Option<Instant>,
     phase: Phase,
+    max_fail: Option<usize>,
+    retries: u32,
 }
 
 impl Dispatcher {
@@ -153,6 +165,7 @@ impl Dispatcher {
             }
             Input::TargetDead => self.cancel(CancelReason::TargetDead),
             Input::CannotWrite => self.cancel(CancelReason::CannotWrite),
+            Input::Overtime => self.cancel(CancelReason::Overtime),
             Input::Signal(Signal::Dump) => self.context.log.emit(EventKind::DumpRequested),
             Input::Task(done) => self.task_ended(done),
         }
@@ -180,9 +193,16 @@ impl Dispatcher {
                 self.unroot();
                 return;
             }
-            Ok(Done::Scenario(finished, diagnosis)) => {
-                self.diagnoses.extend(diagnosis.map(|d| (finished.scenario.clone(), *d)));
-                self.finished.push(*finished);
+            Ok(Done::Scenario(attempts)) => {
+                for (finished, diagnosis) in attempts {
+                    self.diagnoses.extend(diagnosis.map(|d| (finished.scenario.clone(), d)));
+                    self.finished.push(finished);
+                }
+                let counts = |f: &&ScenarioFinished| f.verdict.is_red() && !f.advisory && f.known.is_none();
+                let reds = self.finished.iter().filter(counts).count();
+                if self.max_fail.is_some_and(|most| reds >= most) {
+                    self.cancel(CancelReason::EnoughReds);
+                }
             }
             Ok(Done::Unrooted) => self.phase = Phase::Over,
             Err(panic) => {
@@ -196,6 +216,7 @@ impl Dispatcher {
 
     fn start(&mut self, instance: Instance) {
         let (context, slots) = (Arc::clone(&self.context), Arc::clone(&self.slots));
+        let retries = self.retries;
         self.tasks.spawn(async move {
             let stop = context.cancel.steps().child_token();
             let permit = tokio::select! {
@@ -207,15 +228,9 @@ impl Dispatcher {
                 let finished =
                     unrun(&instance, Verdict::Cancelled, "the run was cancelled before it began".into());
                 context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
-                return Done::Scenario(Box::new(finished), None);
+                return Done::Scenario(vec![(finished, None)]);
             }
-            let scenario = ScenarioContext {
-                inputs: Arc::new(instance.inputs.clone()),
-                matrix: Arc::new(instance.matrix.clone()),
-                ..ScenarioContext::new(context, &instance.name, Arc::clone(&instance.scenario), stop)
-            };
-            let (finished, diagnosis) = scenario_run::run(scenario, &instance).await;
-            Done::Scenario(Box::new(finished), diagnosis.map(Box::new))
+            Done::Scenario(attempts(&context, instance, retries, &stop).await)
         });
     }
 
@@ -251,6 +266,49 @@ impl Dispatcher {
             Done::Unrooted
         });
     }
+}
+
+/// Runs an instance, and as long as it is red again; what passes then is flaky.
+async fn attempts(
+    context: &Arc<RunContext>,
+    mut instance: Instance,
+    retries: u32,
+    stop: &CancellationToken,
+) -> Vec<(ScenarioFinished, Option<Diagnosis>)> {
+    let name = instance.name.clone();
+    let mut all: Vec<(ScenarioFinished, Option<Diagnosis>)> = Vec::new();
+    for attempt in 1..=retries.saturating_add(1) {
+        if attempt > 1 {
+            instance.name = format!("{name}#{attempt}");
+        }
+        let scenario = ScenarioContext {
+            inputs: Arc::new(instance.inputs.clone()),
+            matrix: Arc::new(instance.matrix.clone()),
+            ..ScenarioContext::new(
+                Arc::clone(context),
+                &instance.name,
+                Arc::clone(&instance.scenario),
+                stop.child_token(),
+            )
+        };
+        let (finished, diagnosis) = scenario_run::run(scenario, &instance).await;
+        let verdict = finished.verdict;
+        all.push((finished, diagnosis));
+        if attempt > 1
+            && verdict == Verdict::Passed
+            && let Some((first, _)) = all.first_mut()
+        {
+            first.reason =
+                format!("passed at attempt {attempt}; at first {}: {}", first.verdict, first.reason);
+            (first.verdict, first.class, first.known, first.new) = (Verdict::Flaky, None, None, false);
+            context.log.emit(EventKind::ScenarioFinished(Box::new(first.clone())));
+        }
+        let red = matches!(verdict, Verdict::Failed | Verdict::Inconclusive | Verdict::Error);
+        if !red || stop.is_cancelled() {
+            break;
+        }
+    }
+    all
 }
 
 fn unrun(instance: &Instance, verdict: Verdict, reason: String) -> ScenarioFinished {

@@ -8,13 +8,13 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::TargetFacts;
+use crate::domain::natural::natural;
 use crate::domain::time;
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
 use crate::scenario::model::{Gate, Input, InputKind, Scenario, Step, walk};
 use crate::scenario::need::Need;
 use crate::scenario::template::Scope;
 use crate::scenario::verbs::Budget;
-use crate::scenario::without_round;
 use crate::source::{Problem, did_you_mean};
 
 /// More instances than any machine runs in a day.
@@ -53,93 +53,28 @@ pub struct InputSources {
     pub env: BTreeMap<String, String>,
     /// The profile's.
     pub profile: BTreeMap<String, String>,
-    /// Of those, the ones whose value is still a word for it: what it must be is looked at when it is known.
+    /// What a project always wants.
+    pub project: BTreeMap<String, String>,
+    /// Of the profile's, the ones whose value is still a word for it: what it must be is looked at when it is known.
     pub not_yet: BTreeSet<String>,
 }
 
-/// Chooses scenarios by name, the name of an instance, `@tag` or file; nothing chosen means all.
-///
-/// # Errors
-/// Unknown names and tags, with the valid ones.
-pub fn select(all: &[Arc<Scenario>], selection: &[String]) -> Result<Vec<Arc<Scenario>>, Vec<Problem>> {
-    if selection.is_empty() {
-        return Ok(all.to_vec());
-    }
-    let mut chosen: Vec<Arc<Scenario>> = Vec::new();
-    let mut problems = Vec::new();
-    for wanted in selection {
-        let hits: Vec<&Arc<Scenario>> = match wanted.strip_prefix('@') {
-            Some(tag) => all.iter().filter(|s| s.tags.iter().any(|t| t == tag)).collect(),
-            None => all
-                .iter()
-                .filter(|s| {
-                    s.name == *wanted
-                        || s.source.name == *wanted
-                        || under(&s.source.name, wanted)
-                        || instance(s, wanted).is_some()
-                })
-                .collect(),
-        };
-        if hits.is_empty() {
-            let hint = match wanted.strip_prefix('@') {
-                Some(tag) => {
-                    let mut tags: Vec<&str> =
-                        all.iter().flat_map(|s| s.tags.iter().map(String::as_str)).collect();
-                    tags.sort_unstable();
-                    tags.dedup();
-                    did_you_mean(tag, tags)
-                }
-                None => did_you_mean(wanted, all.iter().map(|s| s.name.as_str())),
-            };
-            let what = if wanted.starts_with('@') {
-                "no scenario has the tag"
-            } else {
-                "there is no scenario, file or folder"
-            };
-            problems.push(Problem::error("run::unknown-scenario", format!("{what} `{wanted}`")).hint(hint));
-        }
-        for hit in hits {
-            if !chosen.iter().any(|c| c.name == hit.name) {
-                chosen.push(Arc::clone(hit));
-            }
-        }
-    }
-    if problems.is_empty() { Ok(chosen) } else { Err(problems) }
+/// Whether one scenario alone has more instances than a machine can hold.
+pub fn most_instances(scenario: &Scenario) -> bool {
+    combinations(scenario) > MOST_INSTANCES
 }
 
-/// The instance of a scenario that is called so, when it has more than one.
-fn instance(scenario: &Scenario, wanted: &str) -> Option<String> {
-    let name = without_round(wanted);
-    let own = name.starts_with(scenario.name.as_str()) && name.ends_with(']');
-    own.then(|| crate::scenario::expand_matrix(scenario).into_iter().find(|i| i.name == name))?
-        .map(|i| i.name)
-}
-
-/// Of which of the chosen scenarios only some instances were meant: those that nothing but instances chose.
-pub fn only(chosen: &[Arc<Scenario>], selection: &[String]) -> Only {
-    let mut only = Only::new();
-    for scenario in chosen {
-        let instances: BTreeSet<String> = selection.iter().filter_map(|w| instance(scenario, w)).collect();
-        let others: Vec<String> =
-            selection.iter().filter(|w| instance(scenario, w).is_none()).cloned().collect();
-        let whole = !others.is_empty()
-            && others.iter().any(|w| select(std::slice::from_ref(scenario), std::slice::from_ref(w)).is_ok());
-        if !instances.is_empty() && !whole {
-            only.insert(scenario.name.clone(), instances);
-        }
-    }
-    only
-}
-
-fn under(file: &str, folder: &str) -> bool {
-    let folder = folder.trim_end_matches('/');
-    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+fn combinations(scenario: &Scenario) -> usize {
+    scenario.matrix.values().map(Vec::len).fold(1, usize::saturating_mul)
 }
 
 /// More instances than a machine can hold.
 pub fn too_many(scenarios: &[Arc<Scenario>], repeat: usize) -> Option<Problem> {
-    let combinations = |s: &Arc<Scenario>| s.matrix.values().map(Vec::len).fold(1, usize::saturating_mul);
-    let all = scenarios.iter().map(combinations).fold(0, usize::saturating_add).saturating_mul(repeat.max(1));
+    let all = scenarios
+        .iter()
+        .map(|s| combinations(s))
+        .fold(0, usize::saturating_add)
+        .saturating_mul(repeat.max(1));
     let text = format!("this would be {all} scenario instances, more than {MOST_INSTANCES}");
     let hint = "lower `--repeat`, or choose fewer scenarios";
     (all > MOST_INSTANCES).then(|| Problem::error("run::too-many", text).hint(hint))
@@ -192,7 +127,7 @@ pub fn plan(
             }
         }
     }
-    instances.sort_by(|a, b| a.name.cmp(&b.name));
+    instances.sort_by(|a, b| natural(&a.name, &b.name));
     for instance in instances.iter().filter(|i| i.skip.is_none()) {
         without_time(&instance.scenario.steps, &Known { instance }, &mut problems);
     }
@@ -221,6 +156,7 @@ fn resolve(
             .or_else(|| matrix.get(name).map(|v| (v.clone(), "matrix".to_owned())))
             .or_else(from_env)
             .or_else(|| set(&sources.profile, name).map(|v| (v, "profile".to_owned())))
+            .or_else(|| set(&sources.project, name).map(|v| (v, "lifecycle.yaml".to_owned())))
             .or_else(|| input.default.clone().map(|v| (v, "default".to_owned())));
         let Some((value, source)) = found else {
             let env = if input.env.is_empty() {

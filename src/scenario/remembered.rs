@@ -112,6 +112,16 @@ impl Remembered {
         serde_json::to_string_pretty(&document).map(|text| text + "\n")
     }
 
+    /// All of them, by fingerprint.
+    pub fn reds(&self) -> impl Iterator<Item = &Red> {
+        self.reds.values()
+    }
+
+    /// Forgets one; says whether it was there.
+    pub fn forget(&mut self, fingerprint: &str) -> bool {
+        self.reds.remove(fingerprint).is_some()
+    }
+
     /// What is remembered of a red.
     pub fn find(&self, fingerprint: &str) -> Option<&Red> {
         self.reds.get(fingerprint)

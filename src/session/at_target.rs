@@ -203,14 +203,16 @@ impl Work<'_> {
         }
         let options = dispatcher::Options {
             jobs,
-            require_live: self.asked.require_live,
+            max_fail: self.asked.max_fail.map(|n| n as usize),
+            retries: self.asked.retries.unwrap_or_default(),
+            until: self.asked.global_timeout.map(|limit| *began + limit),
             unreported: unreported.clone(),
         };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         for text in ending.unseen(&context.known) {
             log.emit(EventKind::Warning { scenario: None, text });
         }
-        let finished = ending.conclude(&context, self.asked.require_live, began.elapsed());
+        let finished = ending.conclude(&context, &self.demand, began.elapsed());
         let seen = ending.sightings(&context);
         Ok((finished, Had { seen, ledger: context.ledger.clone(), engine: target.facts.engine.clone() }))
     }

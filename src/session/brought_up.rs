@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Shell;
 use super::failure::SessionError;
 use super::profile::Chosen;
 use super::settings::TargetSettings;
+use super::shell::Shell;
 use crate::clock::Instant;
 use crate::docker::{Engine, EngineError};
 use crate::domain::{ExitCode, time};
@@ -20,6 +20,7 @@ use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
 use crate::run::signals::Signals;
 use crate::runner::context::RunContext;
+use crate::runner::ending::Demand;
 use crate::runner::plan::{self, InputSources, Instance};
 use crate::scenario::model::Gate;
 use crate::scenario::need::Need;
@@ -285,17 +286,21 @@ pub(crate) fn file_unrun(
     BTreeMap::from([(verdict, instances.len())])
 }
 
-/// A run of which nothing is configured: loud, counted, red only when live work was demanded.
+/// A run of which nothing is configured: loud, counted, red unless somebody allows it.
 pub(crate) fn all_skipped(
     log: &Log,
     instances: &[Instance],
     why: &str,
-    require_live: bool,
+    demand: &Demand,
     began: Instant,
 ) -> RunFinished {
     log.emit(EventKind::Warning { scenario: None, text: format!("nothing runs: {why}") });
     let counts = file_unrun(log, instances, Verdict::Skipped, why);
-    let exit = if require_live { ExitCode::NotLive } else { ExitCode::Passed };
+    let exit = if demand.live || (demand.chosen && !demand.allow_none) {
+        ExitCode::NotLive
+    } else {
+        ExitCode::Passed
+    };
     RunFinished {
         exit,
         code: exit.code(),

@@ -62,11 +62,6 @@ impl Env {
         self.get("MOLECULE_ORG_ID")
     }
 
-    /// Where runs are kept.
-    pub fn runs_dir(&self) -> PathBuf {
-        self.get("LIFECYCLE_RUNS_DIR").map_or_else(|| PathBuf::from("runs"), PathBuf::from)
-    }
-
     /// Where temporary folders are made.
     pub fn temp(&self) -> PathBuf {
         self.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
@@ -146,6 +141,14 @@ impl Env {
             .filter(|(name, _)| crate::redact::is_credential_field(name))
             .map(|(n, v)| (n.as_str(), v.as_str()))
     }
+}
+
+/// The folder in which the command was typed.
+///
+/// # Errors
+/// The system does not say.
+pub fn current_folder() -> std::io::Result<PathBuf> {
+    std::env::current_dir()
 }
 
 /// Where this program is.

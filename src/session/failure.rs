@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::files::ReadError;
+use super::archive::ArchiveError;
+use super::unreadable::ReadError;
 use crate::behaviour::Behaviour;
 use crate::domain::ExitCode;
 use crate::event::LogError;
@@ -44,6 +45,14 @@ pub enum SessionError {
     /// No profile has this name.
     #[error("there is no profile `{name}`")]
     NoProfile {
+        /// What was typed.
+        name: String,
+        /// Which there are.
+        hint: String,
+    },
+    /// The project file has no such preset.
+    #[error("the project file has no profile `{name}`")]
+    NoPreset {
         /// What was typed.
         name: String,
         /// Which there are.
@@ -106,6 +115,14 @@ pub enum SessionError {
     /// No run, or more than one, is called so.
     #[error("{0}")]
     NoRun(crate::run::folder::NoRun),
+    /// A packed run that cannot be read.
+    #[error("cannot read {name}: {why}")]
+    Packed {
+        /// What was named.
+        name: String,
+        /// Why.
+        why: ArchiveError,
+    },
     /// Of an earlier run nothing is left that could run.
     #[error("nothing of the earlier run is chosen: nothing was sent")]
     NothingOfIt,
@@ -183,6 +200,7 @@ impl SessionError {
             | E::EmptyFolder(_)
             | E::IsProfile(_)
             | E::NoProfile { .. }
+            | E::NoPreset { .. }
             | E::DecidedTwice { .. }
             | E::NoKind { .. }
             | E::NoAddress
@@ -193,6 +211,7 @@ impl SessionError {
             | E::Fault { .. }
             | E::Organisation(_)
             | E::NoRun(_)
+            | E::Packed { .. }
             | E::NothingOfIt
             | E::NoScenarios(_)
             | E::SecretFile(_)
@@ -223,6 +242,7 @@ impl SessionError {
             E::NoProfile { hint, .. } => {
                 vec![hint.clone(), "a file is named with its path: `--profile ./mine.yaml`".to_owned()]
             }
+            E::NoPreset { hint, .. } => vec![hint.clone()],
             E::DecidedTwice { flag, field, .. } => {
                 vec![format!("leave one of them out: {flag}, or `{field}` in the file")]
             }

@@ -6,35 +6,11 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::failure::SessionError;
+use super::unreadable::{MAX_FILE, ReadError};
 use crate::source::SourceFile;
 
-/// Files larger than this are none of ours.
-const MAX_FILE: u64 = 4 << 20;
-
-/// Why a file that was named cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The system refused.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// A folder.
-    #[error("it is a directory")]
-    Folder,
-    /// A socket, a device, a pipe that nobody handed over.
-    #[error("it is not a regular file")]
-    NotRegular,
-    /// Larger than anything that is ours.
-    #[error("it has more than {MAX_FILE} bytes")]
-    TooLarge,
-    /// No text.
-    #[error("it is not UTF-8 text (byte {0})")]
-    NotText(usize),
-}
-
-impl ReadError {
-    fn at(self, path: &Path) -> SessionError {
-        SessionError::Unreadable { path: path.to_owned(), why: self }
-    }
+fn at(why: ReadError, path: &Path) -> SessionError {
+    SessionError::Unreadable { path: path.to_owned(), why }
 }
 
 /// Reads one text file, bounded.
@@ -42,7 +18,7 @@ impl ReadError {
 /// # Errors
 /// Why it cannot be read.
 pub fn read(path: &Path) -> Result<SourceFile, SessionError> {
-    let text = utf8(path).map_err(|why| why.at(path))?;
+    let text = utf8(path).map_err(|why| at(why, path))?;
     Ok(SourceFile::new(path.display().to_string(), text))
 }
 
@@ -51,7 +27,7 @@ pub fn read(path: &Path) -> Result<SourceFile, SessionError> {
 /// # Errors
 /// Why it cannot be read.
 pub fn bytes(path: &Path) -> Result<Vec<u8>, SessionError> {
-    content(path).map_err(|why| why.at(path))
+    content(path).map_err(|why| at(why, path))
 }
 
 fn utf8(path: &Path) -> Result<String, ReadError> {
@@ -84,7 +60,7 @@ pub fn readable(path: &Path) -> Result<(), SessionError> {
         true => Ok(File::open(path).map(drop)?),
         false => Err(ReadError::NotRegular),
     };
-    opened().map_err(|why: ReadError| why.at(path))
+    opened().map_err(|why: ReadError| at(why, path))
 }
 
 /// A text, for whoever tells its place by itself.
@@ -103,26 +79,50 @@ fn is_handed_over(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
-/// A file, or every `.yaml` of a folder, sorted; a folder that is reached twice is read once.
+/// Without a leading `./`: reports name files as a forge finds them.
+fn tidy(path: &Path) -> PathBuf {
+    match path.strip_prefix(".") {
+        Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+/// A file, or every `.yaml` of a folder that may hold scenarios, sorted.
 ///
 /// # Errors
 /// What cannot be read.
 pub fn walk(path: &Path) -> Result<Vec<SourceFile>, SessionError> {
+    let is_profile = |file: &&PathBuf| file.parent().is_some_and(|folder| folder.ends_with("profiles"));
+    let below = |file: &&PathBuf| !path.is_dir() || path.ends_with("profiles") || !is_profile(file);
+    find(path)?.iter().filter(below).map(|path| read(path)).collect()
+}
+
+/// Folders of other programs: what is in them is nobody's own file.
+const NOT_OURS: [&str; 3] = [".git", "target", "node_modules"];
+
+/// A file, or every `.yaml` below a folder, sorted; a folder that is reached twice is looked at once.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn find(path: &Path) -> Result<Vec<PathBuf>, SessionError> {
     if !path.is_dir() {
-        return Ok(vec![read(path)?]);
+        return Ok(vec![tidy(path)]);
     }
     let mut files = Vec::new();
-    let mut folders = vec![path.to_owned()];
+    let mut folders = vec![tidy(path)];
     let mut seen: HashSet<PathBuf> = HashSet::new();
     while let Some(folder) = folders.pop() {
-        let cannot = |e: io::Error| ReadError::Io(e).at(&folder);
+        let cannot = |e: io::Error| at(ReadError::Io(e), &folder);
         if !seen.insert(folder.canonicalize().map_err(cannot)?) {
             continue;
         }
         for entry in fs::read_dir(&folder).map_err(cannot)? {
-            let path = entry.map_err(cannot)?.path();
+            let path = tidy(&entry.map_err(cannot)?.path());
             let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-            if path.is_dir() && !path.ends_with("profiles") {
+            if path.is_dir() && NOT_OURS.iter().any(|name| path.ends_with(name)) {
+                continue;
+            }
+            if path.is_dir() {
                 folders.push(path);
             } else if yaml {
                 files.push(path);
@@ -130,5 +130,5 @@ pub fn walk(path: &Path) -> Result<Vec<SourceFile>, SessionError> {
         }
     }
     files.sort();
-    files.iter().map(PathBuf::as_path).map(read).collect()
+    Ok(files)
 }

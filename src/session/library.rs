@@ -7,12 +7,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::failure::SessionError;
 use super::files::{read, walk};
+use super::selection::{Choice, choose, may_be_path, normal};
 use super::settings::LibrarySettings;
+use crate::domain::natural::natural;
 use crate::event::SourceHash;
 use crate::mechanism;
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
-use crate::runner::plan::{Only, only, select};
 use crate::scenario::{self, Fragments, Scenario};
 use crate::source::{Level, Problem, SourceFile, did_you_mean};
 use crate::targets::profile::{self, Profile};
@@ -65,7 +66,9 @@ impl Library {
         for item in selection {
             let path = Path::new(item);
             if let Some(read) = given.iter().position(|file| file.name == *item) {
-                files.push(given.swap_remove(read));
+                let file = given.swap_remove(read);
+                files.retain(|known| known.name != file.name);
+                files.push(file);
                 wanted.push(item.clone());
                 continue;
             }
@@ -74,18 +77,44 @@ impl Library {
                 || item.ends_with(".yml")
                 || path.is_dir()
                 || path.is_file();
-            let known = files
-                .iter()
-                .any(|f| f.name == *item || f.name.starts_with(&format!("{}/", item.trim_end_matches('/'))));
-            if !item.starts_with('@') && looks_like_path && !known {
+            let has = |wanted: &str| {
+                let (file, folder) = (normal(wanted), format!("{}/", normal(wanted)));
+                files.iter().any(|f| normal(&f.name) == file || normal(&f.name).starts_with(&folder))
+            };
+            if may_be_path(item) && looks_like_path && !has(item) {
                 if !path.exists() {
-                    return Err(SessionError::NoSuchFile(item.clone()));
+                    // As it is called in the folder that was named.
+                    let there = args.scenarios.as_ref().map(|folder| folder.join(item).display().to_string());
+                    let Some(there) = there.filter(|there| has(there)) else {
+                        return Err(SessionError::NoSuchFile(item.clone()));
+                    };
+                    only_paths = false;
+                    wanted.push(there);
+                    continue;
                 }
                 let found = walk(path)?;
                 if found.is_empty() {
                     return Err(SessionError::EmptyFolder(item.clone()));
                 }
-                files.extend(found);
+                let there: Vec<PathBuf> =
+                    files.iter().filter_map(|f| Path::new(&f.name).canonicalize().ok()).collect();
+                let new = |f: &SourceFile| {
+                    Path::new(&f.name).canonicalize().map_or(true, |path| !there.contains(&path))
+                };
+                let (new, known): (Vec<_>, Vec<_>) = found.into_iter().partition(new);
+                // Read before, under another name: chosen by that.
+                if new.is_empty()
+                    && let Some(known) = known.first()
+                    && let Ok(path) = Path::new(&known.name).canonicalize()
+                    && let Some(name) = files
+                        .iter()
+                        .find(|f| Path::new(&f.name).canonicalize().is_ok_and(|own| own == path))
+                        .map(|f| f.name.clone())
+                {
+                    wanted.push(name);
+                    continue;
+                }
+                files.extend(new);
             } else {
                 only_paths = false;
             }
@@ -158,13 +187,22 @@ impl Library {
             let told = |problem| Told { while_reading: Some(file.name.clone()), problem };
             problems.extend(loaded.problems.into_iter().map(|p| told(near_fragment(p, file))));
             let Some(one) = loaded.scenario else { continue };
-            if let Some(twin) = scenarios.iter().find(|s| s.name == one.name) {
-                if twin.source.text != one.source.text {
+            if let Some(twin) = scenarios.iter_mut().find(|s| s.name == one.name) {
+                let built_in = |name: &str| name.starts_with("<built-in>");
+                let (ours, theirs) = (built_in(&twin.source.name), built_in(&one.source.name));
+                if (ours || theirs) && twin.source.text == one.source.text {
+                    // The copy on the disk is the one that was named.
+                    if ours {
+                        *twin = Arc::new(one);
+                        continue;
+                    }
+                } else {
                     let text = format!(
                         "two files define the scenario `{}`: {} and {}",
                         one.name, twin.source.name, one.source.name
                     );
-                    let problem = Problem::error("run::duplicate-scenario", text).hint("rename one of them");
+                    let problem = Problem::error("run::duplicate-scenario", text)
+                        .hint("rename one of them, or name only one of the files");
                     problems.push(told(problem));
                 }
                 twins.push(file.name.clone());
@@ -173,7 +211,7 @@ impl Library {
             problems.extend(unknown_mechanism(&one).map(told));
             scenarios.push(Arc::new(one));
         }
-        scenarios.sort_by(|a, b| a.name.cmp(&b.name));
+        scenarios.sort_by(|a, b| natural(&a.name, &b.name));
         let catalogue_hash = hash(&catalogue_file);
         Ok(Library {
             scenarios,
@@ -186,11 +224,6 @@ impl Library {
             fragments: all_fragments,
             selection: wanted,
         })
-    }
-
-    /// Of which of the chosen scenarios only some instances were asked for.
-    pub fn only(&self, chosen: &[Arc<Scenario>]) -> Only {
-        only(chosen, &self.selection)
     }
 
     /// Problems of these files, those in a fragment that one of them uses included.
@@ -214,7 +247,7 @@ impl Library {
     }
 
     /// The chosen scenarios; all errors of files stop everything.
-    pub fn chosen(&self) -> Result<Vec<Arc<Scenario>>, SessionError> {
+    pub fn chosen(&self) -> Result<Choice, SessionError> {
         let mut problems: Vec<Problem> =
             self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
         // A file that cannot be read as a scenario is no unknown one: its own errors say enough.
@@ -223,7 +256,7 @@ impl Library {
             problems.iter().filter_map(|p| p.source.as_ref()).any(|s| Path::new(&*s.name).starts_with(path))
         };
         let selection: Vec<String> = self.selection.iter().filter(|i| !faulty(i)).cloned().collect();
-        match select(&self.scenarios, &selection) {
+        match choose(&self.scenarios, &selection) {
             Ok(chosen) if problems.is_empty() => Ok(chosen),
             Ok(_) => Err(SessionError::Problems(problems)),
             Err(more) => {
@@ -273,7 +306,10 @@ fn near_fragment(mut problem: Problem, file: &SourceFile) -> Problem {
 }
 
 /// All profiles of a folder of scenarios, or the shipped ones.
-fn profile_files(args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn profiles(args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
     match &args.scenarios {
         Some(folder) if folder.join("profiles").is_dir() => walk(&folder.join("profiles")),
         _ => Ok(profile::shipped()),
@@ -288,7 +324,7 @@ pub fn profile(wanted: &str, args: &LibrarySettings) -> Result<Profile, SessionE
         return loaded.profile.ok_or_else(|| SessionError::Problems(loaded.problems));
     }
     let mut names = Vec::new();
-    for file in profile_files(args)? {
+    for file in profiles(args)? {
         let loaded = profile::load(&file);
         match loaded.profile {
             Some(profile) if profile.name == wanted => return Ok(profile),
@@ -307,26 +343,6 @@ pub fn profile(wanted: &str, args: &LibrarySettings) -> Result<Profile, SessionE
 fn stem(file: &SourceFile) -> &str {
     let name = file.name.rsplit('/').next().unwrap_or(&file.name);
     name.split('.').next().unwrap_or(name)
-}
-
-/// Profiles below these paths; without any, the ones that a name finds.
-pub fn profiles(paths: &[PathBuf], args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
-    if paths.is_empty() {
-        return profile_files(args);
-    }
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_file() {
-            files.push(read(path)?);
-            continue;
-        }
-        let folder = if path.ends_with("profiles") { path.clone() } else { path.join("profiles") };
-        if folder.is_dir() {
-            files.extend(walk(&folder)?);
-        }
-    }
-    files.retain(profile::is_profile);
-    Ok(files)
 }
 
 /// A file and its hash.

@@ -1,23 +1,27 @@
 //! A run from beginning to end: options become [`RunSettings`] once, [`run`] opens, runs, closes and concludes. Knows
 //! no command line.
 
+pub mod archive;
 mod at_target;
 mod brought_up;
+pub mod classify;
 pub mod env;
 pub mod failure;
 pub mod files;
 mod identity;
 mod organisation;
+pub mod project;
 pub mod library;
 pub mod outside;
 pub mod profile;
 pub mod recorded;
+pub mod selection;
 pub mod settings;
+mod shell;
 mod state;
 pub mod target;
+pub mod unreadable;
 mod work;
-
-use std::path::PathBuf;
 
 pub use at_target::left_on_engine;
 pub(crate) use brought_up::off_the_engine;
@@ -26,29 +30,9 @@ pub use failure::SessionError;
 pub use outside::{Outside, RunName};
 pub use recorded::Recorded;
 pub use settings::{Again, LibrarySettings, RunSettings, TargetSettings};
+pub use shell::{Ran, Shell};
 
 use crate::domain::ExitCode;
-use crate::output::Printer;
-
-/// Where a run happens.
-#[derive(Clone, Debug)]
-pub struct Shell {
-    /// The terminal.
-    pub printer: Printer,
-    /// The environment.
-    pub env: Env,
-    /// Where runs are kept.
-    pub runs_dir: PathBuf,
-}
-
-/// A run that came to its end.
-#[derive(Clone, Debug)]
-pub struct Ran {
-    /// How it ended.
-    pub code: ExitCode,
-    /// Its folder; `None`: of an earlier run nothing was to be run again.
-    pub folder: Option<PathBuf>,
-}
 
 /// Runs what the settings say; `again` in them adds what an earlier run recorded.
 ///

@@ -1,14 +1,14 @@
 //! What `--profile` means to `run` and `plan`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Shell;
 use super::failure::SessionError;
 use super::library::{self, Library};
+use super::selection::{Choice, choose as select};
 use super::settings::LibrarySettings;
-use crate::runner::plan::{InputSources, select};
-use crate::scenario::Scenario;
+use super::shell::Shell;
+use crate::runner::plan::InputSources;
 use crate::scenario::model::Gate;
 use crate::source::{Problem, did_you_mean};
 use crate::targets::profile::foresee::{Foreseen, Outlook};
@@ -54,18 +54,20 @@ pub fn sources(flags: &BTreeMap<String, String>, profile: Option<&Chosen>, shell
         recorded: BTreeMap::new(),
         env: shell.env.vars().clone(),
         profile: outlook.inputs,
+        project: BTreeMap::new(),
         not_yet: outlook.not_yet,
     }
 }
 
 impl Chosen {
     /// The scenarios that run: those of the command line, else the profile's; with its gates.
-    pub fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Vec<Arc<Scenario>>, SessionError> {
+    pub fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Choice, SessionError> {
         let mut chosen = library.chosen()?;
         let mut problems = Vec::new();
         if typed.is_empty() && !self.profile.run.is_empty() {
             match select(&library.scenarios, &self.profile.run) {
-                Ok(own) => chosen = own,
+                // What a profile lists is what its lane has: nobody typed it.
+                Ok(own) => chosen = Choice { named: BTreeSet::new(), ..own },
                 Err(unknown) => problems.extend(unknown),
             }
         }
@@ -76,7 +78,7 @@ impl Chosen {
         for input in self.profile.inputs.keys() {
             if !library.scenarios.iter().any(|s| s.inputs.contains_key(input)) {
                 let names = library.scenarios.iter().flat_map(|s| s.inputs.keys().map(String::as_str));
-                let names: std::collections::BTreeSet<&str> = names.collect();
+                let names: BTreeSet<&str> = names.collect();
                 let problem =
                     Problem::error("run::unknown-input", format!("no scenario has an input `{input}`"));
                 problems.push(problem.hint(did_you_mean(input, names)));
@@ -89,13 +91,13 @@ impl Chosen {
     }
 
     /// With the profile's gates.
-    pub fn gated(&self, mut scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
-        for scenario in &mut scenarios {
+    pub fn gated(&self, mut chosen: Choice) -> Choice {
+        for scenario in &mut chosen.scenarios {
             if let Some(gate) = self.profile.gate_of(scenario) {
                 Arc::make_mut(scenario).gate = gate;
             }
         }
-        scenarios
+        chosen
     }
 
     /// For people: what would be started, what would run otherwise than scenarios say.
@@ -143,18 +145,44 @@ fn part_lines(part: &Foreseen) -> Vec<String> {
     lines
 }
 
-/// Which shipped profiles could be used here, as far as variables decide it.
-pub fn doctor(shell: &Shell) -> Vec<(bool, String)> {
+/// What a profile wants before it can start anything.
+#[derive(Clone, Debug)]
+pub struct Foreseeable {
+    /// Its name.
+    pub name: String,
+    /// One line.
+    pub summary: String,
+    /// Why it cannot be used here, as far as variables decide it.
+    pub lack: Option<String>,
+    /// Variables that are not set.
+    pub unset: Vec<String>,
+    /// Images that it starts.
+    pub images: Vec<String>,
+}
+
+/// The shipped profiles, and what each lacks here.
+pub fn doctor(shell: &Shell) -> Vec<Foreseeable> {
     let profiles = crate::targets::profile::shipped();
     let profiles = profiles.iter().filter_map(|file| crate::targets::profile::load(file).profile);
-    let line = |profile: Profile| {
-        let unset = profile.needs_env.iter().find(|name| shell.env.get(name).is_none());
-        let problem =
-            foresee(&profile, shell.env.vars()).err().and_then(|p| p.first().map(|p| p.message.clone()));
-        match unset.map(|name| format!("the variable {name} is not set")).or(problem) {
-            Some(why) => (false, format!("{}: {why}", profile.name)),
-            None => (true, format!("{}: {}", profile.name, profile.summary)),
-        }
+    let one = |profile: Profile| {
+        let unset: Vec<String> =
+            profile.needs_env.iter().filter(|name| shell.env.get(name).is_none()).cloned().collect();
+        let (images, problem) = match foresee(&profile, shell.env.vars()) {
+            Ok(outlook) => {
+                let own = |part: Foreseen| {
+                    let image = part.argv.into_iter().next();
+                    image.filter(|_| part.kind == "image" && part.given.is_none())
+                };
+                (outlook.parts.into_iter().filter_map(own).collect(), None)
+            }
+            Err(problems) => (Vec::new(), problems.first().map(|p| p.message.clone())),
+        };
+        let lack = match unset.as_slice() {
+            [] => problem,
+            [one] => Some(format!("{one} is not set")),
+            many => Some(format!("{} are not set", many.join(", "))),
+        };
+        Foreseeable { name: profile.name, summary: profile.summary, lack, unset, images }
     };
-    profiles.map(line).collect()
+    profiles.map(one).collect()
 }

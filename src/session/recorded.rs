@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::Shell;
+use super::archive::{self, ArchiveError, Unpacked};
 use super::failure::SessionError;
 use super::files;
 use super::library::{self, Library};
 use super::profile;
 use super::settings::{Again, RunSettings};
+use super::shell::Shell;
 use crate::event::{ScenarioSource, SourceHash, Verdict};
 use crate::report::{RunState, ScenarioState, fold, profile_name};
 use crate::run::folder;
@@ -120,14 +121,22 @@ impl Recorded {
     }
 
     fn told(&self) -> String {
-        let what = match (&self.instances, self.only_failed) {
+        let run = &self.state.identity.run;
+        match (&self.instances, self.only_failed) {
             (Some(instances), true) => {
-                let names: Vec<&str> = instances.iter().map(String::as_str).collect();
-                format!("what did not pass in {}: {}", self.state.identity.run, names.join(", "))
+                let names: Vec<&str> = instances.iter().take(5).map(String::as_str).collect();
+                let more = match instances.len().saturating_sub(names.len()) {
+                    0 => String::new(),
+                    n => format!(" and {n} more"),
+                };
+                format!(
+                    "rerunning {} that did not pass of {run}: {}{more}",
+                    instances.len(),
+                    names.join(", ")
+                )
             }
-            _ => format!("as {}", self.state.identity.run),
-        };
-        format!("again {what}")
+            _ => format!("running as {run} did"),
+        }
     }
 
     /// A secret that was typed is in no log: who wants the same run types it again.
@@ -226,11 +235,56 @@ impl Recorded {
     }
 }
 
+/// A run that a person named, ready to be read.
+#[derive(Debug)]
+pub struct Opened {
+    /// As it would be typed again.
+    pub name: PathBuf,
+    unpacked: Option<Unpacked>,
+}
+
+impl Opened {
+    /// Where its log is.
+    pub fn folder(&self) -> &Path {
+        self.unpacked.as_ref().map_or(&self.name, Unpacked::folder)
+    }
+}
+
+/// Finds a run: a folder, a name, `last`, a packed file, `-` for standard input.
+///
+/// # Errors
+/// There is none, or it cannot be unpacked.
+pub fn open(wanted: &str, shell: &Shell) -> Result<Opened, SessionError> {
+    let packed = |why: ArchiveError| SessionError::Packed { name: wanted.to_owned(), why };
+    let temp = shell.env.temp();
+    let path = Path::new(wanted);
+    let unpacked = if wanted == "-" {
+        Some(archive::of_stream(&mut std::io::stdin().lock(), &temp).map_err(packed)?)
+    } else if path.is_file() && archive::is_packed(path) {
+        Some(archive::unpack(path, &temp).map_err(packed)?)
+    } else {
+        None
+    };
+    let name = match &unpacked {
+        Some(unpacked) => {
+            if let Some(chosen) = &unpacked.chosen {
+                shell.printer.note(&format!("{wanted} holds several runs: reading {chosen}"))?;
+            }
+            path.to_owned()
+        }
+        None => folder::find(&shell.runs_dir, wanted).map_err(SessionError::NoRun)?,
+    };
+    Ok(Opened { name, unpacked })
+}
+
 /// The run that a person names: where it is, and what its log says.
+///
+/// # Errors
+/// There is none, or it cannot be read.
 pub fn read(wanted: &str, shell: &Shell) -> Result<(PathBuf, RunState), SessionError> {
-    let path = folder::find(&shell.runs_dir, wanted).map_err(SessionError::NoRun)?;
-    let state = state(&path)?;
-    Ok((path, state))
+    let opened = open(wanted, shell)?;
+    let state = state(opened.folder())?;
+    Ok((opened.name.clone(), state))
 }
 
 /// What the log of a run says.

@@ -39,6 +39,9 @@ pub struct RunSettings {
     /// `--input`.
     #[serde(skip)]
     pub inputs: BTreeMap<String, String>,
+    /// Inputs that a project always wants: weaker than everything but a scenario's own default.
+    #[serde(skip)]
+    pub defaults: BTreeMap<String, String>,
     /// The earlier run that is run again.
     #[serde(flatten)]
     pub again: Option<Again>,
@@ -54,6 +57,18 @@ pub struct RunSettings {
     /// Skips and milestones that were not reached are red.
     #[serde(skip_serializing_if = "is_default")]
     pub require_live: bool,
+    /// A run of which nothing ran is green.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allow_none: bool,
+    /// After so many reds the run ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fail: Option<u32>,
+    /// How often a red runs again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// The run ends after this.
+    #[serde(skip)]
+    pub global_timeout: Option<Duration>,
     /// When clean-up removes what scenarios made.
     #[serde(skip_serializing_if = "is_default")]
     pub destroy: Destroy,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Shell;
 use super::failure::SessionError;
 use super::files;
 use super::settings::{PATIENCE, TargetSettings};
+use super::shell::Shell;
 use crate::behaviour::overlay::Overlay;
 use crate::behaviour::{self, Behaviour, Edition, Played, row};
 use crate::http;

@@ -9,9 +9,11 @@ use super::failure::SessionError;
 use super::library::{self, Library};
 use super::outside::{Opener, Outside, RunName};
 use super::recorded::Recorded;
-use super::settings::RunSettings;
+use super::selection::Choice;
+use super::settings::{Again, RunSettings};
+use super::shell::{Ran, Shell};
 use super::target::target_settings;
-use super::{Ran, Shell, brought_up, organisation, profile, state};
+use super::{brought_up, organisation, profile, state};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, time};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
@@ -21,6 +23,7 @@ use crate::report::{self, CiLog, FileKind, ReporterConfig, Reporters};
 use crate::run::folder::{self, RunFolder};
 use crate::run::signals::Signals;
 use crate::runner::contradictions::{self, Against};
+use crate::runner::ending::Demand;
 use crate::runner::plan::{self, InputSources, Instance, Only};
 use crate::scenario::Scenario;
 use crate::scenario::known::KnownReds;
@@ -42,7 +45,7 @@ pub(super) async fn run(
     };
     let profile =
         asked.profile.as_deref().map(|wanted| profile::choose(wanted, &asked.library, shell)).transpose()?;
-    let scenarios = match &profile {
+    let Choice { scenarios, mut only, named: by_name } = match &profile {
         // What was recorded was chosen, by a profile too.
         Some(profile) if recorded.is_some() => profile.gated(library.chosen()?),
         Some(profile) => profile.scenarios(&library, &asked.selection)?,
@@ -52,7 +55,7 @@ pub(super) async fn run(
         shell.printer.note(&warning.line())?;
     }
     let mut sources = profile::sources(&asked.inputs, profile.as_ref(), shell);
-    let mut only = library.only(&scenarios);
+    sources.project.clone_from(&asked.defaults);
     if let Some(recorded) = recorded {
         recorded.check(profile.as_ref(), &library, shell)?;
         recorded.narrow(&mut only);
@@ -90,7 +93,15 @@ pub(super) async fn run(
     asked.seed = Some(asked.seed.unwrap_or_else(|| crate::chance::random::<u32>().into()));
     let Outside { signals, opener, name } = outside;
     let (asked, library) = (&asked, &library);
-    let work = Work { known, asked, shell, library, settings, only, sources, profile, opener };
+    let demand = Demand {
+        live: asked.require_live,
+        chosen: !asked.selection.is_empty() || asked.again.is_some(),
+        named: by_name,
+        reds: matches!(asked.again, Some(Again::RerunFailed(_))),
+        allow_none: asked.allow_none,
+        within: asked.global_timeout,
+    };
+    let work = Work { known, asked, shell, library, settings, only, sources, profile, opener, demand };
     work.run(&scenarios, &name, signals).await
 }
 
@@ -132,6 +143,7 @@ pub(super) struct Work<'a> {
     pub sources: InputSources,
     pub profile: Option<profile::Chosen>,
     pub opener: Opener,
+    pub demand: Demand,
 }
 
 impl Work<'_> {
@@ -183,8 +195,7 @@ impl Work<'_> {
         let (mut ended, mut left, had) = match skip {
             Some(why) => {
                 let instances = self.instances(scenarios);
-                let live = self.asked.require_live;
-                let finished = brought_up::all_skipped(&log, &instances, &why, live, began);
+                let finished = brought_up::all_skipped(&log, &instances, &why, &self.demand, began);
                 (Ok(finished), Vec::new(), None)
             }
             None => {

@@ -106,11 +106,18 @@ pub struct OpenError {
     pub check: Vec<String>,
     /// Somebody else uses it.
     pub busy: bool,
+    /// It answered, and refused the credential.
+    pub refused: bool,
 }
 
 impl OpenError {
     fn new(what: impl Into<String>, check: &[&str]) -> Self {
-        OpenError { what: what.into(), check: check.iter().map(|s| (*s).to_owned()).collect(), busy: false }
+        let check = check.iter().map(|s| (*s).to_owned()).collect();
+        OpenError { what: what.into(), check, busy: false, refused: false }
+    }
+
+    fn refused(what: impl Into<String>, check: &[&str]) -> Self {
+        OpenError { refused: true, ..OpenError::new(what, check) }
     }
 
     fn busy(what: impl Into<String>) -> Self {

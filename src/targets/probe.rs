@@ -235,11 +235,11 @@ async fn admin_works(api: &Api) -> Result<(), OpenError> {
             format!("GET /workspaces answered 200, but no list: {}", answer.excerpt()),
             &["is a proxy's page in between?"],
         )),
-        401 | 403 if api.admin.is_none() => Err(OpenError::new(
+        401 | 403 if api.admin.is_none() => Err(OpenError::refused(
             format!("the server wants an admin token ({}: {error})", answer.status),
             &["--admin-token, or the variables MOLECULE_ADMIN_TOKEN or ADMIN_TOKEN"],
         )),
-        401 | 403 => Err(OpenError::new(
+        401 | 403 => Err(OpenError::refused(
             format!("the server refuses the admin token ({}: {error})", answer.status),
             &["--admin-token (or MOLECULE_ADMIN_TOKEN, ADMIN_TOKEN) must be the server's own ADMIN_TOKEN"],
         )),

@@ -146,7 +146,7 @@ fn the_same_run_again_has_its_inputs_and_flags() {
     assert_eq!(inputs(&other), ["key = <redacted:key>", "set = c", "typed = d", "usual = a"]);
     assert_eq!(identity(&other)["settings"]["seed"], 8);
     assert_eq!(identity(&other)["settings"]["faults"], json!(["hang-every-n=50"]));
-    other.then(["run", "--like", "last"]).run().exit(0).stderr_has("not configured: input `key`");
+    other.then(["run", "--like", "last"]).run().exit(5).stderr_has("not configured: input `key`");
     for run in fs::read_dir(other.dir.path().join("runs")).unwrap().filter_map(Result::ok) {
         let log = fs::read_to_string(run.path().join("events.jsonl")).unwrap();
         assert!(!log.contains("secret-key-471"), "a secret is in the log");
@@ -156,7 +156,7 @@ fn the_same_run_again_has_its_inputs_and_flags() {
 #[test]
 fn a_secret_that_was_typed_is_asked_for_again() {
     let first = Harness::new().args(["run", "-i", "key=secret-key-4711"]).scenario(INPUTS).run().exit(1);
-    let again = first.then(["run", "--like", "last"]).run().exit(0);
+    let again = first.then(["run", "--like", "last"]).run().exit(5);
     again.stderr_has("input `key` was typed and is secret: give it again with --input key=…");
 }
 

@@ -179,10 +179,10 @@ fn what_is_no_file_is_refused() {
         &["model", "list", "--providers", zero],
     ] {
         let output = Harness::within(&dir).args(line.iter().copied()).run().exit(2);
-        output.stderr_has("it is no regular file").stderr_lacks("Not a directory");
+        output.stderr_has("it is not a regular file").stderr_lacks("Not a directory");
     }
     Harness::within(&dir).args(["check", "itself.yaml"]).run().exit(2);
-    Harness::within(&dir).args(["check", "tree"]).run().exit(0).stderr_has("checked 1 scenarios");
+    Harness::within(&dir).args(["check", "tree"]).run().exit(0).stderr_has("checked 1 scenario");
 }
 
 /// A pipe gives its text once, and that is read whole.
@@ -225,15 +225,15 @@ fn check_reads_what_it_is_given() {
     for (line, code, says) in [
         (["check", "broken.txt"].as_slice(), 2, "did you mean `steps`?"),
         (&["run", "broken.txt"], 2, "did you mean `steps`?"),
-        (&["check", "good.txt"], 0, "checked 1 scenarios: 0 errors"),
-        (&["check", "good"], 0, "checked 1 scenarios: 0 errors"),
+        (&["check", "good.txt"], 0, "checked 1 scenario: 0 errors"),
+        (&["check", "good"], 0, "checked 1 scenario: 0 errors"),
         (&["check", "early.yaml"], 2, "no earlier step makes a workspace `ws`"),
         (&["check", "early.yaml"], 2, "used at early.yaml:2"),
-        (&["check", "two"], 0, "checked 1 scenarios: 0 errors"),
+        (&["check", "two"], 2, "two files define the scenario"),
         (&["check", "lib/fragments"], 0, "0 errors"),
         (&["check", "lib/uses.yaml"], 2, "add `--scenarios lib`"),
-        (&["check", "--scenarios", "lib", "lib/uses.yaml"], 0, "checked 1 scenarios: 0 errors"),
-        (&["check", "jobs"], 0, "checked 1 workflow files"),
+        (&["check", "--scenarios", "lib", "lib/uses.yaml"], 0, "checked 1 scenario: 0 errors"),
+        (&["check", "jobs"], 0, "checked 1 workflow file"),
         (&["check", "empty"], 2, "nothing to check in `empty`"),
         (&["check", "empty/notes.txt"], 2, "a mapping"),
         (&["run", "empty"], 2, "there is no .yaml file in the folder `empty`"),

@@ -137,7 +137,7 @@ fn diagnose_shows_a_live_workspace_without_a_scenario() {
 #[test]
 fn skips_are_loud_and_red_where_live_work_is_demanded() {
     let needs = PASSES.replace("steps:", "needs: [org]\nsteps:");
-    let output = Harness::new().args(["run"]).scenario(&needs).run().exit(0).stderr_has("1 skipped");
+    let output = Harness::new().args(["run"]).scenario(&needs).run().exit(5).stderr_has("1 skipped");
     assert!(output.stderr.contains("needs org"), "{}", output.stderr);
     Harness::new().args(["run", "--require-live"]).scenario(&needs).run().exit(5);
     Harness::new().args(["run"]).env("E2E_REQUIRE_LIVE", "1").scenario(&needs).run().exit(5);

@@ -14,6 +14,8 @@ mod contract_rows;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
+mod daily;
+#[cfg(test)]
 mod disk;
 mod editions;
 #[cfg(test)]
@@ -40,6 +42,8 @@ mod interrupts;
 mod layers;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod no_work;
 #[cfg(test)]
 mod old_scripts;
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl Room {
         let dir = tempfile::tempdir().unwrap();
         let (printer, terminal) =
             Printer::captured(Verbosity::Normal, Colour::Never, false, Terminal::default());
-        let shell = Shell { printer, env: Env::of(BTreeMap::new()), runs_dir: dir.path().join("runs") };
+        let shell = Shell::new(printer, Env::of(BTreeMap::new()), dir.path().join("runs"));
         Room { dir, shell, terminal }
     }
 

@@ -244,6 +244,7 @@ impl Lane {
                         what: format!("the profile's `{}`: {what}", part.name),
                         check,
                         busy: false,
+                        refused: false,
                     });
                 }
             }

@@ -37,6 +37,7 @@ impl Lane {
                         what: format!("the engine has no network {name}"),
                         check: vec![only],
                         busy: false,
+                        refused: false,
                     }
                 })?
             };
@@ -87,6 +88,7 @@ impl Lane {
             what,
             check: missing.iter().map(|image| format!("docker pull {image}")).collect(),
             busy: false,
+            refused: false,
         })
     }
 

@@ -1,0 +1,103 @@
+//! `lifecycle init`: a project file, a first scenario, a workflow.
+
+use std::fs;
+use std::path::Path;
+
+use super::args::InitArgs;
+use super::failure::CliError;
+use super::{Shell, format};
+use crate::domain::ExitCode;
+use crate::session::project::FILE;
+
+const PROJECT: &str =
+    "# What `lifecycle` always wants here. Flags win; `lifecycle plan` shows where each value comes from.
+scenarios: e2e
+runs: runs
+keep-runs: 50
+# known: e2e/known.yaml          # reds that somebody works on: {red, issue, until}
+# inputs: { runtime: claude-code }
+profiles:
+  ci: { jobs: 16 }               # taken where CI is set
+  cron: { state: runs/state.json, keep-runs: 200 }   # --preset cron
+";
+
+const SCENARIO: &str = "# yaml-language-server: $schema=./scenario.schema.json
+scenario: first-provision
+summary: A workspace comes online, survives a restart and is gone after delete.
+tags: [first]
+steps:
+  - create:  { as: ws, runtime: claude-code, model: auto, credentials: auto }
+  - await:   { workspace: ws, status: online, within: 90s }
+  - restart: { workspace: ws }
+  - await:   { workspace: ws, status: online, new_instance: true, within: 240s }
+  - delete:  { workspace: ws }
+";
+
+const WORKFLOW: &str = "name: lifecycle
+on: [push]
+jobs:
+  lifecycle:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      # The binary `lifecycle` has to be on the PATH: download it, or build it with `cargo install --path .`.
+      - run: lifecycle check .
+      - run: lifecycle run --ci --junit reports/junit.xml --html reports/report.html
+      - if: always()
+        uses: actions/upload-artifact@v4
+        with:
+          name: lifecycle
+          path: |
+            runs
+            reports
+";
+
+/// Writes what is not there yet; changes nothing that is.
+pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let schema = serde_json::to_string_pretty(&crate::scenario::schema()).unwrap_or_default() + "\n";
+    let workflow = args.workflow.as_deref().unwrap_or_else(|| forge(&args.folder));
+    let files = [
+        (FILE, PROJECT),
+        ("e2e/first-provision.yaml", SCENARIO),
+        ("e2e/scenario.schema.json", schema.as_str()),
+        (workflow, WORKFLOW),
+    ];
+    let mut written = Vec::new();
+    let mut kept = Vec::new();
+    for (name, text) in files {
+        let path = args.folder.join(name);
+        let shown = path.display().to_string();
+        if path.exists() {
+            kept.push(shown);
+            continue;
+        }
+        let cannot =
+            |e: std::io::Error| CliError::new(ExitCode::Environment, format!("cannot write {shown}: {e}"));
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(cannot)?;
+        }
+        fs::write(&path, text).map_err(cannot)?;
+        written.push(shown);
+    }
+    if args.format.is_json() {
+        format::print(shell, &serde_json::json!({ "written": written, "kept": kept }))?;
+        return Ok(ExitCode::Passed);
+    }
+    for name in &written {
+        shell.printer.data(&format!("written  {name}"))?;
+    }
+    for name in &kept {
+        shell.printer.data(&format!("kept     {name}"))?;
+    }
+    shell.printer.note("next: lifecycle check . && lifecycle run")?;
+    Ok(ExitCode::Passed)
+}
+
+/// Where the forge of this folder looks for workflows.
+fn forge(folder: &Path) -> &'static str {
+    if folder.join(".github").is_dir() && !folder.join(".gitea").is_dir() {
+        ".github/workflows/lifecycle.yml"
+    } else {
+        ".gitea/workflows/lifecycle.yml"
+    }
+}

@@ -1,0 +1,122 @@
+//! `lifecycle state`: what a cron's state file remembers.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::CliError;
+use super::format::FormatArgs;
+use super::{Shell, format, table};
+use crate::domain::ExitCode;
+use crate::run::state_file::{Holder, StateFile};
+use crate::scenario::remembered::{Red, Remembered};
+use crate::session::{SessionError, files};
+use crate::source::did_you_mean;
+
+/// What a state file remembers: list, forget, known
+#[derive(Args, Debug)]
+pub(crate) struct StateArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StateCommand,
+    /// The state file [default: that of lifecycle.yaml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+}
+
+/// What can be done with it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Show the reds that it remembers
+    List {
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Forget reds: the next run that sees one of them calls it new
+    Forget {
+        /// Fingerprints, as `list` shows them
+        #[arg(required = true, value_name = "FINGERPRINT")]
+        fingerprints: Vec<String>,
+    },
+    /// Print them as a list for --known
+    Known {
+        /// Where they are worked on
+        #[arg(long, value_name = "ISSUE")]
+        issue: String,
+        /// The last day on which they are known, YYYY-MM-DD
+        #[arg(long, value_name = "DAY")]
+        until: String,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &StateArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    let file = file(args, shell)?;
+    match &args.command {
+        StateCommand::List { format } => list(&read(&file)?, *format, shell)?,
+        StateCommand::Known { issue, until } => {
+            for red in read(&file)?.reds() {
+                // JSON strings are YAML strings, whatever is in them.
+                let [red, issue, until] = [&red.fingerprint, issue, until].map(|text| json!(text));
+                shell.printer.data(&format!("- {{ red: {red}, issue: {issue}, until: {until} }}"))?;
+            }
+        }
+        StateCommand::Forget { fingerprints } => {
+            let holder = Holder {
+                run: "lifecycle state forget".to_owned(),
+                pid: std::process::id(),
+                since: crate::clock::wall().to_string(),
+            };
+            let mut state = StateFile::open(&file, &holder, &files::text).map_err(SessionError::from)?;
+            for fingerprint in fingerprints {
+                if !state.remembered.forget(fingerprint) {
+                    let names: Vec<&str> =
+                        state.remembered.reds().map(|red| red.fingerprint.as_str()).collect();
+                    let text = format!("the state does not hold `{fingerprint}`; nothing was forgotten");
+                    return Err(
+                        CliError::new(ExitCode::BadInput, text).next(did_you_mean(fingerprint, names))
+                    );
+                }
+            }
+            state.write().map_err(SessionError::from)?;
+            shell.printer.note(&format!("forgot {}", fingerprints.join(", ")))?;
+        }
+    }
+    Ok(ExitCode::Passed)
+}
+
+fn list(remembered: &Remembered, shape: FormatArgs, shell: &Shell) -> Result<(), CliError> {
+    if shape.is_json() {
+        let reds: Vec<&Red> = remembered.reds().collect();
+        return format::print(shell, &reds);
+    }
+    let rows: Vec<Vec<String>> = remembered
+        .reds()
+        .map(|red| {
+            vec![red.fingerprint.clone(), red.count.to_string(), red.first_seen.clone(), red.last_run.clone()]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(shell.printer.note("no red is remembered")?);
+    }
+    Ok(shell.printer.data(&table::drawn(shell, &["RED", "RUNS", "SINCE", "LAST RUN"], &rows))?)
+}
+
+/// The file that is named, or that of the project.
+fn file(args: &StateArgs, shell: &Shell) -> Result<PathBuf, CliError> {
+    let mut asked = crate::session::RunSettings { state: args.state.clone(), ..Default::default() };
+    if let Some(preset) = shell.preset()? {
+        preset.fill(&mut asked);
+    }
+    asked.state.ok_or_else(|| {
+        CliError::new(ExitCode::BadInput, "which state file?")
+            .next("--state FILE, or `state: FILE` in lifecycle.yaml")
+    })
+}
+
+fn read(file: &std::path::Path) -> Result<Remembered, CliError> {
+    let source = files::read(file)?;
+    Remembered::parse(&source.text)
+        .map_err(|why| CliError::new(ExitCode::BadInput, format!("cannot use {}: {why}", file.display())))
+}
