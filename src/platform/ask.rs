@@ -16,7 +16,7 @@ use crate::http::{Request, Response, TransportError};
 use crate::run::mutation::Mutations;
 
 /// Before a server is given up the last attempt has at least this.
-const LEAST_ATTEMPT: Duration = Duration::from_millis(250);
+const LEAST_ATTEMPT: Duration = Duration::from_secs(1);
 /// A Retry-After of nothing is still a pause.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
 
@@ -79,7 +79,7 @@ impl<'a> Asker<'a> {
         loop {
             let sent = Instant::now();
             let end_of_reach = match self.reach {
-                Some(reach) if reach.left(&request.method).is_zero() => {
+                Some(reach) if attempt == 1 && reach.left(&request.method).is_zero() => {
                     return given_up(reach, &request.method);
                 }
                 Some(reach) => end.min(sent + reach.left(&request.method).max(LEAST_ATTEMPT)),
@@ -91,6 +91,10 @@ impl<'a> Asker<'a> {
             {
                 let answered = matches!(&outcome, Outcome::Answer(answer) if !is_failing(answer));
                 reach.asked(&request.method, sent, answered);
+                // Looked at before the pause: whoever says how long to wait is asked once more after it.
+                if !answered && reach.left(&request.method).is_zero() {
+                    return outcome;
+                }
             }
             let Some((again, wait)) = self.again(&outcome, policy, attempt, began) else { return outcome };
             let next = Instant::now() + wait;
