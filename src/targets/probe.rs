@@ -156,7 +156,7 @@ async fn first_answer(api: &Api, patience: Duration) -> Result<Response, OpenErr
     if answer.status != 429 && answer.status < 500 {
         return Ok(answer);
     }
-    let said = record::said(&answer);
+    let said = format!("{}: {}", answer.status, answer.excerpt());
     Err(OpenError::new(
         format!("{}: /health is answered with {said}", api.base_url),
         &[

@@ -92,7 +92,7 @@ fn a_log_of_version_1_is_read() {
     let harness = Harness::new().file("runs/20261128-112546-0ab5e6c8/events.jsonl", old);
     let output = harness.args(["report", "last", "--json", "r.json", "--junit", "r.xml"]).run().exit(0);
     let report: serde_json::Value = serde_json::from_str(&output.file("r.json")).unwrap();
-    assert_eq!(report["log_schema"], 1);
+    assert_eq!(report["run"]["log_schema"], 1);
     assert_eq!(report["scenarios"][0]["verdict"], "failed");
     assert!(output.file("r.xml").contains("wanted ws paused: not in time"), "{}", output.file("r.xml"));
 }
