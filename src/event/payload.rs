@@ -552,6 +552,9 @@ pub struct EnvVar {
     pub rule: Option<String>,
     /// Whether it is as expected.
     pub ok: Option<bool>,
+    /// The secret whose value the rules want it to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants_secret: Option<String>,
 }
 
 /// A resource is about to be asked for.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::condition::Truth;
+use super::diagnose::{self, UNCLASSIFIED};
 use super::extract::facts_of;
 use super::file::Mechanism;
-use super::{UNCLASSIFIED, diagnose};
+use super::red::red_of;
 use crate::event::{
     Diagnosis, EventKind, Evidence, EvidencePart, Exchange, LogError, LogReader, Red, StepOutcome, Subject,
     Symptoms,
@@ -171,7 +172,7 @@ fn passed(scenario: &str, step: &str, verb: &str, exchanges: Vec<Exchange>) -> S
 
 fn fire(mechanisms: &[Mechanism], symptoms: Symptoms, into: &mut Vec<Fired>) {
     let facts = facts_of(&symptoms);
-    let red = super::red_of(&symptoms);
+    let red = red_of(&symptoms);
     let fires = |m: &&Mechanism| m.can_make(red, &facts) && m.matches.check(&facts) == Truth::True;
     into.extend(mechanisms.iter().filter(fires).map(|m| Fired {
         mechanism: m.name.clone(),

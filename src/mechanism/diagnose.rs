@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::catalogue;
 use super::condition::Truth;
 use super::extract::facts_of;
 use super::facts::Facts;
 use super::file::Mechanism;
+use super::red::red_of;
 use super::template::Template;
-use super::{catalogue, red_of};
 use crate::event::{AlsoSeen, Class, Diagnosis, Red, Symptoms};
 use crate::scenario::without_round;
 

@@ -288,17 +288,30 @@ pub const VOCABULARY: &[FactInfo] = &[
     deep("neighbours.same_name", Shape::List, "ids of other workspaces under the name that ours had"),
 ];
 
+/// A name that no fact has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not a fact; {near}")]
+pub struct UnknownFact {
+    /// As it was written.
+    pub name: String,
+    /// Which are near.
+    pub near: String,
+}
+
 /// What is known of a fact's name: itself, or the map that it belongs to.
 ///
 /// # Errors
 /// There is no such fact; the text says which are near.
-pub fn find(name: &str) -> Result<&'static FactInfo, String> {
+pub fn find(name: &str) -> Result<&'static FactInfo, UnknownFact> {
     let exact = VOCABULARY.iter().find(|f| f.name == name && f.shape != Shape::Map);
     let below = || {
         let (map, key) = name.split_once('.')?;
         VOCABULARY.iter().find(|f| f.name == map && f.shape == Shape::Map && !key.is_empty())
     };
-    exact.or_else(below).ok_or_else(|| did_you_mean(name, VOCABULARY.iter().map(|f| f.name)))
+    exact.or_else(below).ok_or_else(|| UnknownFact {
+        name: name.to_owned(),
+        near: did_you_mean(name, VOCABULARY.iter().map(|f| f.name)),
+    })
 }
 
 /// What is known.
@@ -364,7 +377,7 @@ mod tests {
         }
         assert_eq!(find("env.MODEL").map(|f| f.name), Ok("env"));
         assert_eq!(find("event.code").map(|f| f.name), Ok("event.code"));
-        assert!(find("event.cod").unwrap_err().contains("did you mean `event.code`"));
+        assert!(find("event.cod").unwrap_err().near.contains("did you mean `event.code`"));
         assert!(find("env").is_err() && find("env.").is_err());
     }
 

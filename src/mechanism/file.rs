@@ -375,7 +375,7 @@ impl Reader<'_> {
         match Template::parse(text) {
             Ok(template) => Some(template),
             Err(why) => {
-                self.say("template", why, span, "in this text", String::new());
+                self.say("template", why.to_string(), span, "in this text", String::new());
                 None
             }
         }
@@ -482,8 +482,8 @@ impl Reader<'_> {
     fn fact(&mut self, fact: &str, span: Span) -> bool {
         match facts::find(fact) {
             Ok(_) => true,
-            Err(near) => {
-                self.say("unknown-fact", format!("`{fact}` is no fact"), span, "here", near);
+            Err(unknown) => {
+                self.say("unknown-fact", format!("`{fact}` is not a fact"), span, "here", unknown.near);
                 false
             }
         }

@@ -1,7 +1,7 @@
 //! Texts with facts in them: `{record.status}` is the fact, `{*env_rows}` is a line for each value, and
 //! `{*server.log|uuid}` a line for each value that contains `uuid`.
 
-use super::facts::{self, Facts};
+use super::facts::{self, Facts, UnknownFact};
 use crate::http::excerpt;
 
 /// A quoted value is not longer than this.
@@ -12,6 +12,17 @@ const SEEN: usize = 150;
 const BEFORE: usize = 60;
 /// A list does not become more lines than this.
 const MAX_LINES: usize = 6;
+
+/// A text that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A brace is not closed.
+    #[error("a `{{` without its `}}`")]
+    Open,
+    /// It quotes what is not a fact.
+    #[error(transparent)]
+    Fact(#[from] UnknownFact),
+}
 
 /// A text with facts in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,21 +43,21 @@ impl Template {
     ///
     /// # Errors
     /// An unclosed brace, or a fact that is none.
-    pub fn parse(text: &str) -> Result<Template, String> {
+    pub fn parse(text: &str) -> Result<Template, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find('{') {
             if open > 0 {
                 pieces.push(Piece::Text(rest[..open].to_owned()));
             }
-            let close = rest[open..].find('}').ok_or("a `{` without its `}`")? + open;
+            let close = rest[open..].find('}').ok_or(TemplateError::Open)? + open;
             let name = &rest[open + 1..close];
             let (each, name) = match name.strip_prefix('*') {
                 Some(name) => (Some(name.split_once('|').map_or("", |(_, part)| part)), name),
                 None => (None, name),
             };
             let name = name.split('|').next().unwrap_or_default();
-            facts::find(name).map_err(|near| format!("`{name}` is no fact; {near}"))?;
+            facts::find(name)?;
             pieces.push(match each {
                 Some(part) => Piece::Each(name.to_owned(), part.to_lowercase()),
                 None => Piece::Fact(name.to_owned()),
@@ -169,7 +180,7 @@ mod tests {
         let lines = Template::parse("{*server.log}").unwrap().lines(&facts);
         assert_eq!(lines, ["10:00:03 no (2 times)", "10:00:02 yes"]);
         assert_eq!(Template::parse("at {record.status}").unwrap().sentence(&facts), "at (unknown)");
-        assert!(Template::parse("{nope}").unwrap_err().contains("no fact"));
+        assert!(Template::parse("{nope}").unwrap_err().to_string().contains("not a fact"));
         assert!(Template::parse("{edge").is_err());
     }
 }

@@ -108,7 +108,7 @@ pub const TABLE: &[FaultRun] = &[
     FaultRun { fault: "hang", scenarios: ANSWER, flags: &[], verdict: None, mechanism: "", exit: 3 },
     green("http-503-every-n=3", &["waits"]),
     green("http-429-every-n=3", &["waits"]),
-    green("reset-every-n=3", &["waits"]),
+    green("reset-every-n=5", &["waits"]),
     green("garbage-every-n=3", &["waits"]),
     green("hang-every-n=11", &["waits"]),
 ];

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::container;
 use super::context::ScenarioContext;
-use super::evidence::{ENGINE, KEPT};
 use super::server_log::edge_time;
 use super::workspace::Workspace;
 use crate::clock::Instant;
@@ -25,9 +24,8 @@ pub async fn gather(
     engine: &Engine,
     workspace: &Workspace,
     listens: bool,
-) -> Result<(Vec<String>, Value), String> {
-    let why = |e: EngineError| e.what;
-    let deadline = Instant::now() + ENGINE - KEPT;
+    deadline: Instant,
+) -> Result<(Vec<String>, Value), EngineError> {
     let name = names::container(&workspace.id);
     let redactor = context.run.log.redactor();
     let (found, events, volumes, others, network) = tokio::join!(
@@ -40,7 +38,7 @@ pub async fn gather(
     let (found, foreign) = match found {
         Ok(found) => (found, None),
         Err(error) if error.kind == ErrorKind::Foreign => (None, Some(error.what)),
-        Err(error) => return Err(error.what),
+        Err(error) => return Err(error),
     };
     let mut lines = Vec::new();
     let mut log = Vec::new();
@@ -70,7 +68,7 @@ pub async fn gather(
         let from = told.len().saturating_sub(12);
         lines.push(format!("engine's events: {}", told[from..].join(", ")));
     }
-    let volumes: Vec<String> = volumes.map_err(why)?.into_iter().map(|v| v.name).collect();
+    let volumes: Vec<String> = volumes?.into_iter().map(|v| v.name).collect();
     lines.push(match volumes.as_slice() {
         [] => "it has no volume".to_owned(),
         some => format!("volumes: {}", some.join(", ")),

@@ -201,6 +201,10 @@ pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Enviro
                 value: value.map(|v| words(context, workspace, name, rule.is_some(), v)).unwrap_or_default(),
                 secret: value.and_then(|v| secret(context, workspace, v)).map(str::to_owned),
                 hmac: value.map(|v| tag(context, v)),
+                wants_secret: rule.and_then(|row| match &row.expect {
+                    Expect::SecretValue(secret) => Some(secret.clone()),
+                    _ => None,
+                }),
                 expected: rule.map(|row| match &row.expect {
                     Expect::Absent => "unset".to_owned(),
                     Expect::Literal(text) => text.clone(),

@@ -25,9 +25,9 @@ use crate::targets::LogSource;
 /// One gatherer may not take longer; all run at once.
 const EACH: Duration = policy::EVIDENCE.within;
 /// An engine that is busy needs more.
-pub(super) const ENGINE: Duration = Duration::from_secs(15);
+const ENGINE: Duration = Duration::from_secs(15);
 /// Of the time that a gatherer has, so much is kept for saying what was found.
-pub(super) const KEPT: Duration = Duration::from_millis(500);
+const KEPT: Duration = Duration::from_millis(500);
 
 /// Name, title, and what to do.
 type Gatherer<'a> = (EvidenceSource, &'static str, BoxFuture<'a, Result<Found, EvidenceError>>);
@@ -109,9 +109,10 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
             // Whether the agent listens is worth asking only where somebody wants to hear it.
             let asserts = failure.origin.as_ref().map(|o| o.asserts);
             let listens = matches!(asserts, Some(Red::Reply | Red::Online | Red::Hold));
+            let deadline = Instant::now() + ENGINE - KEPT;
             let work = async move {
-                let found = container_evidence::gather(context, engine, workspace, listens).await;
-                let (lines, data) = found.map_err(EvidenceError::Other)?;
+                let found = container_evidence::gather(context, engine, workspace, listens, deadline).await;
+                let (lines, data) = found.map_err(|e| EvidenceError::Other(e.what))?;
                 Ok(Found { lines, data })
             };
             gatherers.push((

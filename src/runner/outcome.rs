@@ -43,6 +43,8 @@ pub struct Failure {
     pub origin: Option<Box<Origin>>,
     /// What the wait wanted and saw last.
     pub waited: Option<Box<Wait>>,
+    /// What the request was for that got no whole answer.
+    pub purpose: Option<String>,
 }
 
 /// The innermost step of a failure.
@@ -109,6 +111,7 @@ impl Failure {
             workspace: None,
             origin: None,
             waited: None,
+            purpose: None,
         }
     }
 
@@ -132,7 +135,8 @@ impl Failure {
             Transport::Panicked => FailureKind::Harness,
             _ => FailureKind::Environment,
         };
-        Failure::of(kind, format!("{purpose}: {}", error.text))
+        let failure = Failure::of(kind, format!("{purpose}: {}", error.text));
+        Failure { purpose: Some(purpose.to_owned()), ..failure }
     }
 
     /// A wait that ended without its object.

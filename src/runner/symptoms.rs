@@ -62,6 +62,10 @@ pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) ->
     let origin = failure.origin.as_deref();
     let within_ms = origin.map_or(0, |o| time::ms(o.within));
     let exchanges = origin.map(|o| o.exchanges.clone()).unwrap_or_default();
+    // A request that got no answer is often followed by looks that do; it is what the step failed by.
+    let decisive_at = failure.purpose.as_ref().and_then(|purpose| {
+        exchanges.exchanges.iter().rposition(|e| e.purpose == *purpose && e.error.is_some())
+    });
     Symptoms {
         scenario: context.name.to_string(),
         step: origin.map_or_else(|| decisive.step.clone(), |o| o.step.clone()),
@@ -73,7 +77,7 @@ pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) ->
         wait: failure.waited.as_deref().cloned().map(|wait| Wait { within_ms, ..wait }),
         workspace: workspace.map(|w| subject(context, w, origin.map(|o| o.at))),
         exchanges: exchanges.exchanges,
-        decisive: None,
+        decisive: decisive_at,
         exchanges_whole: exchanges.whole,
         evidence,
         llm_path: Some(llm_path(context)),

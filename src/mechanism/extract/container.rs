@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{part, plain, short_time, yes};
-use crate::mechanism::Symptoms;
+use super::parts::{part, plain, short_time, yes};
+use crate::event::Symptoms;
 use crate::mechanism::facts::Facts;
 use crate::platform::record::text;
 

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{part, yes};
+use super::parts::{part, yes};
 use crate::domain::Transport;
-use crate::event::{Body, Ended, Exchange};
+use crate::event::{Body, Ended, Exchange, Symptoms};
 use crate::http::excerpt;
-use crate::mechanism::Symptoms;
 use crate::mechanism::facts::Facts;
 use crate::mechanism::said;
 use crate::platform::record::{self, Reply, text};

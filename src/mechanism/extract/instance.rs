@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{part, plain, short_time, yes};
-use crate::event::EnvVar;
-use crate::mechanism::Symptoms;
+use super::parts::{part, plain, short_time, yes};
+use crate::event::{EnvVar, Symptoms};
 use crate::mechanism::facts::Facts;
 
 type Vars = BTreeMap<String, EnvVar>;
@@ -86,8 +85,7 @@ fn judge(vars: &Vars, facts: &mut Facts) {
     };
     let unwanted = |v: &EnvVar| v.expected.as_deref() == Some("unset");
     // A secret under its own name is handed on; everything else is projected.
-    let own =
-        |v: &EnvVar| v.expected.as_deref().and_then(|e| e.strip_prefix("equals secret ")) == Some(&*v.name);
+    let own = |v: &EnvVar| v.wants_secret.as_deref() == Some(&*v.name);
     let kept = |v: &EnvVar| v.name.starts_with("MOLECULE_");
     facts.list("env_missing", wrong(&|v| !v.set && !own(v) && !kept(v)));
     facts.list("env_bookkeeping", wrong(&kept));

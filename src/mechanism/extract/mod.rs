@@ -4,13 +4,18 @@ mod container;
 mod control_plane;
 mod exchanges;
 mod instance;
+mod parts;
 mod register;
 
 use serde_json::Value;
 
+pub use parts::short_time;
+use parts::{part, plain, yes};
+
 use super::facts::Facts;
-use super::{Symptoms, red_of, said};
-use crate::event::Kind;
+use super::red::red_of;
+use super::said;
+use crate::event::{Kind, Symptoms};
 use crate::platform::record::text;
 
 /// Everything that is known about a failure.
@@ -30,34 +35,6 @@ pub fn facts_of(symptoms: &Symptoms) -> Facts {
     register::add(symptoms, &mut facts);
     exchanges::of_agent(symptoms, &mut facts);
     facts
-}
-
-/// What a gatherer found; `None` when it could not.
-fn part<'s>(symptoms: &'s Symptoms, name: &str) -> Option<&'s Value> {
-    let part = symptoms.evidence.parts.iter().find(|p| p.name == name)?;
-    part.error.is_none().then_some(&part.data)
-}
-
-/// A line of a log with the time of day instead of the whole date.
-pub fn short_time(line: &str) -> String {
-    let Some((stamp, rest)) = line.split_once(' ') else { return line.to_owned() };
-    match stamp.split_once('T').and_then(|(_, time)| time.strip_suffix('Z')) {
-        Some(time) => format!("{} {rest}", time.split('.').next().unwrap_or(time)),
-        None => line.to_owned(),
-    }
-}
-
-fn yes(is: bool) -> String {
-    is.to_string()
-}
-
-/// A JSON value as a text: strings as they are.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
 }
 
 fn basics(symptoms: &Symptoms, facts: &mut Facts) {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::mechanism::Symptoms;
+use crate::event::Symptoms;
 use crate::mechanism::facts::Facts;
 
 /// The server's own sentences (contract §5.1), and the status that they come with.

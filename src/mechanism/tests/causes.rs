@@ -112,11 +112,12 @@ impl Case {
                     name: (*name).into(),
                     set: *value != "unset",
                     value: (*value).into(),
-                    secret: None,
                     hmac: None,
                     expected: Some((*expected).into()),
                     rule: Some("contract §8.5".into()),
                     ok: Some(value == expected),
+                    secret: value.strip_prefix("equals secret ").map(str::to_owned),
+                    wants_secret: expected.strip_prefix("equals secret ").map(str::to_owned),
                 };
                 ((*name).to_owned(), var)
             };
