@@ -62,6 +62,7 @@ behaviours! {
     RootsMayTalk = "roots-may-talk",
     ExternalResumesExternal = "external-resumes-external",
     BillingRoute = "billing-route",
+    GoogleAdkRuntime = "google-adk-runtime",
     ResolvedProvider = "resolved-provider",
     BaseUrlDefaults = "base-url-defaults",
     LlmProviderPinned = "llm-provider-pinned",

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Model(super::model::ModelArgs),
     /// The catalogue of causes: list, show, lint, test
     Mechanisms(super::mechanisms::MechanismsArgs),
+    /// Show where a run saw the server's contract differ; --accept writes it into the overlay
+    Drift(super::drift::DriftArgs),
     /// What a server may do one way or the other: list, show, probe
     Behaviours(Box<super::behaviours::BehavioursArgs>),
     /// Say why a run was red: mechanism, evidence, fix shape; from its log alone
@@ -416,6 +418,9 @@ pub(crate) struct CheckArgs {
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub library: LibraryArgs,
+    /// The edition whose catalogue, runtimes and rules hold where no file is named
+    #[arg(long, value_name = "EDITION", value_parser = edition)]
+    pub edition: Option<Edition>,
     /// Warnings are errors
     #[arg(long)]
     pub deny_warnings: bool,

@@ -20,13 +20,13 @@ use crate::scenario::Scenario;
 use crate::scenario::known::{KnownRed, KnownReds};
 use crate::session::classify::{FileKind, Sorted, classify};
 use crate::session::library::{self, Library};
-use crate::session::{SessionError, files, project};
+use crate::session::{LibrarySettings, SessionError, files, project};
 use crate::source::{Level, Problem, SourceFile};
 use crate::targets::{TargetFacts, misroute, profile};
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let settings = args.library.settings();
+    let settings = LibrarySettings { edition: args.edition, ..args.library.settings() };
     let mut problems: Vec<Problem> = Vec::new();
     let mut sorted = sorted(&args.paths, &mut problems)?;
     let everything = args.paths.is_empty();

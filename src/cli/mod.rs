@@ -8,6 +8,7 @@ mod check_times;
 mod complete;
 mod diagnose;
 mod diff;
+mod drift;
 mod doctor;
 mod explain;
 mod export;
@@ -114,6 +115,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
         Command::Mechanisms(args) => mechanisms::run(&args, shell),
+        Command::Drift(args) => drift::run(&args, shell),
         Command::Behaviours(args) => behaviours::run(&args, shell),
         Command::Explain(args) => explain::run(&args, shell),
         Command::Replay(args) => replay::run(&args, shell),

@@ -60,7 +60,7 @@ impl LibraryArgs {
     /// What was typed.
     pub fn settings(&self) -> LibrarySettings {
         let LibraryArgs { scenarios, providers, manifest } = self.clone();
-        LibrarySettings { scenarios, providers, manifest }
+        LibrarySettings { scenarios, providers, manifest, edition: None }
     }
 
     /// What was typed, else what the project wants.

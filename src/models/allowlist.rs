@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::behaviour::Edition;
 use crate::models::yaml;
 use crate::source::{Problem, SourceFile};
 
@@ -59,6 +60,14 @@ impl Allowlist {
     /// With the manifest that the platform ships (mid-June).
     pub fn shipped() -> Allowlist {
         Allowlist::of(["claude-code", "hermes", "openclaw", "codex", "google-adk", "seo-agent"])
+    }
+
+    /// With the manifest of an edition.
+    pub fn of_edition(edition: Edition) -> Allowlist {
+        match edition {
+            Edition::MidJune => Allowlist::shipped(),
+            Edition::MidAugust => Allowlist::fallback(),
+        }
     }
 
     /// When the platform cannot read its manifest.

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::behaviour::{self, Edition};
 use crate::models::{read, yaml};
 use crate::source::{Problem, SourceFile, Span};
 
@@ -148,6 +149,36 @@ impl Catalogue {
             })
         });
         &BUILT_IN
+    }
+
+    /// The catalogue of an edition.
+    pub fn of_edition(edition: Edition) -> &'static Catalogue {
+        static AUGUST: LazyLock<Option<Catalogue>> = LazyLock::new(|| {
+            let text = include_str!("../../fixtures/catalogues/mid-august.yaml");
+            Catalogue::parse(&SourceFile::new("<built-in>/mid-august.yaml", text)).ok()
+        });
+        match edition {
+            Edition::MidJune => Catalogue::built_in(),
+            Edition::MidAugust => AUGUST.as_ref().unwrap_or_else(|| Catalogue::built_in()),
+        }
+    }
+
+    /// The edition that it belongs to: by the ids of the platform's arms, or by the list of withdrawn ones.
+    pub fn edition(&self) -> Edition {
+        let lists = |edition: Edition| {
+            let model = behaviour::edition(edition).map(|row| row.platform_model.as_str());
+            self.runtimes
+                .iter()
+                .flat_map(|r| &r.arms)
+                .flat_map(|arm| &arm.models)
+                .any(|m| Some(m.id.as_str()) == model)
+        };
+        let august = lists(Edition::MidAugust) && !lists(Edition::MidJune);
+        if august || self.source.text.contains("\nwithdrawn_models:") {
+            Edition::MidAugust
+        } else {
+            Edition::MidJune
+        }
     }
 
     /// A provider by name.

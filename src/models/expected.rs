@@ -5,22 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::Behaviours;
 use crate::models::billing::{Billing, BillingMode};
 use crate::models::catalogue::Catalogue;
 use crate::models::keys::GUARDED;
-use crate::models::projection::{Abort, Assembly, assemble};
+use crate::models::projection::{Abort, Assembly, BASE_URL_DEFAULTS, assemble};
 use crate::models::server_env::ServerEnv;
 
 /// Variables that the projection can write, beside the guarded keys.
-const WRITTEN: [&str; 11] = [
+const WRITTEN: [&str; 9] = [
     "ANTHROPIC_BASE_URL",
     "ANTHROPIC_CUSTOM_HEADERS",
     "HERMES_DEFAULT_MODEL",
     "MODEL",
     "MOLECULE_LLM_ANTHROPIC_BASE_URL",
     "MOLECULE_LLM_BASE_URL",
-    "MOLECULE_LLM_BILLING_MODE",
-    "MOLECULE_LLM_BILLING_MODE_RESOLVED",
     "MOLECULE_LLM_USAGE_TOKEN",
     "MOLECULE_LLM_USAGE_URL",
     "MOLECULE_MODEL",
@@ -44,6 +43,8 @@ pub struct Expecting<'a> {
     pub workspace_names: &'a BTreeSet<String>,
     /// The row's billing override.
     pub billing_override: Option<BillingMode>,
+    /// What the server does one way or the other.
+    pub behaviours: Behaviours,
     /// The server's environment; `None`: not known, a working proxy is assumed.
     pub server: Option<&'a ServerEnv>,
 }
@@ -106,6 +107,7 @@ pub fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
             global_secrets: &marked(facts.global_names),
             workspace_secrets: &own,
             server: &server,
+            behaviours: facts.behaviours,
             concierge: None,
             required_env: &[],
             seeded_runtime: None,
@@ -117,9 +119,15 @@ pub fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
     };
     // What else a tenant keeps there is no part of the projection.
     let own = facts.workspace_names.iter().map(String::as_str);
-    let names: BTreeSet<&str> = GUARDED.into_iter().chain(WRITTEN).chain(own).collect();
+    let names: BTreeSet<&str> = GUARDED.into_iter().chain(WRITTEN).chain(own.clone()).collect();
     let rows = names
         .into_iter()
+        // A server may set these beside a key; no client of ours goes by them, unless the platform pays.
+        .filter(|name| {
+            assembled.billing.mode == BillingMode::PlatformManaged
+                || own.clone().any(|o| o == *name)
+                || !BASE_URL_DEFAULTS.iter().any(|(_, variable, _)| variable == name)
+        })
         .filter(|name| facts.server.is_some() || *name != "MOLECULE_LLM_USAGE_URL")
         .map(|name| {
             let noted = assembled.notes.iter().rev().find(|note| note.name == name).map(|note| note.rule);

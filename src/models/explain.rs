@@ -148,6 +148,7 @@ pub fn explain(question: &Question<'_>, rules: Rules) -> Result<Explanation, NoC
         projection: expected(
             catalogue,
             &Expecting {
+                behaviours: catalogue.edition().behaviours(),
                 workspace_id: None,
                 runtime: &sent.resolved_runtime,
                 model: &sent.model,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour;
 use crate::models::catalogue::Catalogue;
 use crate::models::keys::GUARDED;
 
@@ -76,6 +77,8 @@ pub struct Inputs {
     pub slug: Option<String>,
     /// `E2E_LLM_PATH`, as it is written.
     pub llm_path: Option<String>,
+    /// What scripts of the catalogue's edition take when that is not set; `None`: June's.
+    pub usual_platform_model: Option<String>,
     /// `E2E_DEFAULT_PLATFORM_MODEL`.
     pub default_platform_model: Option<String>,
     /// Names of the variables that hold a vendor's key: native names and the same with `E2E_`.
@@ -97,6 +100,8 @@ impl Inputs {
         Inputs {
             slug: set(MODEL_SLUG),
             llm_path: set(LLM_PATH),
+            usual_platform_model: behaviour::edition(catalogue.edition())
+                .map(|row| row.platform_model.clone()),
             default_platform_model: set(DEFAULT_PLATFORM_MODEL),
             keys: env
                 .iter()

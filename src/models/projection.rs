@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::behaviour::{Behaviour, Behaviours};
 use crate::models::billing::{Billing, BillingMode, decide};
 use crate::models::catalogue::{Catalogue, Provider};
 use crate::models::derive::derive;
@@ -54,6 +55,8 @@ pub struct Assembly<'a> {
     pub workspace_secrets: &'a BTreeMap<String, String>,
     /// The server's environment.
     pub server: &'a ServerEnv,
+    /// What the server does one way or the other.
+    pub behaviours: Behaviours,
     /// Only for the organisation's own workspace.
     pub concierge: Option<&'a Concierge>,
     /// `runtime_config.required_env` of the configuration, when its files are in memory.
@@ -170,8 +173,11 @@ pub fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled,
     }
     git_identity(&mut draft, from.name);
     let model = effective_model(from, &draft.env);
+    let available: BTreeSet<String> = draft.env.keys().cloned().collect();
+    let provider = derive(catalogue, from.runtime, &model, &available).ok();
     let billing = project(catalogue, from, &model, &global_origin, &mut draft);
-    if billing.mode == BillingMode::Byok && !GUARDED.iter().any(|name| draft.has_text(name)) {
+    after_june(from, &billing, provider, &mut draft);
+    if billing.mode == BillingMode::Byok && !has_credential(from, provider, &draft) {
         let message =
             "MISSING_BYOK_CREDENTIAL: billing mode is byok and the workspace has no vendor credential";
         return Err(Abort::new(5, Some("MISSING_BYOK_CREDENTIAL"), message).with("billing_mode", "byok"));
@@ -202,6 +208,45 @@ pub fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled,
                 .with("seeded_runtime", seeded))
         }
         _ => Ok(Assembled { env: draft.env, billing, model, notes: draft.notes }),
+    }
+}
+
+/// Whether a provision that the tenant pays for has what its model needs: June takes any vendor's key.
+fn has_credential(from: &Assembly<'_>, provider: Option<&Provider>, draft: &Draft) -> bool {
+    match provider.filter(|p| from.behaviours.has(Behaviour::CredentialPerProvider) && !p.auth_env.is_empty())
+    {
+        Some(provider) => provider.auth_env.iter().any(|name| draft.has_text(name)),
+        None => GUARDED.iter().any(|name| draft.has_text(name)),
+    }
+}
+
+/// Base URLs that a server may set beside a vendor's key: of OpenAI's protocol, for runtimes that speak it.
+pub const BASE_URL_DEFAULTS: [(&str, &str, &str); 6] = [
+    ("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    ("GROQ_API_KEY", "GROQ_BASE_URL", "https://api.groq.com/openai/v1"),
+    ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
+    ("QIANFAN_API_KEY", "QIANFAN_BASE_URL", "https://qianfan.baidubce.com/v2"),
+    ("MINIMAX_API_KEY", "MINIMAX_BASE_URL", "https://api.minimax.io/v1"),
+    ("MOONSHOT_API_KEY", "MOONSHOT_BASE_URL", "https://api.moonshot.ai/v1"),
+];
+
+/// What servers add to the environment since mid-June.
+fn after_june(from: &Assembly<'_>, billing: &Billing, provider: Option<&Provider>, draft: &mut Draft) {
+    let does = |behaviour| from.behaviours.has(behaviour);
+    if does(Behaviour::ResolvedProvider)
+        && let Some(provider) = provider
+    {
+        draft.set("MOLECULE_RESOLVED_PROVIDER", &provider.name, "behaviour resolved-provider");
+    }
+    if does(Behaviour::LlmProviderPinned) && billing.mode == BillingMode::PlatformManaged {
+        draft.set("LLM_PROVIDER", "platform", "behaviour llm-provider-pinned");
+    }
+    if does(Behaviour::BaseUrlDefaults) {
+        for (key, variable, url) in BASE_URL_DEFAULTS {
+            if draft.has_text(key) && !draft.env.contains_key(variable) {
+                draft.set(variable, url, "behaviour base-url-defaults");
+            }
+        }
     }
 }
 
@@ -244,10 +289,15 @@ fn project(
 ) -> Billing {
     let available: BTreeSet<String> = draft.env.keys().cloned().collect();
     let proxy = from.server.proxy_configured();
-    let billing = decide(catalogue, from.billing_override, from.runtime, model, &available, proxy);
-    let rule = "contract §8.5: billing mode, always";
-    draft.set("MOLECULE_LLM_BILLING_MODE", billing.mode.as_str(), rule);
-    draft.set("MOLECULE_LLM_BILLING_MODE_RESOLVED", billing.mode.as_str(), rule);
+    let mut billing = decide(catalogue, from.billing_override, from.runtime, model, &available, proxy);
+    if falls_back(catalogue, from, &billing, model, draft) {
+        billing.mode = BillingMode::PlatformManaged;
+    }
+    if from.behaviours.has(Behaviour::BillingRoute) {
+        let rule = "contract §8.5: billing mode, always";
+        draft.set("MOLECULE_LLM_BILLING_MODE", billing.mode.as_str(), rule);
+        draft.set("MOLECULE_LLM_BILLING_MODE_RESOLVED", billing.mode.as_str(), rule);
+    }
     match billing.mode {
         BillingMode::PlatformManaged => project_platform(catalogue, from, &billing, draft),
         BillingMode::Byok | BillingMode::Disabled => {
@@ -266,6 +316,23 @@ fn project(
         }
     }
     billing
+}
+
+/// Whether a tenant's vendor model without a key goes to the metered proxy.
+fn falls_back(
+    catalogue: &Catalogue,
+    from: &Assembly<'_>,
+    billing: &Billing,
+    model: &str,
+    draft: &Draft,
+) -> bool {
+    let tenant = from.server.vars.get("MOLECULE_ORG_ID").is_some_and(|id| !id.is_empty());
+    let names: BTreeSet<String> = draft.env.keys().cloned().collect();
+    from.behaviours.has(Behaviour::ByokFallsBackToProxy)
+        && tenant
+        && billing.mode == BillingMode::Byok
+        && from.server.proxy_configured()
+        && !has_credential(from, derive(catalogue, from.runtime, model, &names).ok(), draft)
 }
 
 /// The claude-code client reads Anthropic's names, whoever the vendor is.

@@ -293,6 +293,7 @@ impl Sent {
                 global_secrets: &global,
                 workspace_secrets: &self.secrets,
                 server: &server,
+                behaviours: catalogue.edition().behaviours(),
                 concierge: None,
                 required_env: &[],
                 seeded_runtime: None,

@@ -99,7 +99,13 @@ pub fn pinned(runtime: &str, inputs: &Inputs) -> Pick {
         return pick(1, slug);
     }
     if inputs.llm_path.as_deref() == Some("platform") {
-        return pick(2, inputs.default_platform_model.as_deref().unwrap_or(PLATFORM_MODEL));
+        return pick(
+            2,
+            inputs
+                .default_platform_model
+                .as_deref()
+                .unwrap_or(inputs.usual_platform_model.as_deref().unwrap_or(PLATFORM_MODEL)),
+        );
     }
     match runtime {
         "hermes" => pick(3, "openai/gpt-4o"),

@@ -110,12 +110,15 @@ async fn resolve(target: &Target<'_>) -> Result<Vec<IpAddr>, String> {
 ///
 /// # Errors
 /// The reason, as the platform words it.
-pub async fn check_agent_url(url: &str, saas: bool) -> Result<(), String> {
+pub async fn check_agent_url(url: &str, saas: bool, loopback: bool) -> Result<(), String> {
     let Some(target) = target(url) else { return Err("url must be an http or https URL".to_owned()) };
     if target.host == "localhost" {
         return Ok(());
     }
     for ip in resolve(&target).await? {
+        if loopback && ip.is_loopback() {
+            continue;
+        }
         if let Some(why) = always_blocked(ip) {
             return Err(format!("url targets a blocked address: {why}"));
         }
@@ -171,7 +174,7 @@ mod tests {
             ("http://", false, Some("url must be an http or https URL")),
         ];
         for (url, saas, why) in table {
-            assert_eq!(check_agent_url(url, saas).await.err().as_deref(), why, "{url}");
+            assert_eq!(check_agent_url(url, saas, false).await.err().as_deref(), why, "{url}");
         }
     }
 

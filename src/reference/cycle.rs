@@ -13,6 +13,7 @@ use super::faults::Fault;
 use super::outbound::Call;
 use super::platform::Platform;
 use super::provision::InstanceSpec;
+use super::state::events::Keep;
 use super::state::tokens::{Kind, random_token};
 use super::{proxy, rules};
 use crate::behaviour::Behaviour;
@@ -75,6 +76,9 @@ impl Platform {
             if let Err(error) = self.provisioner.stop(id).await {
                 self.say(&format!("stop {id}: {error}"));
             }
+            if self.does(Behaviour::RestartKeepsAddress) {
+                self.state().instance_stopped(id);
+            }
             if self.fault(Fault::ConfigVolumeLost) {
                 self.provisioner.empty_config(id).await;
             }
@@ -88,13 +92,17 @@ impl Platform {
                 return;
             }
         };
+        self.boot_step(id, "provisioning compute (docker)");
         let started = if self.fault(Fault::BootFailed) {
             Some(Err(super::provision::StartError::Backend("fault boot-failed".to_owned())))
         } else {
             self.clock.within(PROVISION, self.provisioner.start(spec)).await
         };
         match started {
-            Some(Ok(instance)) => self.settle(id, &instance.url).await,
+            Some(Ok(instance)) => {
+                self.settle(id, &instance.url).await;
+                self.boot_step(id, "compute ready — runtime starting");
+            }
             failed => {
                 let detail = match failed {
                     Some(Err(error)) => error.to_string(),
@@ -114,6 +122,17 @@ impl Platform {
                 };
                 self.state().provision_failed(id, shown, json!({ "error": shown }), self.behaviours);
             }
+        }
+    }
+
+    /// Tells the streams how far a boot is.
+    fn boot_step(&self, id: Uuid, message: &str) {
+        if self.does(Behaviour::BootSteps) {
+            let payload = json!({
+                "workspace_id": id, "step": 1, "total": 8, "key": "PWR", "label": "Provision compute",
+                "status": "running", "message": message,
+            });
+            self.state().emit("BOOT_STEP", id, payload, Keep::StreamOnly);
         }
     }
 
@@ -244,7 +263,11 @@ impl Platform {
         if !self.restartable(id) {
             return;
         }
-        self.state().begin_provisioning(id, self.behaviours);
+        let wakes = self.state().get(id).is_some_and(|w| w.status == Status::Hibernated);
+        match wakes {
+            true => self.state().begin_resuming(id, self.behaviours),
+            false => self.state().begin_provisioning(id, self.behaviours),
+        }
         Arc::clone(self).cycle(id, Plan { stop: true, context: true, ..Plan::default() }).await;
     }
 

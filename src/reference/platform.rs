@@ -114,8 +114,8 @@ impl Platform {
             faults: options.faults,
             inspect: options.inspect,
             provider: options.provider,
-            catalogue: Catalogue::built_in(),
-            allowlist: allowlist(&server_env),
+            catalogue: Catalogue::of_edition(options.edition),
+            allowlist: allowlist(&server_env, options.edition),
             limits: RateLimit::new(&server_env, clock.clone()),
             mint_limits: RateLimit::of_mints(clock),
             server: ServerEnv::new(server_env),
@@ -163,6 +163,11 @@ impl Platform {
             once.clear();
         }
         once.insert((fault, what.to_owned()), ()).is_none()
+    }
+
+    /// Whether agents may be at a loopback address that is written as a number.
+    pub fn loopback_ok(&self) -> bool {
+        self.mode == Mode::Development && self.does(Behaviour::LoopbackInDevelopment)
     }
 
     /// Whether this behaviour is on.
@@ -245,8 +250,8 @@ fn control_plane(
 
 /// The runtimes of the manifest (contract §2.2): the shipped one, or the one that the server's
 /// environment names; a platform that cannot read it falls back to fewer.
-fn allowlist(server_env: &BTreeMap<String, String>) -> Allowlist {
-    let Some(path) = server_env.get("WORKSPACE_MANIFEST_PATH") else { return Allowlist::shipped() };
+fn allowlist(server_env: &BTreeMap<String, String>, edition: Edition) -> Allowlist {
+    let Some(path) = server_env.get("WORKSPACE_MANIFEST_PATH") else { return Allowlist::of_edition(edition) };
     std::fs::read_to_string(path)
         .ok()
         .and_then(|text| Allowlist::from_manifest(&SourceFile::new(path.clone(), text)).ok())

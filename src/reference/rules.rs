@@ -76,6 +76,7 @@ pub fn environment(
             global_secrets: &global,
             workspace_secrets: &own,
             server: &platform.server,
+            behaviours: platform.behaviours,
             concierge: concierge.as_ref(),
             required_env: &[],
             seeded_runtime: None,

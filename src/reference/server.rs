@@ -13,6 +13,7 @@ pub use super::faults::{Fault, Faults};
 pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind};
 use super::platform::Platform;
 use super::{routes, sweeps};
+use crate::behaviour::Behaviour;
 use crate::wire::{self, Place};
 
 /// How many instances are stopped at once.
@@ -49,6 +50,9 @@ pub async fn start(options: Options) -> io::Result<Running> {
         .into_iter()
         .map(|place| wire::serve(place, routes::app(Arc::clone(&platform)), closed.clone()))
         .collect();
+    if platform.does(Behaviour::SeededPlatformAgent) && !platform.saas() {
+        platform.state().seed_platform_agent(crate::chance::uuid());
+    }
     sweeps::start(&platform);
     Ok(Running { addr, platform, closed, servers })
 }

@@ -59,8 +59,9 @@ where
     let own = Arc::clone(platform);
     let pause = every.max(SHORTEST.mul_f64(own.clock.scale()));
     platform.spawn(async move {
+        let mut began = own.does(Behaviour::LivenessListsAtOnce);
         loop {
-            if SHOWN.contains(&name) {
+            if SHOWN.contains(&name) && std::mem::replace(&mut began, true) {
                 own.state().ticks.insert(name, (wall(), Instant::now()));
             }
             own.clock.sleep(pause).await;

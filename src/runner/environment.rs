@@ -163,6 +163,7 @@ pub fn projection(context: &ScenarioContext, workspace: &Workspace) -> Projectio
     let mut projection = expected(
         &context.run.catalogue,
         &Expecting {
+            behaviours: context.run.target.contract.behaviours(),
             workspace_id: Some(&workspace.id),
             runtime: &workspace.runtime,
             model: &workspace.model,

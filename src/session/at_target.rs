@@ -171,6 +171,7 @@ impl Work<'_> {
                 .as_ref()
                 .and_then(|admin| Home::seal(&target.api.base_url, target.api.org.as_deref(), admin)),
         };
+        let (catalogue, allowlist) = self.library.of_edition(target.facts.contract.edition);
         let context = Arc::new(RunContext {
             run: folder.run.clone(),
             tail: (*tail).to_owned(),
@@ -180,8 +181,8 @@ impl Work<'_> {
             ledger: Ledger::new((*log).clone(), home),
             cancel: Cancel::new(),
             target: target.facts.clone(),
-            catalogue: Arc::clone(&self.library.catalogue),
-            allowlist: self.library.allowlist.clone(),
+            catalogue,
+            allowlist,
             env: self.shell.env.vars().clone(),
             root: Mutex::new(None),
             hmac_key: crate::chance::random(),

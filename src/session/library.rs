@@ -9,6 +9,7 @@ use super::failure::SessionError;
 use super::files::{read, walk};
 use super::selection::{Choice, choose, may_be_path, normal};
 use super::settings::LibrarySettings;
+use crate::behaviour::Edition;
 use crate::domain::natural::natural;
 use crate::event::SourceHash;
 use crate::mechanism;
@@ -39,6 +40,8 @@ pub struct Library {
     pub catalogue_hash: SourceHash,
     /// The server's runtimes.
     pub allowlist: Allowlist,
+    /// Catalogue and runtimes are files that somebody named.
+    own: (bool, bool),
     /// Fragments that scenarios may use.
     pub fragments: Vec<SourceFile>,
     /// What was asked for by path is chosen by file.
@@ -46,6 +49,17 @@ pub struct Library {
 }
 
 impl Library {
+    /// Catalogue and runtimes for a server of this edition; what somebody named stays.
+    pub fn of_edition(&self, edition: Edition) -> (Arc<Catalogue>, Allowlist) {
+        let (catalogue, allowlist) = self.own;
+        let catalogue = match catalogue || self.catalogue.edition() == edition {
+            true => Arc::clone(&self.catalogue),
+            false => Arc::new(Catalogue::of_edition(edition).clone()),
+        };
+        let allowlist = if allowlist { self.allowlist.clone() } else { Allowlist::of_edition(edition) };
+        (catalogue, allowlist)
+    }
+
     /// Loads what a command names: shipped scenarios, `--scenarios`, and paths of the selection.
     pub fn load(args: &LibrarySettings, selection: &[String]) -> Result<Library, SessionError> {
         Library::load_given(args, selection, Vec::new())
@@ -153,20 +167,19 @@ impl Library {
         fragment_files: &[SourceFile],
         wanted: Vec<String>,
     ) -> Result<Library, SessionError> {
+        let edition = args.edition.unwrap_or_default();
         let (catalogue_file, builtin) = match &args.providers {
             Some(path) => (read(path)?, false),
-            None => {
-                (SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml")), true)
-            }
+            None => (Catalogue::of_edition(edition).source.clone(), true),
         };
         let catalogue = if builtin {
-            Catalogue::built_in().clone()
+            Catalogue::of_edition(edition).clone()
         } else {
             Catalogue::parse(&catalogue_file).map_err(SessionError::Problems)?
         };
         let allowlist = match &args.manifest {
             Some(path) => Allowlist::from_manifest(&read(path)?).map_err(SessionError::Problems)?,
-            None => Allowlist::shipped(),
+            None => Allowlist::of_edition(edition),
         };
         let shipped = scenario::shipped_fragment_files();
         let missing =
@@ -221,6 +234,7 @@ impl Library {
             catalogue: Arc::new(catalogue),
             catalogue_hash,
             allowlist,
+            own: (args.providers.is_some(), args.manifest.is_some()),
             fragments: all_fragments,
             selection: wanted,
         })

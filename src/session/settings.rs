@@ -115,6 +115,9 @@ pub struct LibrarySettings {
     /// The server's own list of runtimes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<PathBuf>,
+    /// Whose catalogue and runtimes are taken where none is named; the target's is recorded with the target.
+    #[serde(skip)]
+    pub edition: Option<Edition>,
 }
 
 /// What it runs against, as somebody asks for it.

@@ -10,10 +10,12 @@ use super::library::{self, Library};
 use super::outside::{Opener, Outside, RunName};
 use super::recorded::Recorded;
 use super::selection::Choice;
-use super::settings::{Again, RunSettings};
+use super::settings::{Again, LibrarySettings, RunSettings};
 use super::shell::{Ran, Shell};
 use super::target::target_settings;
 use super::{brought_up, organisation, profile, state};
+use crate::behaviour::Contract;
+use crate::behaviour::overlay::Overlay;
 use crate::clock::Instant;
 use crate::domain::{ExitCode, time};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
@@ -41,7 +43,10 @@ pub(super) async fn run(
 ) -> Result<Ran, SessionError> {
     let library = match recorded {
         Some(recorded) => recorded.library(&asked, shell)?,
-        None => Library::load(&asked.library, &asked.selection)?,
+        None => Library::load(
+            &LibrarySettings { edition: asked.target.edition, ..asked.library.clone() },
+            &asked.selection,
+        )?,
     };
     let profile =
         asked.profile.as_deref().map(|wanted| profile::choose(wanted, &asked.library, shell)).transpose()?;
@@ -65,8 +70,12 @@ pub(super) async fn run(
     if let Some(problem) = plan::too_many(&scenarios, asked.rounds()) {
         return Err(SessionError::Problems(vec![problem]));
     }
-    let instances = plan::plan(&scenarios, &only, &sources, &TargetFacts::everything(), 1)
-        .map_err(SessionError::Problems)?;
+    let mut able = TargetFacts::everything();
+    if let Some(edition) = asked.target.edition {
+        let declared = &asked.target.behaviours;
+        able.contract = Contract::of(Some(edition), None, BTreeMap::new(), &Overlay::default(), declared);
+    }
+    let instances = plan::plan(&scenarios, &only, &sources, &able, 1).map_err(SessionError::Problems)?;
     if recorded.is_some() && instances.is_empty() {
         return Err(SessionError::NothingOfIt);
     }

@@ -231,6 +231,7 @@ fn works(catalogue: &Catalogue, allowlist: &Allowlist, server: &ServerEnv, path:
             global_secrets: &BTreeMap::new(),
             workspace_secrets: &secrets,
             server,
+            behaviours: crate::behaviour::Behaviours::default(),
             concierge: None,
             required_env: &[],
             seeded_runtime: None,

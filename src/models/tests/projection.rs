@@ -39,6 +39,7 @@ impl Case<'_> {
                 global_secrets: &map(self.global),
                 workspace_secrets: &map(self.own),
                 server: &ServerEnv::new(map(self.server)),
+                behaviours: crate::behaviour::Behaviours::default(),
                 concierge: None,
                 required_env: &[],
                 seeded_runtime: None,
@@ -240,6 +241,7 @@ fn expectations_never_hold_a_secret() {
     let known = ServerEnv::new(map(PROXY));
     let own = names("MINIMAX_API_KEY");
     let facts = Expecting {
+        behaviours: crate::behaviour::Behaviours::default(),
         workspace_id: Some("w-1"),
         runtime: "claude-code",
         model: "MiniMax-M2.7",
@@ -301,6 +303,7 @@ fn the_other_steps_of_the_assembly() {
                 global_secrets: &map(global),
                 workspace_secrets: &map(&format!("CLAUDE_CODE_OAUTH_TOKEN=k {own}")),
                 server: &ServerEnv::new(map("")),
+                behaviours: crate::behaviour::Behaviours::default(),
                 concierge: None,
                 required_env: required,
                 seeded_runtime: seeded,

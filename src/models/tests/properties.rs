@@ -75,6 +75,7 @@ fn run(
             global_secrets: global,
             workspace_secrets: own,
             server: &server,
+            behaviours: crate::behaviour::Behaviours::default(),
             concierge: None,
             required_env: &[],
             seeded_runtime: None,
@@ -137,6 +138,7 @@ proptest! {
         };
         let (global, mut own) = (filled(&global, "global"), filled(&own, "own"));
         let facts = Expecting {
+ behaviours: crate::behaviour::Behaviours::default(),
             workspace_id: Some("w"),
             runtime: &runtime,
             model: &model,

@@ -59,6 +59,7 @@ fn review(catalogue: &Catalogue) -> String {
                     Some(key.clone()).filter(|key| !key.is_empty()).into_iter().collect();
                 let run = |billing_override| {
                     let facts = Expecting {
+                        behaviours: crate::behaviour::Behaviours::default(),
                         workspace_id: None,
                         runtime: &runtime.name,
                         model,

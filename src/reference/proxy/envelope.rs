@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 /// A JSON-RPC request that is complete.
 #[derive(Clone, Debug)]
@@ -13,6 +14,20 @@ pub struct Envelope {
     pub text: String,
     /// `params.expires_in_seconds`.
     pub expires_in: Option<u64>,
+}
+
+impl Envelope {
+    /// As a server writes it that knows the canvas by its metadata.
+    pub fn of_canvas(&mut self, id: Uuid) {
+        let Some(params) = self.value.get_mut("params").and_then(Value::as_object_mut) else { return };
+        if let Some(message) = params.get_mut("message").and_then(Value::as_object_mut) {
+            message.entry("contextId").or_insert_with(|| json!(format!("canvas-{id}")));
+        }
+        if let Value::Object(metadata) = params.entry("metadata").or_insert_with(|| json!({})) {
+            metadata.insert("source".to_owned(), json!("canvas_user"));
+            metadata.insert("user_identity_status".to_owned(), json!("UNAUTHENTICATED"));
+        }
+    }
 }
 
 /// Why a body is no message: the 400's body.

@@ -17,9 +17,10 @@ use super::outbound::{Answer, Call, CallError};
 use super::platform::Platform;
 use super::state::activity::{Body, Row};
 use super::state::events::Keep;
+use super::state::tokens::random_token;
 use super::state::workspace::Delivery;
 use super::{addresses, reply};
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Edition};
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 pub use envelope::{Envelope, normalise};
@@ -93,6 +94,10 @@ pub async fn deliver(
     if target.removed && platform.does(Behaviour::RemovedTakesNoMessage) {
         return reply::error(404, "workspace not found");
     }
+    let mut envelope = envelope;
+    if sender.is_canvas() && platform.does(Behaviour::CanvasContext) {
+        envelope.of_canvas(id);
+    }
     ingest(platform, id, &target, &envelope, &sender);
     if target.delivery == Delivery::Poll {
         let method = envelope.method.clone();
@@ -105,8 +110,25 @@ pub async fn deliver(
         platform.clock.sleep(MOCK).await;
         return mock(platform, id, &envelope);
     }
+    let waits = match target.status {
+        Status::Provisioning | Status::AwaitingAgent => platform.does(Behaviour::QueuedWhileProvisioning),
+        Status::Removed => platform.does(Behaviour::MessageToRemovedIsQueued),
+        _ => false,
+    };
+    if waits {
+        return enqueue(platform, &Message { id, envelope, sender, started: Instant::now() });
+    }
     if target.url.is_empty() {
         return no_url(platform, id, &target);
+    }
+    if target.external && platform.does(Behaviour::CallsExternalWithBearer) && unknown_to_agent(platform, id)
+    {
+        let body = json!({
+            "error": "workspace re-registering — please retry in 30 seconds",
+            "detail": "Inbound auth secret was just minted. Workspace will pick it up on its next heartbeat.",
+            "retry_after_seconds": 30,
+        });
+        return reply::json_body(503, &body);
     }
     if !addresses::may_call(&target.url, platform.mode, platform.saas()).await {
         return reply::error(502, "workspace URL is not publicly routable");
@@ -134,6 +156,15 @@ pub async fn deliver(
     }
 }
 
+/// Whether the secret that the agent would know us by has to be made first; it is made.
+fn unknown_to_agent(platform: &Platform, id: Uuid) -> bool {
+    let mut state = platform.state();
+    let Some(workspace) = state.get_mut(id) else { return false };
+    let unknown = workspace.inbound_secret.is_none();
+    workspace.inbound_secret.get_or_insert_with(random_token);
+    unknown
+}
+
 /// How long a canvas caller waits, as the server's environment may set it.
 fn canvas_budget(platform: &Platform) -> Duration {
     if platform.server_var("A2A_CANVAS_SYNC_DISABLE").is_some_and(|v| v == "true" || v == "1") {
@@ -146,6 +177,7 @@ fn canvas_budget(platform: &Platform) -> Duration {
 struct Target {
     delivery: Delivery,
     mock: bool,
+    external: bool,
     removed: bool,
     status: Status,
     url: String,
@@ -165,6 +197,7 @@ impl Target {
         Some(Target {
             delivery: workspace.delivery,
             mock: workspace.runtime == "mock",
+            external: workspace.external_like(),
             removed: workspace.status == Status::Removed,
             status: workspace.status.clone(),
             url: cached.unwrap_or_else(|| workspace.url.clone()),
@@ -233,7 +266,10 @@ fn ingest(platform: &Platform, id: Uuid, target: &Target, envelope: &Envelope, s
 
 fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
     let said = platform.state().activity.get(&id).map_or(1, |a| a.rows().count().max(1));
-    let text = MOCK_REPLIES[(said - 1) % MOCK_REPLIES.len()];
+    let text = match platform.edition {
+        Edition::MidJune => MOCK_REPLIES[(said - 1) % MOCK_REPLIES.len()],
+        Edition::MidAugust => "Got it, on it now.",
+    };
     let body = json!({
         "jsonrpc": "2.0",
         "id": envelope.value["id"],
@@ -245,9 +281,23 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
     reply::raw(200, body.to_string())
 }
 
-async fn call(platform: &Platform, url: &str, body: Bytes, limit: Duration) -> Result<Answer, CallError> {
+async fn call(
+    platform: &Platform,
+    id: Uuid,
+    url: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<Answer, CallError> {
     let headers = platform.clock.patience(header_limit(platform));
     let call = Call::post_json(url, body).within(platform.clock.patience(limit)).headers_within(headers);
+    let bearer = match platform.does(Behaviour::CallsExternalWithBearer) {
+        true => platform.state().get(id).filter(|w| w.external_like()).and_then(|w| w.inbound_secret.clone()),
+        false => None,
+    };
+    let call = match bearer {
+        Some(secret) => call.header("authorization", format!("Bearer {secret}")),
+        None => call,
+    };
     platform.outbound.send(call).await
 }
 
@@ -259,7 +309,7 @@ fn header_limit(platform: &Platform) -> Duration {
 
 async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit: Duration) -> Response {
     let body = Bytes::from(delivery.envelope.value.to_string());
-    match call(platform, url, body, limit).await {
+    match call(platform, delivery.id, url, body, limit).await {
         Ok(answer) => answered(platform, delivery, answer).await,
         Err(CallError::TooLarge(max)) => {
             let text = "agent response too large";
@@ -353,6 +403,12 @@ async fn gone(platform: &Platform, id: Uuid) -> bool {
     managed && platform.has_backend && platform.provisioner.is_running(id).await == Ok(false)
 }
 
+/// Whether the instance of a managed workspace is known to run.
+async fn alive(platform: &Platform, id: Uuid) -> bool {
+    let managed = platform.state().get(id).is_some_and(|w| !w.external_like() && w.runtime != "mock");
+    managed && platform.has_backend && platform.provisioner.is_running(id).await == Ok(true)
+}
+
 /// A dead instance: offline, and started again.
 fn lost(platform: &Arc<Platform>, delivery: &Message, detail: &str) {
     fail(platform, delivery, detail);
@@ -369,6 +425,12 @@ async fn unreachable(platform: &Arc<Platform>, delivery: &Message, error: &CallE
     }
     match error {
         CallError::Timeout | CallError::Broken(_) => enqueue(platform, delivery),
+        _ if platform.does(Behaviour::BusyWhileAlive) && alive(platform, delivery.id).await => {
+            fail(platform, delivery, &error.to_string());
+            let body =
+                json!({ "error": "workspace agent busy — please retry", "busy": true, "retry_after": 5 });
+            reply::retry_after(reply::json_body(503, &body), 5)
+        }
         _ => {
             fail(platform, delivery, &error.to_string());
             reply::error(502, "failed to reach workspace agent")

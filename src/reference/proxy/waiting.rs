@@ -28,15 +28,15 @@ pub fn enqueue(platform: &Platform, delivery: &Message) -> Response {
         item.expires_at = at.ok().map(|t| t.to_string());
     }
     match platform.state().queue.enqueue(delivery.id, item) {
-        Some((id, depth)) => reply::json_body(
-            202,
-            &json!({
+        Some((id, depth)) => {
+            let body = json!({
                 "queued": true,
                 "queue_id": id,
                 "queue_depth": depth,
-                "message": "workspace agent is busy; the message is queued",
-            }),
-        ),
+                "message": "workspace agent busy — request queued, will dispatch when capacity available",
+            });
+            reply::raw(202, body.to_string())
+        }
         None => {
             let body = json!({ "error": "workspace agent is busy", "busy": true, "retry_after": 30 });
             reply::retry_after(reply::json_body(503, &body), 30)
@@ -56,7 +56,7 @@ pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
     let platform = Arc::clone(platform);
     let tracker = Arc::clone(&platform);
     tracker.spawn(async move {
-        let sent = call(&platform, &url, item.body.clone(), IDLE).await;
+        let sent = call(&platform, id, &url, item.body.clone(), IDLE).await;
         let result = match sent {
             Ok(answer) if answer.status < 300 && !answer.body.is_empty() => {
                 Ok(serde_json::from_slice::<Value>(&answer.body).unwrap_or_default())

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Call;
 use super::guard::{is_admin, is_org};
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Edition};
 use crate::reference::proxy::{self, Sender};
 use crate::reference::reply;
 
@@ -27,7 +27,12 @@ pub async fn send(call: Call) -> Response {
     }
     let envelope = match proxy::normalise(&call.body) {
         Ok(envelope) => envelope,
-        Err(body) => return reply::json_body(400, &body),
+        Err(mut body) => {
+            if platform.edition == Edition::MidAugust && body["error"] == "invalid JSON" {
+                body["error"] = json!("invalid A2A body");
+            }
+            return reply::json_body(400, &body);
+        }
     };
     let ceiling = call.header("x-timeout").and_then(|s| s.parse().ok()).map(Duration::from_secs);
     proxy::deliver(platform, id, envelope, sender, ceiling).await
@@ -45,11 +50,19 @@ fn sender(call: &Call, target: Uuid) -> Result<Sender, Response> {
         Some(text) => Some(Uuid::try_parse(text).map_err(|_| denied())?),
         None => token.and_then(|t| platform.state().tokens.owner(t)),
     };
+    let privileged = token.is_some_and(|t| is_admin(platform, t) || is_org(platform, t));
+    if !platform.does(Behaviour::AnonymousA2a) && !privileged {
+        let Some(token) = token else { return Err(reply::error(401, "missing caller auth token")) };
+        let owner = platform.state().tokens.owner(token);
+        if owner.is_none() || (caller.is_some() && owner != caller) {
+            return Err(reply::error(401, "invalid caller auth token"));
+        }
+    }
     let Some(caller) = caller else { return Ok(Sender::Canvas) };
     if caller == target {
         return Ok(Sender::Agent(caller));
     }
-    if token.is_some_and(|t| is_admin(platform, t) || is_org(platform, t)) {
+    if privileged {
         return Ok(Sender::Canvas);
     }
     let mut state = platform.state();
@@ -83,8 +96,25 @@ fn over_budget(call: &Call, id: Uuid) -> Option<Response> {
     })
 }
 
+/// The refusal of a caller that sends no token, or another one than it names.
+fn unproven(call: &Call) -> Option<Response> {
+    let Some(token) = call.bearer() else { return Some(reply::error(401, "missing caller auth token")) };
+    if is_admin(&call.platform, token) || is_org(&call.platform, token) {
+        return None;
+    }
+    let owner = call.platform.state().tokens.owner(token);
+    let named = call.header("x-workspace-id").map(Uuid::try_parse);
+    let good = owner.is_some() && named.is_none_or(|named| named.ok() == owner);
+    (!good).then(|| reply::error(401, "invalid caller auth token"))
+}
+
 /// What became of a queued message; the route has no guard, so only a caller's name counts.
 pub fn queue_status(call: &Call) -> Response {
+    if !call.platform.does(Behaviour::AnonymousA2a)
+        && let Some(refusal) = unproven(call)
+    {
+        return refusal;
+    }
     let mut state = call.platform.state();
     let caller = call
         .header("x-workspace-id")

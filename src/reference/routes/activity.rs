@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Call, Caller};
+use crate::behaviour::Behaviour;
 use crate::reference::reply;
 use crate::reference::state::State;
 use crate::reference::state::activity::{Body, Row};
@@ -98,8 +99,12 @@ pub fn list(call: &Call) -> Response {
         Err(refusal) => return refusal,
     };
     let rows = state.activity.get(&id).into_iter().flat_map(|a| a.rows()).filter(|row| filter.takes(row));
+    let numbered = call.platform.does(Behaviour::ActivityHasSeq);
     let show = |row: &Row| {
         let mut value = row.show(id);
+        if numbered {
+            value["seq"] = json!(row.seq);
+        }
         if filter.peer_info {
             add_peer(&state, id, row, &mut value);
         }
@@ -111,6 +116,20 @@ pub fn list(call: &Call) -> Response {
         rows.rev().take(filter.limit).map(show).collect()
     };
     reply::ok(&Value::Array(found))
+}
+
+/// A poller has all rows up to this one.
+pub fn acknowledge(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    let seq = call.json::<Value>().and_then(|body| body["acked_seq"].as_u64());
+    let Some(seq) = seq else { return reply::error(400, "acked_seq is required") };
+    if call.platform.state().present(id).is_none() {
+        return reply::error(404, "workspace not found");
+    }
+    reply::ok(&json!({ "acked_seq": seq }))
 }
 
 fn add_peer(state: &State, own: Uuid, row: &Row, value: &mut Value) {

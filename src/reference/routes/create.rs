@@ -56,7 +56,7 @@ pub async fn create(call: Call) -> Response {
     }
     let url = payload.url.clone().unwrap_or_default();
     if !url.is_empty()
-        && let Err(why) = check_agent_url(&url, platform.saas()).await
+        && let Err(why) = check_agent_url(&url, platform.saas(), platform.loopback_ok()).await
     {
         return reply::error(400, format!("unsafe workspace URL: {why}"));
     }
@@ -84,6 +84,9 @@ pub async fn create(call: Call) -> Response {
             // The row is committed before the template is looked at again, and nobody answers (contract §13, 21).
             return reply::empty(200);
         }
+        if let Some(refusal) = refused_after_commit(platform, &payload, id) {
+            return refusal;
+        }
         let token = platform.state().tokens.issue(id, Kind::Api);
         platform.launch(id, Plan { first: true, ..Plan::default() }).await;
         let body =
@@ -94,6 +97,20 @@ pub async fn create(call: Call) -> Response {
         return reply::error(503, "service unavailable");
     }
     response
+}
+
+/// A template that is not there is missed only once the row is stored, which then reads `failed`.
+fn refused_after_commit(platform: &Platform, payload: &Create, id: Uuid) -> Option<Response> {
+    let template = payload.template.as_deref().unwrap_or_default();
+    let known = template.is_empty() || TEMPLATES.iter().any(|(name, _)| *name == template);
+    if known || !platform.does(Behaviour::CreateRefusesAfterCommit) {
+        return None;
+    }
+    let error = format!("template {template} is not available");
+    let payload = json!({ "error": error, "code": "TEMPLATE_UNAVAILABLE" });
+    platform.state().provision_failed(id, &error, payload, platform.behaviours);
+    let body = json!({ "error": error, "code": "TEMPLATE_UNAVAILABLE", "template": template });
+    Some(reply::json_body(422, &body))
 }
 
 /// Rows 4 to 10; row 15, the vendor-key guard, comes back apart because other checks stand between.
@@ -153,6 +170,11 @@ fn row(
         None => state.default_parent(),
         Some(text) => match Uuid::try_parse(text).ok().filter(|p| state.get(*p).is_some()) {
             Some(parent) => Some(parent),
+            None if platform.does(Behaviour::ParentIsValidated) => {
+                let body =
+                    json!({ "error": "parent not found", "code": "WORKSPACE_REPARENT_PARENT_NOT_FOUND" });
+                return Err(reply::json_body(422, &body));
+            }
             None => return Err(reply::error(500, "failed to create workspace")),
         },
     };

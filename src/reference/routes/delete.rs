@@ -27,17 +27,17 @@ pub async fn delete(call: Call) -> Response {
         // A header is bytes; names may be more than ASCII.
         let confirmed = call.headers.get("x-confirm-name").map(|v| v.as_bytes());
         if confirmed != Some(workspace.name.as_bytes()) {
-            return reply::json_body(
-                400,
-                &json!({
-                    "error": "destructive_action_requires_confirmation",
-                    "hint": format!("Re-send the same request with header X-Confirm-Name: {}", workspace.name),
-                    "workspace_name": workspace.name,
-                    "active_tasks": workspace.active_tasks,
-                    "child_count": children.len(),
-                    "schedule_count": 0,
-                }),
-            );
+            let mut body = json!({
+                "error": "destructive_action_requires_confirmation",
+                "hint": format!("Re-send the same request with header X-Confirm-Name: {}", workspace.name),
+                "workspace_name": workspace.name,
+                "active_tasks": workspace.active_tasks,
+                "child_count": children.len(),
+            });
+            if platform.does(Behaviour::SchedulesAreCounted) {
+                body["schedule_count"] = json!(0);
+            }
+            return reply::json_body(400, &body);
         }
         if !children.is_empty() && !call.flag("confirm") {
             return reply::json_body(

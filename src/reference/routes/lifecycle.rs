@@ -104,15 +104,33 @@ pub async fn pause(call: Call) -> Response {
         below.insert(0, id);
         below
     };
+    let mut failures = Vec::new();
     for id in &all {
         stopping(&call, *id, 1);
-        if let Err(error) = platform.provisioner.stop(*id).await {
-            platform.say(&format!("pause {id}: {error}"));
+        let stopped = platform.provisioner.stop(*id).await;
+        let tells = platform.does(Behaviour::PartialEdges);
+        match stopped {
+            Err(error) if tells => {
+                failures.push(json!({ "workspace_id": id, "stage": "stop", "error": error }))
+            }
+            stopped => {
+                if let Err(error) = stopped {
+                    platform.say(&format!("pause {id}: {error}"));
+                }
+                platform.state().paused(*id);
+            }
         }
-        platform.state().paused(*id);
         stopping(&call, *id, -1);
     }
-    reply::ok(&json!({ "status": "paused", "paused_count": all.len() }))
+    let paused = all.len() - failures.len();
+    let mut body = json!({ "status": "paused", "paused_count": paused });
+    if failures.is_empty() {
+        return reply::ok(&body);
+    }
+    let (status, word) = if paused == 0 { (500, "pause_failed") } else { (207, "partially_paused") };
+    body["status"] = json!(word);
+    body["failures"] = json!(failures);
+    reply::json_body(status, &body)
 }
 
 pub async fn resume(call: Call) -> Response {
@@ -140,7 +158,7 @@ pub async fn resume(call: Call) -> Response {
         }
         below.insert(0, id);
         for id in &below {
-            state.begin_provisioning(*id, platform.behaviours);
+            state.begin_resuming(*id, platform.behaviours);
         }
         below
     };

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Call;
+use crate::behaviour::Behaviour;
 use crate::reference::reply;
 use crate::reference::state::activity::{Body, Row};
 use crate::reference::state::events::Keep;
@@ -81,12 +82,13 @@ pub fn history(call: &Call) -> Response {
         .take(limit)
         .collect();
     let reached_end = rows.len() < limit;
-    let messages: Vec<Value> = rows.into_iter().rev().flat_map(messages_of).collect();
+    let told = call.platform.does(Behaviour::HistoryIdsTellRole);
+    let messages: Vec<Value> = rows.into_iter().rev().flat_map(|row| messages_of(row, told)).collect();
     reply::ok(&json!({ "messages": messages, "reached_end": reached_end }))
 }
 
 /// What was asked and what was answered, as far as either is there.
-fn messages_of(row: &Row) -> Vec<Value> {
+fn messages_of(row: &Row, tells_role: bool) -> Vec<Value> {
     let asked = row.request_body.as_ref().map(|body| text_of(&body.value()["params"]["message"]["parts"]));
     let answered = row.response_body.as_ref().map(|body| match &body.value()["result"] {
         Value::String(text) => text.clone(),
@@ -97,7 +99,7 @@ fn messages_of(row: &Row) -> Vec<Value> {
         .filter_map(|(role, text)| {
             let text = text.filter(|t| !t.is_empty())?;
             Some(json!({
-                "id": crate::chance::uuid(),
+                "id": if tells_role { format!("{}:{role}", row.id) } else { crate::chance::uuid().to_string() },
                 "role": role,
                 "content": text,
                 "timestamp": row.created_at,

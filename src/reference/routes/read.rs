@@ -9,7 +9,8 @@ use crate::domain::Status;
 use crate::reference::reply;
 
 pub fn list(call: &Call) -> Response {
-    let rows: Vec<Value> = call.platform.state().live().map(|w| w.listed()).collect();
+    let health = call.platform.does(Behaviour::SingleReadTellsHealth);
+    let rows: Vec<Value> = call.platform.state().live().map(|w| w.listed(health)).collect();
     reply::ok(&Value::Array(rows))
 }
 
@@ -30,7 +31,7 @@ pub fn one(call: &Call) -> Response {
                 "hint": "Regenerate workspace + token from the canvas → Tokens tab",
             }),
         ),
-        Some(w) => reply::ok(&w.single()),
+        Some(w) => reply::ok(&w.single(call.platform.does(Behaviour::SingleReadTellsHealth))),
     }
 }
 
@@ -62,6 +63,10 @@ pub fn state(call: &Call) -> Response {
 /// The refusal of a bearer that is not the workspace's own, while it has any token.
 pub fn own_token(call: &Call, id: uuid::Uuid) -> Option<Response> {
     let mut state = call.platform.state();
+    let removed = state.get(id).is_some_and(|w| w.status == Status::Removed);
+    if removed && call.platform.does(Behaviour::RemovedTokenIsRefused) {
+        return Some(reply::error(401, "invalid workspace auth token"));
+    }
     if call.platform.does(Behaviour::AdminReadsState) || !state.tokens.has_any(id) {
         return None;
     }

@@ -128,7 +128,7 @@ async fn try_register(call: &Call) -> Response {
                 "url is required for push-mode workspaces",
             ));
         }
-        if let Err(why) = check_agent_url(&url, platform.saas()).await {
+        if let Err(why) = check_agent_url(&url, platform.saas(), platform.loopback_ok()).await {
             return failed(refused(call, "url_validate_failed", why));
         }
     }
@@ -190,7 +190,11 @@ pub fn heartbeat(call: &Call) -> Response {
         state.heartbeat(id, &beat, &platform.clock);
         let spare = state.present(id).is_some_and(|w| w.active_tasks < w.max_concurrent_tasks);
         let secret = inbound_secret(&mut state, id);
-        (json!({ "status": "ok", "platform_inbound_secret": secret }), spare)
+        let mut answer = json!({ "status": "ok", "platform_inbound_secret": secret });
+        if platform.does(Behaviour::HeartbeatTellsGeneration) {
+            answer["generation"] = json!(state.get(id).map_or(0, |w| w.generation));
+        }
+        (answer, spare)
     };
     if spare {
         proxy::drain_one(platform, id);

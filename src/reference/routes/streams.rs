@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Call;
+use super::guard::{is_admin, is_org};
+use crate::behaviour::Behaviour;
 use crate::reference::platform::Platform;
 use crate::reference::reply;
 use crate::reference::state::events::{Event, Wants};
@@ -74,7 +76,12 @@ pub async fn socket(call: Call) -> Response {
         return reply::error(403, "origin not allowed");
     }
     let wants = match call.header("x-workspace-id") {
-        None => Wants::All,
+        None => {
+            if call.platform.does(Behaviour::WsNeedsBearer) && !may_listen(&call) {
+                return reply::error(401, "missing or invalid auth token");
+            }
+            Wants::All
+        }
         Some(text) => {
             let Ok(id) = Uuid::try_parse(text) else { return reply::error(400, "invalid X-Workspace-ID") };
             let mut state = call.platform.state();
@@ -94,6 +101,25 @@ pub async fn socket(call: Call) -> Response {
     // Subscribed before the handshake is answered, so that nothing after it is missed.
     let events = platform.state().events.subscribe(wants);
     upgrade.on_upgrade(move |socket| forward(platform, socket, events))
+}
+
+/// Whether the bearer, or the token in the subprotocol `molecule-auth.<hex>`, is somebody's.
+fn may_listen(call: &Call) -> bool {
+    let protocols = call.header("sec-websocket-protocol").unwrap_or_default().split(',');
+    let hex = protocols.map(str::trim).find_map(|p| p.strip_prefix("molecule-auth."));
+    let bytes = hex.and_then(|hex| {
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+            .collect::<Option<Vec<u8>>>()
+    });
+    let spoken = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let platform = &call.platform;
+    call.bearer().map(str::to_owned).or(spoken).is_some_and(|token| {
+        is_admin(platform, &token)
+            || is_org(platform, &token)
+            || platform.state().tokens.owner(&token).is_some()
+    })
 }
 
 async fn forward(platform: Arc<Platform>, mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Event>>) {

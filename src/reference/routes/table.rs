@@ -85,6 +85,7 @@ pub static ROUTES: &[Route] = &[
     now("GET", "/workspaces/:id/a2a/queue/:queue", Own, a2a::queue_status),
     now("GET", "/workspaces/:id/activity", Workspace, activity::list),
     now("POST", "/workspaces/:id/activity", Workspace, activity::log),
+    now("POST", "/workspaces/:id/activity/ack", Workspace, activity::acknowledge),
     now("POST", "/workspaces/:id/notify", Workspace, messages::notify),
     now("GET", "/workspaces/:id/chat-history", Workspace, messages::history),
     now("POST", "/workspaces/:id/chat/uploads", Workspace, kept::upload),

@@ -78,6 +78,16 @@ impl State {
         self.stored("WORKSPACE_PROVISIONING", id, payload);
     }
 
+    /// The server's own agent, the root of all: its instance is started by nobody here.
+    pub fn seed_platform_agent(&mut self, id: Uuid) {
+        let mut workspace = Workspace::new(id, "Org Concierge".to_owned(), "hermes".to_owned());
+        workspace.platform = true;
+        workspace.tier = 0;
+        workspace.broadcast_enabled = true;
+        workspace.status = Status::Offline;
+        self.insert(workspace);
+    }
+
     /// A new external row: `online` when it brings a URL, else `awaiting_agent`.
     pub fn created_external(&mut self, workspace: Workspace) {
         let (id, url) = (workspace.id, workspace.url.clone());
@@ -111,6 +121,7 @@ impl State {
         workspace.delivery = register.delivery;
         let now = Instant::now();
         workspace.last_heartbeat = Some(now);
+        workspace.last_heartbeat_at = Some(wall());
         workspace.liveness = Some(now);
         workspace.last_register_failure = None;
         if !workspace.url.is_empty() {
@@ -145,6 +156,8 @@ impl State {
             workspace.progress = Instant::now();
         }
         workspace.last_heartbeat = Some(Instant::now());
+        workspace.last_heartbeat_at = Some(wall());
+        workspace.wedged = beat.runtime_state == "wedged";
         workspace.last_error_rate = beat.error_rate;
         workspace.last_sample_error.clone_from(&beat.sample_error);
         workspace.active_tasks = beat.active_tasks;
@@ -238,7 +251,9 @@ impl State {
     /// A restart or resume begins: `provisioning`, without a URL.
     pub fn begin_provisioning(&mut self, id: Uuid, behaviours: Behaviours) {
         let Some(workspace) = self.get_mut(id) else { return };
-        workspace.url.clear();
+        if !behaviours.has(Behaviour::RestartKeepsAddress) {
+            workspace.url.clear();
+        }
         if behaviours.has(Behaviour::RestartForgetsAddress) {
             workspace.url_cache = None;
         }
@@ -247,10 +262,32 @@ impl State {
         self.stored("WORKSPACE_PROVISIONING", id, payload);
     }
 
+    /// A resume or a wake begins: told with the template since boots are told step by step.
+    pub fn begin_resuming(&mut self, id: Uuid, behaviours: Behaviours) {
+        if !behaviours.has(Behaviour::BootSteps) {
+            return self.begin_provisioning(id, behaviours);
+        }
+        self.set_status(id, Status::Provisioning);
+        let mut payload = self.described(id);
+        payload["template"] = json!(self.get(id).map(|w| w.template.clone()).unwrap_or_default());
+        self.stored("WORKSPACE_PROVISIONING", id, payload);
+    }
+
+    /// The instance of before is stopped: its address is nobody's.
+    pub fn instance_stopped(&mut self, id: Uuid) {
+        if let Some(workspace) = self.get_mut(id)
+            && workspace.status == Status::Provisioning
+        {
+            workspace.url.clear();
+            workspace.url_cache = None;
+        }
+    }
+
     /// The instance runs under this URL.
     pub fn instance_started(&mut self, id: Uuid, url: &str) {
         if let Some(workspace) = self.get_mut(id) {
             url.clone_into(&mut workspace.url);
+            workspace.generation += 1;
             workspace.url_cache = Some((url.to_owned(), Instant::now()));
         }
     }

@@ -115,6 +115,10 @@ pub struct Workspace {
     pub updated: Instant,
     pub removed_at: Option<String>,
     pub last_heartbeat: Option<Instant>,
+    pub last_heartbeat_at: Option<String>,
+    pub wedged: bool,
+    /// How many instances it has had.
+    pub generation: u64,
     pub last_register_failure: Option<Instant>,
     /// The Redis liveness key: when it was last renewed; register creates it, heartbeats only renew it.
     pub liveness: Option<Instant>,
@@ -174,6 +178,9 @@ impl Workspace {
             updated: now,
             removed_at: None,
             last_heartbeat: None,
+            last_heartbeat_at: None,
+            wedged: false,
+            generation: 0,
             last_register_failure: None,
             liveness: None,
             hibernation_idle_minutes: 0,
@@ -231,14 +238,20 @@ impl Workspace {
     }
 
     /// As `GET /workspaces/:id` shows it.
-    pub fn single(&self) -> Value {
+    pub fn single(&self, health: bool) -> Value {
         let mut map = self.common();
         map.insert("last_outbound_at".to_owned(), json!(self.last_outbound_at));
+        if health {
+            map.insert("last_heartbeat_at".to_owned(), json!(self.last_heartbeat_at));
+            map.insert("last_sample_error".to_owned(), json!(self.last_sample_error));
+            map.insert("wedged".to_owned(), json!(self.wedged));
+            map.extend(loaded());
+        }
         Value::Object(map)
     }
 
     /// As `GET /workspaces` shows it.
-    pub fn listed(&self) -> Value {
+    pub fn listed(&self, health: bool) -> Value {
         let mut map = self.common();
         for (key, value) in [
             ("last_sample_error", json!(self.last_sample_error)),
@@ -249,8 +262,16 @@ impl Workspace {
         ] {
             map.insert(key.to_owned(), value);
         }
+        if health {
+            map.extend(loaded());
+        }
         Value::Object(map)
     }
+}
+
+/// What the agent loaded: our agents load nothing.
+fn loaded() -> [(String, Value); 2] {
+    [("loaded_mcp_tools".to_owned(), json!([])), ("mcp_surface".to_owned(), Value::Null)]
 }
 
 /// Whether agents of this runtime are run by somebody else.
