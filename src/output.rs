@@ -1,15 +1,80 @@
 //! The only place that writes to the terminal.
 //!
 //! Data goes to stdout, talk goes to stderr. What is written makes sense without colour. A reader
-//! that went away (a broken pipe) is no error: later writes are dropped.
+//! that went away (a broken pipe, a closed terminal) is no error: later writes are dropped.
+//!
+//! Text may come from a server: nothing in it steers a terminal or gives a command to a CI system's log.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
-use indicatif::ProgressDrawTarget;
+use indicatif::{ProgressDrawTarget, TermLike};
+
+use crate::redact::Redactor;
+
+/// Which commands the log of a CI system understands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CiLog {
+    /// None.
+    #[default]
+    Plain,
+    /// `::group::` and `::error::`, as GitHub, Gitea and Forgejo do.
+    Commands,
+}
+
+impl CiLog {
+    /// By the name of a CI system.
+    pub fn of_system(system: &str) -> CiLog {
+        let system = system.to_ascii_lowercase();
+        let knows = ["github", "gitea", "forgejo"].iter().any(|name| system.contains(name));
+        if knows { CiLog::Commands } else { CiLog::Plain }
+    }
+
+    /// Takes the meaning from what this log would obey in a text that came from elsewhere.
+    pub fn defuse(self, text: &str) -> Cow<'_, str> {
+        // A line may begin at `\r` too, and `##[` is obeyed anywhere in a line.
+        if self == CiLog::Plain || !(text.contains("::") || text.contains("##[")) {
+            return Cow::Borrowed(text);
+        }
+        let lines = text.split_inclusive(['\n', '\r']).map(|line| {
+            let bare = console::strip_ansi_codes(line);
+            let bare = bare.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || steers(c));
+            let line = if bare.starts_with("::") { line.replacen("::", ": :", 1) } else { line.to_owned() };
+            line.replace("##[", "## [")
+        });
+        Cow::Owned(lines.collect())
+    }
+}
+
+/// Whether a character, unseen itself, changes how the others are shown: the direction of writing, the line, or as a
+/// tag that no font draws.
+pub fn steers(c: char) -> bool {
+    matches!(c,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same JSON, in which no character steers a terminal and no text is a command to a CI system's log.
+pub fn harmless_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for (at, c) in json.char_indices() {
+        let command = c == '#' && json[at..].starts_with("##[");
+        if command || steers(c) || (c.is_control() && c != '\n') {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
 
 /// A drawn text in which nothing but lines and colours is left of what steers a terminal.
 pub fn harmless(text: &str) -> String {
@@ -22,7 +87,7 @@ pub fn harmless(text: &str) -> String {
         match c {
             '\n' | '\t' => out.push(c),
             '\u{1b}' if colour().is_some() => out.push(c),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c if steers(c) => {}
             c if c.is_control() => out.push('·'),
             c => out.push(c),
         }
@@ -100,6 +165,8 @@ const DEFAULT_WIDTH: usize = 100;
 pub struct Printer {
     verbosity: Verbosity,
     ci: bool,
+    ci_log: CiLog,
+    redactor: Redactor,
     terminal: Terminal,
     stdout_colour: bool,
     stderr_colour: bool,
@@ -110,6 +177,9 @@ pub struct Printer {
 enum Sink {
     Streams(Arc<Gone>),
     Memory(Captured),
+    /// Takes so many writes more, then fails like a terminal that was closed.
+    #[cfg(test)]
+    Closing(Arc<std::sync::atomic::AtomicUsize>),
 }
 
 /// Streams whose reader went away.
@@ -147,6 +217,8 @@ impl Printer {
         Printer {
             verbosity,
             ci,
+            ci_log: CiLog::Plain,
+            redactor: Redactor::new(),
             terminal,
             stdout_colour: terminal.colours(terminal.stdout_is_tty, colour),
             stderr_colour: terminal.colours(terminal.stderr_is_tty, colour),
@@ -165,6 +237,28 @@ impl Printer {
     /// Somebody watches standard output.
     pub fn stdout_is_tty(&self) -> bool {
         self.terminal.stdout_is_tty
+    }
+
+    /// A terminal that is closed once so many writes are over.
+    #[cfg(test)]
+    pub fn closing(verbosity: Verbosity, ci: bool, writes: &Arc<std::sync::atomic::AtomicUsize>) -> Self {
+        let tty = Terminal { stdout_is_tty: true, stderr_is_tty: true, ..Terminal::default() };
+        Printer { sink: Sink::Closing(Arc::clone(writes)), ..Printer::new(verbosity, Colour::Auto, ci, tty) }
+    }
+
+    /// For the log of a CI system.
+    pub fn for_ci_log(self, ci_log: CiLog) -> Self {
+        Printer { ci_log, ..self }
+    }
+
+    /// The commands that whoever reads this understands.
+    pub fn ci_log(&self) -> CiLog {
+        self.ci_log
+    }
+
+    /// Keeps out of the terminal what every command knows to be secret.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// How much is said.
@@ -212,10 +306,14 @@ impl Printer {
         self.terminal.stderr_is_tty && !self.ci && self.verbosity == Verbosity::Normal
     }
 
-    /// Where lines that move are drawn: stderr, or nowhere.
+    /// Where lines that move are drawn: stderr, or nowhere. Drawing there never fails.
     pub fn progress_target(&self) -> ProgressDrawTarget {
         match self.sink {
-            Sink::Streams(_) if self.draws_progress() => ProgressDrawTarget::stderr_with_hz(10),
+            Sink::Memory(_) => ProgressDrawTarget::hidden(),
+            _ if self.draws_progress() => {
+                let screen = Screen { printer: self.clone(), drawn: Mutex::default() };
+                ProgressDrawTarget::term_like_with_hz(Box::new(screen), 10)
+            }
             _ => ProgressDrawTarget::hidden(),
         }
     }
@@ -225,13 +323,40 @@ impl Printer {
     /// # Errors
     /// The system refused, other than for a reader that went away.
     pub fn data(&self, text: &str) -> io::Result<()> {
+        self.exact_data(&self.ci_log.defuse(&harmless(&self.redactor.text(text))))
+    }
+
+    /// Whether somebody reads stdout as it is written.
+    pub fn stdout_is_watched(&self) -> bool {
+        self.terminal.stdout_is_tty && !self.ci && matches!(self.sink, Sink::Streams(_))
+    }
+
+    /// Data as [`Printer::data`] would write them.
+    pub fn shown(&self, text: &str) -> String {
+        shown(&harmless(&self.redactor.text(text)), self.stdout_colour)
+    }
+
+    /// JSON to stdout: the same value for a program, harmless on a terminal and in a log.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub fn json(&self, text: &str) -> io::Result<()> {
+        self.exact_data(&harmless_json(&self.redactor.text(text)))
+    }
+
+    fn exact_data(&self, text: &str) -> io::Result<()> {
         let text = format!("{}\n", text.strip_suffix('\n').unwrap_or(text));
         match &self.sink {
-            Sink::Streams(gone) => write_to(io::stdout().lock(), self.stdout_colour, &text, &gone.stdout),
+            Sink::Streams(gone) => {
+                let is_tty = self.terminal.stdout_is_tty;
+                write_to(io::stdout().lock(), self.stdout_colour, &text, &gone.stdout, is_tty)
+            }
             Sink::Memory(captured) => {
                 captured.lock().0.push_str(&shown(&text, self.stdout_colour));
                 Ok(())
             }
+            #[cfg(test)]
+            Sink::Closing(writes) => write_to(closing(writes), true, &text, &AtomicBool::new(false), true),
         }
     }
 
@@ -240,14 +365,38 @@ impl Printer {
     /// # Errors
     /// As [`Printer::data`].
     pub fn talk(&self, text: &str) -> io::Result<()> {
-        let text = format!("{}\n", text.strip_suffix('\n').unwrap_or(text));
+        self.talk_with_commands(&self.ci_log.defuse(text))
+    }
+
+    /// Lines among which commands to a CI system's log stand; all else in them was defused.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub fn talk_with_commands(&self, text: &str) -> io::Result<()> {
+        let text = harmless(&self.redactor.text(text));
+        let text = format!("{}\n", text.strip_suffix('\n').unwrap_or(&text));
         match &self.sink {
-            Sink::Streams(gone) => write_to(io::stderr().lock(), self.stderr_colour, &text, &gone.stderr),
+            Sink::Streams(gone) => {
+                let is_tty = self.terminal.stderr_is_tty;
+                write_to(io::stderr().lock(), self.stderr_colour, &text, &gone.stderr, is_tty)
+            }
             Sink::Memory(captured) => {
                 captured.lock().1.push_str(&shown(&text, self.stderr_colour));
                 Ok(())
             }
+            #[cfg(test)]
+            Sink::Closing(writes) => write_to(closing(writes), true, &text, &AtomicBool::new(false), true),
         }
+    }
+
+    /// What steers the lines that move. It is for eyes only: what cannot be drawn is dropped.
+    fn draw(&self, text: &str) {
+        let _ = match &self.sink {
+            Sink::Streams(gone) => write_to(io::stderr().lock(), true, text, &gone.stderr, true),
+            Sink::Memory(_) => Ok(()),
+            #[cfg(test)]
+            Sink::Closing(writes) => write_to(closing(writes), true, text, &AtomicBool::new(false), true),
+        };
     }
 
     /// Talk that `--quiet` drops.
@@ -259,15 +408,83 @@ impl Printer {
     }
 }
 
+/// The terminal as `indicatif` sees it. Nothing here fails: it unwraps what it gets, in destructors too.
+#[derive(Debug)]
+struct Screen {
+    printer: Printer,
+    drawn: Mutex<String>,
+}
+
+impl Screen {
+    fn add(&self, text: &str) -> io::Result<()> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        Ok(())
+    }
+
+    /// Moves the cursor; `to` is the letter of the direction.
+    fn go(&self, n: usize, to: char) -> io::Result<()> {
+        if n == 0 { Ok(()) } else { self.add(&format!("\u{1b}[{n}{to}")) }
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        u16::try_from(self.printer.width()).unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        console::Term::stderr().size_checked().map_or(24, |(rows, _)| rows)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.add(text)?;
+        self.add("\n")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.add(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.add("\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
+        if !drawn.is_empty() {
+            self.printer.draw(&drawn);
+        }
+        Ok(())
+    }
+}
+
 fn shown(text: &str, colour: bool) -> String {
     if colour { text.to_owned() } else { console::strip_ansi_codes(text).into_owned() }
 }
 
+/// Whatever a terminal says when it is written to, it is gone: no disk is full there.
 fn write_to(
     stream: impl RawStream + AsLockedWrite,
     colour: bool,
     text: &str,
     gone: &AtomicBool,
+    is_tty: bool,
 ) -> io::Result<()> {
     if gone.load(Ordering::Relaxed) {
         return Ok(());
@@ -275,12 +492,19 @@ fn write_to(
     let choice = if colour { ColorChoice::AlwaysAnsi } else { ColorChoice::Never };
     let mut stream = AutoStream::new(stream, choice);
     match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(error) if is_tty && error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) if is_tty || error.kind() == io::ErrorKind::BrokenPipe => {
             gone.store(true, Ordering::Relaxed);
             Ok(())
         }
         other => other,
     }
+}
+
+#[cfg(test)]
+fn closing(writes: &std::sync::atomic::AtomicUsize) -> Box<dyn Write> {
+    let left = writes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+    if left.is_ok() { Box::new(io::sink()) } else { Box::new(tests::Broken(5)) }
 }
 
 #[cfg(test)]
@@ -332,13 +556,13 @@ mod tests {
         assert_eq!(captured.stderr(), "red\n");
     }
 
-    /// A stream whose reader went away.
+    /// A stream that always says this, by the system's number.
     #[derive(Debug)]
-    struct Broken(io::ErrorKind);
+    pub(super) struct Broken(pub(super) i32);
 
     impl Write for Broken {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(self.0.into())
+            Err(io::Error::from_raw_os_error(self.0))
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -347,15 +571,76 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_is_success_and_remembered() {
-        let gone = AtomicBool::new(false);
-        let broken: Box<dyn Write> = Box::new(Broken(io::ErrorKind::BrokenPipe));
-        write_to(broken, true, "x", &gone).unwrap();
-        assert!(gone.load(Ordering::Relaxed));
-        let full: Box<dyn Write> = Box::new(Broken(io::ErrorKind::StorageFull));
-        write_to(full, true, "x", &gone).unwrap();
-        gone.store(false, Ordering::Relaxed);
-        let full: Box<dyn Write> = Box::new(Broken(io::ErrorKind::StorageFull));
-        assert!(write_to(full, true, "x", &gone).is_err());
+    fn a_reader_that_went_away_is_success_and_remembered() {
+        const EIO: i32 = 5;
+        const ENOSPC: i32 = 28;
+        const EPIPE: i32 = 32;
+        for (error, is_tty, lost) in [
+            (EPIPE, false, true),
+            (EPIPE, true, true),
+            (EIO, true, true),
+            (EIO, false, false),
+            (ENOSPC, false, false),
+        ] {
+            let gone = AtomicBool::new(false);
+            let stream: Box<dyn Write> = Box::new(Broken(error));
+            assert_eq!(write_to(stream, true, "x", &gone, is_tty).is_ok(), lost, "{error} {is_tty}");
+            assert_eq!(gone.load(Ordering::Relaxed), lost, "{error} {is_tty}");
+            let stream: Box<dyn Write> = Box::new(Broken(error));
+            assert_eq!(write_to(stream, true, "y", &gone, is_tty).is_ok(), lost, "{error} {is_tty}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_gives_no_command_to_a_ci_log() {
+        for (text, shown) in [
+            ("::error::x", ": :error::x"),
+            ("a\n  ::stop-commands::t\nb\n", "a\n  : :stop-commands::t\nb\n"),
+            ("a\r::set-output::t", "a\r: :set-output::t"),
+            ("\u{200e}::add-mask::x", "\u{200e}: :add-mask::x"),
+            ("\u{1b}[2m::add-mask::x", "\u{1b}[2m: :add-mask::x"),
+            ("x ##[error] y", "x ## [error] y"),
+            ("std::fmt", "std::fmt"),
+        ] {
+            assert_eq!(CiLog::Commands.defuse(text), shown);
+            assert_eq!(CiLog::Plain.defuse(text), text);
+        }
+    }
+
+    #[test]
+    fn every_command_defuses_what_it_prints() {
+        let text = "::set-output name=x::y\u{9b}31m \u{202e}\u{200e}\u{61c}\u{2028}\u{e0041} ##[group]";
+        let (printer, captured) =
+            Printer::captured(Verbosity::Normal, Colour::Never, true, Terminal::default());
+        let printer = printer.for_ci_log(CiLog::Commands);
+        printer.data(text).unwrap();
+        printer.talk(text).unwrap();
+        let json = serde_json::json!({ "said": text, "u": "\u{e0041}" });
+        printer.json(&serde_json::to_string_pretty(&json).unwrap()).unwrap();
+        let (out, err) = (captured.stdout(), captured.stderr());
+        for c in out.chars().chain(err.chars()) {
+            assert!(!steers(c) && (c == '\n' || !c.is_control()), "{c:?} in {out}{err}");
+        }
+        assert!(!out.contains("##[") && !err.contains("##["), "{out}{err}");
+        assert!(
+            !out.lines().chain(err.lines()).any(|line| line.trim_start().starts_with("::")),
+            "{out}{err}"
+        );
+        let data = out.split_once('\n').unwrap().1;
+        assert_eq!(serde_json::from_str::<serde_json::Value>(data).unwrap(), json);
+    }
+
+    #[test]
+    fn ci_systems_by_name() {
+        for (system, log) in [
+            ("github", CiLog::Commands),
+            ("GitHub Actions", CiLog::Commands),
+            ("gitea", CiLog::Commands),
+            ("forgejo", CiLog::Commands),
+            ("jenkins", CiLog::Plain),
+            ("", CiLog::Plain),
+        ] {
+            assert_eq!(CiLog::of_system(system), log, "{system}");
+        }
     }
 }

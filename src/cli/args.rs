@@ -351,6 +351,9 @@ pub(crate) struct RunArgs {
     /// For a cron: remembers reds; only reds of earlier runs is exit 7
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
+    /// Run this by `sh` when a red is new, the JSON report on its stdin
+    #[arg(long, value_name = "CMD")]
+    pub on_new: Option<String>,
     /// Keep only the newest N runs
     #[arg(long, value_name = "N")]
     pub keep_runs: Option<usize>,
@@ -378,6 +381,9 @@ pub(crate) struct ReportFiles {
     /// Write Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+    /// Write metrics in Prometheus' text format, put in place whole
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `list`.
@@ -436,6 +442,9 @@ pub(crate) struct ExplainArgs {
     pub run: String,
     /// Only this scenario, or this instance of one
     pub scenario: Option<String>,
+    /// Everything that was gathered, not only two screens of it
+    #[arg(long)]
+    pub full: bool,
     #[command(flatten)]
     pub format: FormatArgs,
 }

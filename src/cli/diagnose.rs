@@ -61,7 +61,7 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
         target.close().await;
         let evidence = evidence.map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
         if args.json {
-            shell.printer.data(&serde_json::to_string_pretty(&evidence).unwrap_or_default())?;
+            shell.printer.json(&serde_json::to_string_pretty(&evidence).unwrap_or_default())?;
             return Ok(ExitCode::Passed);
         }
         for part in &evidence.parts {

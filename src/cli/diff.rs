@@ -52,7 +52,7 @@ pub(crate) fn run(args: &DiffArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     for one in &shown {
         let step = one.step.as_ref().map(|step| format!(" step {step}")).unwrap_or_default();
         let line = format!("{:<9} {}{step}: {}", one.kind.as_str(), one.scenario, one.what);
-        shell.printer.data(&crate::http::excerpt(&clean(&line), 400))?;
+        shell.printer.data(&crate::redact::excerpt_of_redacted(&clean(&line), 400))?;
     }
     let more = found.len() - shown.len();
     shell.printer.data(&match (found.is_empty(), more) {

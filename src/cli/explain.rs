@@ -2,9 +2,10 @@
 
 use super::args::ExplainArgs;
 use super::failure::CliError;
+use super::pages::Pages;
 use super::{Shell, format};
 use crate::domain::ExitCode;
-use crate::report::{FileKind, RunState, ScenarioState, explain_head, explain_text};
+use crate::report::{FileKind, RunState, ScenarioState, explain_brief, explain_head, explain_text};
 use crate::scenario::{scenario_of, without_round};
 use crate::session::recorded;
 use crate::source::did_you_mean;
@@ -24,18 +25,26 @@ pub(crate) fn run(args: &ExplainArgs, shell: &Shell) -> Result<ExitCode, CliErro
         format::print(shell, &report)?;
         return Ok(ExitCode::Passed);
     }
-    shell.printer.data(&explain_head(&state))?;
+    let run = path.display().to_string();
+    let mut text = explain_head(&state);
     if scenarios.is_empty() {
-        shell.printer.data(match &state.finished {
-            Some(finished) if finished.code == 0 => "nothing is red",
-            _ => "no scenario is red",
-        })?;
+        text.push_str(match &state.finished {
+            Some(finished) if finished.code == 0 => "nothing is red\n",
+            _ => "no scenario is red\n",
+        });
     }
+    if !args.full {
+        text.push_str(&explain_brief(&state, &scenarios, &run, shell.printer.width()));
+        shell.printer.data(&text)?;
+        return Ok(ExitCode::Passed);
+    }
+    let mut pages = Pages::open(shell);
+    pages.add(&text)?;
     for scenario in scenarios {
         // One at a time: the whole evidence of a run may be long.
-        let text = explain_text(&state, scenario, &path.display().to_string(), shell.printer.width());
-        shell.printer.data(&format!("\n{text}"))?;
+        pages.add(&format!("\n{}", explain_text(&state, scenario, &run, shell.printer.width())))?;
     }
+    pages.close();
     Ok(ExitCode::Passed)
 }
 

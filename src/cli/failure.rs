@@ -3,6 +3,7 @@
 use crate::domain::ExitCode;
 use crate::output::Printer;
 use crate::report::text::clean;
+use crate::report::{Workspace, ending, problem};
 use crate::session::SessionError;
 use crate::source::{Level, Problem};
 use crate::targets::OpenError;
@@ -48,6 +49,27 @@ impl CliError {
         };
         let problems = self.problems.iter().filter(|p| p.level == Level::Error).take(20).map(problem);
         self.text() + &problems.collect::<String>()
+    }
+
+    /// Commands to the log of a forge: each problem at its place, or why nothing ran.
+    pub fn annotations(&self, workspace: &Workspace) -> Vec<String> {
+        const MAX: usize = 10;
+        let errors = self.problems.iter().filter(|p| p.level == Level::Error);
+        let mut all: Vec<String> = errors
+            .take(MAX)
+            .map(|p| {
+                let at = p.source.as_ref().zip(p.labels.first());
+                let (file, line) = at.map_or(("", 0), |(source, (span, _))| {
+                    (source.name.as_str(), source.position(span.start).line)
+                });
+                let hint = p.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+                problem("error", file, line, &format!("{}{hint}", p.message), workspace)
+            })
+            .collect();
+        if all.is_empty() {
+            all.push(ending(self.code.code(), &self.text()));
+        }
+        all
     }
 
     /// Problems of input: exit 2, nothing was sent.

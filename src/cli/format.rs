@@ -38,5 +38,5 @@ impl FormatArgs {
 pub(crate) fn print(shell: &Shell, document: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(document)
         .map_err(|e| CliError::new(ExitCode::Environment, format!("cannot write JSON: {e}")))?;
-    Ok(shell.printer.data(&text)?)
+    Ok(shell.printer.json(&text)?)
 }

@@ -26,7 +26,7 @@ pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 })
             })
             .collect();
-        shell.printer.data(&serde_json::to_string_pretty(&rows).unwrap_or_default())?;
+        shell.printer.json(&serde_json::to_string_pretty(&rows).unwrap_or_default())?;
         return Ok(ExitCode::Passed);
     }
     let rows: Vec<Vec<String>> = chosen
@@ -55,6 +55,6 @@ pub(crate) fn schema(of: SchemaOf, shell: &Shell) -> Result<ExitCode, CliError> 
         SchemaOf::Fragment => crate::scenario::fragment_schema(),
         SchemaOf::Profile => crate::targets::profile::schema(),
     };
-    shell.printer.data(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
+    shell.printer.json(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
     Ok(ExitCode::Passed)
 }

@@ -20,6 +20,7 @@ mod init;
 mod man;
 mod mechanisms;
 pub mod model;
+mod pages;
 mod plan;
 mod probe;
 mod replay;
@@ -41,7 +42,7 @@ use std::path::PathBuf;
 use clap::Parser as _;
 
 use crate::domain::ExitCode;
-use crate::output::{Colour, Printer, Terminal, Verbosity};
+use crate::output::{CiLog, Colour, Printer, Terminal, Verbosity};
 pub(crate) use crate::session::Shell;
 use crate::session::env::current_folder;
 use crate::session::{Env, files, project};
@@ -70,8 +71,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::ColorChoice::Always => Colour::Always,
         args::ColorChoice::Never => Colour::Never,
     };
+    let ci_log = env.ci().get("system").map(|system| CiLog::of_system(system)).unwrap_or_default();
     let printer = Printer::new(verbosity, colour, cli.global.ci || env.flag("CI"), terminal);
-    let mut shell = Shell::new(printer, env, PathBuf::from("runs"));
+    for (name, value) in env.secrets() {
+        printer.redactor().register(name, value);
+    }
+    let mut shell = Shell::new(printer.for_ci_log(ci_log), env, PathBuf::from("runs"));
     let ended = settle(&mut shell, &cli).and_then(|()| dispatch(cli.command, &shell));
     match ended {
         Ok(code) => code,

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
             Some(p) => json!({ "profile": p.profile.name, "starts": p.outlook.parts, "scenarios": rows }),
             None => json!(rows),
         };
-        shell.printer.data(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
+        shell.printer.json(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
         return Ok(ExitCode::Passed);
     }
     let mut text = String::new();

@@ -8,8 +8,9 @@ use super::args::{ReportArgs, ReportFiles};
 use super::failure::CliError;
 use crate::domain::ExitCode;
 use crate::event::RunFinished;
+use crate::output::CiLog;
 use crate::redact::Redactor;
-use crate::report::{CiLog, Console, FileKind, RunState, open, write_all};
+use crate::report::{Console, FileKind, RunState, open, write_all};
 use crate::session::recorded;
 
 /// Builds reports.
@@ -42,6 +43,7 @@ pub(crate) fn report_files(args: &ReportFiles) -> Vec<(FileKind, PathBuf)> {
         (FileKind::Json, &args.json),
         (FileKind::Html, &args.html),
         (FileKind::Markdown, &args.markdown),
+        (FileKind::Metrics, &args.metrics),
     ]
     .into_iter()
     .filter_map(|(kind, path)| Some((kind, path.clone()?)))
@@ -79,6 +81,7 @@ pub(crate) fn or_say_why(
     let before: Vec<Option<Seen>> = files.iter().map(|(_, path)| seen(path)).collect();
     let result = run();
     if let Err(error) = &result {
+        tell_forge(error, shell);
         let untouched = files.into_iter().zip(before).filter(|((_, path), seen_before)| {
             let other_than_a_file = path.as_os_str() == "-" || path.exists() && !path.is_file();
             !other_than_a_file && seen(path) == *seen_before
@@ -88,6 +91,28 @@ pub(crate) fn or_say_why(
         let _ = open(&untouched).and_then(|open| open.write(&never_began(error, shell)));
     }
     result
+}
+
+/// A run that did not begin is told where a forge's job is looked at: the reporters of one that did begin have done so.
+fn tell_forge(error: &CliError, shell: &Shell) {
+    let began = !matches!(error.code, ExitCode::BadInput | ExitCode::Locked);
+    if began || !shell.printer.is_ci() || shell.printer.ci_log() == CiLog::Plain {
+        return;
+    }
+    let redacted: Vec<String> = error
+        .annotations(&shell.env.workspace())
+        .iter()
+        .map(|line| shell.printer.redactor().text(line).into_owned())
+        .collect();
+    // What cannot be written there is on the terminal.
+    let _ = shell.printer.talk_with_commands(&redacted.join("\n"));
+    let file = |name: &str, kind| shell.env.get(name).map(|path| (kind, PathBuf::from(path)));
+    let files: Vec<(FileKind, PathBuf)> =
+        [file("GITHUB_STEP_SUMMARY", FileKind::StepSummary), file("GITHUB_OUTPUT", FileKind::StepOutputs)]
+            .into_iter()
+            .flatten()
+            .collect();
+    let _ = open(&files).and_then(|open| open.write(&never_began(error, shell)));
 }
 
 type Seen = (SystemTime, u64);

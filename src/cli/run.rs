@@ -47,6 +47,7 @@ impl RunArgs {
             exclusive: self.exclusive,
             known: self.known.clone(),
             state: self.state.clone(),
+            on_new: self.on_new.clone(),
             keep_runs: self.keep_runs,
             reports: report_files(&self.reports),
             defaults: BTreeMap::new(),

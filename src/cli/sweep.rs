@@ -255,6 +255,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             proxies: shell.env.proxies(),
             tls: false,
             network: None,
+            redactor: shell.printer.redactor().clone(),
         },
         embedded: targets::embedded::Settings::default(),
         docker: targets::docker::Settings {

@@ -38,6 +38,7 @@ async fn plane(args: &SweepArgs, shell: &Shell, url: &str) -> Result<Plane, CliE
         proxies: shell.env.proxies(),
         tls: false,
         network: None,
+        redactor: shell.printer.redactor().clone(),
     };
     Ok(Plane::open(&settings, &http, &crate::targets::embedded::Settings::default()).await?)
 }

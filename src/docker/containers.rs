@@ -268,14 +268,13 @@ impl Engine {
         let doing = format!("read the log of {container}");
         while let Some(piece) = self.within(left(until), &doing, stream.next().map(Option::transpose)).await?
         {
-            let text = String::from_utf8_lossy(piece.as_ref()).into_owned();
-            bytes += text.len();
+            bytes += piece.as_ref().len();
             let half = if matches!(piece, bollard::container::LogOutput::StdErr { .. }) {
                 &mut err
             } else {
                 &mut out
             };
-            kept.extend(half.push(&text, redactor));
+            kept.extend(half.push(piece.as_ref(), redactor));
             while kept.len() > lines {
                 kept.pop_front();
             }
@@ -307,9 +306,9 @@ impl Engine {
         let (mut out, mut err) = (Lines::default(), Lines::default());
         while let Some(piece) = stream.next().await {
             let piece = piece.map_err(|e| self.error(&format!("follow the log of {container}"), &e))?;
-            let text = String::from_utf8_lossy(piece.as_ref()).into_owned();
             let is_error = matches!(piece, bollard::container::LogOutput::StdErr { .. });
-            each(if is_error { err.push(&text, redactor) } else { out.push(&text, redactor) });
+            let half = if is_error { &mut err } else { &mut out };
+            each(half.push(piece.as_ref(), redactor));
         }
         each([out.finish(redactor), err.finish(redactor)].into_iter().flatten().collect());
         Ok(())

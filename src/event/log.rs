@@ -26,6 +26,12 @@ pub enum LogError {
         /// The system's word.
         error: io::Error,
     },
+    /// Secrets could not be kept out of it.
+    #[error("redaction does not work: nothing can be written to {}", path.display())]
+    Redaction {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line in the middle is no event.
     #[error("{}:{line}: not an event: {error}", path.display())]
     BadLine {
@@ -81,6 +87,9 @@ impl Log {
     /// The file cannot be created; a run that cannot write its log does not start.
     pub fn create(folder: &Path, redactor: Redactor) -> Result<Log, LogError> {
         let path = folder.join("events.jsonl");
+        if redactor.is_broken() {
+            return Err(LogError::Redaction { path });
+        }
         let file = OpenOptions::new()
             .create_new(true)
             .append(true)
@@ -159,16 +168,20 @@ impl Log {
         inner.ended = matches!(event, EventKind::RunFinished(_));
         let event = Event { seq: inner.seq, at: format!("{:.3}", clock::wall()), ms: self.ms(), event };
         inner.seq += 1;
+        if self.shared.redactor.is_broken() {
+            // Nothing is shown of any text by now; the run ends, and its clean-up goes by what it has in memory.
+            self.fail(&mut inner, LogError::Redaction { path: self.shared.path.clone() });
+        }
         let (event, mut line) = match self.redacted(event) {
             Ok(both) => both,
             Err(error) => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, error);
-                return self.fail(&mut inner, error);
+                return self.fail(&mut inner, LogError::io("write", &self.shared.path, error));
             }
         };
         line.push('\n');
         if let Err(error) = inner.file.write_all(line.as_bytes()) {
-            self.fail(&mut inner, error);
+            self.fail(&mut inner, LogError::io("write", &self.shared.path, error));
         }
         let event = Arc::new(event);
         inner.listeners.retain(|listener| listener.send(Arc::clone(&event)).is_ok());
@@ -189,10 +202,8 @@ impl Log {
         }
     }
 
-    fn fail(&self, inner: &mut Inner, error: io::Error) {
-        if inner.error.is_none() {
-            inner.error = Some(LogError::io("write", &self.shared.path, error));
-        }
+    fn fail(&self, inner: &mut Inner, error: LogError) {
+        inner.error.get_or_insert(error);
         self.shared.broken.cancel();
     }
 

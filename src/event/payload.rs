@@ -423,6 +423,9 @@ pub struct StepStarted {
     pub line: usize,
     /// How long it may take.
     pub budget_ms: u64,
+    /// Who said so: an input, a time in the file, the scenario's budget; empty: the verb's default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub limit: String,
     /// From 1; more under `retry`.
     pub attempt: u32,
 }

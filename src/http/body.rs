@@ -16,7 +16,7 @@ pub fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
     if bytes > KEEP {
         let text = value.to_string();
         if text.len() > KEEP {
-            return Body { json: None, text: Some(cut(&text)), bytes: bytes as u64 };
+            return keep(redactor, &text, bytes);
         }
     }
     Body { json: Some(value), text: None, bytes: bytes as u64 }
@@ -24,16 +24,13 @@ pub fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
 
 /// Keeps a body that is no JSON.
 pub fn keep_text(redactor: &Redactor, text: &str) -> Body {
-    Body { json: None, text: Some(cut(&redactor.text(text))), bytes: text.len() as u64 }
+    keep(redactor, text, text.len())
 }
 
-fn cut(text: &str) -> String {
-    if text.len() <= KEEP {
-        return text.to_owned();
-    }
-    let mut end = KEEP;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}… ({} bytes in all)", &text[..end], text.len())
+fn keep(redactor: &Redactor, text: &str, bytes: usize) -> Body {
+    let text = match redactor.head(text, KEEP) {
+        (all, false) => all,
+        (head, true) => format!("{head}… ({} bytes in all)", text.len()),
+    };
+    Body { json: None, text: Some(text), bytes: bytes as u64 }
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::clock::Instant;
 use crate::domain::Secret;
+use crate::redact::Redactor;
 use crate::wire::{Network, Side};
 
 pub use crate::domain::Transport;
@@ -43,6 +44,8 @@ pub struct Config {
     pub tls: bool,
     /// Every server is in memory and is called there.
     pub network: Option<Network>,
+    /// What keeps secrets out of what is quoted of answers.
+    pub redactor: Redactor,
 }
 
 /// Proxies as the environment names them.
@@ -61,6 +64,7 @@ pub struct Proxies {
 pub struct Client {
     inner: reqwest::Client,
     network: Option<Network>,
+    redactor: Redactor,
 }
 
 /// A request that can be sent and shown.
@@ -114,6 +118,8 @@ pub struct Response {
     pub body: Bytes,
     /// The body as JSON, when it is JSON.
     pub json: Option<Value>,
+    /// Knows the secrets of whoever asked.
+    pub redactor: Redactor,
 }
 
 impl Response {
@@ -145,19 +151,18 @@ impl Response {
         json && self.json.is_none() && !self.body.is_empty()
     }
 
-    /// A short text of the body for messages, on one line.
+    /// A short text of the body for messages, redacted, on one line.
     pub fn excerpt(&self) -> String {
-        excerpt(&self.text(), 200)
+        self.excerpt_of(&self.text(), 200)
     }
-}
 
-/// The first characters of a text on one line.
-pub fn excerpt(text: &str, max: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= max {
-        return line;
+    /// A short text of something in the body, redacted, on one line. Credentials in the body are known by then.
+    pub fn excerpt_of(&self, text: &str, max: usize) -> String {
+        if let Some(json) = &self.json {
+            self.redactor.learn(json);
+        }
+        self.redactor.excerpt(text, max)
     }
-    line.chars().take(max).chain(['…']).collect()
 }
 
 impl Client {
@@ -196,7 +201,12 @@ impl Client {
             }
         }
         let inner = builder.build().map_err(|e| format!("cannot build an HTTP client: {}", chain(&e)))?;
-        Ok(Client { inner, network: config.network.clone() })
+        Ok(Client { inner, network: config.network.clone(), redactor: config.redactor.clone() })
+    }
+
+    /// What keeps secrets out of what is quoted of answers.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// The network in memory through which it calls.
@@ -268,7 +278,7 @@ impl Client {
         }
         let body = body.freeze();
         let json = serde_json::from_slice(&body).ok();
-        Ok(Response { status, headers, body, json })
+        Ok(Response { status, headers, body, json, redactor: self.redactor.clone() })
     }
 
     /// The head of an answer and a body that is not read yet, over a socket or in memory.
@@ -363,7 +373,13 @@ mod tests {
             let headers = [("retry-after", Some(said)), ("date", at)];
             let headers =
                 headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-            let answer = Response { status: 429, headers: headers.collect(), body: Bytes::new(), json: None };
+            let answer = Response {
+                status: 429,
+                headers: headers.collect(),
+                body: Bytes::new(),
+                json: None,
+                redactor: Redactor::new(),
+            };
             assert_eq!(answer.retry_after(), seconds.map(Duration::from_secs), "{said}");
         }
     }

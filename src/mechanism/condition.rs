@@ -186,7 +186,7 @@ fn lack(condition: &Condition, facts: &Facts) -> String {
     let there = match facts.get(&condition.fact) {
         None => "unknown".to_owned(),
         Some(_) => match facts.text(&condition.fact) {
-            Some(text) => format!("is `{}`", crate::http::excerpt(&text, 60)),
+            Some(text) => format!("is `{}`", crate::redact::excerpt_of_redacted(&text, 60)),
             None => "is empty".to_owned(),
         },
     };

@@ -2,7 +2,7 @@
 //! `{*server.log|uuid}` a line for each value that contains `uuid`.
 
 use super::facts::{self, Facts, UnknownFact};
-use crate::http::excerpt;
+use crate::redact::excerpt_of_redacted as excerpt;
 
 /// A quoted value is not longer than this.
 const MAX_VALUE: usize = 220;

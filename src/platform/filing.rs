@@ -95,6 +95,9 @@ impl Filing {
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect();
                 let redactor = self.log.redactor();
+                if let Some(json) = &answer.json {
+                    redactor.learn_answer(&exchange.url, json);
+                }
                 let row = self.only.as_deref().and_then(|id| row_of(answer.json.as_ref(), id));
                 exchange.response = match row.as_ref().or(answer.json.as_ref()) {
                     Some(json) => Some(keep_json(redactor, json, answer.body.len())),

@@ -11,7 +11,7 @@ use super::ask::{Asker, Outcome};
 use super::filing::Unrecorded;
 use super::{Api, policy, record};
 use crate::clock::Instant;
-use crate::http::{Request, Response, excerpt};
+use crate::http::{Request, Response};
 use crate::run::look::{ListLook, Look, Seen, Source};
 
 impl Source for Api {
@@ -40,7 +40,7 @@ impl Source for Api {
                         rows.into_iter().map(|row| (record::text(&row, "id").to_owned(), Arc::new(row)));
                     Ok(rows.collect::<HashMap<_, _>>())
                 }
-                Outcome::Answer(answer) => Err(refusal(answer.status, answer.json, &answer.body)),
+                Outcome::Answer(answer) => Err(refusal(&answer)),
                 other => Err(unseen(other)),
             };
             ListLook { rows, pace }
@@ -50,23 +50,24 @@ impl Source for Api {
 }
 
 fn see(id: &str, answer: Response) -> Seen {
-    match (answer.status, answer.json) {
-        (200, Some(record)) if record::is_anothers(&record, id) => Seen::Unavailable {
-            text: format!("asked for {id}, the answer is about {}", record::text(&record, "id")),
+    match (answer.status, &answer.json) {
+        (200, Some(record)) if record::is_anothers(record, id) => Seen::Unavailable {
+            text: format!("asked for {id}, the answer is about {}", record::text(record, "id")),
         },
         (200, Some(record @ Value::Object(_))) if record.get("status").is_some_and(Value::is_string) => {
-            Seen::Record(Arc::new(record))
+            Seen::Record(Arc::new(record.clone()))
         }
-        (status, json) => refusal(status, json, &answer.body),
+        _ => refusal(&answer),
     }
 }
 
-fn refusal(status: u16, json: Option<Value>, body: &[u8]) -> Seen {
-    let said = record::error(json.as_ref());
+fn refusal(answer: &Response) -> Seen {
+    let status = answer.status;
+    let said = record::error(answer.json.as_ref());
     let has_reason = said.is_some();
-    let text = said.unwrap_or_else(|| match body {
+    let text = said.unwrap_or_else(|| match &*answer.body {
         [] => "empty body".to_owned(),
-        body => excerpt(&String::from_utf8_lossy(body), 160),
+        _ => answer.excerpt_of(&answer.text(), 160),
     });
     match status {
         // A proxy's own 404 page says nothing about the workspace.
@@ -86,7 +87,7 @@ fn unseen(outcome: Outcome) -> Seen {
     match outcome {
         Outcome::Silent(error) => Seen::Transport { kind: error.kind, text: error.text },
         other => match other.response() {
-            Some(answer) => refusal(answer.status, answer.json.clone(), &answer.body),
+            Some(answer) => refusal(answer),
             None => Seen::Unavailable { text: other.said() },
         },
     }

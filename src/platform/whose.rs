@@ -65,7 +65,13 @@ mod tests {
         ] {
             let headers: BTreeMap<_, _> = [("content-type".to_owned(), kind.to_owned())].into();
             let json = serde_json::from_str(body).ok();
-            let answer = Response { status, headers, body: body.as_bytes().to_vec().into(), json };
+            let answer = Response {
+                status,
+                headers,
+                body: body.as_bytes().to_vec().into(),
+                json,
+                redactor: crate::redact::Redactor::new(),
+            };
             assert_eq!(whose(&answer, due), wanted, "{status} {kind} {body} {due:?}");
         }
     }

@@ -1,16 +1,20 @@
 //! The failure block: why a scenario is red, on one screen, and what to type next.
 //!
-//! The same block goes, cut to a screen, to the console and, whole, into every file report.
+//! The cause, its evidence, the suggested fix, the fingerprint and the commands come first and are never cut; what else
+//! is known fills the screen. The same block goes, whole, into every file report.
 
 use super::commands::next_steps;
 use super::scenario_state::{KeptEvidence, KeptPart, ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean, count, cut, fill, wrap};
 use super::timeline::timeline_text;
-use crate::event::{Diagnosis, Verdict};
+use crate::event::{Diagnosis, StepOutcome, Verdict, WaitStats};
+
+/// What a failure is called that no mechanism explains.
+const UNCLASSIFIED: &str = "unclassified";
 
 /// Columns of the labels on the left.
-const LABEL: usize = 11;
+const LABEL: usize = 13;
 /// The margin before the labels.
 const MARGIN: usize = 2;
 
@@ -74,14 +78,14 @@ impl BlockLine {
 pub struct Size {
     /// Columns; commands may be wider rather than cut.
     pub width: usize,
-    /// Lines; `None`: everything.
+    /// Lines of a screen; `None`: everything.
     pub lines: Option<usize>,
 }
 
 impl Size {
     /// What a screen shows.
     pub fn screen(width: usize) -> Self {
-        Size { width: width.min(100), lines: Some(40) }
+        Size { width: width.min(100), lines: Some(22) }
     }
 
     /// Everything, for files.
@@ -90,30 +94,47 @@ impl Size {
 
 /// The block of one scenario. `run` is the run's folder as a person would type it.
 pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size: Size) -> Vec<BlockLine> {
-    let mut block = Builder { lines: Vec::new(), width: size.width.max(40), whole: size.lines.is_none() };
+    let mut block = Builder {
+        lines: Vec::new(),
+        width: size.width.max(40),
+        whole: size.lines.is_none(),
+        max: size.lines,
+        hidden: 0,
+    };
     let step = scenario.decisive_step();
     block.title(scenario, step);
-    block.what_happened(state, scenario, step);
+    let next = block.next_steps(state, scenario, run);
+    match &scenario.diagnosis {
+        Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => {
+            block.diagnosis(diagnosis, scenario, step, next.len());
+            block.lines.extend(next);
+            block.why(scenario, step, diagnosis);
+        }
+        _ => {
+            // What the step says is all that is known: nothing hides it.
+            block.message(scenario, step, Tone::Strong);
+            block.text("CAUSE", "not known: no mechanism of the catalogue explains it", 2, Tone::Plain);
+            block.standing(scenario);
+            block.lines.extend(next);
+        }
+    }
+    block.limit(scenario, step);
     block.timelines(state, scenario);
     if let Some(step) = step {
-        block.wait(step);
+        block.polls(step);
     }
-    match &scenario.diagnosis {
-        Some(diagnosis) => block.diagnosis(diagnosis),
-        None => block.text("MECHANISM", "not diagnosed", 1, Tone::Strong),
+    block.source(state, scenario, step);
+    if let Some(diagnosis) = &scenario.diagnosis {
+        block.list("not the cause", &diagnosis.rules_out, 2, Tone::Plain);
+        if block.whole {
+            block.list("nearest", &diagnosis.nearest, usize::MAX, Tone::Plain);
+        }
     }
-    if let Some(known) = scenario.known() {
-        block.text("known", known, 1, Tone::Plain);
-    } else if scenario.is_new() {
-        block.text("new", "no earlier run had this red", 1, Tone::Strong);
-    }
-    let next = block.next_steps(state, scenario, run);
-    let evidence = scenario.decisive_evidence();
-    let room = size.lines.map_or(usize::MAX, |max| max.saturating_sub(block.lines.len() + next.len()));
-    if let Some(evidence) = evidence {
+    if let Some(evidence) = scenario.decisive_evidence() {
+        let room = size.lines.map_or(usize::MAX, |max| max.saturating_sub(block.lines.len()));
         block.evidence(evidence, room);
     }
-    block.lines.extend(next);
+    block.fit(&explain_line(state, scenario, run));
     block.lines
 }
 
@@ -126,6 +147,9 @@ struct Builder {
     lines: Vec<BlockLine>,
     width: usize,
     whole: bool,
+    max: Option<usize>,
+    /// Lines of evidence that were left out.
+    hidden: usize,
 }
 
 impl Builder {
@@ -145,36 +169,17 @@ impl Builder {
         }
     }
 
-    /// A list under one label, an item a line, at most so many on a screen.
+    /// A list under one label; each item is wrapped, and all of them take at most so many lines on a screen.
     fn list(&mut self, label: &str, items: &[String], max: usize, tone: Tone) {
-        let shown = if self.whole || items.len() <= max { items.len() } else { max - 1 };
-        let columns = self.columns();
-        for (i, item) in items.iter().take(shown).enumerate() {
-            let label = if i == 0 { label } else { "" };
-            if self.whole {
-                for (j, line) in wrap(&clean(item), columns, usize::MAX).into_iter().enumerate() {
-                    self.line(if j == 0 { label } else { "" }, line, tone);
-                }
-            } else {
-                self.line(label, cut(&clean(item), columns), tone);
-            }
-        }
-        if shown < items.len() {
-            self.line("", format!("… {} more in report", items.len() - shown), Tone::Dim);
-        }
-    }
-
-    /// A list under one label whose items may take two lines each, at most so many lines on a screen.
-    fn quoted(&mut self, label: &str, items: &[String], max: usize, tone: Tone) {
-        let (each, max) = if self.whole { (usize::MAX, usize::MAX) } else { (2, max) };
+        let max = if self.whole { usize::MAX } else { max };
         let columns = self.columns();
         let mut used = 0;
         for (i, item) in items.iter().enumerate() {
-            let lines = wrap(&clean(item), columns, each);
+            let lines = wrap(&clean(item), columns, max);
             // The last line is kept for the count, unless this is the last item.
             let room = if i + 1 == items.len() { max } else { max.saturating_sub(1) };
-            if used + lines.len() > room {
-                self.line("", format!("… {} more in report", items.len() - i), Tone::Dim);
+            if used > 0 && used + lines.len() > room {
+                self.line("", format!("… {} more", items.len() - i), Tone::Dim);
                 return;
             }
             for line in lines {
@@ -182,6 +187,15 @@ impl Builder {
                 used += 1;
             }
         }
+    }
+
+    /// What does not fit on the screen is cut at the end, and the last line says where it is.
+    fn fit(&mut self, explain: &str) {
+        let Some(max) = self.max.filter(|max| self.hidden > 0 || self.lines.len() > *max) else { return };
+        let more = self.lines.len().saturating_sub(max - 1) + self.hidden;
+        self.lines.truncate(max - 1);
+        let text = format!("… {}: {explain}", count(more as u64, "more line"));
+        self.line("", if text.len() > self.columns() { cut(&text, self.columns()) } else { text }, Tone::Dim);
     }
 
     fn title(&mut self, scenario: &ScenarioState, step: Option<&StepState>) {
@@ -202,39 +216,75 @@ impl Builder {
         }
     }
 
-    fn what_happened(&mut self, state: &RunState, scenario: &ScenarioState, step: Option<&StepState>) {
+    /// What the step said, and what it waited for, unless that says so already.
+    fn message(&mut self, scenario: &ScenarioState, step: Option<&StepState>, tone: Tone) {
+        let result = step.and_then(|s| s.result.as_ref());
+        let message = result.map_or("", |r| r.message.as_str());
+        let reason = scenario.reason();
+        if message.is_empty() || (!reason.is_empty() && reason != message) {
+            self.text("why", reason, 3, tone);
+        }
+        if !message.is_empty() {
+            self.text(
+                if reason == message || reason.is_empty() { "why" } else { "step said" },
+                message,
+                4,
+                tone,
+            );
+        }
+        let told = |text: &str| text.is_empty() || message.contains(text) || reason.contains(text);
+        if let Some(waiting) = step.and_then(|s| s.waiting.as_ref()) {
+            if !told(&waiting.wants) {
+                self.text("expected", &waiting.wants, 2, Tone::Plain);
+            }
+            if !told(&waiting.last) {
+                self.text("got", &waiting.last, 2, Tone::Plain);
+            }
+        }
+        if let Some(result) = result {
+            self.list("", &result.details, 4, Tone::Plain);
+        }
+        self.expected_failure(scenario);
+    }
+
+    fn expected_failure(&mut self, scenario: &ScenarioState) {
+        if let Some(expected) = &scenario.plan.expects_failure {
+            let text = format!("{} until {}: {}", expected.issue, expected.until, expected.reason);
+            self.text("expected", &text, 1, Tone::Plain);
+        }
+    }
+
+    /// The step's own words, where the evidence does not say them already.
+    fn why(&mut self, scenario: &ScenarioState, step: Option<&StepState>, diagnosis: &Diagnosis) {
+        let message = step.and_then(|s| s.result.as_ref()).map_or("", |r| r.message.as_str());
+        let mut said = vec![scenario.reason()];
+        if message != scenario.reason() {
+            said.push(message);
+        }
+        said.retain(|text| !text.is_empty() && !diagnosis.evidence.iter().any(|line| line.contains(text)));
+        for (i, text) in said.iter().enumerate() {
+            self.text(if i == 0 { "why" } else { "" }, text, 2, Tone::Plain);
+        }
+        self.expected_failure(scenario);
+        if self.whole
+            && let Some(result) = step.and_then(|s| s.result.as_ref())
+        {
+            self.list("", &result.details, usize::MAX, Tone::Plain);
+        }
+    }
+
+    /// How long the step was allowed to take, and who said so.
+    fn limit(&mut self, scenario: &ScenarioState, step: Option<&StepState>) {
+        let Some(text) = step.and_then(|step| limit_text(scenario, step)) else { return };
+        self.text("limit", &text, 2, Tone::Plain);
+    }
+
+    fn source(&mut self, state: &RunState, scenario: &ScenarioState, step: Option<&StepState>) {
         if let Some(step) = step
             && let Some(source) = state.source_line(scenario.file_of(step), step.line)
         {
             let text = format!("{} | {}", step.line, clean(source).trim());
-            self.line("step", cut(&text, self.columns()), Tone::Dim);
-        }
-        let result = step.and_then(|s| s.result.as_ref());
-        let message = result.map_or("", |r| r.message.as_str());
-        let reason = scenario.reason();
-        if !reason.is_empty() && reason != message {
-            self.text("why", reason, 1, Tone::Plain);
-        }
-        if !message.is_empty() {
-            self.text(if reason == message { "why" } else { "" }, message, 2, Tone::Plain);
-        }
-        if let Some(waiting) = step.and_then(|s| s.waiting.as_ref()) {
-            let told = |text: &str| !text.is_empty() && message.contains(text);
-            if !waiting.wants.is_empty() && !told(&waiting.wants) {
-                self.text("wanted", &waiting.wants, 1, Tone::Plain);
-            }
-            if !waiting.last.is_empty() && !told(&waiting.last) {
-                self.text("saw", &waiting.last, 1, Tone::Plain);
-            }
-        }
-        if let Some(result) = result {
-            // Evidence of a named mechanism says the same and more.
-            let named = scenario.diagnosis.as_ref().is_some_and(|d| d.mechanism != "unclassified");
-            self.list("", &result.details, if named { 2 } else { 4 }, Tone::Plain);
-        }
-        if let Some(expected) = &scenario.plan.expects_failure {
-            let text = format!("{} until {}: {}", expected.issue, expected.until, expected.reason);
-            self.text("expected", &text, 1, Tone::Plain);
+            self.text("step", &text, 2, Tone::Dim);
         }
     }
 
@@ -262,43 +312,23 @@ impl Builder {
         }
     }
 
-    fn wait(&mut self, step: &StepState) {
+    fn polls(&mut self, step: &StepState) {
         let Some(stats) = step.wait_stats() else { return };
-        let mut text = format!(
-            "{}, {} failed, longest gap {}",
-            count(stats.polls, "look"),
-            stats.errors,
-            brief(stats.longest_gap_ms)
-        );
-        if stats.woken > 0 {
-            text.push_str(&format!(", woken {} by events", count(stats.woken, "time")));
-        }
-        if let Some(error) = &stats.last_error {
-            text.push_str(&format!("; last error: {error}"));
-        }
-        self.text("looks", &text, 1, Tone::Plain);
+        self.text("polls", &wait_text(stats), 2, Tone::Plain);
     }
 
-    fn diagnosis(&mut self, diagnosis: &Diagnosis) {
-        // A narrow terminal wraps everything: what is quoted must not push the commands off the screen.
-        let roomy = self.columns() >= 80;
+    /// Cause, evidence, suggested fix, fingerprint: whatever the screen has beside the title and the commands.
+    fn diagnosis(
+        &mut self,
+        diagnosis: &Diagnosis,
+        scenario: &ScenarioState,
+        step: Option<&StepState>,
+        commands: usize,
+    ) {
         let class = super::class_name(diagnosis.class);
-        let unclassified = diagnosis.mechanism == "unclassified";
-        let name = if unclassified { String::new() } else { format!(" ({class})") };
-        let mut text = format!("{}{name}", diagnosis.mechanism);
+        let mut text = format!("{} ({class})", diagnosis.mechanism);
         if !diagnosis.summary.is_empty() {
             text.push_str(&format!(": {}", diagnosis.summary));
-        }
-        self.text("MECHANISM", &text, 3, Tone::Strong);
-        if unclassified {
-            self.quoted("nearest", &diagnosis.nearest, if roomy { 6 } else { 3 }, Tone::Plain);
-        }
-        self.quoted("EVIDENCE", &diagnosis.evidence, if roomy { 7 } else { 4 }, Tone::Strong);
-        if !diagnosis.rules_out.is_empty() {
-            self.text("rules out", &diagnosis.rules_out.join("; "), if roomy { 2 } else { 1 }, Tone::Plain);
-        }
-        if !diagnosis.fix_shape.is_empty() {
-            self.text("FIX SHAPE", &diagnosis.fix_shape, 3, Tone::Strong);
         }
         let mut who = Vec::new();
         if let Some(issue) = &diagnosis.issue {
@@ -307,12 +337,43 @@ impl Builder {
         if !diagnosis.part.is_empty() {
             who.push(format!("responsible: {}", diagnosis.part));
         }
-        if !who.is_empty() {
-            self.text("", &who.join("; "), if roomy { 2 } else { 1 }, Tone::Plain);
+        let screen = self.max.unwrap_or(usize::MAX);
+        let title = self.lines.len();
+        let (mut tail, mut room) = (Builder { lines: Vec::new(), ..*self }, 0);
+        // A narrow terminal wraps everything: it gets fewer lines of each, so that the commands stay on it.
+        for most in [5, 3, 2] {
+            self.lines.truncate(title);
+            tail.lines.clear();
+            self.text("CAUSE", &text, most, Tone::Strong);
+            tail.text("SUGGESTED FIX", &diagnosis.fix_shape, most, Tone::Strong);
+            tail.text("", &who.join("; "), most.min(2), Tone::Plain);
+            tail.standing(scenario);
+            room = screen.saturating_sub(self.lines.len() + tail.lines.len() + commands);
+            if room > 3 {
+                break;
+            }
         }
-        // What a `--known` file calls it.
-        if !unclassified && roomy {
-            self.text("fingerprint", &diagnosis.fingerprint, 1, Tone::Dim);
+        let room = room.max(2);
+        // What the step said stands below, when the evidence does not say more.
+        let message = step.and_then(|s| s.result.as_ref()).map_or("", |r| r.message.as_str());
+        let mut evidence = diagnosis.evidence.clone();
+        evidence.dedup();
+        if evidence.len() > 1 {
+            evidence.retain(|line| !message.contains(line.as_str()) || message == line);
+        }
+        self.list("EVIDENCE", &evidence, room, Tone::Strong);
+        self.lines.append(&mut tail.lines);
+    }
+
+    /// What a `--known` file calls this red, and whether anybody knows it.
+    fn standing(&mut self, scenario: &ScenarioState) {
+        if let Some(diagnosis) = scenario.diagnosis.as_ref().filter(|d| d.mechanism != UNCLASSIFIED) {
+            self.text("fingerprint", &diagnosis.fingerprint, 4, Tone::Dim);
+        }
+        if let Some(known) = scenario.known() {
+            self.text("known", known, 2, Tone::Plain);
+        } else if scenario.is_new() {
+            self.text("new", "no earlier run had this red", 1, Tone::Strong);
         }
     }
 
@@ -340,28 +401,67 @@ impl Builder {
         let columns = self.columns();
         for ((part, lines), share) in evidence.parts.iter().zip(&all).zip(&shares) {
             for (i, (text, tone)) in lines.iter().take(*share).enumerate() {
-                let label = if i == 0 { part.name.as_str() } else { "" };
+                let label = if i == 0 { part_label(part) } else { "" };
                 let text = if self.whole { text.clone() } else { cut(text, columns) };
                 self.line(label, text, *tone);
             }
         }
         let hidden = total - shares.iter().sum::<usize>();
-        if hidden > 0 && room > 0 {
-            self.line("", format!("… {hidden} more in report"), Tone::Dim);
-        }
+        self.hidden += hidden;
     }
 
     fn next_steps(&self, state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<BlockLine> {
         let mut lines = Vec::new();
         for command in next_steps(state, scenario, run) {
             // A terminal that is narrower wraps them itself: that can still be copied.
-            for text in command.lines(self.columns().max(72)) {
+            for text in command.lines(self.columns().max(64)) {
                 let label = if lines.is_empty() { "next" } else { "" };
                 lines.push(BlockLine { label: label.to_owned(), text: clean(&text), tone: Tone::Command });
             }
         }
         lines
     }
+}
+
+/// What a part is called beside its lines.
+fn part_label(part: &KeptPart) -> &str {
+    if part.name == "neighbours" { "others" } else { &part.name }
+}
+
+fn explain_line(state: &RunState, scenario: &ScenarioState, run: &str) -> String {
+    next_steps(state, scenario, run).first().map(super::commands::Command::line).unwrap_or_default()
+}
+
+/// `20.0 s, from online_within; the step took 20.1 s`.
+pub fn limit_text(scenario: &ScenarioState, step: &StepState) -> Option<String> {
+    let result = step.result.as_ref()?;
+    let missed = result.took_ms >= step.budget_ms.saturating_sub(step.budget_ms / 50);
+    if step.budget_ms == 0 || !(missed && result.outcome != StepOutcome::Passed) {
+        return None;
+    }
+    let from = match step.limit.as_str() {
+        "" => format!(", the default of `{}`", step.verb),
+        limit => format!(", from {limit}"),
+    };
+    let place = scenario.place(Some(step));
+    Some(format!("{}{from} ({place}); the step took {}", brief(step.budget_ms), brief(result.took_ms)))
+}
+
+/// `254 polls, 0 errors, longest gap 0.5 s, 3 event wake-ups`.
+pub fn wait_text(stats: &WaitStats) -> String {
+    let mut text = format!(
+        "{}, {}, longest gap {}",
+        count(stats.polls, "poll"),
+        count(stats.errors, "error"),
+        brief(stats.longest_gap_ms)
+    );
+    if stats.woken > 0 {
+        text.push_str(&format!(", {}", count(stats.woken, "event wake-up")));
+    }
+    if let Some(error) = &stats.last_error {
+        text.push_str(&format!("; last error: {error}"));
+    }
+    text
 }
 
 fn part_lines(part: &KeptPart) -> Vec<(String, Tone)> {
@@ -372,14 +472,14 @@ fn part_lines(part: &KeptPart) -> Vec<(String, Tone)> {
         .map(|line| {
             let line = clean(line);
             let tone = if neighbours { Tone::Dim } else { Tone::Plain };
-            (if neighbours { format!("not the target: {line}") } else { line }, tone)
+            (if neighbours { format!("another workspace: {line}") } else { line }, tone)
         })
         .collect();
     if part.more_lines > 0 {
         lines.push((format!("… {} more in the log", part.more_lines), Tone::Dim));
     }
     if let Some(error) = &part.error {
-        lines.push((format!("could not be had: {}", clean(error)), Tone::Dim));
+        lines.push((format!("not available: {}", clean(error)), Tone::Dim));
     }
     lines
 }

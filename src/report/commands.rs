@@ -68,6 +68,11 @@ impl Command {
     }
 }
 
+/// The run's folder as a report names it: it does not know on which machine it is read.
+pub(super) fn run_name(state: &RunState) -> String {
+    format!("runs/{}", state.identity.run)
+}
+
 /// The commands for a scenario that failed. `run` is the run's folder as a person would type it.
 pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<Command> {
     let name = without_round(scenario.name());
@@ -76,18 +81,17 @@ pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<
         explain.args.push(name.to_owned());
     }
     let mut commands = vec![explain];
+    let target = state.identity.target.as_ref().map_or("", |target| target.kind.as_str());
+    // A server that goes on has something left to look at, when the run left it there.
+    let destroy = state.identity.asked().remove("destroy").unwrap_or_else(|| "always".to_owned());
+    let kept = destroy != "always" && matches!(target, "live" | "saas");
     let workspace = scenario
         .decisive_evidence()
         .and_then(|e| e.workspace.clone())
         .or_else(|| scenario.workspaces.values().last().map(|t| t.id.clone()))
-        .filter(|id| !id.is_empty());
+        .filter(|id| kept && !id.is_empty());
     if let Some(id) = workspace {
-        let mut command = Command::new(&["lifecycle", "diagnose", &id]);
-        let destroy = state.identity.asked().remove("destroy").unwrap_or_else(|| "always".to_owned());
-        if destroy == "always" {
-            command.remark = "kept only with --destroy on-pass".to_owned();
-        }
-        commands.push(command);
+        commands.push(Command::new(&["lifecycle", "diagnose", &id]));
     }
     // What a fault made here is red by that fault already.
     let by_fault = state.identity.asked().contains_key("faults");
@@ -95,7 +99,12 @@ pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<
     if !by_fault && !making(mechanism, name).is_empty() {
         commands.push(Command::new(&["lifecycle", "reproduce", run, name]));
     }
-    commands.push(Command::new(&["lifecycle", "run", "--like", run, name]));
+    let mut again = Command::new(&["lifecycle", "run", "--like", run, name]);
+    if !state.identity.ci.is_empty() && matches!(target, "live" | "saas") {
+        // The server of a CI job is not there any more for who reads its log.
+        again.args.extend(["--target".to_owned(), "embedded".to_owned()]);
+    }
+    commands.push(again);
     commands
 }
 
@@ -104,7 +113,7 @@ pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<
 pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
     let identity = &state.identity;
     let mut command = Command::new(&["lifecycle", "run"]);
-    let mut args = vec![selector(scenario)];
+    let mut args = selectors(scenario);
     if let Some(target) = identity.target.as_ref().filter(|_| identity.profile.is_none()) {
         args.extend(["--target".to_owned(), target.kind.clone()]);
         if target.kind == "live" {
@@ -132,11 +141,16 @@ pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
     command
 }
 
-/// Built-in scenarios and instances are named, files are pathed.
-fn selector(scenario: &ScenarioState) -> String {
+/// Built-in scenarios are named, files are pathed; an instance of a file is both.
+fn selectors(scenario: &ScenarioState) -> Vec<String> {
     let file = &scenario.plan.file;
-    let by_name = file.is_empty() || file.starts_with('<') || scenario.name().contains('[');
-    if by_name { scenario.name().to_owned() } else { file.clone() }
+    let name = without_round(scenario.name()).to_owned();
+    let is_file = !file.is_empty() && !file.starts_with('<');
+    match (is_file, name.contains('[')) {
+        (true, true) => vec![file.clone(), name],
+        (true, false) => vec![file.clone()],
+        (false, _) => vec![name],
+    }
 }
 
 /// What `--profile` takes.

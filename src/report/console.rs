@@ -1,34 +1,46 @@
 //! The console: lines that move on a terminal, plain lines elsewhere, a block per failure, a summary.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
+use super::causes::cause_of;
 use super::commands::profile_name;
-use super::forge::{CiLog, annotation, defuse, left_behind};
+use super::forge::{Workspace, annotations};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
 use super::state::RunState;
 use super::summary::summary_lines;
 use super::text::{brief, clean, clock, count, fill};
 use crate::event::{
-    EnvObservation, Event, EventKind, PartState, RunStarted, StepFinished, StepOutcome, StepWaiting, Verdict,
+    CancelReason, EnvObservation, Event, EventKind, PartState, RunStarted, StepFinished, StepOutcome, Verdict,
 };
-use crate::output::Printer;
+use crate::output::{CiLog, Printer};
 
 /// Running scenarios that are shown at once.
 const MAX_ROWS: usize = 8;
+/// A slow wait says so again after this, where nothing moves on the screen.
+const SAY_AGAIN_MS: u64 = 30_000;
+/// Annotations that a forge shows of one step.
+const MAX_ANNOTATIONS: usize = 10;
 
 /// The console reporter: it is told every event after the state took it in.
 pub struct Console {
     printer: Printer,
     ci: CiLog,
     run: PathBuf,
-    slow: HashSet<(String, String)>,
+    /// Slow waits, and when they were last told.
+    slow: HashMap<(String, String), u64>,
+    /// Causes that were told whole, and of which scenario.
+    told: HashMap<(String, String), String>,
+    /// Where the forge finds files.
+    workspace: Workspace,
     /// Why scenarios did not even begin.
     unrun: HashSet<String>,
     bars: MultiProgress,
@@ -45,7 +57,9 @@ impl Console {
             printer,
             ci,
             run: run.to_owned(),
-            slow: HashSet::new(),
+            slow: HashMap::new(),
+            told: HashMap::new(),
+            workspace: Workspace::default(),
             unrun: HashSet::new(),
             bars,
             rows: Vec::new(),
@@ -53,13 +67,21 @@ impl Console {
         }
     }
 
-    /// Whether ticks change anything.
-    pub fn draws(&self) -> bool {
-        self.printer.draws_progress()
+    /// With the folder from which a forge resolves the paths of annotations.
+    pub fn in_workspace(self, workspace: Workspace) -> Self {
+        Console { workspace, ..self }
     }
 
-    /// Draws the lines that move.
+    /// How often [`Console::tick`] is worth its while.
+    pub fn ticks(&self) -> Duration {
+        Duration::from_millis(if self.printer.draws_progress() { 125 } else { 5_000 })
+    }
+
+    /// Draws the lines that move, or says again what is still slow.
     pub fn tick(&mut self, state: &RunState, now_ms: u64) {
+        if !self.printer.draws_progress() {
+            return self.still_slow(state, now_ms);
+        }
         let lines = progress_lines(state, now_ms, self.printer.width(), MAX_ROWS);
         while self.rows.len() > lines.len() {
             if let Some(row) = self.rows.pop() {
@@ -100,13 +122,13 @@ impl Console {
                     PartState::Stopped => self.note(at, "DOWN", &text),
                 }
             }
-            EventKind::Planned(planned) => {
-                let skipped = planned.scenarios.iter().filter(|s| s.skip.is_some()).count();
-                let all = count(planned.scenarios.len() as u64, "scenario");
-                let skipped = if skipped > 0 { format!(", {skipped} skipped here") } else { String::new() };
-                self.note(at, "PLAN", &format!("{all}{skipped}"))
+            EventKind::Planned(planned) => self.planned(state, at, planned.scenarios.len()),
+            EventKind::StepWaiting(wait) if wait.slow => {
+                let key = (wait.scenario.clone(), wait.step.clone());
+                if !self.slow.contains_key(&key) {
+                    self.slow_wait(state, at, event.ms, &key);
+                }
             }
-            EventKind::StepWaiting(wait) if wait.slow => self.slow_wait(state, at, wait),
             EventKind::ScenarioFinished(finished) => {
                 if let Some(scenario) = state.scenarios.get(&finished.scenario) {
                     self.scenario_finished(state, at, scenario);
@@ -120,9 +142,12 @@ impl Console {
                 let lines = dump_lines(state, event.ms);
                 self.print(&lines.join("\n"))
             }
-            EventKind::CancelBegan { reason } => self.say(at, "CANCEL", super::cancel_text(*reason)),
-            EventKind::CleanupStarted { resources } if state.cancelled.is_some() => {
-                self.say(at, "CLEAN", &format!("{} to remove", count(*resources as u64, "resource")))
+            EventKind::CancelBegan { reason } => {
+                let text = format!("{}: {}", super::cancel_text(*reason), what_follows(state, *reason));
+                self.say(at, "CANCEL", &text)
+            }
+            EventKind::CleanupStarted { .. } if state.cancelled.is_some() => {
+                self.say(at, "CLEAN", &to_remove(state))
             }
             EventKind::CleanupFinished { removed, leaks, took_ms, .. }
                 if *leaks > 0 || state.cancelled.is_some() =>
@@ -133,9 +158,6 @@ impl Console {
             EventKind::Left(left) => {
                 let id = left.id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
                 let text = format!("{} {}{id}: {}", left.kind, left.name, left.reason);
-                if self.ci == CiLog::Commands {
-                    self.pending.push(left_behind(&text));
-                }
                 self.say(at, "LEFT", &text)
             }
             other => self.verbose(state, at, other),
@@ -151,7 +173,7 @@ impl Console {
             return Ok(());
         }
         let text = std::mem::take(&mut self.pending).join("\n");
-        self.bars.suspend(|| self.printer.talk(&text))
+        self.bars.suspend(|| self.printer.talk_with_commands(&text))
     }
 
     /// Removes the lines that move and prints the summary.
@@ -159,13 +181,45 @@ impl Console {
     /// # Errors
     /// As [`Console::flush`].
     pub fn finish(&mut self, state: &RunState) -> io::Result<()> {
-        self.bars.clear()?;
+        // A terminal that is gone has nothing to be cleared.
+        let _ = self.bars.clear();
         self.bars.set_draw_target(ProgressDrawTarget::hidden());
         self.rows.clear();
-        let log = self.run.join("events.jsonl").display().to_string();
-        let lines = summary_lines(state, Some(&log), self.printer.width());
-        self.print(&format!("\n{}", coloured(&lines)));
+        if self.ci == CiLog::Commands {
+            let commands = annotations(state, &self.workspace, MAX_ANNOTATIONS);
+            self.pending.extend(commands);
+        }
+        let told = state.scenarios.values().any(|s| s.advisory_steps().next().is_some())
+            || state.reds().next().is_some()
+            || !state.left().is_empty()
+            || !state.fixed.is_empty();
+        let green = state.finished.as_ref().is_some_and(|f| f.code == 0) && !told;
+        if !(green && self.printer.is_quiet()) {
+            let log = self.run.join("events.jsonl").display().to_string();
+            let lines = summary_lines(state, Some(&log), self.printer.width());
+            self.print(&format!("\n{}", coloured(&lines)));
+        }
         self.flush()
+    }
+
+    fn planned(&mut self, state: &RunState, at: &str, selected: usize) {
+        let skips = state.skips();
+        let skipped: usize = skips.values().map(Vec::len).sum();
+        let why = match skips.keys().collect::<Vec<_>>().as_slice() {
+            _ if skipped == 0 => String::new(),
+            [reason] => format!(", {skipped} skipped ({reason})"),
+            _ => format!(", {skipped} skipped"),
+        };
+        self.note(
+            at,
+            "PLAN",
+            &format!("{selected} selected: {} to run{why}", selected - skipped.min(selected)),
+        );
+        if self.printer.draws_progress() && skips.len() > 1 {
+            for (reason, names) in &skips {
+                self.note(at, "SKIP", &format!("{}: {reason}", count(names.len() as u64, "scenario")));
+            }
+        }
     }
 
     fn run_started(&mut self, at: &str, started: &RunStarted) {
@@ -194,21 +248,38 @@ impl Console {
         }
     }
 
-    fn slow_wait(&mut self, state: &RunState, at: &str, wait: &StepWaiting) {
-        if !self.slow.insert((wait.scenario.clone(), wait.step.clone())) {
-            return;
-        }
-        let Some(scenario) = state.scenarios.get(&wait.scenario) else { return };
-        let title = scenario.steps.get(&wait.step).map(|s| s.title()).unwrap_or_default();
+    fn slow_wait(&mut self, state: &RunState, at: &str, now_ms: u64, key: &(String, String)) {
+        let (name, id) = key;
+        let Some(scenario) = state.scenarios.get(name) else { return };
+        let Some(step) = scenario.steps.get(id) else { return };
+        let Some(waiting) = &step.waiting else { return };
+        self.slow.insert(key.clone(), now_ms);
+        let waited = brief(now_ms.saturating_sub(step.started_ms.unwrap_or(now_ms)));
         let text = format!(
-            "{} step {} {title}: {} so far, wants {}, last saw {}",
-            wait.scenario,
-            scenario.position(&wait.step),
-            brief(wait.waited_ms),
-            wait.wants,
-            wait.last
+            "{name} step {} {}: {waited} of {}, expects {}, last saw {}",
+            scenario.position(id),
+            step.title(),
+            brief(step.budget_ms),
+            waiting.wants,
+            waiting.last
         );
         self.note(at, "SLOW", &text)
+    }
+
+    /// A log in which nothing moves says from time to time what it waits for.
+    fn still_slow(&mut self, state: &RunState, now_ms: u64) {
+        let again: Vec<(String, String)> = state
+            .running()
+            .into_iter()
+            .flat_map(|scenario| scenario.running_steps().into_iter().map(move |step| (scenario, step)))
+            .filter(|(_, step)| step.waiting.as_ref().is_some_and(|waiting| waiting.slow))
+            .map(|(scenario, step)| (scenario.name().to_owned(), step.step.clone()))
+            .filter(|key| self.slow.get(key).is_none_or(|told| now_ms.saturating_sub(*told) >= SAY_AGAIN_MS))
+            .collect();
+        let at = state.clock_at(now_ms);
+        for key in again {
+            self.slow_wait(state, &at, now_ms, &key);
+        }
     }
 
     fn scenario_finished(&mut self, state: &RunState, at: &str, scenario: &ScenarioState) {
@@ -244,15 +315,28 @@ impl Console {
             // What stopped one before it began stopped them all: it is told once, the summary counts.
             if self.unrun.insert(scenario.reason().to_owned()) {
                 self.say(at, word(verdict), &format!("{text}  {}", scenario.reason()));
-                if self.ci == CiLog::Commands {
-                    self.pending.push(annotation(scenario));
-                }
             }
             return;
         }
-        self.say(at, word(verdict), &text);
-        self.advisory_steps(at, scenario);
-        self.block(state, scenario)
+        let (cause, key) = cause_of(scenario);
+        let title = if key.is_empty() { cause.to_string() } else { format!("{cause} ({key})") };
+        if scenario.known().is_some() {
+            // Somebody knows it, and what it is.
+            return self.say(at, word(verdict), &format!("{text}  {title}"));
+        }
+        match self.told.entry((cause.into_owned(), key.to_owned())) {
+            Entry::Occupied(first) => {
+                let text = format!("{text}  same cause as {}: {title}", first.get());
+                self.say(at, word(verdict), &text);
+                self.advisory_steps(at, scenario);
+            }
+            Entry::Vacant(first) => {
+                first.insert(scenario.name().to_owned());
+                self.say(at, word(verdict), &text);
+                self.advisory_steps(at, scenario);
+                self.block(state, scenario)
+            }
+        }
     }
 
     fn advisory_steps(&mut self, at: &str, scenario: &ScenarioState) {
@@ -265,14 +349,13 @@ impl Console {
         let run = self.run.display().to_string();
         let size = Size::screen(self.printer.width());
         let block = failure_block(state, scenario, &run, size);
-        if self.ci == CiLog::Commands && scenario.verdict().is_some_and(Verdict::is_red) {
-            self.pending.push(annotation(scenario));
-        }
         self.print(&format!("\n{}\n", coloured(&block)));
+        // A log in CI may be all that is left of a run: what the block has no room for can be opened.
         let whole = failure_block(state, scenario, &run, Size::WHOLE);
-        if self.ci == CiLog::Commands && whole.len() > block.len() {
-            self.pending.push(format!("::group::all that was gathered about {}", clean(scenario.name())));
-            self.print(&coloured(&whole));
+        let rest: Vec<BlockLine> = whole.into_iter().skip(1).filter(|line| !block.contains(line)).collect();
+        if self.ci == CiLog::Commands && !rest.is_empty() {
+            self.pending.push(format!("::group::full evidence: {}", clean(scenario.name())));
+            self.print(&coloured(&rest));
             self.pending.push("::endgroup::".to_owned());
         }
     }
@@ -293,7 +376,11 @@ impl Console {
                 let attempt =
                     if step.attempt > 1 { format!(" (try {})", step.attempt) } else { String::new() };
                 let n = position(&step.scenario, &step.step);
-                ("STEP", format!("{} {n} {} {}{attempt}", step.scenario, step.verb, step.name))
+                {
+                    let title = state.scenarios.get(&step.scenario).and_then(|s| s.steps.get(&step.step));
+                    let title = title.map(super::StepState::title).unwrap_or_default();
+                    ("STEP", format!("{} {n} {title}{attempt}", step.scenario))
+                }
             }
             EventKind::StepWaiting(wait) => {
                 let n = position(&wait.scenario, &wait.step);
@@ -317,9 +404,7 @@ impl Console {
             }
             EventKind::Owned(owned) => ("OWN", format!("{} ({})", owned.name, owned.id)),
             EventKind::Released(released) => ("GONE", format!("{} by {}", released.resource, released.by)),
-            EventKind::CleanupStarted { resources } => {
-                ("CLEAN", format!("{} to remove", count(*resources as u64, "resource")))
-            }
+            EventKind::CleanupStarted { .. } => ("CLEAN", to_remove(state)),
             EventKind::CleanupFinished { removed, took_ms, .. } => {
                 ("CLEAN", format!("{removed} removed in {}", brief(*took_ms)))
             }
@@ -347,8 +432,23 @@ impl Console {
 
     /// Takes lines in; only what is pushed to `pending` as it is can be a command to a CI system.
     fn print(&mut self, text: &str) {
-        let text = if self.ci == CiLog::Commands { defuse(text) } else { text.to_owned() };
-        self.pending.push(text);
+        self.pending.push(self.printer.ci_log().defuse(text).into_owned());
+    }
+}
+
+/// Scenarios remove what they made by themselves, the run's clean-up removes the rest: one number for both.
+fn to_remove(state: &RunState) -> String {
+    format!("{} to remove", count(state.resources.owned.len() as u64, "resource"))
+}
+
+/// What happens now that a run is cancelled, and what one more Ctrl-C does.
+fn what_follows(state: &RunState, reason: CancelReason) -> String {
+    match reason {
+        CancelReason::SecondInterrupt => "what is left is listed; `lifecycle sweep` removes it".to_owned(),
+        CancelReason::Interrupted => {
+            format!("{}; Ctrl-C again stops that and lists what is left", to_remove(state))
+        }
+        _ => to_remove(state),
     }
 }
 

@@ -1,10 +1,13 @@
 //! `lifecycle explain`: the failure block as the console showed it, then all that the log has, whole.
 
+use indexmap::IndexMap;
+
 use super::block::{BlockLine, Size, Tone, failure_block};
+use super::causes::cause_of;
 use super::console::coloured;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{clean, wrap};
+use super::text::{clean, count, cut, wrap};
 use super::whole::{part_data, part_title, steps_text};
 use crate::event::Diagnosis;
 
@@ -18,17 +21,87 @@ pub fn explain_head(state: &RunState) -> String {
     };
     let mut lines = vec![
         format!("run {} lifecycle {}{target}", identity.run, identity.tool_version),
-        format!(
-            "{}: {}",
-            super::text::count(state.scenarios.len() as u64, "scenario"),
-            state.totals().line()
-        ),
+        format!("{}: {}", count(state.scenarios.len() as u64, "scenario"), state.totals().line()),
     ];
+    if state.reds().count() > 1
+        && let Some(line) = lines.last_mut()
+    {
+        line.push_str(&format!(" ({})", state.causes_line()));
+    }
     if let Some(finished) = &state.finished {
         lines.push(format!("exit {}: {}", finished.code, finished.reason));
     }
     lines.extend(state.remarks.iter().cloned());
     lines.iter().map(|line| clean(line) + "\n").collect()
+}
+
+/// Lines of two screens.
+const SCREENS: usize = 46;
+/// Lines of a block, so that it and the head fit one.
+const BLOCK: usize = 20;
+
+/// Why these scenarios are red, in two screens: the first of each cause with its block, the others by name. `run` is the
+/// run's folder as a person would type it.
+pub fn explain_brief(state: &RunState, scenarios: &[&ScenarioState], run: &str, width: usize) -> String {
+    let size = Size { width: width.min(100), lines: Some(BLOCK) };
+    let mut lines: Vec<String> = Vec::new();
+    let mut told: Vec<(String, String)> = Vec::new();
+    let mut left: Vec<&ScenarioState> = Vec::new();
+    for scenario in scenarios {
+        let (cause, key) = cause_of(scenario);
+        let key = (cause.into_owned(), key.to_owned());
+        let fits = lines.len() + BLOCK < SCREENS;
+        if scenario.has_failure() && (told.contains(&key) || !fits) {
+            left.push(scenario);
+            continue;
+        }
+        told.push(key);
+        lines.push(String::new());
+        if scenario.has_failure() {
+            let block = failure_block(state, scenario, run, size);
+            lines.extend(block.iter().map(BlockLine::coloured));
+        } else {
+            lines.push(verdict_line(scenario));
+        }
+    }
+    if let ([one], []) = (scenarios, left.as_slice()) {
+        // There is room for what it did.
+        let steps = steps_text(state, one);
+        let room = SCREENS.saturating_sub(lines.len() + 4);
+        let steps: Vec<&str> = steps.lines().collect();
+        lines.push(String::new());
+        lines.extend(steps.iter().skip(steps.len().saturating_sub(room)).map(|line| cut(line, width)));
+    }
+    let mut causes: IndexMap<(String, String), Vec<&str>> = IndexMap::new();
+    for scenario in &left {
+        let (cause, key) = cause_of(scenario);
+        causes.entry((cause.into_owned(), key.to_owned())).or_default().push(scenario.name());
+    }
+    let room = SCREENS.saturating_sub(lines.len() + 3).max(2);
+    for (n, ((cause, key), names)) in causes.iter().enumerate() {
+        if n == 0 {
+            lines.push(String::new());
+        }
+        if n + 1 == room && n + 1 < causes.len() {
+            lines.push(format!("… {}", count((causes.len() - n) as u64, "more cause")));
+            break;
+        }
+        let key = if key.is_empty() { String::new() } else { format!(" ({key})") };
+        let text = format!("{} red by {cause}{key}: {}", names.len(), names.join(", "));
+        lines.push(cut(&clean(&text), width));
+    }
+    if !scenarios.is_empty() {
+        lines.push(String::new());
+        lines.push(format!("all that was gathered: lifecycle explain {run} --full"));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn verdict_line(scenario: &ScenarioState) -> String {
+    let verdict = scenario.verdict().map_or("without an end", |v| v.as_str());
+    let reason =
+        if scenario.reason().is_empty() { String::new() } else { format!(": {}", scenario.reason()) };
+    clean(&format!("{} {verdict}{reason}", scenario.name()))
 }
 
 /// One scenario, whole. `run` is the run's folder as a person would type it.
@@ -38,10 +111,7 @@ pub fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width
         text.push_str(&coloured(&failure_block(state, scenario, run, Size::screen(width))));
         text.push('\n');
     } else {
-        let verdict = scenario.verdict().map_or("without an end", |v| v.as_str());
-        let reason =
-            if scenario.reason().is_empty() { String::new() } else { format!(": {}", scenario.reason()) };
-        text.push_str(&clean(&format!("{} {verdict}{reason}", scenario.name())));
+        text.push_str(&verdict_line(scenario));
         text.push('\n');
     }
     let mut section = |title: &str, body: &str| {
@@ -60,7 +130,7 @@ pub fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width
         for part in &evidence.parts {
             let mut body: String = part.lines.iter().map(|line| clean(line) + "\n").collect();
             if let Some(error) = &part.error {
-                body.push_str(&format!("could not be had: {}\n", clean(error)));
+                body.push_str(&format!("not available: {}\n", clean(error)));
             }
             if let Some(data) = part_data(part).filter(|data| data.trim() != body.trim()) {
                 body.push_str(&data);
@@ -73,7 +143,7 @@ pub fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width
 
 /// All of a diagnosis, nothing cut.
 fn diagnosis_text(scenario: &ScenarioState, diagnosis: &Diagnosis, width: usize) -> String {
-    const LABEL: usize = 13;
+    const LABEL: usize = 15;
     let mut text = String::new();
     let mut item = |label: &str, value: &str| {
         for (i, line) in wrap(&clean(value), width - LABEL, usize::MAX).into_iter().enumerate() {
@@ -82,18 +152,18 @@ fn diagnosis_text(scenario: &ScenarioState, diagnosis: &Diagnosis, width: usize)
             text.push('\n');
         }
     };
-    item("mechanism", &format!("{} ({})", diagnosis.mechanism, super::class_name(diagnosis.class)));
+    item("cause", &format!("{} ({})", diagnosis.mechanism, super::class_name(diagnosis.class)));
     item("summary", &diagnosis.summary);
     for (label, lines) in [
         ("evidence", &diagnosis.evidence),
-        ("rules out", &diagnosis.rules_out),
+        ("not the cause", &diagnosis.rules_out),
         ("nearest", &diagnosis.nearest),
     ] {
         for (i, line) in lines.iter().enumerate() {
             item(if i == 0 { label } else { "" }, line);
         }
     }
-    item("fix shape", &diagnosis.fix_shape);
+    item("suggested fix", &diagnosis.fix_shape);
     item("responsible", &diagnosis.part);
     item("known issue", diagnosis.issue.as_deref().unwrap_or_default());
     item("fingerprint", &diagnosis.fingerprint);

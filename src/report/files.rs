@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::state::RunState;
-use super::{html, json, junit, markdown};
+use super::{html, json, junit, markdown, outputs};
 
 /// What can go wrong with reports.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,10 @@ pub enum FileKind {
     Markdown,
     /// The forge's job summary; appended to, because other steps write there too.
     StepSummary,
+    /// What later steps of a forge's job read (`GITHUB_OUTPUT`); appended to as well.
+    StepOutputs,
+    /// Metrics in Prometheus' text format; whoever collects them sees the old file or the new one, whole.
+    Metrics,
 }
 
 impl FileKind {
@@ -62,6 +66,8 @@ impl FileKind {
             FileKind::Json => "report.json",
             FileKind::Html => "report.html",
             FileKind::Markdown | FileKind::StepSummary => "report.md",
+            FileKind::StepOutputs => "outputs.txt",
+            FileKind::Metrics => "metrics.prom",
         }
     }
 
@@ -79,6 +85,8 @@ impl FileKind {
             }
             FileKind::Html => Ok(html::render(state)),
             FileKind::Markdown | FileKind::StepSummary => Ok(markdown::render(state)),
+            FileKind::StepOutputs => Ok(outputs::step_outputs(state)),
+            FileKind::Metrics => Ok(outputs::prometheus(state)),
         }
     }
 }
@@ -103,13 +111,15 @@ pub fn open(paths: &[(FileKind, PathBuf)]) -> Result<OpenFiles, ReportError> {
             std::fs::create_dir_all(folder).map_err(|e| io_error("make the folder", folder, e))?;
         }
         // Somebody else's lines may stand there already.
-        let append = is_stdout || *kind == FileKind::StepSummary;
+        let append = is_stdout || matches!(kind, FileKind::StepSummary | FileKind::StepOutputs);
+        let beside = (*kind == FileKind::Metrics && !is_stdout && !path.is_dir()).then(|| new_beside(path));
+        let written = beside.as_deref().unwrap_or(path);
         let file = OpenOptions::new()
             .create(true)
             .append(append)
             .write(true)
             .truncate(!append)
-            .open(path)
+            .open(written)
             .map_err(|e| io_error("open", path, e))?;
         open.files.push((*kind, path.to_owned(), file));
     }
@@ -125,9 +135,14 @@ impl OpenFiles {
         let mut first = None;
         for (kind, path, mut file) in self.files {
             let written = kind.render(state).and_then(|text| {
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.flush())
-                    .map_err(|e| io_error("write", &path, e))
+                let whole = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+                let put = whole.and_then(|()| match kind {
+                    FileKind::Metrics if new_beside(&path).exists() => {
+                        std::fs::rename(new_beside(&path), &path)
+                    }
+                    _ => Ok(()),
+                });
+                put.map_err(|e| io_error("write", &path, e))
             });
             if let Err(error) = written {
                 first.get_or_insert(error);
@@ -142,6 +157,13 @@ impl OpenFiles {
     }
 }
 
+/// A file that is put in the place of another one once it is whole.
+fn new_beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
 /// Writes reports under their own names into a folder.
 ///
 /// # Errors
@@ -153,9 +175,4 @@ pub fn write_all(state: &RunState, folder: &Path, which: &[FileKind]) -> Result<
 
 fn io_error(doing: &'static str, path: &Path, error: io::Error) -> ReportError {
     ReportError::Io { doing, path: path.to_owned(), error }
-}
-
-/// The run's folder as a report names it: it does not know on which machine it is read.
-pub(super) fn run_name(state: &RunState) -> String {
-    format!("runs/{}", state.identity.run)
 }

@@ -1,49 +1,122 @@
-//! What the logs of forges understand, and how text from elsewhere is kept from being understood.
+//! What the logs of forges understand: annotations, one a cause, with paths from the workspace's root.
 
+use std::path::{Component, Path, PathBuf};
+
+use super::causes::Cause;
 use super::scenario_state::ScenarioState;
-use super::text::clean;
+use super::state::RunState;
+use super::text::{clean, count, cut};
 
-/// Which commands the log of a CI system understands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CiLog {
-    /// None.
-    #[default]
-    Plain,
-    /// `::group::` and `::error::`, as GitHub, Gitea and Forgejo do.
-    Commands,
+/// Names of scenarios that an annotation lists.
+const MAX_NAMES: usize = 600;
+
+/// The folder of a forge's job, from which it resolves the paths of annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its root, and the folder that paths are relative to; `None`: paths stay as they are.
+    pub root_and_current: Option<(PathBuf, PathBuf)>,
 }
 
-impl CiLog {
-    /// By the name of a CI system.
-    pub fn of_system(system: &str) -> CiLog {
-        let system = system.to_ascii_lowercase();
-        let knows = ["github", "gitea", "forgejo"].iter().any(|name| system.contains(name));
-        if knows { CiLog::Commands } else { CiLog::Plain }
+impl Workspace {
+    /// A path from the root, without `.` and `..`.
+    pub fn path(&self, file: &str) -> String {
+        let named = match &self.root_and_current {
+            Some((_, current)) => current.join(file),
+            None => PathBuf::from(file),
+        };
+        let mut path = PathBuf::new();
+        for part in named.components() {
+            match part {
+                Component::CurDir => {}
+                // What leads above the beginning stays.
+                Component::ParentDir
+                    if path.components().next_back().is_some_and(|c| matches!(c, Component::Normal(_))) =>
+                {
+                    path.pop();
+                }
+                part => path.push(part),
+            }
+        }
+        let root = self.root_and_current.as_ref().map(|(root, _)| root.as_path());
+        let shown: &Path = root.and_then(|root| path.strip_prefix(root).ok()).unwrap_or(&path);
+        shown.display().to_string()
     }
 }
 
-/// `::error title=left behind::…` for a resource that could not be removed.
-pub(super) fn left_behind(text: &str) -> String {
-    format!("::error title=left behind::{}", escape_data(&clean(text)))
+/// `::error file=…,line=…,title=…::…` for each cause, the ones that count first, then for what is left behind and for an
+/// ending that no red explains.
+pub(super) fn annotations(state: &RunState, workspace: &Workspace, max: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    let causes = state.causes();
+    for left in state.left() {
+        all.push(command("error", &[("title", "left behind".to_owned())], &left));
+    }
+    let code = state.finished.as_ref().map_or(1, |finished| finished.code);
+    let explained = causes.iter().any(|cause| !cause.is_advisory()) || !all.is_empty();
+    if let Some(finished) = state.finished.as_ref().filter(|_| code != 0 && !explained) {
+        all.push(ending(code, &finished.reason));
+    }
+    all.extend(causes.iter().map(|cause| of_cause(cause, workspace)));
+    let more = all.len().saturating_sub(max);
+    if more > 0 {
+        all.truncate(max - 1);
+        let text = format!("{} in the summary", count(more as u64 + 1, "more cause"));
+        all.push(command("warning", &[("title", "lifecycle".to_owned())], &text));
+    }
+    all
 }
 
-/// `::error file=…,line=…,title=…::…` for a red scenario; a warning when it is advisory.
-pub(super) fn annotation(scenario: &ScenarioState) -> String {
-    let kind = if scenario.is_advisory() { "warning" } else { "error" };
-    let step = scenario.decisive_step();
-    let file = step.map_or(scenario.plan.file.as_str(), |step| scenario.file_of(step));
-    let line = step.map_or(0, |s| s.line);
+/// For a run that ended with a code that is not 0, whatever the reason.
+pub fn ending(code: u8, reason: &str) -> String {
+    command("error", &[("title", format!("lifecycle: exit {code}"))], reason)
+}
+
+/// For a place in a file.
+pub fn problem(kind: &str, file: &str, line: usize, message: &str, workspace: &Workspace) -> String {
     let mut properties = Vec::new();
     if !file.is_empty() && !file.starts_with('<') {
-        properties.push(format!("file={}", escape_property(file)));
+        properties.push(("file", workspace.path(file)));
         if line > 0 {
-            properties.push(format!("line={line}"));
+            properties.push(("line", line.to_string()));
         }
     }
-    properties.push(format!("title={}", escape_property(&clean(scenario.name()))));
-    let mechanism = scenario.diagnosis.as_ref().map(|d| format!(" [{}]", d.mechanism)).unwrap_or_default();
-    let message = clean(&format!("{}{mechanism}", scenario.reason()));
-    format!("::{kind} {}::{}", properties.join(","), escape_data(&message))
+    command(kind, &properties, message)
+}
+
+fn of_cause(cause: &Cause<'_>, workspace: &Workspace) -> String {
+    let red: &ScenarioState = cause.representative();
+    let kind = match cause {
+        cause if cause.is_advisory() || cause.is_known() => "warning",
+        _ => "error",
+    };
+    let step = red.decisive_step();
+    let file = step.map_or(red.plan.file.as_str(), |step| red.file_of(step));
+    let mut properties = Vec::new();
+    if !file.is_empty() && !file.starts_with('<') {
+        properties.push(("file", workspace.path(file)));
+        properties.extend(step.filter(|s| s.line > 0).map(|s| ("line", s.line.to_string())));
+    }
+    let title = match cause.reds.len() {
+        1 => format!("{}: {}", red.name(), cause.title()),
+        n => format!("{n} scenarios: {}", cause.title()),
+    };
+    properties.push(("title", cut(&clean(&title), 200)));
+    let mut text = if cause.summary.is_empty() { red.reason().to_owned() } else { cause.summary.to_owned() };
+    if let Some(fix) = red.diagnosis.as_ref().map(|d| d.fix_shape.as_str()).filter(|fix| !fix.is_empty()) {
+        text.push_str(&format!("; suggested fix: {fix}"));
+    }
+    if cause.reds.len() > 1 {
+        let names: Vec<&str> = cause.reds.iter().map(|red| red.name()).collect();
+        text.push_str(&format!("; red: {}", cut(&names.join(", "), MAX_NAMES)));
+    }
+    command(kind, &properties, &text)
+}
+
+fn command(kind: &str, properties: &[(&str, String)], text: &str) -> String {
+    let properties: Vec<String> =
+        properties.iter().map(|(name, value)| format!("{name}={}", escape_property(&clean(value)))).collect();
+    let gap = if properties.is_empty() { "" } else { " " };
+    format!("::{kind}{gap}{}::{}", properties.join(","), escape_data(&clean(text)))
 }
 
 fn escape_data(text: &str) -> String {
@@ -54,45 +127,27 @@ fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Takes the meaning from what a CI system would obey in a text that came from elsewhere.
-pub(super) fn defuse(text: &str) -> String {
-    let lines = text.lines().map(|line| {
-        let bare = console::strip_ansi_codes(line);
-        let line =
-            if bare.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line.to_owned() };
-        line.replace("##[", "## [")
-    });
-    lines.collect::<Vec<_>>().join("\n") + if text.ends_with('\n') { "\n" } else { "" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_gives_no_command_to_a_ci_log() {
-        for (text, shown) in [
-            ("::error::x", ": :error::x"),
-            ("a\n  ::stop-commands::t\nb\n", "a\n  : :stop-commands::t\nb\n"),
-            ("\u{1b}[2m::add-mask::x", "\u{1b}[2m: :add-mask::x"),
-            ("x ##[error] y", "x ## [error] y"),
-            ("std::fmt", "std::fmt"),
+    fn paths_are_from_the_root_of_the_workspace() {
+        let at =
+            |root: &str, current: &str| Workspace { root_and_current: Some((root.into(), current.into())) };
+        for (workspace, file, shown) in [
+            (Workspace::default(), "./mine.yaml", "mine.yaml"),
+            (at("/w", "/w/e2e"), "mine.yaml", "e2e/mine.yaml"),
+            (at("/w", "/w/e2e"), "./a/../mine.yaml", "e2e/mine.yaml"),
+            (at("/w", "/w/e2e"), "../mine.yaml", "mine.yaml"),
+            (at("/w", "/w"), "/w/x/mine.yaml", "x/mine.yaml"),
+            (at("/w", "/w"), "/elsewhere/mine.yaml", "/elsewhere/mine.yaml"),
         ] {
-            assert_eq!(defuse(text), shown);
+            assert_eq!(workspace.path(file), shown, "{workspace:?} {file}");
         }
-    }
-
-    #[test]
-    fn ci_systems_by_name() {
-        for (system, log) in [
-            ("github", CiLog::Commands),
-            ("GitHub Actions", CiLog::Commands),
-            ("gitea", CiLog::Commands),
-            ("forgejo", CiLog::Commands),
-            ("jenkins", CiLog::Plain),
-            ("", CiLog::Plain),
-        ] {
-            assert_eq!(CiLog::of_system(system), log, "{system}");
-        }
+        assert_eq!(
+            problem("error", "./a,b.yaml", 3, "100 % wrong\n::x", &Workspace::default()),
+            "::error file=a%2Cb.yaml,line=3::100 %25 wrong ::x"
+        );
     }
 }

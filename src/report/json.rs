@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::block::{Size, failure_block, plain_text};
-use super::commands::rerun;
-use super::files::run_name;
+use super::commands::{rerun, run_name};
 use super::scenario_state::{ExchangeNote, KeptEvidence, ScenarioState, StepState};
 use super::state::RunState;
 use super::timeline::Seen;

@@ -11,6 +11,7 @@ use quick_junit::{
 
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
+use super::text::clean;
 use super::whole::{failure_text, steps_text};
 use crate::event::{PartState, Verdict};
 
@@ -20,16 +21,20 @@ use crate::event::{PartState, Verdict};
 /// The writer's word; none is known that a state can cause.
 pub fn render(state: &RunState) -> Result<String, SerializeError> {
     let mut report = Report::new(format!("lifecycle {}", xml(&state.identity.run)));
-    report.timestamp = state.started_at.parse().ok();
     report.set_time(Duration::from_millis(state.took_ms()));
     let mut suites: IndexMap<&str, Vec<&ScenarioState>> = IndexMap::new();
     for scenario in state.scenarios.values() {
         suites.entry(&scenario.plan.file).or_default().push(scenario);
     }
-    for (file, scenarios) in suites {
+    for (n, (file, scenarios)) in suites.into_iter().enumerate() {
         let mut suite = TestSuite::new(if file.is_empty() { "unknown file".to_owned() } else { xml(file) });
         suite.timestamp = state.started_at.parse().ok();
-        for (name, value) in identity(state) {
+        if !file.is_empty() {
+            suite.extra.insert("file".into(), xml(file).into());
+        }
+        // The run's identity is said once; each suite names the run.
+        let told = if n == 0 { usize::MAX } else { 1 };
+        for (name, value) in identity(state).into_iter().take(told) {
             suite.add_property(Property::new(name, xml(&value)));
         }
         let mut time = 0;
@@ -49,7 +54,21 @@ pub fn render(state: &RunState) -> Result<String, SerializeError> {
         suite.add_test_case(case);
         report.add_test_suite(suite);
     }
-    report.to_string()
+    report.to_string().map(|text| without_skipped(&text))
+}
+
+/// Jenkins' schema (junit-10) knows no `skipped` of all suites together.
+fn without_skipped(text: &str) -> String {
+    let root = text.find("<testsuites").and_then(|start| Some(start..start + text[start..].find('>')?));
+    let attribute = root.and_then(|root| {
+        let start = root.start + text[root].find(" skipped=\"")?;
+        let value = start + " skipped=\"".len();
+        Some(start..value + text[value..].find('"')? + 1)
+    });
+    match attribute {
+        Some(attribute) => format!("{}{}", &text[..attribute.start], &text[attribute.end..]),
+        None => text.to_owned(),
+    }
 }
 
 /// A run that came to no scenario and not to a good end: no tests would look like no trouble.
@@ -127,36 +146,38 @@ fn case(state: &RunState, scenario: &ScenarioState) -> TestCase {
     if let Some(finish) = &scenario.finish {
         case.set_time(Duration::from_millis(finish.took_ms));
     }
-    let steps = steps_text(state, scenario);
-    if !steps.is_empty() {
-        case.set_system_out(xml(&steps));
-    }
-    let verdict = scenario.verdict().map_or("no end", Verdict::as_str);
-    case.add_property(Property::new("verdict", verdict));
-    case.add_property(Property::new("gate", if scenario.is_advisory() { "advisory" } else { "required" }));
+    let mut out: String = facts(scenario).iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    out.push_str(&steps_text(state, scenario));
+    case.set_system_out(xml(&out));
+    case
+}
+
+/// What a test case has no attribute for, above its steps.
+fn facts(scenario: &ScenarioState) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("place", clean(&scenario.place(scenario.decisive_step()))),
+        ("verdict", scenario.verdict().map_or("no end", Verdict::as_str).to_owned()),
+        ("gate", if scenario.is_advisory() { "advisory" } else { "required" }.to_owned()),
+    ];
     if let Some(expected) = &scenario.plan.expects_failure {
-        case.add_property(Property::new("expected_failure_issue", xml(&expected.issue)));
-        case.add_property(Property::new("expected_failure_until", xml(&expected.until)));
+        facts.push(("expected failure", format!("{} until {}", expected.issue, expected.until)));
     }
     if let Some(diagnosis) = &scenario.diagnosis {
-        case.add_property(Property::new("mechanism", xml(&diagnosis.mechanism)));
-        case.add_property(Property::new("class", super::class_name(diagnosis.class)));
-        case.add_property(Property::new("fingerprint", xml(&diagnosis.fingerprint)));
+        facts.push(("cause", format!("{} ({})", diagnosis.mechanism, super::class_name(diagnosis.class))));
+        facts.push(("fingerprint", diagnosis.fingerprint.clone()));
     }
     if let Some(known) = scenario.known() {
-        case.add_property(Property::new("known_red", xml(known)));
+        facts.push(("known red", known.to_owned()));
     } else if scenario.is_new() {
-        case.add_property(Property::new("new_red", "true"));
+        facts.push(("new red", "no earlier run had it".to_owned()));
     }
     if let Some(finish) = &scenario.finish {
-        for milestone in &finish.milestones {
-            case.add_property(Property::new("milestone", xml(milestone)));
-        }
-        for milestone in &finish.missing_milestones {
-            case.add_property(Property::new("missing_milestone", xml(milestone)));
-        }
+        facts.extend(finish.milestones.iter().map(|milestone| ("milestone", milestone.clone())));
+        facts.extend(
+            finish.missing_milestones.iter().map(|milestone| ("missing milestone", milestone.clone())),
+        );
     }
-    case
+    facts
 }
 
 fn status(state: &RunState, scenario: &ScenarioState) -> TestCaseStatus {
@@ -195,7 +216,8 @@ fn status(state: &RunState, scenario: &ScenarioState) -> TestCaseStatus {
     };
     status.set_message(xml(&format!("{prefix}{}", scenario.reason())));
     if scenario.has_failure() {
-        status.set_description(xml(&failure_text(state, scenario)));
+        let place = clean(&scenario.place(scenario.decisive_step()));
+        status.set_description(xml(&format!("{place}\n{}", failure_text(state, scenario))));
     }
     status
 }

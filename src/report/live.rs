@@ -1,21 +1,18 @@
 //! The reporters of a run that goes on: one task takes the events in and tells them all.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::console::Console;
 use super::files::{OpenFiles, ReportError};
-use super::forge::CiLog;
+use super::forge::Workspace;
 use super::state::RunState;
 use crate::clock::MissedTickBehavior;
 use crate::event::Log;
-use crate::output::Printer;
+use crate::output::{CiLog, Printer};
 
-/// How often the lines that move are drawn.
-const TICK: Duration = Duration::from_millis(125);
 /// Events that are taken in before the console is written to and a tick may come.
 const BATCH: usize = 1_000;
 
@@ -26,6 +23,8 @@ pub struct ReporterConfig {
     pub printer: Printer,
     /// Which commands the log of the CI system understands.
     pub ci: CiLog,
+    /// Where the forge finds files.
+    pub workspace: Workspace,
     /// The run's folder as a person would type it.
     pub run_folder: PathBuf,
     /// File reports, already open.
@@ -74,7 +73,8 @@ async fn report(
     broken: CancellationToken,
 ) -> Result<RunState, ReportError> {
     let mut state = RunState::default();
-    let mut console = Console::new(config.printer, config.ci, &config.run_folder);
+    let mut console =
+        Console::new(config.printer, config.ci, &config.run_folder).in_workspace(config.workspace);
     let mut first: Option<ReportError> = None;
     let mut keep = |result: Result<(), ReportError>| {
         if let Err(error) = result {
@@ -82,8 +82,7 @@ async fn report(
             broken.cancel();
         }
     };
-    let draws = console.draws();
-    let mut ticks = crate::clock::interval(TICK);
+    let mut ticks = crate::clock::interval(console.ticks());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
@@ -99,7 +98,10 @@ async fn report(
                 }
                 None => break,
             },
-            _ = ticks.tick(), if draws => console.tick(&state, log.ms()),
+            _ = ticks.tick() => {
+                console.tick(&state, log.ms());
+                keep(console.flush().map_err(ReportError::Terminal));
+            }
         }
     }
     // Files first: a summary that was seen means that the files are there.

@@ -1,7 +1,8 @@
-//! Markdown for people who read a run on a forge: a table, then a block per failure.
+//! Markdown for people who read a run on a forge: the causes, each with one whole block, then a table of everything.
 
 use super::block::{Size, failure_block, plain_text};
-use super::files::run_name;
+use super::causes::Cause;
+use super::commands::run_name;
 use super::junit::identity;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
@@ -13,23 +14,57 @@ use crate::event::Verdict;
 const MAX_BYTES: usize = 900 << 10;
 /// What one scenario's whole text may take before only its block is shown.
 const MAX_FAILURE: usize = 64 << 10;
+/// Rows of a table that is not folded.
+const MAX_ROWS: usize = 40;
+/// Causes whose block is open.
+const MAX_OPEN: usize = 3;
 /// Columns of a cell.
 const MAX_WHY: usize = 300;
 
 /// The file, whole, at most 900 KiB.
 pub fn render(state: &RunState) -> String {
     let mut page = head(state);
+    let causes: Vec<String> =
+        state.causes().iter().enumerate().map(|(n, cause)| of_cause(state, cause, n)).collect();
+    push_within(&mut page, &causes, MAX_BYTES / 2, "causes");
     let rows = rows(state);
-    let tail = tail(state);
-    let shown = push_within(&mut page, &rows, MAX_BYTES / 2, "rows");
-    if shown < rows.len() {
-        page.push('\n');
+    let folded = rows.len() > MAX_ROWS;
+    if folded {
+        let all = super::text::count(rows.len() as u64, "scenario");
+        page.push_str(&format!("<details><summary>{all}</summary>\n\n"));
     }
-    page.push_str(&tail);
-    let details: Vec<String> =
-        state.by_importance().into_iter().filter(|s| s.has_failure()).map(|s| details(state, s)).collect();
-    push_within(&mut page, &details, MAX_BYTES, "failures");
+    page.push_str("| | scenario | took | platform | why |\n|---|---|---|---|---|\n");
+    push_within(&mut page, &rows, MAX_BYTES * 3 / 4, "rows");
+    if folded {
+        page.push_str("\n</details>\n");
+    }
+    page.push_str(&tail(state));
+    let expected = state.scenarios.values().filter(|s| s.verdict() == Some(Verdict::ExpectedFailure));
+    let details: Vec<String> = expected.map(|s| details(state, s, false)).collect();
+    push_within(&mut page, &details, MAX_BYTES, "expected failures");
     page
+}
+
+/// What was broken, its block, and what else it broke.
+fn of_cause(state: &RunState, cause: &Cause<'_>, n: usize) -> String {
+    let class = cause.class.map(|class| format!(" ({})", super::class_name(class))).unwrap_or_default();
+    let standing = match cause {
+        cause if cause.is_known() => ", known",
+        cause if cause.is_advisory() => ", advisory",
+        _ => "",
+    };
+    let reds = super::text::count(cause.reds.len() as u64, "red");
+    let mut text = format!("### {}{class}: {reds}{standing}\n\n", escape(&cut(&cause.title(), MAX_WHY)));
+    if !cause.summary.is_empty() {
+        text.push_str(&format!("{}\n\n", escape(cause.summary)));
+    }
+    let open = n < MAX_OPEN && !cause.is_advisory() && !cause.is_known();
+    text.push_str(&details(state, cause.representative(), open));
+    if !cause.others().is_empty() {
+        let names: Vec<String> = cause.others().iter().map(|red| escape(&cut(red.name(), MAX_WHY))).collect();
+        text.push_str(&format!("Red by the same cause: {}\n\n", names.join(", ")));
+    }
+    text
 }
 
 /// Pushes what fits below a limit, then says how many did not; returns how many did.
@@ -59,7 +94,9 @@ fn head(state: &RunState) -> String {
     for remark in &state.remarks {
         page.push_str(&format!("> {}\n\n", escape(remark)));
     }
-    page.push_str("| | scenario | took | platform | why |\n|---|---|---|---|---|\n");
+    if state.reds().count() > 1 {
+        page.push_str(&format!("**{}**\n\n", state.causes_line()));
+    }
     page
 }
 
@@ -147,22 +184,38 @@ fn tail(state: &RunState) -> String {
     page
 }
 
-fn details(state: &RunState, scenario: &ScenarioState) -> String {
-    let mut text = failure_text(state, scenario);
-    if text.len() > MAX_FAILURE {
-        let size = Size { lines: Some(60), ..Size::WHOLE };
-        text = plain_text(&failure_block(state, scenario, &run_name(state), size));
-    }
-    let open =
-        if scenario.verdict().is_some_and(Verdict::is_red) && !scenario.is_advisory() { " open" } else { "" };
-    let fence = fence(&text);
-    format!(
-        "<details{open}><summary>{} {} {}</summary>\n\n{fence}text\n{}{fence}\n\n</details>\n\n",
+fn details(state: &RunState, scenario: &ScenarioState, open: bool) -> String {
+    // What is open fits a screen; the rest of it is folded below.
+    let block = plain_text(&failure_block(
+        state,
+        scenario,
+        &run_name(state),
+        Size { lines: Some(40), ..Size::WHOLE },
+    ));
+    let whole = failure_text(state, scenario);
+    let more = whole.len() > block.len() && whole.len() <= MAX_FAILURE;
+    let text = block;
+    let open = if open { " open" } else { "" };
+    let mut page = format!(
+        "<details{open}><summary>{} {} {}</summary>\n\n{}</details>\n\n",
         mark(scenario.verdict()),
         html(scenario.name()),
         html(scenario.verdict().map_or("", Verdict::as_str)),
-        text
-    )
+        fenced(&text),
+    );
+    if more {
+        let title = html(scenario.name());
+        page.push_str(&format!(
+            "<details><summary>full evidence: {title}</summary>\n\n{}</details>\n\n",
+            fenced(&whole)
+        ));
+    }
+    page
+}
+
+fn fenced(text: &str) -> String {
+    let fence = fence(text);
+    format!("{fence}text\n{text}{fence}\n\n")
 }
 
 /// A fence that is longer than any run of backticks in the text.

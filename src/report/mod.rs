@@ -4,6 +4,7 @@
 //! Both build the same [`RunState`], and every report is a function of it.
 
 mod block;
+mod causes;
 mod commands;
 mod console;
 mod explain;
@@ -14,6 +15,7 @@ mod json;
 mod junit;
 mod live;
 mod markdown;
+mod outputs;
 mod progress;
 pub mod run_diff;
 mod scenario_state;
@@ -27,11 +29,12 @@ mod whole;
 mod tests;
 
 pub use block::{BlockLine, Size, Tone, failure_block, plain_text};
+pub use causes::{Cause, cause_of};
 pub use commands::{Command, next_steps, profile_name, rerun};
 pub use console::{Console, coloured};
-pub use explain::{explain_head, explain_text};
+pub use explain::{explain_brief, explain_head, explain_text};
 pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
-pub use forge::CiLog;
+pub use forge::{Workspace, ending, problem};
 pub use json::SCHEMA_VERSION;
 pub use live::{ReporterConfig, Reporters, ReportersHandle};
 pub use progress::{dump_lines, progress_lines};

@@ -2,8 +2,8 @@
 
 use super::scenario_state::{ScenarioState, StepState};
 use super::state::RunState;
-use super::text::{brief, clean, cut, fill};
-use crate::event::Verdict;
+use super::text::{brief, clean, count, cut, fill};
+use crate::event::{CancelReason, Verdict};
 
 /// Columns that a scenario's name gets at most.
 const MAX_NAME: usize = 36;
@@ -36,9 +36,15 @@ fn head(state: &RunState, running: usize, now_ms: u64) -> String {
         (Some(cleanup), _) if cleanup.took_ms.is_none() => {
             let since = brief(now_ms.saturating_sub(cleanup.started_ms));
             let left = state.resources.owned.len();
-            head.push_str(&format!(" · clean-up for {since}, {left} resources left"));
+            head.push_str(&format!(" · clean-up for {since}, {} to remove", count(left as u64, "resource")));
         }
-        (_, Some(reason)) => head.push_str(&format!(" · {}", super::cancel_text(reason))),
+        (_, Some(reason)) => {
+            let left = count(state.resources.owned.len() as u64, "resource");
+            head.push_str(&format!(" · {}: {left} to remove", super::cancel_text(reason)));
+            if reason < CancelReason::SecondInterrupt {
+                head.push_str("; Ctrl-C again leaves them");
+            }
+        }
         _ => head.push_str(&format!(" · {running} running")),
     }
     head
@@ -53,7 +59,8 @@ fn what_runs(scenario: &ScenarioState, now_ms: u64) -> String {
         return format!("between steps, {}", brief(since));
     };
     let since = brief(now_ms.saturating_sub(step.started_ms.unwrap_or(now_ms)));
-    let mut text = format!("{} {} {since}", scenario.position(&step.step), clean(&step.title()));
+    let limit = if step.budget_ms > 0 { format!(" of {}", brief(step.budget_ms)) } else { String::new() };
+    let mut text = format!("{} {} {since}{limit}", scenario.position(&step.step), clean(&step.title()));
     if step.attempts > 1 {
         text.push_str(&format!(" (try {})", step.attempts));
     }
@@ -103,7 +110,7 @@ fn dump_step(scenario: &ScenarioState, step: &StepState, now_ms: u64) -> String 
         Some(waiting) => {
             let for_ms = brief(now_ms.saturating_sub(waiting.since_ms));
             text.push_str(&format!(
-                "; wants {}; last saw {} (for {for_ms})",
+                "; expects {}; last saw {} (for {for_ms})",
                 clean(&waiting.wants),
                 clean(&waiting.last)
             ));

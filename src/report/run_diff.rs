@@ -305,7 +305,8 @@ fn steps(id: &str, step: &Step, twin: &Step, say: &mut dyn FnMut(Option<&str>, K
         };
         let why =
             [step, twin].iter().find(|s| s.outcome == Some(StepOutcome::Failed)).map(|s| s.message.as_str());
-        let why = why.map(|why| format!(" ({})", crate::http::excerpt(why, 120))).unwrap_or_default();
+        let why =
+            why.map(|why| format!(" ({})", crate::redact::excerpt_of_redacted(why, 120))).unwrap_or_default();
         say(Some(id), Kind::Verdict, format!("{}: {} / {}{why}", step.verb, word(step), word(twin)));
     }
     for (asked, (status, shape)) in &step.answers {

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use indexmap::IndexMap;
 
-use super::state::push_bounded;
 use super::timeline::{Moment, Timeline};
 use crate::event::{
     Diagnosis, Evidence, Exchange, Observation, PlannedScenario, ScenarioFinished, StepFinished, StepOutcome,
@@ -62,6 +61,8 @@ pub struct StepState {
     pub attempts: u32,
     /// How long it may take.
     pub budget_ms: u64,
+    /// Who said so; empty: the verb's default.
+    pub limit: String,
     /// What its wait last saw.
     pub waiting: Option<Waiting>,
     /// How it ended.
@@ -122,6 +123,10 @@ pub struct ExchangeNote {
     pub purpose: String,
     /// Upper case.
     pub method: String,
+    /// Whose bearer was sent.
+    pub identity: String,
+    /// Something was sent.
+    pub has_body: bool,
     /// Whole.
     pub url: String,
     /// The status, when an answer came.
@@ -139,6 +144,8 @@ impl ExchangeNote {
             step: exchange.step.clone(),
             purpose: exchange.purpose.clone(),
             method: exchange.method.clone(),
+            identity: exchange.identity.clone(),
+            has_body: exchange.method != "GET" && exchange.method != "DELETE",
             url: exchange.url.clone(),
             status: exchange.status,
             error: exchange.error.clone(),
@@ -333,6 +340,7 @@ impl ScenarioState {
         step.verb.clone_from(&started.verb);
         step.line = started.line;
         step.budget_ms = started.budget_ms;
+        step.limit.clone_from(&started.limit);
         step.attempts = started.attempt.max(1);
         step.started_ms = Some(ms);
         step.finished_ms = None;
@@ -414,4 +422,12 @@ impl ScenarioState {
         let new = || StepState { step: step.to_owned(), ..StepState::default() };
         self.steps.entry(step.to_owned()).or_insert_with(new)
     }
+}
+
+/// Keeps the last few of something.
+fn push_bounded<T>(ring: &mut VecDeque<T>, item: T, max: usize) {
+    if ring.len() == max {
+        ring.pop_front();
+    }
+    ring.push_back(item);
 }

@@ -2,7 +2,7 @@
 //!
 //! Live reporters and readers of a finished log build the same state, so their files are the same.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -311,6 +311,13 @@ impl RunState {
         source.text.lines().nth(line.checked_sub(1)?)
     }
 
+    /// The wall clock at a moment of the run, RFC 3339.
+    pub fn clock_at(&self, ms: u64) -> String {
+        let started: Option<jiff::Timestamp> = self.started_at.parse().ok();
+        let after = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+        started.and_then(|at| at.checked_add(after).ok()).map(|at| at.to_string()).unwrap_or_default()
+    }
+
     /// Wall time of the run so far.
     pub fn took_ms(&self) -> u64 {
         self.finished.as_ref().map_or(self.last_ms, |finished| finished.took_ms)
@@ -366,14 +373,6 @@ pub fn fold(path: &Path) -> Result<RunState, LogError> {
     }
     state.remarks = reader.summary.remarks();
     Ok(state)
-}
-
-/// Keeps the last few of something.
-pub(super) fn push_bounded<T>(ring: &mut VecDeque<T>, item: T, max: usize) {
-    if ring.len() == max {
-        ring.pop_front();
-    }
-    ring.push_back(item);
 }
 
 impl RunState {

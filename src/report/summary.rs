@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use indexmap::IndexMap;
-
 use super::block::{BlockLine, Tone};
+use super::causes::Cause;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{brief, clean, count, cut};
+use super::text::{brief, clean, count, wrap};
 use crate::behaviour::Drift;
 use crate::event::{Drifted, Fixed, Verdict};
 
 /// Scenarios that are named of one kind before `… N more`.
 const MAX_NAMED: usize = 20;
 
+/// Lines that one of them gets.
+const MAX_LINES: usize = 3;
+
 /// The summary's lines; `log` is where the log is, as a person would type it.
 pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<BlockLine> {
-    let mut out = Out { lines: Vec::new(), columns: width.saturating_sub(14).max(30) };
+    let mut out = Out { lines: Vec::new(), columns: width.saturating_sub(16).max(30) };
     let totals = state.totals();
     let red = state.finished.as_ref().is_none_or(|f| f.code != 0);
     let title = format!(
@@ -28,14 +30,25 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
     let tone = if red { Tone::Title } else { Tone::Good };
     out.lines.push(BlockLine { label: String::new(), text: title, tone });
 
-    let required = |s: &&ScenarioState| !s.is_advisory();
-    let is_known = |s: &&ScenarioState| s.known().is_some();
-    let is_new = |s: &&ScenarioState| s.is_new();
-    out.list("new", red_lines(state.reds().filter(required).filter(is_new)));
-    out.list("red", red_lines(state.reds().filter(required).filter(|s| !is_known(s) && !is_new(s))));
-    out.list("known", state.reds().filter(required).filter(is_known).map(known_line).collect());
+    let causes = state.causes();
+    if state.reds().count() > 1 {
+        out.push("", &state.causes_line(), Tone::Strong);
+    }
+    // A cause is told once for those who are new, old, and neither.
+    let mut standings: [(&str, Vec<String>); 4] =
+        [("new", vec![]), ("red", vec![]), ("known", vec![]), ("advisory", vec![])];
+    for cause in &causes {
+        for (label, lines) in &mut standings {
+            let of_label = |red: &&&ScenarioState| standing(red) == *label;
+            let reds: Vec<&ScenarioState> = cause.reds.iter().filter(of_label).copied().collect();
+            lines.extend(cause_lines(cause, &reds));
+        }
+    }
+    let [new, red, known, (_, mut advisory)] = standings;
+    for (label, lines) in [new, red, known] {
+        out.list(label, lines);
+    }
     out.list("fixed", state.fixed.iter().map(fixed_line).collect());
-    let mut advisory = red_lines(state.reds().filter(|s| s.is_advisory()));
     for scenario in state.scenarios.values() {
         advisory.extend(scenario.advisory_lines().iter().map(|line| format!("{} {line}", scenario.name())));
     }
@@ -87,8 +100,9 @@ impl Out {
         let total = items.len();
         let tone = if label == "LEFT" { Tone::Strong } else { Tone::Plain };
         for (i, item) in items.into_iter().take(MAX_NAMED).enumerate() {
-            let text = cut(&clean(&item), self.columns);
-            self.push(if i == 0 { label } else { "" }, &text, tone);
+            for (j, text) in wrap(&clean(&item), self.columns, MAX_LINES).into_iter().enumerate() {
+                self.push(if i + j == 0 { label } else { "" }, &text, tone);
+            }
         }
         if total > MAX_NAMED {
             self.push("", &format!("… {} more", total - MAX_NAMED), Tone::Dim);
@@ -100,24 +114,30 @@ fn of(state: &RunState, verdict: Verdict) -> impl Iterator<Item = &ScenarioState
     state.scenarios.values().filter(move |s| s.verdict() == Some(verdict))
 }
 
-/// Each that ran, then those that did not even begin by their reason.
-fn red_lines<'a>(reds: impl Iterator<Item = &'a ScenarioState>) -> Vec<String> {
-    let (ran, unrun): (Vec<_>, Vec<_>) = reds.partition(|s| s.started_ms.is_some());
-    let mut lines: Vec<String> = ran.into_iter().map(red_line).collect();
-    let mut by_reason: IndexMap<&str, Vec<&str>> = IndexMap::new();
-    for scenario in unrun {
-        by_reason.entry(scenario.reason()).or_default().push(scenario.name());
+fn standing(red: &ScenarioState) -> &'static str {
+    match red {
+        red if red.is_advisory() => "advisory",
+        red if red.known().is_some() => "known",
+        red if red.is_new() => "new",
+        _ => "red",
     }
-    lines.extend(
-        by_reason
-            .into_iter()
-            .map(|(reason, names)| format!("{} ({reason}): {}", names.len(), names.join(", "))),
-    );
-    lines
 }
 
-fn known_line(scenario: &ScenarioState) -> String {
-    format!("{}: {}", scenario.known().unwrap_or_default(), red_line(scenario))
+/// One red is told whole, several by what they have in common.
+fn cause_lines(cause: &Cause<'_>, reds: &[&ScenarioState]) -> Vec<String> {
+    match reds {
+        [] => Vec::new(),
+        [red] if red.started_ms.is_some() => {
+            let known = red.known().map(|known| format!("{known}: ")).unwrap_or_default();
+            vec![format!("{known}{}", red_line(red))]
+        }
+        reds => {
+            let names: Vec<&str> = reds.iter().map(|red| red.name()).collect();
+            let mut lines = vec![format!("{} {}: {}", reds.len(), cause.title(), names.join(", "))];
+            lines.extend(reds.iter().find_map(|red| red.known()).map(|known| format!("known: {known}")));
+            lines
+        }
+    }
 }
 
 /// Which behaviour, what was expected, and in how many scenarios it showed.
@@ -137,7 +157,11 @@ fn fixed_line(fixed: &Fixed) -> String {
 fn red_line(scenario: &ScenarioState) -> String {
     let step = scenario.decisive_step();
     let mechanism = scenario.diagnosis.as_ref().map_or("", |d| d.mechanism.as_str());
-    let mechanism = if mechanism.is_empty() { String::new() } else { format!(" [{mechanism}]") };
+    let mechanism = if mechanism.is_empty() || mechanism == "unclassified" {
+        String::new()
+    } else {
+        format!(" [{mechanism}]")
+    };
     format!("{}{mechanism} {} {}", scenario.name(), scenario.place(step), scenario.reason())
 }
 

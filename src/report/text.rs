@@ -2,6 +2,8 @@
 
 use console::{measure_text_width, strip_ansi_codes, truncate_str};
 
+use crate::output::steers;
+
 /// One line without anything that steers a terminal or turns the direction of writing.
 pub fn clean(text: &str) -> String {
     let plain = strip_ansi_codes(text);
@@ -10,7 +12,8 @@ pub fn clean(text: &str) -> String {
         match c {
             '\n' | '\t' => out.push(' '),
             '\r' => {}
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {}
+            '\u{2028}' | '\u{2029}' => out.push(' '),
+            c if steers(c) => {}
             c if c.is_control() => out.push('·'),
             c => out.push(c),
         }
@@ -30,30 +33,31 @@ pub fn fill(text: &str, columns: usize) -> String {
     text + &" ".repeat(spaces)
 }
 
-/// Wrapped between words; words that are too long are broken; the last line says when more follows.
+/// Wrapped between words; words that are too long are broken; the last line says when more follows. Takes time in
+/// proportion to the text it shows.
 pub fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> {
     let columns = columns.max(8);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut used = 0;
-    for word in text.split_whitespace() {
-        let mut word = word;
-        let mut wide = measure_text_width(word);
-        if used > 0 && used + 1 + wide > columns {
+    'words: for word in text.split_whitespace() {
+        let (mut piece, mut wide, mut rest) = first_columns(word, columns);
+        if used > 0 && used + 1 + wide + usize::from(!rest.is_empty()) > columns {
             lines.push(std::mem::take(&mut line));
             used = 0;
         }
-        while wide > columns {
-            let head = truncate_str(word, columns, "").into_owned();
-            word = &word[head.len()..];
-            wide = measure_text_width(word);
-            lines.push(head);
+        while !rest.is_empty() {
+            if lines.len() > max_lines {
+                break 'words;
+            }
+            lines.push(piece.to_owned());
+            (piece, wide, rest) = first_columns(rest, columns);
         }
         if used > 0 {
             line.push(' ');
             used += 1;
         }
-        line.push_str(word);
+        line.push_str(piece);
         used += wide;
         if lines.len() > max_lines {
             break;
@@ -69,6 +73,20 @@ pub fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What of a word fits into so many columns, how wide that is, and what is left.
+fn first_columns(word: &str, columns: usize) -> (&str, usize, &str) {
+    let mut used = 0;
+    for (at, c) in word.char_indices() {
+        // What makes the character before it an emoji makes it wider.
+        let wide = if c == '\u{fe0f}' { 1 } else { measure_text_width(c.encode_utf8(&mut [0; 4])) };
+        if used + wide > columns {
+            return (&word[..at], used, &word[at..]);
+        }
+        used += wide;
+    }
+    (word, used, "")
 }
 
 /// A duration in few characters: `7 ms`, `0.5 s`, `20.0 s`, `4m 05s`, `2h 10m`.
@@ -123,6 +141,14 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(clean("\u{1b}[31mred\u{1b}[0m a\tb\r\nc\u{7}d\u{202e}e"), "red a b c·de");
+        assert_eq!(clean("a\u{200e}b\u{61c}c\u{2028}d\u{e0041}e\u{85}f"), "abc de·f");
+    }
+
+    #[test]
+    fn a_huge_word_is_wrapped_in_time_that_grows_with_it() {
+        let word = "x".repeat(8 << 20);
+        assert_eq!(wrap(&word, 80, usize::MAX).len(), word.len().div_ceil(80));
+        assert_eq!(wrap(&word, 80, 3), ["x".repeat(80), "x".repeat(80), format!("{}…", "x".repeat(79))]);
     }
 
     #[test]

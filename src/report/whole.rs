@@ -1,7 +1,7 @@
 //! The whole text of a scenario for file reports: its block, steps, exchanges and all evidence.
 
 use super::block::{Size, failure_block, plain_text};
-use super::files::run_name;
+use super::commands::run_name;
 use super::scenario_state::{KeptPart, ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean};

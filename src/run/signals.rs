@@ -1,5 +1,6 @@
 //! What somebody outside wants of a run: the signals of the process, or those that somebody in this process gives.
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -23,7 +24,15 @@ pub struct Signals {
 }
 
 enum Source {
-    Process { interrupt: UnixSignal, terminate: UnixSignal, hangup: UnixSignal, user1: UnixSignal },
+    Process {
+        interrupt: UnixSignal,
+        terminate: UnixSignal,
+        /// `None` where it is ignored: `nohup` wants the run to outlive its terminal.
+        hangup: Option<UnixSignal>,
+        user1: UnixSignal,
+        /// Listened to so that a file size limit is an error of writing and not the end of the process.
+        _file_size: UnixSignal,
+    },
     Given(mpsc::UnboundedReceiver<Signal>),
 }
 
@@ -36,8 +45,9 @@ impl Signals {
         let source = Source::Process {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: if is_ignored(Number::HUP) { None } else { Some(signal(SignalKind::hangup())?) },
             user1: signal(SignalKind::user_defined1())?,
+            _file_size: signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?,
         };
         Ok(Signals { source, interrupts: 0 })
     }
@@ -72,12 +82,21 @@ impl Signals {
     /// The next one.
     pub async fn next(&mut self) -> Signal {
         let signal = match &mut self.source {
-            Source::Process { interrupt, terminate, hangup, user1 } => tokio::select! {
-                biased;
-                _ = interrupt.recv() => Signal::Interrupt,
-                _ = terminate.recv() => Signal::Terminate,
-                _ = hangup.recv() => Signal::Terminate,
-                _ = user1.recv() => Signal::Dump,
+            Source::Process { interrupt, terminate, hangup, user1, .. } => loop {
+                let hung_up = async {
+                    match hangup {
+                        Some(hangup) => hangup.recv().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                break tokio::select! {
+                    biased;
+                    _ = interrupt.recv() => Signal::Interrupt,
+                    _ = terminate.recv() => Signal::Terminate,
+                    // The kernel and the shell both send one when a terminal is closed: nobody is in haste.
+                    _ = hung_up => if self.interrupts == 0 { Signal::Terminate } else { continue },
+                    _ = user1.recv() => Signal::Dump,
+                };
             },
             Source::Given(signals) => match signals.recv().await {
                 Some(signal) => signal,
@@ -87,4 +106,12 @@ impl Signals {
         self.interrupts += u32::from(signal != Signal::Dump);
         signal
     }
+}
+
+/// Whether whoever started this process wants a signal to be ignored. Asked before anybody listens to it.
+fn is_ignored(signal: Number) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal.as_raw() - 1) & 1 == 1
 }

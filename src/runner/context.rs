@@ -245,6 +245,11 @@ impl ScenarioContext {
         self.run.log.emit(EventKind::Observed(observation));
     }
 
+    /// The first characters of a text from elsewhere, redacted, on one line.
+    pub fn excerpt(&self, text: &str, max: usize) -> String {
+        self.run.log.redactor().excerpt(text, max)
+    }
+
     /// Registers a credential with the redactor and wraps it.
     pub fn secret(&self, name: &str, value: &str) -> Secret {
         self.run.log.redactor().register(name, value);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::Instant;
-use crate::http::{Request, excerpt};
+use crate::http::Request;
 use crate::platform::control_plane::orgs;
 use crate::platform::record;
 use crate::targets::saas::Behind;
@@ -72,7 +72,7 @@ pub async fn gather(behind: &Behind, workspace: Option<&str>) -> Told {
         let all: Vec<&str> = output.lines().collect();
         let tail = &all[all.len().saturating_sub(CONSOLE)..];
         if let Some(last) = tail.last() {
-            lines.push(format!("console, last line: {}", excerpt(last, 200)));
+            lines.push(format!("console, last line: {}", behind.api.client.redactor().excerpt(last, 200)));
         }
         data["console"] = json!(tail);
     }

@@ -114,6 +114,7 @@ impl Ending {
         }
         let mut counts = BTreeMap::new();
         let mut advisory_reds = 0;
+        let mut reds: BTreeMap<ExitCode, Vec<&ScenarioFinished>> = BTreeMap::new();
         for one in &self.finished {
             *counts.entry(one.verdict).or_default() += 1;
             let line = format!("{} {}: {}", one.scenario, one.verdict, one.reason);
@@ -122,9 +123,11 @@ impl Ending {
                 continue;
             }
             match one.verdict {
-                _ if one.known.is_some() => add(ExitCode::KnownRed, line),
-                Verdict::Failed | Verdict::Inconclusive => add(one.class.unwrap_or_default().exit(), line),
-                Verdict::Error => add(one.class.unwrap_or(Class::Infra).exit(), line),
+                _ if one.known.is_some() => reds.entry(ExitCode::KnownRed).or_default().push(one),
+                Verdict::Failed | Verdict::Inconclusive => {
+                    reds.entry(one.class.unwrap_or_default().exit()).or_default().push(one);
+                }
+                Verdict::Error => reds.entry(one.class.unwrap_or(Class::Infra).exit()).or_default().push(one),
                 Verdict::UnexpectedPass | Verdict::Flaky => add(ExitCode::Flaky, line),
                 Verdict::Skipped if demand.live => add(ExitCode::NotLive, line),
                 Verdict::Passed if demand.live && !one.missing_milestones.is_empty() => add(
@@ -138,6 +141,12 @@ impl Ending {
                 _ => {}
             }
         }
+        for (code, reds) in &reds {
+            codes.entry(*code).or_insert_with(|| self.told(reds));
+        }
+        let mut add = |code: ExitCode, why: String| {
+            codes.entry(code).or_insert(why);
+        };
         let drifts = context.drifts.lines();
         if !drifts.is_empty() && !context.drifts.advisory {
             add(ExitCode::Failed, format!("the server's contract differs: {}", drifts.join("; ")));
@@ -158,12 +167,46 @@ impl Ending {
         RunFinished {
             exit,
             code: exit.code(),
-            reason: codes.get(&exit).cloned().unwrap_or_else(|| exit.meaning().to_owned()),
+            reason: match codes.get(&exit) {
+                Some(reason) => reason.clone(),
+                None if exit == ExitCode::Passed => "passed".to_owned(),
+                None => exit.meaning().to_owned(),
+            },
             counts,
             advisory_reds,
             left,
             took_ms: time::ms(took),
         }
+    }
+    /// What reds have in common: one in its own words, several by their causes.
+    fn told(&self, reds: &[&ScenarioFinished]) -> String {
+        const NAMED: usize = 3;
+        let cause = |one: &ScenarioFinished| match self.diagnoses.get(&one.scenario) {
+            Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => diagnosis.mechanism.clone(),
+            _ => one.reason.clone(),
+        };
+        if let [one] = reds {
+            let cause = cause(one);
+            let cause = if cause == one.reason { String::new() } else { format!(" ({cause})") };
+            return format!("{} {}{cause}: {}", one.scenario, one.verdict, one.reason);
+        }
+        let mut causes: BTreeMap<String, usize> = BTreeMap::new();
+        for one in reds {
+            *causes.entry(cause(one)).or_default() += 1;
+        }
+        let mut named: Vec<(String, usize)> = causes.into_iter().collect();
+        named.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let all = named.len();
+        let plural = if all == 1 { "" } else { "s" };
+        let mut words: Vec<String> = named
+            .into_iter()
+            .take(NAMED)
+            .map(|(cause, n)| if all == 1 { cause } else { format!("{cause} ({n})") })
+            .collect();
+        if all > NAMED {
+            words.push(format!("{} more", all - NAMED));
+        }
+        format!("{} reds, {all} cause{plural}: {}", reds.len(), words.join(", "))
     }
 }
 

@@ -15,10 +15,11 @@ use super::{container_evidence, control_plane_evidence, environment, server_log}
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{EventKind, Evidence, EvidencePart, EvidenceSource, Red};
-use crate::http::{Request, Transport, excerpt};
+use crate::http::{Request, Transport};
 use crate::mechanism::short_time;
 use crate::platform::ask::{Asker, Outcome};
 use crate::platform::{Auth, policy, record, segment};
+use crate::redact::excerpt_of_redacted;
 use crate::scenario::model::Capability;
 use crate::targets::LogSource;
 
@@ -298,7 +299,7 @@ async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Resul
         .map(|(field, known)| {
             format!(
                 "{field}: {} ({})",
-                excerpt(&known["value"].to_string(), 120),
+                context.excerpt(&known["value"].to_string(), 120),
                 record::text(known, "from")
             )
         })
@@ -312,12 +313,13 @@ async fn activity(context: &ScenarioContext, workspace: &Workspace) -> Result<Fo
     let rows = data.as_array().map(Vec::as_slice).unwrap_or_default();
     let lines = rows.iter().take(6).map(|row| {
         let error = record::text(row, "error_detail");
-        let error = if error.is_empty() { String::new() } else { format!(": {}", excerpt(error, 120)) };
+        let error =
+            if error.is_empty() { String::new() } else { format!(": {}", context.excerpt(error, 120)) };
         format!(
             "{} {} {}{error}",
             record::text(row, "activity_type"),
             record::text(row, "status"),
-            excerpt(record::text(row, "summary"), 80)
+            context.excerpt(record::text(row, "summary"), 80)
         )
     });
     Ok(Found { lines: if rows.is_empty() { vec!["none".into()] } else { lines.collect() }, data })
@@ -332,7 +334,7 @@ async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Foun
         format!(
             "{} {}",
             record::text(row, "event_type"),
-            excerpt(&row.get("payload").map(Value::to_string).unwrap_or_default(), 140)
+            context.excerpt(&row.get("payload").map(Value::to_string).unwrap_or_default(), 140)
         )
     });
     Ok(Found { lines: if rows.is_empty() { vec!["none".into()] } else { lines.collect() }, data })
@@ -507,7 +509,7 @@ fn state(result: &Result<Value, EvidenceError>) -> &'static str {
 fn log_lines(kept: Vec<String>) -> Found {
     // The end of a log says most, and a screen has few lines.
     let mut lines: Vec<String> =
-        kept.iter().rev().take(4).map(|line| excerpt(&short_time(line), 200)).collect();
+        kept.iter().rev().take(4).map(|line| excerpt_of_redacted(&short_time(line), 200)).collect();
     lines.reverse();
     if lines.is_empty() {
         lines.push("nothing".into());

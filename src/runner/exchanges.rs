@@ -53,7 +53,7 @@ impl StepExchanges {
         for body in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
             if body.bytes > BODY {
                 let text = body.text.take().or(body.json.take().map(|j| j.to_string())).unwrap_or_default();
-                body.text = Some(crate::http::excerpt(&text, 400));
+                body.text = Some(crate::redact::excerpt_of_redacted(&text, 400));
             }
         }
         if !self.steps.contains_key(&exchange.step) && self.steps.len() >= STEPS {

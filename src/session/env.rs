@@ -122,6 +122,14 @@ impl Env {
         facts
     }
 
+    /// The folder from which a forge resolves the paths of annotations.
+    pub fn workspace(&self) -> crate::report::Workspace {
+        let root = self.get("GITHUB_WORKSPACE").map(PathBuf::from);
+        // A folder that is gone is nobody's workspace.
+        let current = std::env::current_dir().ok();
+        crate::report::Workspace { root_and_current: root.zip(current) }
+    }
+
     /// How docker's own client would find the engine.
     pub fn docker(&self) -> crate::docker::Settings {
         let path = |name: &str| self.get(name).map(PathBuf::from);

@@ -12,6 +12,7 @@ mod identity;
 mod organisation;
 pub mod project;
 pub mod library;
+mod on_new;
 pub mod outside;
 pub mod profile;
 pub mod recorded;

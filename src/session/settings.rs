@@ -84,6 +84,9 @@ pub struct RunSettings {
     /// State file of a cron.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<PathBuf>,
+    /// What `sh` runs when a red is new.
+    #[serde(skip)]
+    pub on_new: Option<String>,
     /// How many runs are kept.
     #[serde(skip)]
     pub keep_runs: Option<usize>,

@@ -72,6 +72,7 @@ pub fn target_settings(
             proxies: shell.env.proxies(),
             tls: false,
             network: None,
+            redactor: shell.printer.redactor().clone(),
         },
         embedded: targets::embedded::Settings {
             time_scale: args.time_scale.unwrap_or(targets::embedded::TIME_SCALE),

@@ -13,15 +13,16 @@ use super::selection::Choice;
 use super::settings::{Again, LibrarySettings, RunSettings};
 use super::shell::{Ran, Shell};
 use super::target::target_settings;
-use super::{brought_up, organisation, profile, state};
+use super::{brought_up, on_new, organisation, profile, state};
 use crate::behaviour::Contract;
 use crate::behaviour::overlay::Overlay;
 use crate::clock::Instant;
 use crate::domain::{ExitCode, time};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::models::contradictions::Target;
+use crate::output::CiLog;
 use crate::redact::Redactor;
-use crate::report::{self, CiLog, FileKind, ReporterConfig, Reporters};
+use crate::report::{self, FileKind, ReporterConfig, Reporters};
 use crate::run::folder::{self, RunFolder};
 use crate::run::signals::Signals;
 use crate::runner::contradictions::{self, Against};
@@ -173,18 +174,16 @@ impl Work<'_> {
             self.known = std::mem::take(&mut self.known).remembering(state.remembered.clone());
         }
         let folder = RunFolder::create(&self.shell.runs_dir, &run)?;
-        let log = Log::create(&folder.path, self.redactor(scenarios)).map_err(SessionError::Log)?;
+        let redactor = self.redactor(scenarios);
+        self.settings.http.redactor = redactor.clone();
+        let log = Log::create(&folder.path, redactor).map_err(SessionError::Log)?;
         let files = report::open(&self.files()).map_err(SessionError::NoReport)?;
-        let ci = self.shell.env.ci();
         let reporters = Reporters::spawn(
             &log,
             ReporterConfig {
                 printer: self.shell.printer.clone(),
-                ci: if self.shell.printer.is_ci() {
-                    ci.get("system").map(|s| CiLog::of_system(s)).unwrap_or_default()
-                } else {
-                    CiLog::Plain
-                },
+                ci: if self.shell.printer.is_ci() { self.shell.printer.ci_log() } else { CiLog::Plain },
+                workspace: self.shell.env.workspace(),
                 run_folder: folder.path.clone(),
                 files,
             },
@@ -257,6 +256,9 @@ impl Work<'_> {
         if let Some(keep) = self.asked.keep_runs {
             folder::prune(&self.shell.runs_dir, keep, &ended);
         }
+        if let (Some(command), Ok(state)) = (&self.asked.on_new, &reported) {
+            on_new::tell(command, state, &self.shell.printer).await;
+        }
         let mut code = code?;
         if let Err(error) = reported {
             if code == ExitCode::Passed {
@@ -315,7 +317,7 @@ impl Work<'_> {
         }
         for scenario in scenarios {
             for (name, input) in scenario.inputs.iter().filter(|(_, input)| input.secret) {
-                let values = [self.sources.flags.get(name)]
+                let values = [self.sources.flags.get(name), input.default.as_ref()]
                     .into_iter()
                     .chain(input.env.iter().map(|v| self.sources.env.get(v)));
                 values.flatten().for_each(|value| redactor.register(name, value));
@@ -349,6 +351,9 @@ impl Work<'_> {
             && let Some(summary) = self.shell.env.get("GITHUB_STEP_SUMMARY")
         {
             files.push((FileKind::StepSummary, Path::new(summary).to_owned()));
+        }
+        if let Some(outputs) = self.shell.env.get("GITHUB_OUTPUT") {
+            files.push((FileKind::StepOutputs, Path::new(outputs).to_owned()));
         }
         files
     }

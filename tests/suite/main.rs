@@ -61,6 +61,7 @@ mod profiles;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod reports;
 #[cfg(test)]
 mod saas;
 #[cfg(test)]
@@ -75,6 +76,8 @@ mod soak;
 mod state;
 #[cfg(test)]
 mod sweep_care;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::parts::{part, yes};
 use crate::domain::Transport;
 use crate::event::{Body, Ended, Exchange, Symptoms};
-use crate::http::excerpt;
 use crate::mechanism::facts::Facts;
 use crate::mechanism::said;
 use crate::platform::record::{self, Reply, text};
+use crate::redact::excerpt_of_redacted as excerpt;
 
 /// A quoted body is not longer than this.
 const MAX_BODY: usize = 400;

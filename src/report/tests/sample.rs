@@ -145,6 +145,7 @@ impl Sample {
             verb: verb.into(),
             line,
             budget_ms: 20_000,
+            limit: "input online_within".into(),
             attempt: 1,
         }))
     }
@@ -457,4 +458,10 @@ pub fn everything() -> Sample {
     s.emit(EventKind::CleanupFinished { removed: 0, left_by_platform: 0, leaks: 1, took_ms: 500 });
     s.finish(ExitCode::Failed, "a scenario failed: product, config or unclassified", &["workspace lc-w1"]);
     s
+}
+
+/// A variable of the tests themselves.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+pub fn switch(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

@@ -10,7 +10,7 @@ use super::identity::auth_of;
 use crate::clock::{self, Instant};
 use crate::domain::answers::{KNOWN, KnownAnswer, STUB_REPLY};
 use crate::event::EventKind;
-use crate::http::{Request, Response, excerpt};
+use crate::http::{Request, Response};
 use crate::platform::policy;
 use crate::platform::record::{self, Reply as Got};
 use crate::platform::whose::Due;
@@ -165,7 +165,14 @@ async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Respon
                 text: format!("the answer to a message was lost ({lost}); it was found in the activity log"),
             });
             let (status, headers) = (200, std::collections::BTreeMap::new());
-            return Ok(Response { status, headers, body: body.to_string().into(), json: Some(body) });
+            let redactor = context.run.log.redactor().clone();
+            return Ok(Response {
+                status,
+                headers,
+                body: body.to_string().into(),
+                json: Some(body),
+                redactor,
+            });
         }
         if was_read {
             last = Some(match mine.is_empty() {
@@ -211,7 +218,7 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         let id = body.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
         return Err(Failure::product(format!(
             "the reply answers another request: id {}, sent {}",
-            excerpt(&id.unwrap_or_default(), 80),
+            judged.context.excerpt(&id.unwrap_or_default(), 80),
             judged.id
         )));
     }
@@ -242,7 +249,7 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
                     .map_err(|m| Failure::product(format!("the reply: {m}")))?;
             }
             keep(judged, &text);
-            Ok(Passed::with(excerpt(&text, 80)))
+            Ok(Passed::with(judged.context.excerpt(&text, 80)))
         }
         (_, Got::Queued) => {
             Err(Failure::product("wanted an answer; the message was queued for an agent that polls"))
@@ -253,8 +260,11 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         }
         (_, Got::Task(state, text)) => {
             let still = if record::is_final(&state) { "" } else { "still " };
-            let said =
-                if text.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&text, 300)) };
+            let said = if text.trim().is_empty() {
+                String::new()
+            } else {
+                format!(": {}", judged.context.excerpt(&text, 300))
+            };
             Err(Failure::product(format!("wanted an answer, the task is {still}`{state}`{said}")))
         }
         (_, Got::Empty) => {
@@ -271,16 +281,16 @@ fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
     if let Some(marker) = record::wrapped_error(text) {
         return Err(Failure::product(format!(
             "the reply is an error wrapped in a 200 ({marker}): {}",
-            excerpt(text, 300)
+            judged.context.excerpt(text, 300)
         )));
     }
     keep(judged, text);
-    let Some(question) = judged.question else { return Ok(Passed::with(excerpt(text, 80))) };
+    let Some(question) = judged.question else { return Ok(Passed::with(judged.context.excerpt(text, 80))) };
     let (wanted, there) = match judged.context.run.target.answers {
         Answers::Stub => (STUB_REPLY, text.to_uppercase().contains(STUB_REPLY)),
         Answers::Known => (question.token, question.is_in(text)),
         Answers::None => {
-            let text = excerpt(text, 80);
+            let text = judged.context.excerpt(text, 80);
             return Ok(Passed::with(format!(
                 "an answer (nobody says what these agents can answer: --answers): {text}"
             )));
@@ -288,10 +298,13 @@ fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
     };
     if there {
         judged.context.update(&judged.verb.to.name, |w| w.answered_at = Some(w.edge));
-        return Ok(Passed::with(excerpt(text, 80)));
+        return Ok(Passed::with(judged.context.excerpt(text, 80)));
     }
     let only = if text.contains(question.prompt) { "only the question again" } else { "got" };
-    Err(Failure::product(format!("wanted the known answer {wanted}, {only}: {}", excerpt(text, 300))))
+    Err(Failure::product(format!(
+        "wanted the known answer {wanted}, {only}: {}",
+        judged.context.excerpt(text, 300)
+    )))
 }
 
 fn keep(judged: &Judged<'_>, text: &str) {

@@ -33,7 +33,7 @@ use super::symptoms;
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
-use crate::scenario::model::{Step, StepGate, Verb};
+use crate::scenario::model::{DurationField, Step, StepGate, Verb};
 use crate::scenario::verbs::Budget;
 
 /// Runs steps one after another; the first required failure ends them.
@@ -77,6 +77,7 @@ async fn run_step(
             verb: step.verb.keyword().to_owned(),
             line: step.position.line,
             budget_ms: time::ms(deadline.saturating_duration_since(Instant::now())),
+            limit: limit(step, context.deadline == deadline),
             attempt,
         }));
         let skip = match &step.when {
@@ -179,6 +180,22 @@ async fn run_step(
                 }
                 return Err(Decisive { step: id, failure });
             }
+        }
+    }
+}
+
+/// Who said how long a step may take.
+fn limit(step: &Step, by_scenario: bool) -> String {
+    match &step.within {
+        _ if by_scenario => "the scenario's budget".to_owned(),
+        None => String::new(),
+        Some(DurationField::Literal(duration)) => format!("`within: {}`", time::show(*duration)),
+        Some(DurationField::Template(template)) => {
+            let names = template.paths().into_iter().map(|path| match path {
+                [root, name] if root == "inputs" => format!("input {name}"),
+                path => path.join("."),
+            });
+            names.collect::<Vec<_>>().join(", ")
         }
     }
 }

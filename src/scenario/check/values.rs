@@ -103,6 +103,24 @@ impl Check<'_> {
     }
 
     /// A mapping of texts.
+    /// Values that a platform keeps as secrets: an input that goes into one is one.
+    pub(in crate::scenario) fn secrets(&mut self, node: Option<&Node>) -> IndexMap<String, Template> {
+        let secrets = self.templates(node);
+        for template in secrets.values() {
+            for path in template.paths() {
+                let [root, name] = path else { continue };
+                let Some(input) = self.inputs.get_mut(name).filter(|i| root == "inputs" && !i.secret) else {
+                    continue;
+                };
+                input.secret = true;
+                let span = input.span;
+                let message = format!("input `{name}` goes into a secret, so its value is never shown");
+                self.warning("input-secret", span, message, "here", "say `secret: true`".to_owned());
+            }
+        }
+        secrets
+    }
+
     pub(in crate::scenario) fn templates(&mut self, node: Option<&Node>) -> IndexMap<String, Template> {
         let mut map = IndexMap::new();
         for (key, value) in self.entries(node) {

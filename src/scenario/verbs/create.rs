@@ -185,7 +185,7 @@ impl VerbSpec for Create {
                 "a path to the model",
             ),
             credentials,
-            secrets: check.templates(raw.secrets.as_ref()),
+            secrets: check.secrets(raw.secrets.as_ref()),
             external,
             url: check.template_of(raw.url.as_ref()),
             delivery_mode: check.delivery_mode(raw.delivery_mode.as_ref()),

@@ -91,7 +91,7 @@ impl VerbSpec for Secret {
         let delete = check.texts(raw.delete.as_ref());
         delete.iter().for_each(|name| check.plain_name(name));
         let secret = Secret {
-            set: check.templates(raw.set.as_ref()),
+            set: check.secrets(raw.set.as_ref()),
             delete: delete.into_iter().map(|t| t.value).collect(),
             identity: check.identity(raw.auth.as_ref()),
             answer: check.answer(raw.expect.as_ref()),

@@ -115,8 +115,7 @@ impl PartLog {
                 match stream.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(n) => {
-                        let piece = String::from_utf8_lossy(&buffer[..n]).into_owned();
-                        log.add(lines.push(&piece, &log.inner.redactor));
+                        log.add(lines.push(&buffer[..n], &log.inner.redactor));
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => break,

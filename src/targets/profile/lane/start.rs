@@ -235,7 +235,7 @@ impl Lane {
             if in_time { process.how() } else { format!("it did not end within {}", time::show(COMMAND)) };
         // A secret that is cut in two is not known any more.
         let argv = spec.argv.join(" ");
-        let what = crate::http::excerpt(&self.setup.log.redactor().text(&argv), 200);
+        let what = self.setup.log.redactor().excerpt(&argv, 200);
         Err(Failed { what: format!("`{what}`: {how}"), lines: log.tail(SHOWN) })
     }
 
