@@ -16,7 +16,7 @@ use crate::targets::{Answers, Kind};
 
 /// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
 #[derive(Debug, Parser)]
-#[command(name = "lifecycle", version = version(), about, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "lifecycle", version = version(), about, arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -124,7 +124,7 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// Is this machine able to run scenarios?
     Doctor(DoctorArgs),
-    /// Print the JSON Schema of scenario files, or of fragments or profiles
+    /// Print the JSON Schema of scenario files, fragments or profiles, of the JSON report or of the event log
     Schema {
         /// Which files
         #[arg(value_enum, default_value = "scenario")]
@@ -137,6 +137,12 @@ pub(crate) enum Command {
     },
     /// Print a man page, or write all of them
     Man(ManArgs),
+    /// Print the help of a command, or what an error code means and what to do
+    Help {
+        /// A command, a code such as `scenario::auth`, or `codes` for all codes
+        #[arg(value_name = "COMMAND|CODE")]
+        topic: Vec<String>,
+    },
 }
 
 impl Command {
@@ -152,6 +158,7 @@ impl Command {
                 | Command::Schema { .. }
                 | Command::Completions { .. }
                 | Command::Man(_)
+                | Command::Help { .. }
                 | Command::Init(_)
         )
     }
@@ -164,6 +171,10 @@ pub(crate) enum SchemaOf {
     Scenario,
     Fragment,
     Profile,
+    /// The file of `--json`
+    Report,
+    /// One line of `events.jsonl`
+    Events,
 }
 
 /// Which files and catalogue are used.
@@ -342,6 +353,9 @@ pub(crate) struct RunArgs {
     /// The server is ours alone: global secrets may be touched
     #[arg(long)]
     pub exclusive: bool,
+    /// Scenarios may run commands on this machine: `exec`
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -595,7 +609,7 @@ pub(crate) enum BadValue {
     #[error("write a number from 0.001 to 100000")]
     NotAScale,
     #[error("{0}")]
-    NotADuration(String),
+    NotADuration(crate::domain::time::DurationError),
 }
 
 pub(crate) fn pair(text: &str) -> Result<(String, String), BadValue> {

@@ -5,6 +5,7 @@ mod args_serve;
 mod behaviours;
 mod check;
 mod check_times;
+mod codes;
 mod complete;
 mod diagnose;
 mod diff;
@@ -138,6 +139,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Schema { of } => info::schema(of, shell),
         Command::Completions { shell: which } => complete::run(which, shell),
         Command::Man(args) => man::run(&args, shell),
+        Command::Help { topic } => info::help(&topic, shell),
         Command::Export(args) => export::run(&args, shell),
         Command::Runs(args) => runs::run(&args, shell),
         Command::State(args) => state::run(&args, shell),

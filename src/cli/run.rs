@@ -45,6 +45,7 @@ impl RunArgs {
             destroy: self.destroy,
             deny_warnings: self.deny_warnings,
             exclusive: self.exclusive,
+            allow_exec: self.allow_exec,
             known: self.known.clone(),
             state: self.state.clone(),
             on_new: self.on_new.clone(),

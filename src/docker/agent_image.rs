@@ -25,7 +25,7 @@ const CHUNK: usize = 256 << 10;
 
 /// A file of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct LayerFile {
     inside: String,
     outside: PathBuf,
     size: u64,
@@ -34,7 +34,7 @@ struct Part {
 /// What an image is made from.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    parts: Vec<Part>,
+    parts: Vec<LayerFile>,
     entrypoint: Vec<String>,
     /// `lifecycle-agent:<version>-<hash>`.
     pub tag: String,
@@ -82,7 +82,7 @@ impl Recipe {
                     n => all.update(&buffer[..n]),
                 }
             }
-            parts.push(Part { inside, outside: path, size });
+            parts.push(LayerFile { inside, outside: path, size });
         }
         let hash: String = all.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
         let tag = names::agent_image(&format!("{}-{hash}", env!("CARGO_PKG_VERSION")));

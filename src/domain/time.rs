@@ -5,20 +5,40 @@ use std::time::Duration;
 /// Nothing here takes longer, and sums of a few of them still fit into the clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 
+/// Why a text is no duration.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DurationError {
+    /// A number that no duration can hold.
+    #[error("`{0}` is not a duration: write 90s, 4m or 1m 30s")]
+    Number(String),
+    /// Neither a number nor numbers with units.
+    #[error("`{text}` is not a duration ({why}): write 90s, 4m or 1m 30s")]
+    Unreadable {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        why: humantime::DurationError,
+    },
+    /// Nothing here takes so long.
+    #[error("`{0}` is longer than a year")]
+    TooLong(String),
+}
+
 /// Reads `90s`, `4m`, `1m 30s`; a bare number means seconds, as the old scripts' variables do.
 ///
 /// # Errors
 /// A text that says what is accepted.
-pub fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     let duration = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|_| format!("`{text}` is not a duration: write 90s, 4m or 1m 30s")),
+        Ok(seconds) => {
+            Duration::try_from_secs_f64(seconds).map_err(|_| DurationError::Number(text.to_owned()))
+        }
         Err(_) => humantime::parse_duration(text)
-            .map_err(|e| format!("`{text}` is not a duration ({e}): write 90s, 4m or 1m 30s")),
+            .map_err(|why| DurationError::Unreadable { text: text.to_owned(), why }),
     }?;
     if duration > LONGEST {
-        return Err(format!("`{text}` is longer than a year"));
+        return Err(DurationError::TooLong(text.to_owned()));
     }
     Ok(duration)
 }
@@ -53,7 +73,7 @@ mod tests {
             ("2h", "2h 00m"),
             ("240s", "4m 00s"),
         ] {
-            assert_eq!(parse(text).map(show).as_deref(), Ok(shown), "{text}");
+            assert_eq!(parse(text).map(show).unwrap(), shown, "{text}");
         }
         for text in ["", "soon", "-1", "1e400", "NaN", "5 parsecs", "1e12", "2y", "99999999999999999999s"] {
             assert!(parse(text).is_err(), "{text}");

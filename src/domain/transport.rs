@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Why no whole answer came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// The request itself cannot be sent: a bad URL, method or header.
@@ -33,7 +33,7 @@ pub enum Transport {
 }
 
 /// Why a whole answer is not the platform's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Elsewhere {
     /// 502, 503 or 504 without the platform's own `{"error": …}`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::domain::{Elsewhere, ExitCode, Status, Transport};
 pub const SCHEMA: u32 = 2;
 
 /// One line of `events.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// From 0, without gaps.
     pub seq: u64,
@@ -26,7 +27,7 @@ pub struct Event {
 }
 
 /// What happened. The name of the variant is the kind on disk; readers count kinds they do not know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The run's identity; always the first event.
@@ -158,7 +159,7 @@ impl EventKind {
 }
 
 /// A behaviour of the server that is not as expected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Drifted {
     /// Which, and what was expected.
     pub drift: Drift,
@@ -171,7 +172,7 @@ pub struct Drifted {
 }
 
 /// Why a run is being cancelled, from mild to severe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
     /// As many reds as somebody wanted to see.
@@ -192,7 +193,7 @@ pub enum CancelReason {
 }
 
 /// Who ran what against what.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStarted {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -248,7 +249,7 @@ impl RunStarted {
 }
 
 /// A file and its hash.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceHash {
     /// Path, or `<built-in>/…`.
     pub name: String,
@@ -257,7 +258,7 @@ pub struct SourceHash {
 }
 
 /// A scenario file, whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioSource {
     /// The scenario's name.
     pub scenario: String,
@@ -268,7 +269,7 @@ pub struct ScenarioSource {
 }
 
 /// The target as it was found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetIdentity {
     /// `embedded`, `live`, `docker`, `saas`.
     pub kind: String,
@@ -292,7 +293,7 @@ pub struct TargetIdentity {
 }
 
 /// A service or the server of a profile.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     /// The service's name, or `server`.
     pub part: String,
@@ -307,7 +308,7 @@ pub struct Part {
 }
 
 /// What became of a part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PartState {
     /// It was there already.
@@ -337,7 +338,7 @@ impl PartState {
 }
 
 /// An input's value and where it came from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResolvedInput {
     /// The scenario instance.
     pub scenario: String,
@@ -350,14 +351,14 @@ pub struct ResolvedInput {
 }
 
 /// What will run and what is skipped.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Planned {
     /// In the order of their names.
     pub scenarios: Vec<PlannedScenario>,
 }
 
 /// One scenario instance of the plan.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedScenario {
     /// Instance name.
     pub scenario: String,
@@ -380,7 +381,7 @@ pub struct PlannedScenario {
 }
 
 /// An expected failure as the plan shows it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectedFailure {
     /// Where it is tracked.
     pub issue: String,
@@ -393,7 +394,7 @@ pub struct ExpectedFailure {
 }
 
 /// One step of the plan.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedStep {
     /// `3`, `4.parallel.2`.
     pub step: String,
@@ -409,7 +410,7 @@ pub struct PlannedStep {
 }
 
 /// A step begins.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepStarted {
     /// Which scenario.
     pub scenario: String,
@@ -431,7 +432,7 @@ pub struct StepStarted {
 }
 
 /// What a wait last saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepWaiting {
     /// Which scenario.
     pub scenario: String,
@@ -448,7 +449,7 @@ pub struct StepWaiting {
 }
 
 /// A request and what came of it; bodies are redacted, then cut.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// Which scenario; `None` for probes and clean-up.
     pub scenario: Option<String>,
@@ -487,7 +488,7 @@ pub struct Exchange {
 }
 
 /// A body as it is kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Body {
     /// The JSON, if it is JSON and was not cut.
     pub json: Option<Value>,
@@ -498,7 +499,7 @@ pub struct Body {
 }
 
 /// What can be seen of a workspace.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// Which scenario owns it.
     pub scenario: String,
@@ -519,7 +520,7 @@ pub struct Observation {
 }
 
 /// The environment of one instance: never a value.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvObservation {
     /// Which scenario.
     pub scenario: String,
@@ -536,7 +537,7 @@ pub struct EnvObservation {
 }
 
 /// One variable of an instance.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
@@ -561,7 +562,7 @@ pub struct EnvVar {
 }
 
 /// A resource is about to be asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Intent {
     /// Unique in the run.
     pub resource: String,
@@ -590,7 +591,7 @@ pub struct Intent {
 }
 
 /// The resource is there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Owned {
     /// The intent's.
     pub resource: String,
@@ -601,14 +602,14 @@ pub struct Owned {
 }
 
 /// An instance of a resource may come up, now or a little later.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Disturbed {
     /// The intent's.
     pub resource: String,
 }
 
 /// A resource is verified to be gone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Released {
     /// The intent's.
     pub resource: String,
@@ -619,7 +620,7 @@ pub struct Released {
 }
 
 /// A resource could not be removed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Left {
     /// The intent's.
     pub resource: String,
@@ -634,7 +635,7 @@ pub struct Left {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
     /// As it should.
@@ -653,7 +654,7 @@ pub enum StepOutcome {
 }
 
 /// A step ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepFinished {
     /// Which scenario.
     pub scenario: String,
@@ -676,7 +677,7 @@ pub struct StepFinished {
 }
 
 /// What a wait cost and saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitStats {
     /// Looks at the platform that this wait shared in.
     pub polls: u64,
@@ -706,7 +707,7 @@ pub struct WaitStats {
 }
 
 /// For how long a wait could not look; times are milliseconds since its begin.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Away {
     /// When the first of these looks failed.
     pub from_ms: u64,
@@ -721,7 +722,7 @@ pub struct Away {
 }
 
 /// How a wait ended without its object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitEnd {
     /// The deadline passed.
@@ -735,7 +736,7 @@ pub enum WaitEnd {
 }
 
 /// What tells a new instance from the old one, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofKind {
     /// Another container or start time.
@@ -749,7 +750,7 @@ pub enum ProofKind {
 }
 
 /// What was gathered about a failure.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// Which scenario.
     pub scenario: String,
@@ -762,7 +763,7 @@ pub struct Evidence {
 }
 
 /// Where evidence comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceSource {
     /// The stored row.
@@ -815,7 +816,7 @@ impl EvidenceSource {
 }
 
 /// One gatherer's finding.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidencePart {
     /// The same as a kind (since version 2 of the log).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -835,7 +836,9 @@ pub struct EvidencePart {
 }
 
 /// The class of a cause; each maps to one exit code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The platform.
@@ -865,7 +868,7 @@ impl Class {
 }
 
 /// Why a scenario failed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
     /// Which scenario.
     pub scenario: String,
@@ -895,7 +898,7 @@ pub struct Diagnosis {
 }
 
 /// A mechanism whose evidence is there and that is not what a failure is named after.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlsoSeen {
     /// Its name in the catalogue.
     pub mechanism: String,
@@ -908,7 +911,9 @@ pub struct AlsoSeen {
 }
 
 /// How a scenario ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// All steps passed at the first try.
@@ -974,7 +979,7 @@ impl std::fmt::Display for Verdict {
 }
 
 /// A scenario ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioFinished {
     /// Which.
     pub scenario: String,
@@ -1005,7 +1010,7 @@ pub struct ScenarioFinished {
 }
 
 /// A red that is gone: its scenario passed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fixed {
     /// Stable identity of the red.
     pub fingerprint: String,
@@ -1016,7 +1021,7 @@ pub struct Fixed {
 }
 
 /// The run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunFinished {
     /// What the process exits with.
     pub exit: ExitCode,

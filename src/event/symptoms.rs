@@ -1,13 +1,14 @@
 //! A failure as the runner saw it: no knowledge of causes, only what was there. It stands in the log, so that every
 //! later version can look for the cause again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Exchange, WaitStats};
 use crate::domain::Status;
 
 /// What mechanisms are tried against.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Symptoms {
     /// Instance name.
@@ -46,7 +47,7 @@ pub struct Symptoms {
 }
 
 /// How a failure counts before any cause is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The platform did something else than it should.
@@ -76,7 +77,7 @@ impl Kind {
 }
 
 /// What a step wanted and did not get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Red {
     /// This tool failed.
@@ -150,7 +151,7 @@ impl Red {
 }
 
 /// A wait that ended without its object.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Wait {
     /// How.
@@ -166,7 +167,7 @@ pub struct Wait {
 }
 
 /// How a wait ended without its object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     /// The deadline passed.
@@ -193,7 +194,7 @@ impl Ended {
 }
 
 /// The workspace that a failure is about.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Subject {
     /// Its id.

@@ -6,8 +6,9 @@ use super::condition::{Condition, Match, Test, Truth};
 use super::facts::{self, Shape};
 use super::template::Template;
 use crate::event::{Class, Red};
-use crate::models::yaml::{self, Entry, Node, Value};
+use crate::models::yaml;
 use crate::source::{Problem, SourceFile, Span, did_you_mean};
+use crate::yaml::{Key, Kind, Node};
 
 /// The layers, bottom up: a broken lower one makes everything above it fail too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,14 +203,14 @@ impl Reader<'_> {
     }
 
     fn mechanism(&mut self, root: &Node) -> Option<Mechanism> {
-        if !matches!(root.value, Value::Map(_)) {
-            self.say("shape", "a mechanism is a mapping".into(), root.span, root.kind(), String::new());
+        if !matches!(root.kind, Kind::Map(_)) {
+            self.say("shape", "a mechanism is a mapping".into(), root.span, root.what(), String::new());
             return None;
         }
         for entry in root.entries() {
-            if !KEYS.contains(&entry.key.as_str()) {
-                let text = format!("no key is called `{}`", entry.key);
-                self.say("unknown-key", text, entry.key_span, "here", did_you_mean(&entry.key, KEYS));
+            if !KEYS.contains(&entry.0.text.as_str()) {
+                let text = format!("no key is called `{}`", entry.0.text);
+                self.say("unknown-key", text, entry.0.span, "here", did_you_mean(&entry.0.text, KEYS));
             }
         }
         let name = self.required(root, "mechanism")?;
@@ -271,12 +272,12 @@ impl Reader<'_> {
     }
 
     fn flag(&mut self, root: &Node, key: &str) -> bool {
-        match root.get(key).map(|n| (&n.value, n)) {
+        match root.get(key).map(|n| (&n.kind, n)) {
             None => false,
-            Some((Value::Bool(is), _)) => *is,
+            Some((Kind::Bool(is), _)) => *is,
             Some((_, node)) => {
                 let text = format!("`{key}` is true or false");
-                self.say("shape", text, node.span, node.kind(), String::new());
+                self.say("shape", text, node.span, node.what(), String::new());
                 false
             }
         }
@@ -294,19 +295,19 @@ impl Reader<'_> {
         let items = if node.items().is_empty() { std::slice::from_ref(node) } else { node.items() };
         let mut explains = Vec::new();
         for item in items {
-            let (reds, when) = match &item.value {
-                Value::Map(_) => {
+            let (reds, when) = match &item.kind {
+                Kind::Map(_) => {
                     for entry in item.entries() {
-                        if !["red", "when"].contains(&entry.key.as_str()) {
-                            let text = format!("no key is called `{}`", entry.key);
-                            let hint = did_you_mean(&entry.key, ["red", "when"]);
-                            self.say("unknown-key", text, entry.key_span, "here", hint);
+                        if !["red", "when"].contains(&entry.0.text.as_str()) {
+                            let text = format!("no key is called `{}`", entry.0.text);
+                            let hint = did_you_mean(&entry.0.text, ["red", "when"]);
+                            self.say("unknown-key", text, entry.0.span, "here", hint);
                         }
                     }
                     let reds = item.get("red").map(|n| self.reds(n)).unwrap_or_default();
                     if item.get("red").is_none() {
                         let text = "an item of `explains` is a red, or `red` and `when`".to_owned();
-                        self.say("shape", text, item.span, item.kind(), String::new());
+                        self.say("shape", text, item.span, item.what(), String::new());
                     }
                     (reds, item.get("when").map(|n| self.group(n)).unwrap_or_default())
                 }
@@ -337,7 +338,7 @@ impl Reader<'_> {
             Some(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             _ => {
                 let text = format!("`{key}` is one line of text");
-                self.say("shape", text, node.span, node.kind(), String::new());
+                self.say("shape", text, node.span, node.what(), String::new());
                 None
             }
         }
@@ -347,7 +348,7 @@ impl Reader<'_> {
         match root.get(key) {
             Some(node) => self.scalar(node, key),
             None => {
-                let span = root.entries().first().map(|e| e.key_span).unwrap_or_default();
+                let span = root.entries().first().map(|e| e.0.span).unwrap_or_default();
                 self.say("missing", format!("the key `{key}` is missing"), span, "in here", String::new());
                 None
             }
@@ -399,21 +400,21 @@ impl Reader<'_> {
     fn rules_out(&mut self, node: &Node) -> Vec<RulesOut> {
         let mut list = Vec::new();
         for item in node.items() {
-            let (text, when) = match &item.value {
-                Value::Text(text) => (Some(text.clone()), Vec::new()),
+            let (text, when) = match &item.kind {
+                Kind::Text(text) => (Some(text.clone()), Vec::new()),
                 _ => {
                     for entry in item.entries() {
-                        if !["text", "when"].contains(&entry.key.as_str()) {
-                            let text = format!("no key is called `{}`", entry.key);
-                            let hint = did_you_mean(&entry.key, ["text", "when"]);
-                            self.say("unknown-key", text, entry.key_span, "here", hint);
+                        if !["text", "when"].contains(&entry.0.text.as_str()) {
+                            let text = format!("no key is called `{}`", entry.0.text);
+                            let hint = did_you_mean(&entry.0.text, ["text", "when"]);
+                            self.say("unknown-key", text, entry.0.span, "here", hint);
                         }
                     }
                     let text = match item.get("text") {
                         Some(node) => self.scalar(node, "text"),
                         None => {
                             let text = "an item of `rules_out` is a text, or `text` and `when`".to_owned();
-                            self.say("shape", text, item.span, item.kind(), String::new());
+                            self.say("shape", text, item.span, item.what(), String::new());
                             None
                         }
                     };
@@ -429,50 +430,50 @@ impl Reader<'_> {
 
     fn matches(&mut self, node: &Node) -> Match {
         let mut matches = Match::default();
-        if !matches!(node.value, Value::Map(_)) {
+        if !matches!(node.kind, Kind::Map(_)) {
             let text = "`match` is a mapping of `all`, `any`, `none` and `unless`".to_owned();
-            self.say("shape", text, node.span, node.kind(), String::new());
+            self.say("shape", text, node.span, node.what(), String::new());
         }
         for entry in node.entries() {
-            match entry.key.as_str() {
-                "all" => matches.all = self.group(&entry.node),
+            match entry.0.text.as_str() {
+                "all" => matches.all = self.group(&entry.1),
                 "any" => matches.any = self.groups(entry),
                 "none" => matches.none = self.groups(entry),
                 "unless" => matches.unless = self.groups(entry),
                 other => {
                     let hint = did_you_mean(other, ["all", "any", "none", "unless"]);
                     let text = format!("`match` has no key `{other}`");
-                    self.say("unknown-key", text, entry.key_span, "here", hint);
+                    self.say("unknown-key", text, entry.0.span, "here", hint);
                 }
             }
         }
         matches
     }
 
-    fn groups(&mut self, entry: &Entry) -> Vec<Vec<Condition>> {
-        if entry.node.items().is_empty() {
-            let text = format!("`{}` is a list of groups of conditions", entry.key);
-            self.say("shape", text, entry.node.span, entry.node.kind(), String::new());
+    fn groups(&mut self, entry: &(Key, Node)) -> Vec<Vec<Condition>> {
+        if entry.1.items().is_empty() {
+            let text = format!("`{}` is a list of groups of conditions", entry.0.text);
+            self.say("shape", text, entry.1.span, entry.1.what(), String::new());
         }
-        entry.node.items().iter().map(|item| self.group(item)).collect()
+        entry.1.items().iter().map(|item| self.group(item)).collect()
     }
 
     /// Conditions that hold together: `fact: test`, maps of facts one level deeper.
     fn group(&mut self, node: &Node) -> Vec<Condition> {
         if node.entries().is_empty() {
             let text = "a group is a mapping of facts to tests".to_owned();
-            self.say("shape", text, node.span, node.kind(), String::new());
+            self.say("shape", text, node.span, node.what(), String::new());
         }
         let mut conditions = Vec::new();
         for entry in node.entries() {
-            let is_map = facts::VOCABULARY.iter().any(|f| f.name == entry.key && f.shape == Shape::Map);
-            if is_map && matches!(entry.node.value, Value::Map(_)) {
-                for below in entry.node.entries() {
-                    let fact = format!("{}.{}", entry.key, below.key);
+            let is_map = facts::VOCABULARY.iter().any(|f| f.name == entry.0.text && f.shape == Shape::Map);
+            if is_map && matches!(entry.1.kind, Kind::Map(_)) {
+                for below in entry.1.entries() {
+                    let fact = format!("{}.{}", entry.0.text, below.0.text);
                     self.condition(&fact, below, &mut conditions);
                 }
             } else {
-                self.condition(&entry.key, entry, &mut conditions);
+                self.condition(&entry.0.text, entry, &mut conditions);
             }
         }
         conditions
@@ -489,13 +490,13 @@ impl Reader<'_> {
         }
     }
 
-    fn condition(&mut self, fact: &str, entry: &Entry, into: &mut Vec<Condition>) {
-        if !self.fact(fact, entry.key_span) {
+    fn condition(&mut self, fact: &str, entry: &(Key, Node), into: &mut Vec<Condition>) {
+        if !self.fact(fact, entry.0.span) {
             return;
         }
-        let mut push = |test| into.push(Condition { fact: fact.to_owned(), test, span: entry.key_span });
-        match &entry.node.value {
-            Value::Map(tests) => {
+        let mut push = |test| into.push(Condition { fact: fact.to_owned(), test, span: entry.0.span });
+        match &entry.1.kind {
+            Kind::Map(tests) => {
                 for test in tests {
                     if let Some(test) = self.test(test) {
                         push(test);
@@ -503,7 +504,7 @@ impl Reader<'_> {
                 }
             }
             _ => {
-                if let Some(values) = self.values(&entry.node) {
+                if let Some(values) = self.values(&entry.1) {
                     push(Test::Is(values));
                 }
             }
@@ -515,15 +516,15 @@ impl Reader<'_> {
         {
             let hint = did_you_mean(wrong, info.values.iter().copied());
             let text = format!("`{fact}` is never `{wrong}`");
-            self.say("never", text, entry.node.span, "cannot match", hint);
+            self.say("never", text, entry.1.span, "cannot match", hint);
         }
     }
 
-    fn test(&mut self, entry: &Entry) -> Option<Test> {
+    fn test(&mut self, entry: &(Key, Node)) -> Option<Test> {
         const TESTS: [&str; 8] =
             ["is", "not", "contains", "lacks", "matches", "at_least", "at_most", "empty"];
-        let node = &entry.node;
-        match entry.key.as_str() {
+        let node = &entry.1;
+        match entry.0.text.as_str() {
             "is" => self.values(node).map(Test::Is),
             "not" => self.values(node).map(Test::Not),
             "contains" => self.values(node).map(Test::Contains),
@@ -540,25 +541,25 @@ impl Reader<'_> {
                 }
             }
             "at_least" | "at_most" => match node.scalar().and_then(|t| t.parse::<f64>().ok()) {
-                Some(number) if entry.key == "at_least" => Some(Test::AtLeast(number)),
+                Some(number) if entry.0.text == "at_least" => Some(Test::AtLeast(number)),
                 Some(number) => Some(Test::AtMost(number)),
                 None => {
-                    let text = format!("`{}` is a number", entry.key);
-                    self.say("shape", text, node.span, node.kind(), String::new());
+                    let text = format!("`{}` is a number", entry.0.text);
+                    self.say("shape", text, node.span, node.what(), String::new());
                     None
                 }
             },
-            "empty" => match node.value {
-                Value::Bool(is) => Some(Test::Empty(is)),
+            "empty" => match node.kind {
+                Kind::Bool(is) => Some(Test::Empty(is)),
                 _ => {
                     let text = "`empty` is true or false".to_owned();
-                    self.say("shape", text, node.span, node.kind(), String::new());
+                    self.say("shape", text, node.span, node.what(), String::new());
                     None
                 }
             },
             other => {
                 let text = format!("no test is called `{other}`");
-                self.say("unknown-test", text, entry.key_span, "here", did_you_mean(other, TESTS));
+                self.say("unknown-test", text, entry.0.span, "here", did_you_mean(other, TESTS));
                 None
             }
         }
@@ -566,17 +567,17 @@ impl Reader<'_> {
 
     /// One text or a list of them.
     fn values(&mut self, node: &Node) -> Option<Vec<String>> {
-        let one = |node: &Node| match &node.value {
-            Value::Text(text) if text.is_empty() => Some(String::new()),
+        let one = |node: &Node| match &node.kind {
+            Kind::Text(text) if text.is_empty() => Some(String::new()),
             _ => node.scalar().map(str::to_owned),
         };
-        let values: Option<Vec<String>> = match &node.value {
-            Value::Seq(items) if !items.is_empty() => items.iter().map(one).collect(),
+        let values: Option<Vec<String>> = match &node.kind {
+            Kind::List(items) if !items.is_empty() => items.iter().map(one).collect(),
             _ => one(node).map(|text| vec![text]),
         };
         if values.is_none() {
             let text = "a test compares with a text or a list of texts".to_owned();
-            self.say("shape", text, node.span, node.kind(), String::new());
+            self.say("shape", text, node.span, node.what(), String::new());
         }
         values
     }

@@ -33,16 +33,17 @@ impl Allowlist {
         };
         let mut problems = Vec::new();
         let mut names = Vec::new();
-        if templates.node.kind() != "a list" {
+        if templates.1.what() != "a list" {
             problems.push(Problem::error("manifest::bad-type", "`workspace_templates` is a list").at(
                 file,
-                templates.node.span,
-                templates.node.kind(),
+                templates.1.span,
+                templates.1.what(),
             ));
         }
-        for template in templates.node.items() {
-            let runtime = template.get("runtime").and_then(yaml::Node::text).filter(|text| !text.is_empty());
-            match (runtime, template.get("name").and_then(yaml::Node::text)) {
+        for template in templates.1.items() {
+            let runtime =
+                template.get("runtime").and_then(crate::yaml::Node::text).filter(|text| !text.is_empty());
+            match (runtime, template.get("name").and_then(crate::yaml::Node::text)) {
                 (Some(runtime), _) => names.push(runtime),
                 (None, Some(name)) => names.push(name.strip_suffix("-default").unwrap_or(name)),
                 (None, None) => problems.push(

@@ -18,7 +18,7 @@ pub use crate::models::preferences::{GENERIC, foreign, usable_keys};
 /// What happened to a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Ruling {
     /// It decided.
     Fired,
     /// It was tried and lost.
@@ -33,7 +33,7 @@ pub struct Reason {
     /// For example `slug override`, `key E2E_MINIMAX_API_KEY`.
     pub rule: String,
     /// What happened.
-    pub verdict: Verdict,
+    pub verdict: Ruling,
     /// Why.
     pub because: String,
 }
@@ -182,12 +182,12 @@ struct Search<'c, 'a> {
 }
 
 impl<'c> Search<'c, '_> {
-    fn say(&mut self, rule: impl Into<String>, verdict: Verdict, because: impl Into<String>) {
+    fn say(&mut self, rule: impl Into<String>, verdict: Ruling, because: impl Into<String>) {
         self.why.push(Reason { rule: rule.into(), verdict, because: because.into() });
     }
 
     fn none(mut self, rule: &str, because: String, would_do: Vec<String>) -> Result<Choice, NoChoice> {
-        self.say(rule, Verdict::Lost, because);
+        self.say(rule, Ruling::Lost, because);
         Err(NoChoice { why: self.why, not_configured: !would_do.is_empty(), keys_that_would_do: would_do })
     }
 
@@ -208,7 +208,7 @@ impl<'c> Search<'c, '_> {
                 return Err(Missing::new(rule, because));
             }
             (LlmPath::Platform, true) => {
-                self.say(rule, Verdict::Fired, "a platform model, as the path asks");
+                self.say(rule, Ruling::Fired, "a platform model, as the path asks");
                 return Ok((slug.trim().to_owned(), provider, Plan::new()));
             }
             (LlmPath::Byok, false) => {}
@@ -217,7 +217,7 @@ impl<'c> Search<'c, '_> {
         let servers: Vec<&Provider> = self.servers(runtime, slug);
         for provider in &servers {
             if let Some((secrets, key)) = self.credential(provider, slug, runtime) {
-                self.say(rule, Verdict::Fired, format!("{} serves it, {key} has the key", provider.name));
+                self.say(rule, Ruling::Fired, format!("{} serves it, {key} has the key", provider.name));
                 return Ok((slug.trim().to_owned(), provider, secrets));
             }
         }
@@ -251,28 +251,24 @@ impl<'c> Search<'c, '_> {
                 Ok(provider) if !provider.is_platform() => {
                     self.say(
                         rule,
-                        Verdict::Lost,
+                        Ruling::Lost,
                         format!("on {} it is {}'s, not the platform's", runtime.name, provider.name),
                     );
                 }
                 Ok(_) if !self.is_offered(model, true) => {
-                    self.say(rule, Verdict::Lost, "the server does not offer it");
+                    self.say(rule, Ruling::Lost, "the server does not offer it");
                 }
                 Ok(provider) => {
-                    self.say(rule, Verdict::Fired, "a platform model");
+                    self.say(rule, Ruling::Fired, "a platform model");
                     return Ok((model.trim().to_owned(), provider, Plan::new()));
                 }
-                Err(error) => self.say(rule, Verdict::Lost, error.to_string()),
+                Err(error) => self.say(rule, Ruling::Lost, error.to_string()),
             }
         }
         let rule = "platform path";
         if !self.keys.is_empty() {
             let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-            self.say(
-                "keys",
-                Verdict::Skipped,
-                format!("the platform pays: {} stays unused", keys.join(", ")),
-            );
+            self.say("keys", Ruling::Skipped, format!("the platform pays: {} stays unused", keys.join(", ")));
         }
         let arm = runtime.arms.iter().find(|arm| self.catalogue.provider_of(arm).is_platform());
         let Some(arm) = arm else {
@@ -283,7 +279,7 @@ impl<'c> Search<'c, '_> {
             Some(model) => {
                 self.say(
                     rule,
-                    Verdict::Fired,
+                    Ruling::Fired,
                     format!("`{model}` is in the platform's arm of {}", runtime.name),
                 );
                 Ok((model.to_owned(), self.catalogue.provider_of(arm), Plan::new()))
@@ -307,7 +303,7 @@ impl<'c> Search<'c, '_> {
             {
                 self.say(
                     format!("key {key}"),
-                    Verdict::Lost,
+                    Ruling::Lost,
                     format!("no model of {} is offered", provider.name),
                 );
             }
@@ -316,7 +312,7 @@ impl<'c> Search<'c, '_> {
             let names: BTreeSet<String> = secrets.keys().cloned().collect();
             match derive(self.catalogue, &runtime.name, model, &names) {
                 Ok(derived) if derived.name == provider.name => {
-                    self.say(format!("key {key}"), Verdict::Fired, format!("`{model}` of {}", provider.name));
+                    self.say(format!("key {key}"), Ruling::Fired, format!("`{model}` of {}", provider.name));
                     self.say_unused(&key);
                     return Ok((model.to_owned(), provider, secrets));
                 }
@@ -324,7 +320,7 @@ impl<'c> Search<'c, '_> {
                     let got = other.map(|p| p.name.clone()).unwrap_or_else(|error| error.to_string());
                     self.say(
                         format!("key {key}"),
-                        Verdict::Lost,
+                        Ruling::Lost,
                         format!("`{model}` is not {}'s but {got}", provider.name),
                     );
                 }
@@ -342,7 +338,7 @@ impl<'c> Search<'c, '_> {
         for key in unused {
             self.say(
                 format!("key {key}"),
-                Verdict::Skipped,
+                Ruling::Skipped,
                 "not needed, or no provider of this runtime takes it",
             );
         }
@@ -355,7 +351,7 @@ impl<'c> Search<'c, '_> {
             if foreign(provider, name) {
                 self.say(
                     format!("key {key}"),
-                    Verdict::Lost,
+                    Ruling::Lost,
                     format!("{name} would carry another vendor's key to {}", provider.name),
                 );
                 continue;
@@ -366,7 +362,7 @@ impl<'c> Search<'c, '_> {
             }
             self.say(
                 format!("key {key}"),
-                Verdict::Lost,
+                Ruling::Lost,
                 format!("create would take {name} and provision would not"),
             );
         }

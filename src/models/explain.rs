@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::models::allowlist::Allowlist;
-use crate::models::auto::{Choice, NoChoice, Overrides, Reason, Verdict, auto};
+use crate::models::auto::{Choice, NoChoice, Overrides, Reason, Ruling, auto};
 use crate::models::billing::{Billing, decide};
 use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Fate, Finding, Situation, detect};
@@ -51,7 +51,7 @@ impl Question<'_> {
         match self.auto() {
             Ok(choice) if choice.model == pick.slug => None,
             Ok(choice) => {
-                let fired = choice.why.iter().find(|reason| reason.verdict == Verdict::Fired);
+                let fired = choice.why.iter().find(|reason| reason.verdict == Ruling::Fired);
                 let because =
                     fired.map(|reason| format!(" ({}: {})", reason.rule, reason.because)).unwrap_or_default();
                 Some(format!("`{}` by {}; auto would take `{}`{because}", pick.slug, pick.row, choice.model))
@@ -117,10 +117,10 @@ pub fn explain(question: &Question<'_>, rules: Rules) -> Result<Explanation, NoC
             let plan = dispatch(Script::Harness, &inputs);
             let pick = question.pinned();
             let because = format!("gives `{}`", pick.slug);
-            let mut why = vec![Reason { rule: pick.row.to_string(), verdict: Verdict::Fired, because }];
+            let mut why = vec![Reason { rule: pick.row.to_string(), verdict: Ruling::Fired, because }];
             why.extend(plan.unused.iter().map(|key| Reason {
                 rule: format!("key {key}"),
-                verdict: Verdict::Lost,
+                verdict: Ruling::Lost,
                 because: "an earlier key won the chain, or the platform pays".into(),
             }));
             let situation = pinned_situation(question, &inputs);
@@ -215,9 +215,9 @@ impl Explanation {
         let _ = writeln!(text, "\nwhy");
         for reason in &self.why {
             let mark = match reason.verdict {
-                Verdict::Fired => "fired",
-                Verdict::Lost => "lost",
-                Verdict::Skipped => "unused",
+                Ruling::Fired => "fired",
+                Ruling::Lost => "lost",
+                Ruling::Skipped => "unused",
             };
             let _ = writeln!(text, "  {mark:8}{}: {}", reason.rule, reason.because);
         }

@@ -3,8 +3,8 @@
 use regex::Regex;
 
 use crate::models::catalogue::{Arm, Listed, Protocol, Provider, Runtime};
-use crate::models::yaml::{Entry, Node};
 use crate::source::{Problem, SourceFile, Span, did_you_mean};
+use crate::yaml::{Key, Node};
 
 const TOP_KEYS: [&str; 3] = ["schema_version", "providers", "runtimes"];
 const PROVIDER_KEYS: [&str; 16] = [
@@ -50,7 +50,7 @@ impl<'s> Reader<'s> {
     /// Everything that could be read; trustworthy only when there were no errors.
     pub(crate) fn catalogue(&mut self, tree: &Node) -> Option<(Vec<Provider>, Vec<Runtime>)> {
         if tree.entries().is_empty() {
-            self.error("shape", tree.span, format!("a catalogue is a mapping, this is {}", tree.kind()));
+            self.error("shape", tree.span, format!("a catalogue is a mapping, this is {}", tree.what()));
             return None;
         }
         self.unknown_keys(tree, &TOP_KEYS, "a catalogue");
@@ -64,7 +64,7 @@ impl<'s> Reader<'s> {
         match tree.get("schema_version") {
             Some(version) if version.scalar() == Some("1") => {}
             Some(version) => {
-                let found = version.scalar().unwrap_or(version.kind()).to_owned();
+                let found = version.scalar().unwrap_or(version.what()).to_owned();
                 self.error(
                     "schema-version",
                     version.span,
@@ -80,16 +80,15 @@ impl<'s> Reader<'s> {
             self.error("missing-field", tree.span, "`providers` is missing".into());
             return None;
         };
-        if list.node.items().is_empty() {
-            let message =
-                format!("`providers` must be a list that is not empty, this is {}", list.node.kind());
-            self.error("no-providers", list.key_span, message);
+        if list.1.items().is_empty() {
+            let message = format!("`providers` must be a list that is not empty, this is {}", list.1.what());
+            self.error("no-providers", list.0.span, message);
         }
         let mut providers: Vec<Provider> = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let mut seen: Vec<(String, Span)> = Vec::new();
         let mut vendors: Vec<(String, Span)> = Vec::new();
-        for item in list.node.items() {
+        for item in list.1.items() {
             if let Some(name) = item.get("name")
                 && let Some(text) = name.text()
             {
@@ -142,7 +141,7 @@ impl<'s> Reader<'s> {
         let auth_env = self.names(item, "auth_env");
         if let Some(entry) = item.entry("auth_env") {
             if auth_env.is_empty() {
-                self.error("missing-field", entry.key_span, "`auth_env` needs at least one name".into());
+                self.error("missing-field", entry.0.span, "`auth_env` needs at least one name".into());
             }
         } else {
             self.error("missing-field", item.span, format!("`auth_env` is missing{}", of(&name)));
@@ -191,19 +190,19 @@ impl<'s> Reader<'s> {
             self.error("missing-field", tree.span, "`runtimes` is missing".into());
             return Vec::new();
         };
-        if list.node.entries().is_empty() {
+        if list.1.entries().is_empty() {
             let message =
-                format!("`runtimes` must be a mapping that is not empty, this is {}", list.node.kind());
-            self.error("no-runtimes", list.key_span, message);
+                format!("`runtimes` must be a mapping that is not empty, this is {}", list.1.what());
+            self.error("no-runtimes", list.0.span, message);
         }
-        list.node.entries().iter().map(|entry| self.runtime(entry, names)).collect()
+        list.1.entries().iter().map(|entry| self.runtime(entry, names)).collect()
     }
 
-    fn runtime(&mut self, entry: &Entry, names: &[String]) -> Runtime {
-        self.unknown_keys(&entry.node, &RUNTIME_KEYS, "a runtime");
-        let arms = entry.node.get("providers").map(Node::items).unwrap_or_default();
+    fn runtime(&mut self, entry: &(Key, Node), names: &[String]) -> Runtime {
+        self.unknown_keys(&entry.1, &RUNTIME_KEYS, "a runtime");
+        let arms = entry.1.get("providers").map(Node::items).unwrap_or_default();
         if arms.is_empty() {
-            self.error("no-arms", entry.key_span, format!("runtime `{}` has no providers", entry.key));
+            self.error("no-arms", entry.0.span, format!("runtime `{}` has no providers", entry.0.text));
         }
         let mut seen = Vec::new();
         let mut read = Vec::new();
@@ -211,7 +210,7 @@ impl<'s> Reader<'s> {
             self.unknown_keys(arm, &ARM_KEYS, "an arm");
             let models = self.listed(arm);
             let Some((name, span)) = self.required(arm, "name") else { continue };
-            let what = format!("arm of runtime `{}`:", entry.key);
+            let what = format!("arm of runtime `{}`:", entry.0.text);
             self.once(&mut seen, &name, span, "duplicate-arm", &what);
             match names.iter().position(|known| *known == name) {
                 Some(provider) => read.push(Arm { provider, models, span }),
@@ -223,20 +222,20 @@ impl<'s> Reader<'s> {
             }
         }
         Runtime {
-            name: entry.key.clone(),
-            display_name: self.optional(&entry.node, "display_name"),
+            name: entry.0.text.clone(),
+            display_name: self.optional(&entry.1, "display_name"),
             arms: read,
-            span: entry.key_span,
+            span: entry.0.span,
         }
     }
 
     fn listed(&mut self, arm: &Node) -> Vec<Listed> {
         let Some(models) = arm.get("models") else { return Vec::new() };
-        if !models.is_null() && models.items().is_empty() && models.kind() != "a list" {
+        if !models.is_null() && models.items().is_empty() && models.what() != "a list" {
             self.error(
                 "bad-type",
                 models.span,
-                format!("`models` is a list of ids, this is {}", models.kind()),
+                format!("`models` is a list of ids, this is {}", models.what()),
             );
         }
         let mut listed: Vec<Listed> = Vec::new();
@@ -254,7 +253,7 @@ impl<'s> Reader<'s> {
                     self.error(
                         "bad-type",
                         model.span,
-                        format!("a model id is a string, this is {}", model.kind()),
+                        format!("a model id is a text, this is {}", model.what()),
                     );
                 }
             }
@@ -271,11 +270,7 @@ impl<'s> Reader<'s> {
                     None
                 }
                 None => {
-                    self.error(
-                        "bad-type",
-                        node.span,
-                        format!("`{key}` is a string, this is {}", node.kind()),
-                    );
+                    self.error("bad-type", node.span, format!("`{key}` is a text, this is {}", node.what()));
                     None
                 }
             },
@@ -297,7 +292,7 @@ impl<'s> Reader<'s> {
                 self.error(
                     "bad-type",
                     node.span,
-                    format!("`{key}` is a string or null, this is {}", node.kind()),
+                    format!("`{key}` is a text or null, this is {}", node.what()),
                 );
                 None
             }
@@ -306,8 +301,8 @@ impl<'s> Reader<'s> {
 
     fn names(&mut self, item: &Node, key: &str) -> Vec<String> {
         let Some(node) = item.get(key) else { return Vec::new() };
-        if node.kind() != "a list" && !node.is_null() {
-            self.error("bad-type", node.span, format!("`{key}` is a list of names, this is {}", node.kind()));
+        if node.what() != "a list" && !node.is_null() {
+            self.error("bad-type", node.span, format!("`{key}` is a list of names, this is {}", node.what()));
         }
         let mut names = Vec::new();
         for name in node.items() {
@@ -316,7 +311,7 @@ impl<'s> Reader<'s> {
                 _ => self.error(
                     "bad-type",
                     name.span,
-                    format!("a name in `{key}` is a string that is not empty"),
+                    format!("a name in `{key}` is a text that is not empty"),
                 ),
             }
         }
@@ -336,11 +331,11 @@ impl<'s> Reader<'s> {
     }
 
     fn unknown_keys(&mut self, node: &Node, known: &[&str], what: &str) {
-        for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        for entry in node.entries().iter().filter(|entry| !known.contains(&entry.0.text.as_str())) {
             self.notes.push(
-                Problem::warning("catalogue::unknown-key", format!("{what} has no key `{}`", entry.key))
-                    .at(self.source, entry.key_span, "read past, as the platform does")
-                    .hint(did_you_mean(&entry.key, known.iter().copied())),
+                Problem::warning("catalogue::unknown-key", format!("{what} has no key `{}`", entry.0.text))
+                    .at(self.source, entry.0.span, "read past, as the platform does")
+                    .hint(did_you_mean(&entry.0.text, known.iter().copied())),
             );
         }
     }

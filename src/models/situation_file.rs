@@ -7,8 +7,9 @@ use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Situation, TargetKind};
 use crate::models::dispatch::Script;
 use crate::models::situation::SET;
-use crate::models::yaml::{self, Node};
+use crate::models::yaml;
 use crate::source::{Problem, SourceFile, did_you_mean};
+use crate::yaml::Node;
 
 const KEYS: [&str; 11] = [
     "title",
@@ -98,8 +99,8 @@ impl Reader<'_> {
         let Some(env) = tree.get("env") else { return };
         let mut values = BTreeMap::new();
         for entry in env.entries() {
-            values.insert(entry.key.clone(), entry.node.scalar().unwrap_or_default().to_owned());
-            self.situation.place(&entry.key, self.file, entry.key_span);
+            values.insert(entry.0.text.clone(), entry.1.scalar().unwrap_or_default().to_owned());
+            self.situation.place(&entry.0.text, self.file, entry.0.span);
         }
         self.situation.env = Situation::from_env(catalogue, &values).env;
     }
@@ -121,21 +122,21 @@ impl Reader<'_> {
         if let Some(secrets) = create.get("secrets") {
             let mut values = BTreeMap::new();
             for entry in secrets.entries() {
-                self.situation.place(&format!("secrets.{}", entry.key), self.file, entry.key_span);
-                let value = entry.node.scalar().unwrap_or_default();
-                let kept = if value.is_empty() || entry.key == "MODEL_PROVIDER" { value } else { SET };
-                values.insert(entry.key.clone(), kept.to_owned());
+                self.situation.place(&format!("secrets.{}", entry.0.text), self.file, entry.0.span);
+                let value = entry.1.scalar().unwrap_or_default();
+                let kept = if value.is_empty() || entry.0.text == "MODEL_PROVIDER" { value } else { SET };
+                values.insert(entry.0.text.clone(), kept.to_owned());
             }
             self.situation.secrets = Some(values);
         }
     }
 
     fn known(&mut self, node: &Node, keys: &[&str]) {
-        for entry in node.entries().iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
+        for entry in node.entries().iter().filter(|entry| !keys.contains(&entry.0.text.as_str())) {
             self.problems.push(
-                Problem::error("situation::unknown-key", format!("no key is called `{}` here", entry.key))
-                    .at(self.file, entry.key_span, "unknown")
-                    .hint(did_you_mean(&entry.key, keys.iter().copied())),
+                Problem::error("situation::unknown-key", format!("no key is called `{}` here", entry.0.text))
+                    .at(self.file, entry.0.span, "unknown")
+                    .hint(did_you_mean(&entry.0.text, keys.iter().copied())),
             );
         }
     }

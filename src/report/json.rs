@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,7 +19,7 @@ use crate::event::{
 /// Version of the file's shape.
 pub const SCHEMA_VERSION: u32 = 1;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Report<'a> {
     schema_version: u32,
     complete: bool,
@@ -36,7 +37,7 @@ struct Report<'a> {
     parts: &'a [crate::event::Part],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Run<'a> {
     id: &'a str,
     started_at: &'a str,
@@ -57,7 +58,7 @@ struct Run<'a> {
     transport_errors: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Totals<'a> {
     scenarios: usize,
     by_verdict: BTreeMap<Verdict, usize>,
@@ -66,14 +67,14 @@ struct Totals<'a> {
     line: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Exit<'a> {
     code: u8,
     name: crate::domain::ExitCode,
     reason: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Scenario<'a> {
     name: &'a str,
     summary: &'a str,
@@ -103,7 +104,7 @@ struct Scenario<'a> {
     rerun: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Step<'a> {
     step: &'a str,
     name: &'a str,
@@ -122,7 +123,7 @@ struct Step<'a> {
     advisory: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Workspace<'a> {
     name: &'a str,
     id: &'a str,
@@ -130,7 +131,7 @@ struct Workspace<'a> {
     dropped_transitions: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Stretch {
     status: String,
     from_ms: u64,
@@ -139,7 +140,7 @@ struct Stretch {
     edge: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Exchange<'a> {
     step: &'a str,
     purpose: &'a str,
@@ -151,43 +152,49 @@ struct Exchange<'a> {
     took_ms: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Evidence<'a> {
     step: &'a str,
     workspace: Option<&'a str>,
     parts: Vec<Part<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Part<'a> {
     name: &'a str,
     title: &'a str,
     lines: &'a [String],
+    #[schemars(with = "Option<serde_json::Value>")]
     data: Option<&'a RawValue>,
     left_out_bytes: usize,
     error: Option<&'a str>,
     took_ms: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Skip<'a> {
     reason: &'a str,
     scenarios: Vec<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Warning<'a> {
     scenario: Option<&'a str>,
     text: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Resources<'a> {
     made: u64,
     released: u64,
     left_by_platform: &'a [String],
     leaks: &'a [Left],
     left: Vec<String>,
+}
+
+/// The JSON Schema of the file.
+pub fn schema() -> serde_json::Value {
+    crate::scenario::schema_of_written::<Report<'_>>()
 }
 
 /// The file, whole.

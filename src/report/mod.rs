@@ -35,7 +35,7 @@ pub use console::{Console, coloured};
 pub use explain::{explain_brief, explain_head, explain_text};
 pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
 pub use forge::{Workspace, ending, problem};
-pub use json::SCHEMA_VERSION;
+pub use json::{SCHEMA_VERSION, schema as json_schema};
 pub use live::{ReporterConfig, Reporters, ReportersHandle};
 pub use progress::{dump_lines, progress_lines};
 pub use scenario_state::{ExchangeNote, KeptEvidence, KeptPart, ScenarioState, StepState, Waiting};

@@ -148,7 +148,7 @@ fn read(path: &Path, text: &Text<'_>) -> Result<Remembered, StateError> {
     if fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(Remembered::default());
     }
-    Remembered::parse(&text(path).map_err(|e| bad(e.to_string()))?).map_err(bad)
+    Remembered::parse(&text(path).map_err(|e| bad(e.to_string()))?).map_err(|e| bad(e.to_string()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::context::TargetFacts;
 use crate::domain::natural::natural;
 use crate::domain::time;
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
-use crate::scenario::model::{Gate, Input, InputKind, Scenario, Step, walk};
+use crate::scenario::model::{Gate, Input, InputKind, Scenario, Step, Verb, walk};
 use crate::scenario::need::Need;
 use crate::scenario::template::Scope;
 use crate::scenario::verbs::Budget;
@@ -221,7 +221,7 @@ fn wrong(name: &str, input: &Input, value: &str, source: &str, scenario: &Scenar
         InputKind::Text => None,
         InputKind::Duration => match time::parse(value) {
             Ok(_) => None,
-            Err(text) => problem(text, "write 90s, 4m or 1m 30s".into()),
+            Err(why) => problem(why.to_string(), "write 90s, 4m or 1m 30s".into()),
         },
         InputKind::Number if value.parse::<i64>().is_ok() => None,
         InputKind::Number => problem(format!("{shown} is no whole number"), "write digits".into()),
@@ -249,6 +249,26 @@ fn without_time(steps: &[Step], known: &Known<'_>, problems: &mut Vec<Problem>) 
             }
         }
     }
+}
+
+/// Steps that would run a command on this machine, each once.
+pub fn commands(instances: &[Instance]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for instance in instances.iter().filter(|instance| instance.skip.is_none()) {
+        let scenario = &instance.scenario;
+        for step in walk(&scenario.steps).chain(walk(&scenario.finally)) {
+            if matches!(step.verb, Verb::Exec(_)) {
+                let text = format!("step {} of `{}` runs a command on this machine", step.id, scenario.name);
+                let problem = Problem::error("run::exec-not-allowed", text)
+                    .at(&step.source, step.span, "this step")
+                    .hint("read what it runs; `--allow-exec` lets it");
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
+    }
+    problems
 }
 
 fn lacking(scenario: &Scenario, target: &TargetFacts) -> Option<String> {

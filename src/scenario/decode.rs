@@ -337,7 +337,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         drop(skip);
         self.value = next;
         let Some((key, _)) = next else { return Ok(None) };
-        let node = Node::text(key.span, key.text.clone());
+        let node = Node::of_text(key.span, key.text.clone());
         match seed.deserialize(NodeDe { node: &node, state: self.state }) {
             Ok(key) => Ok(Some(key)),
             Err(error) => Err(self.state.leave_out(key, error)),

@@ -23,7 +23,7 @@ pub use check::WORKSPACE_FIELDS;
 pub use fragment::Fragments;
 pub use matrix::{Instance, expand_matrix, scenario_of, without_round};
 pub use model::Scenario;
-pub use schema::{fragment_schema, schema, schema_of};
+pub use schema::{fragment_schema, schema, schema_of, schema_of_written};
 pub use shipped::{shipped, shipped_fragment_files, shipped_fragments, shipped_profiles};
 
 use crate::source::{Level, Problem, SourceFile};

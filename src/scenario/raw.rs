@@ -4,6 +4,7 @@
 //! descriptions of the JSON Schema and of `docs/verbs.md`.
 
 pub mod values;
+pub mod words;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use super::decode::Spanned;
 use super::model::input::{Gate, InputKind, StepGate};
 use super::need::Need;
 use crate::yaml::Node;
+use words::{Attempts, Day, Matrix, Slug, Slugs, Time, TimeOrLookup, Variables};
 
 use values::{AnyValue, NameOr, OneOrMany, StepList, Text, Texts};
 
@@ -21,12 +23,12 @@ use values::{AnyValue, NameOr, OneOrMany, StepList, Text, Texts};
 #[schemars(title = "lifecycle scenario", rename = "Scenario")]
 pub struct RawScenario {
     /// Its name: lower-case words with dashes, unique among the loaded scenarios.
-    #[schemars(required)]
+    #[schemars(required, with = "Slug")]
     pub scenario: Option<Text>,
     /// One line for lists.
     pub summary: Option<Text>,
     /// Words for `@tag` selection.
-    #[schemars(with = "Option<Texts>")]
+    #[schemars(with = "Option<Slugs>")]
     pub tags: Option<Node>,
     /// `required` (default), or `advisory`: shown, never turns the run red.
     pub gate: Option<Gate>,
@@ -34,12 +36,13 @@ pub struct RawScenario {
     #[schemars(with = "Option<OneOrMany<Need>>")]
     pub needs: Option<Node>,
     /// How long the whole body may take; 10m when absent.
+    #[schemars(with = "Option<Time>")]
     pub budget: Option<Text>,
     /// Values that a run may set.
-    #[schemars(with = "Option<indexmap::IndexMap<String, RawInput>>")]
+    #[schemars(with = "Option<indexmap::IndexMap<String, InputOr>>")]
     pub inputs: Option<Node>,
     /// One scenario per combination of these values: `${matrix.key}`.
-    #[schemars(with = "Option<indexmap::IndexMap<String, Vec<Text>>>")]
+    #[schemars(with = "Option<Matrix>")]
     pub matrix: Option<Node>,
     /// Fragments whose steps come before `steps`.
     #[schemars(with = "Option<OneOrMany<NameOr<super::verbs::r#use::RawUse>>>")]
@@ -87,7 +90,7 @@ pub struct RawInput {
     #[schemars(with = "Option<Texts>")]
     pub one_of: Option<Node>,
     /// Environment variables that set it; the first that is not empty wins.
-    #[schemars(with = "Option<Texts>")]
+    #[schemars(with = "Option<Variables>")]
     pub env: Option<Node>,
     /// Its value is never shown.
     pub secret: Option<bool>,
@@ -95,6 +98,23 @@ pub struct RawInput {
     pub r#type: Option<InputKind>,
     /// One line for people.
     pub summary: Option<Text>,
+}
+
+/// An input, or its default alone.
+pub struct InputOr;
+impl JsonSchema for InputOr {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "InputOr".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let full = generator.subschema_for::<RawInput>();
+        schemars::json_schema!({ "anyOf": [{ "type": ["string", "number", "boolean"] }, full] })
+    }
 }
 
 /// A known failure.
@@ -111,7 +131,7 @@ pub struct RawExpectFailure {
     /// Only this mechanism is the expected one.
     pub mechanism: Option<Text>,
     /// The last day on which the failure is expected, `YYYY-MM-DD`.
-    #[schemars(required)]
+    #[schemars(required, with = "Day")]
     pub until: Option<Text>,
     /// Only where the target behaves like this: `{hibernate-wakes: false}`.
     #[schemars(with = "Option<indexmap::IndexMap<Need, bool>>")]
@@ -124,8 +144,10 @@ pub struct RawExpectFailure {
 #[schemars(rename = "Retry")]
 pub struct RawRetry {
     /// Attempts in all, 2 to 20.
+    #[schemars(with = "Option<Attempts>")]
     pub attempts: Option<Spanned<u32>>,
     /// Pause between them; 1s when absent.
+    #[schemars(with = "Option<Time>")]
     pub pause: Option<Text>,
 }
 
@@ -139,6 +161,7 @@ pub struct RawStep {
     /// Runs only when this holds: `${inputs.mode} == full`, `!=`, `in [a, b]`, or a template that is true.
     pub when: Option<Text>,
     /// The step's deadline; the scenario's budget bounds it too.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
     /// Overrides the scenario's gate; `continue`: red, and the scenario goes on.
     pub gate: Option<StepGate>,
@@ -148,6 +171,7 @@ pub struct RawStep {
     /// Reached when the step passed.
     pub milestone: Option<Text>,
     /// The step states the contract and not the life of a workspace: where it fails, the server differs in this behaviour.
+    #[schemars(with = "Option<crate::behaviour::Behaviour>")]
     pub behaviour: Option<Text>,
 }
 

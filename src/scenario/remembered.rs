@@ -87,18 +87,28 @@ impl Red {
     }
 }
 
+/// Why a text is no state file of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum RememberedError {
+    /// Another kind of file.
+    #[error("it is no state file: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// Written by another version of this program.
+    #[error("it has version {0}, this program reads version {version}", version = VERSION)]
+    Version(u32),
+}
+
 impl Remembered {
     /// Reads the file's text.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn parse(text: &str) -> Result<Remembered, String> {
-        let head: Head = serde_json::from_str(text).map_err(|e| format!("it is no state file: {e}"))?;
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Remembered, RememberedError> {
+        let head: Head = serde_json::from_str(text)?;
         if head.version != VERSION {
-            return Err(format!("it has version {}, this program reads version {VERSION}", head.version));
+            return Err(RememberedError::Version(head.version));
         }
-        let document: Document =
-            serde_json::from_str(text).map_err(|e| format!("it is no state file: {e}"))?;
+        let document: Document = serde_json::from_str(text)?;
         let reds = document.reds.into_iter().map(|red| (red.fingerprint.clone(), red)).collect();
         Ok(Remembered { reds })
     }
@@ -189,7 +199,7 @@ mod tests {
         assert_eq!(state.learn("r2", "t2", &[red("a", "m"), red("a", "m")]), []);
         let kept = state.find("a/3/m").cloned().unwrap();
         assert_eq!((kept.first_run.as_str(), kept.last_run.as_str(), kept.count), ("r1", "r2", 2));
-        assert_eq!(Remembered::parse(&state.text().unwrap()), Ok(state.clone()));
+        assert_eq!(Remembered::parse(&state.text().unwrap()).unwrap(), state);
         let nothing = Sighting::Nothing { scenario: "a".into() };
         for seen in [
             // Another red hides it, it did not run, it was skipped, one round of it only passed.
@@ -224,7 +234,7 @@ mod tests {
             ("{\"version\":2,\"reds\":{}}", "version 2"),
             ("{\"version\":1,\"reds\":[],\"more\":1}", "unknown field"),
         ] {
-            let error = Remembered::parse(text).unwrap_err();
+            let error = Remembered::parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
     }

@@ -78,6 +78,9 @@ pub struct RunSettings {
     /// The server is ours alone.
     #[serde(skip_serializing_if = "is_default")]
     pub exclusive: bool,
+    /// Scenarios may run commands on this machine. Recorded, and never taken from a record: a log may be anybody's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allow_exec: bool,
     /// List of known reds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<PathBuf>,

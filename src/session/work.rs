@@ -80,6 +80,12 @@ pub(super) async fn run(
     if recorded.is_some() && instances.is_empty() {
         return Err(SessionError::NothingOfIt);
     }
+    if !asked.allow_exec {
+        let commands = plan::commands(&instances);
+        if !commands.is_empty() {
+            return Err(SessionError::Problems(commands));
+        }
+    }
     let named = match &profile {
         Some(profile) => profile.target(&asked.target)?,
         None => asked.target.clone(),

@@ -41,7 +41,7 @@ pub struct Key {
 
 impl Node {
     /// A text that stands nowhere but is shown at `span`.
-    pub fn text(span: Span, text: impl Into<String>) -> Node {
+    pub fn of_text(span: Span, text: impl Into<String>) -> Node {
         Node { span, kind: Kind::Text(text.into()) }
     }
 
@@ -71,14 +71,40 @@ impl Node {
         }
     }
 
-    /// A scalar as the text that was written.
-    pub fn as_text(&self) -> Option<String> {
+    /// The elements of a list; none of anything else.
+    pub fn items(&self) -> &[Node] {
         match &self.kind {
-            Kind::Bool(b) => Some(b.to_string()),
-            Kind::Number(_, raw) => Some(raw.clone()),
-            Kind::Text(text) => Some(text.clone()),
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// A text, and no other scalar.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A scalar as it was written; none of nothing, lists and mappings.
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) | Kind::Number(_, text) => Some(text),
+            Kind::Bool(true) => Some("true"),
+            Kind::Bool(false) => Some("false"),
             Kind::Null | Kind::List(_) | Kind::Map(_) => None,
         }
+    }
+
+    /// The same, to keep.
+    pub fn as_text(&self) -> Option<String> {
+        self.scalar().map(str::to_owned)
+    }
+
+    /// Whether nothing is there.
+    pub fn is_null(&self) -> bool {
+        self.kind == Kind::Null
     }
 
     /// What it is, for messages.

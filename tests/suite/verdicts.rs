@@ -104,10 +104,19 @@ fn a_create_that_names_no_runtime_is_judged_by_the_platforms_own() {
 fn the_verdict_is_of_what_happened() {
     few_at_once(TABLE, |(name, head, steps, code, said)| {
         let text = format!("scenario: easily-wrong\n{head}\nsteps:\n{steps}");
-        let output = Harness::new().args(["run"]).scenario(&text).run();
+        let output = Harness::new().args(["run", "--allow-exec"]).scenario(&text).run();
         assert_eq!(output.code(), Some(*code), "{name}\n{}", output.stderr);
         assert!(output.stderr.contains(said), "{name}: no `{said}` in\n{}", output.stderr);
     });
+}
+
+/// A scenario of somebody else runs nothing here, and nothing is sent before that is said.
+#[test]
+fn commands_run_only_where_they_are_allowed() {
+    let steps = "scenario: a-command\nsteps:\n  - parallel: [{ steps: [{ exec: [true] }] }, { note: x }]\n";
+    let output = Harness::new().args(["run"]).scenario(steps).run().exit(2);
+    assert!(output.stderr.contains("--allow-exec"), "{}", output.stderr);
+    Harness::new().args(["run", "--allow-exec"]).scenario(steps).run().exit(0);
 }
 
 const HOLDS: &str = "scenario: blind-hold

@@ -47,7 +47,7 @@ fn each_key_leads_to_its_vendor() {
         let choice = choose(runtime, LlmPath::Byok, keys, "").unwrap();
         let secrets = choice.create_secrets.keys().cloned().collect::<Vec<_>>().join("+");
         assert_eq!(format!("{} {} {secrets}", choice.model, choice.provider), want, "{runtime} {keys}");
-        assert!(choice.why.iter().any(|reason| reason.verdict == Verdict::Fired));
+        assert!(choice.why.iter().any(|reason| reason.verdict == Ruling::Fired));
     }
     assert_eq!(choose("seo-agent", LlmPath::Byok, "KIMI_API_KEY", "").unwrap().template, Some("seo-agent"));
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::models::dispatch::Script;
 use crate::models::inputs::{LLM_PATH, MODEL_SLUG, RUNTIME};
 use crate::models::workflow::Context;
-use crate::models::workflow::expression::{Guess, Template};
+use crate::models::workflow::expression::{Guess, Interpolated};
 use crate::models::workflow::shell;
-use crate::models::yaml::{self, Node};
+use crate::models::yaml::parse;
 use crate::source::{SourceFile, Span};
+use crate::yaml::Node;
 
 /// Actions that use actions: deeper is not followed.
 const MAX_DEPTH: usize = 3;
@@ -18,7 +19,7 @@ const MAX_MATRIX: usize = 256;
 /// A variable of the environment and where it was written.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
-    pub(crate) value: Template,
+    pub(crate) value: Interpolated,
     pub(crate) source: SourceFile,
     pub(crate) span: Span,
 }
@@ -35,11 +36,11 @@ pub(crate) struct Call {
     /// Combinations of the matrix; one empty when there is none.
     pub(crate) matrix: Vec<BTreeMap<String, Guess>>,
     /// `if:` of the job, the step and the actions around it.
-    pub(crate) conditions: Vec<Template>,
+    pub(crate) conditions: Vec<Interpolated>,
     /// What `inputs.NAME` may be.
     pub(crate) inputs: BTreeMap<String, Input>,
     /// What `actionN.NAME` is: the `with:` of the step that uses the action, else its default.
-    pub(crate) with: BTreeMap<String, Template>,
+    pub(crate) with: BTreeMap<String, Interpolated>,
 }
 
 /// A declared input.
@@ -62,16 +63,16 @@ struct Scope {
     source: SourceFile,
     env: Env,
     matrix: Vec<BTreeMap<String, Guess>>,
-    conditions: Vec<Template>,
+    conditions: Vec<Interpolated>,
     inputs: BTreeMap<String, Input>,
-    with: BTreeMap<String, Template>,
+    with: BTreeMap<String, Interpolated>,
     depth: usize,
 }
 
 impl Scope {
     /// Inside an action, `inputs.x` means its own.
-    fn template(&self, text: &str) -> Template {
-        let template = Template::parse(text);
+    fn template(&self, text: &str) -> Interpolated {
+        let template = Interpolated::parse(text);
         if self.depth == 0 {
             template
         } else {
@@ -82,15 +83,15 @@ impl Scope {
     fn merge(&mut self, node: Option<&Node>) {
         let Some(node) = node else { return };
         for entry in node.entries() {
-            let value = self.template(entry.node.scalar().unwrap_or_default());
-            let setting = Setting { value, source: self.source.clone(), span: entry.key_span };
-            self.env.insert(entry.key.clone(), setting);
+            let value = self.template(entry.1.scalar().unwrap_or_default());
+            let setting = Setting { value, source: self.source.clone(), span: entry.0.span };
+            self.env.insert(entry.0.text.clone(), setting);
         }
     }
 
     fn condition(&mut self, node: Option<&Node>) {
         if let Some(text) = node.and_then(Node::scalar) {
-            let template = Template::condition(text);
+            let template = Interpolated::condition(text);
             let renamed = if self.depth == 0 {
                 template
             } else {
@@ -119,11 +120,11 @@ pub(crate) fn collect(file: &SourceFile, tree: &Node, context: &Context<'_>) -> 
     }
     for job in tree.get("jobs").map(Node::entries).unwrap_or_default() {
         let mut scope = scope.clone();
-        scope.matrix = job.node.get("strategy").and_then(|s| s.get("matrix")).map_or(scope.matrix, matrix);
-        scope.condition(job.node.get("if"));
-        scope.merge(job.node.get("env"));
+        scope.matrix = job.1.get("strategy").and_then(|s| s.get("matrix")).map_or(scope.matrix, matrix);
+        scope.condition(job.1.get("if"));
+        scope.merge(job.1.get("env"));
         let before = collector.calls.len();
-        if let Some(steps) = job.node.get("steps") {
+        if let Some(steps) = job.1.get("steps") {
             collector.steps(steps, &scope);
         }
         if collector.calls.len() == before {
@@ -141,21 +142,20 @@ impl Collector<'_> {
             scope.condition(step.get("if"));
             scope.merge(step.get("env"));
             if let Some(run) = step.entry("run")
-                && let Some(text) = run.node.text()
+                && let Some(text) = run.1.text()
             {
                 for call in shell::calls(text) {
                     let mut scope = scope.clone();
                     for assigned in &call.assigned {
-                        let span =
-                            find(&scope.source, run.node.span, &assigned.written).unwrap_or(run.key_span);
+                        let span = find(&scope.source, run.1.span, &assigned.written).unwrap_or(run.0.span);
                         let setting =
                             Setting { value: assigned.value.clone(), source: scope.source.clone(), span };
                         scope.env.insert(assigned.name.clone(), setting);
                     }
-                    self.call(Some(call.script), run.key_span, scope);
+                    self.call(Some(call.script), run.0.span, scope);
                 }
                 for later in shell::for_later(text) {
-                    let span = find(&outer.source, run.node.span, &later.written).unwrap_or(run.key_span);
+                    let span = find(&outer.source, run.1.span, &later.written).unwrap_or(run.0.span);
                     let setting = Setting { value: later.value, source: outer.source.clone(), span };
                     outer.env.insert(later.name, setting);
                 }
@@ -172,15 +172,15 @@ impl Collector<'_> {
         let names =
             ["action.yml", "action.yaml"].map(|name| format!("{}/{name}", path.trim_end_matches('/')));
         let Some(file) = names.iter().find_map(|name| (self.context.read)(name)) else { return };
-        let Ok(tree) = yaml::parse(&file) else { return };
+        let Ok(tree) = parse(&file) else { return };
         let Some(steps) = tree.get("runs").and_then(|runs| runs.get("steps")) else { return };
         let mut inner = scope.clone();
         inner.depth += 1;
         for input in tree.get("inputs").map(Node::entries).unwrap_or_default() {
-            let given = step.get("with").and_then(|with| with.get(&input.key)).and_then(Node::scalar);
-            let default = input.node.get("default").and_then(Node::scalar).unwrap_or_default();
-            let value = given.map_or_else(|| Template::parse(default), |text| scope.template(text));
-            inner.with.insert(format!("action{}.{}", inner.depth, input.key), value);
+            let given = step.get("with").and_then(|with| with.get(&input.0.text)).and_then(Node::scalar);
+            let default = input.1.get("default").and_then(Node::scalar).unwrap_or_default();
+            let value = given.map_or_else(|| Interpolated::parse(default), |text| scope.template(text));
+            inner.with.insert(format!("action{}.{}", inner.depth, input.0.text), value);
         }
         inner.source = file;
         self.steps(steps, &inner);
@@ -217,7 +217,7 @@ fn inputs(tree: &Node) -> BTreeMap<String, Input> {
     let declared =
         ["workflow_dispatch", "workflow_call"].into_iter().filter_map(|name| on?.get(name)?.get("inputs"));
     for entry in declared.chain(tree.get("inputs")).flat_map(Node::entries) {
-        let node = &entry.node;
+        let node = &entry.1;
         let mut values: Vec<String> = node
             .get("options")
             .map(Node::items)
@@ -238,7 +238,7 @@ fn inputs(tree: &Node) -> BTreeMap<String, Input> {
         }
         values.sort();
         values.dedup();
-        inputs.insert(format!("inputs.{}", entry.key), Input { values, open });
+        inputs.insert(format!("inputs.{}", entry.0.text), Input { values, open });
     }
     inputs
 }
@@ -251,24 +251,24 @@ fn matrix(node: &Node) -> Vec<BTreeMap<String, Guess>> {
         _ => Guess::Other,
     };
     let fields = |node: &Node| -> BTreeMap<String, Guess> {
-        node.entries().iter().map(|entry| (format!("matrix.{}", entry.key), guess(&entry.node))).collect()
+        node.entries().iter().map(|entry| (format!("matrix.{}", entry.0.text), guess(&entry.1))).collect()
     };
     let mut combinations: Vec<BTreeMap<String, Guess>> = vec![BTreeMap::new()];
-    let axes = node.entries().iter().filter(|entry| entry.key != "include" && entry.key != "exclude");
+    let axes = node.entries().iter().filter(|entry| entry.0.text != "include" && entry.0.text != "exclude");
     let mut names = Vec::new();
     for axis in axes {
-        names.push(format!("matrix.{}", axis.key));
-        let values: Vec<BTreeMap<String, Guess>> = match axis.node.items() {
-            [] => vec![BTreeMap::from([(format!("matrix.{}", axis.key), Guess::Other)])],
+        names.push(format!("matrix.{}", axis.0.text));
+        let values: Vec<BTreeMap<String, Guess>> = match axis.1.items() {
+            [] => vec![BTreeMap::from([(format!("matrix.{}", axis.0.text), Guess::Other)])],
             items => items
                 .iter()
                 .map(|item| {
                     let mut value: BTreeMap<String, Guess> = item
                         .entries()
                         .iter()
-                        .map(|field| (format!("matrix.{}.{}", axis.key, field.key), guess(&field.node)))
+                        .map(|field| (format!("matrix.{}.{}", axis.0.text, field.0.text), guess(&field.1)))
                         .collect();
-                    value.insert(format!("matrix.{}", axis.key), guess(item));
+                    value.insert(format!("matrix.{}", axis.0.text), guess(item));
                     value
                 })
                 .collect(),

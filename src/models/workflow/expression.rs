@@ -134,47 +134,47 @@ impl Expr {
 
 /// A text with expressions in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct Interpolated(Vec<Segment>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum Segment {
     Text(String),
     Expr(Expr),
 }
 
-impl Template {
+impl Interpolated {
     /// Splits at `${{ }}`; an expression that never ends is text.
-    pub(crate) fn parse(text: &str) -> Template {
+    pub(crate) fn parse(text: &str) -> Interpolated {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${{") {
             let Some((inside, after)) = after.split_once("}}") else { break };
             if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+                parts.push(Segment::Text(before.to_owned()));
             }
-            parts.push(Part::Expr(Expr::parse(inside)));
+            parts.push(Segment::Expr(Expr::parse(inside)));
             rest = after;
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(Segment::Text(rest.to_owned()));
         }
-        Template(parts)
+        Interpolated(parts)
     }
 
     /// A condition: an expression even without `${{ }}`.
-    pub(crate) fn condition(text: &str) -> Template {
-        if text.contains("${{") { Template::parse(text) } else { Template::of(Expr::parse(text)) }
+    pub(crate) fn condition(text: &str) -> Interpolated {
+        if text.contains("${{") { Interpolated::parse(text) } else { Interpolated::of(Expr::parse(text)) }
     }
 
     /// One expression.
-    pub(crate) fn of(expr: Expr) -> Template {
-        Template(vec![Part::Expr(expr)])
+    pub(crate) fn of(expr: Expr) -> Interpolated {
+        Interpolated(vec![Segment::Expr(expr)])
     }
 
     /// The same with names of another scope: `inputs.x` of an action is not the workflow's.
-    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Template {
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Interpolated {
         for part in &mut self.0 {
-            if let Part::Expr(expr) = part {
+            if let Segment::Expr(expr) = part {
                 expr.rename(from, to);
             }
         }
@@ -186,8 +186,8 @@ impl Template {
         let mut text = String::new();
         for part in &self.0 {
             match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Expr(expr) => match expr.worth(guesses)? {
+                Segment::Text(part) => text.push_str(part),
+                Segment::Expr(expr) => match expr.worth(guesses)? {
                     // `false` and null show as nothing only inside conditions; CI writes `&& 'x' || ''` for that.
                     Worth::Text(part) => text.push_str(if part == "null" { "" } else { &part }),
                     unknown @ Worth::Unknown(_) => return Ok(unknown),
@@ -205,7 +205,7 @@ impl Template {
     /// See [`Expr::compared`].
     pub(crate) fn compared(&self, into: &mut BTreeMap<String, BTreeSet<String>>) {
         for part in &self.0 {
-            if let Part::Expr(expr) = part {
+            if let Segment::Expr(expr) = part {
                 expr.compared(into);
             }
         }
@@ -356,7 +356,7 @@ mod tests {
                 ((*name).to_owned(), guess)
             })
             .collect();
-        match Template::parse(text).worth(&guesses) {
+        match Interpolated::parse(text).worth(&guesses) {
             Ok(Worth::Text(text)) => text,
             Ok(Worth::Unknown(name)) => format!("?{name}"),
             Err(Needed(name)) => format!("needs {name}"),
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn values_that_can_matter_are_found() {
         let mut compared = BTreeMap::new();
-        Template::parse("${{ inputs.r == 'a' && 'x' || 'b' == inputs.r && 'y' || 'z' }}")
+        Interpolated::parse("${{ inputs.r == 'a' && 'x' || 'b' == inputs.r && 'y' || 'z' }}")
             .compared(&mut compared);
         assert_eq!(compared["inputs.r"], BTreeSet::from(["a".to_owned(), "b".to_owned()]));
     }
@@ -399,9 +399,9 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_parser_panic(text in "[a-z'!=&|(). ${}\\[\\]é]{0,60}") {
-            let template = Template::parse(&text);
+            let template = Interpolated::parse(&text);
             let _ = template.worth(&Guesses::new());
-            let _ = Template::condition(&text).holds(&Guesses::new());
+            let _ = Interpolated::condition(&text).holds(&Guesses::new());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::models::dispatch::Script;
-use crate::models::workflow::expression::{Expr, Template};
+use crate::models::workflow::expression::{Expr, Interpolated};
 
 /// A script that a line calls, with what was assigned before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct ShellCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assigned {
     pub(crate) name: String,
-    pub(crate) value: Template,
+    pub(crate) value: Interpolated,
     /// As it stands in the text.
     pub(crate) written: String,
 }
@@ -124,13 +124,13 @@ fn joined(run: &str) -> String {
     run.replace("\\\n", " ")
 }
 
-fn value(text: &str) -> Template {
+fn value(text: &str) -> Interpolated {
     let bare = text.trim();
     let single = bare.starts_with('\'');
     let inner = bare.trim_matches(['"', '\'']);
     let shell = inner.replace("${{", "");
     if single || inner.contains("${{") || !shell.contains(['$', '`']) {
-        return Template::parse(inner);
+        return Interpolated::parse(inner);
     }
     let name = |text: &str| {
         let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -148,11 +148,11 @@ fn value(text: &str) -> Template {
         (None, Some(inside)) => name(inside),
         (None, None) => None,
     };
-    Template::of(expr.unwrap_or_else(|| Expr::Name(inner.to_owned())))
+    Interpolated::of(expr.unwrap_or_else(|| Expr::Name(inner.to_owned())))
 }
 
-fn unknown(written: &str) -> Template {
-    Template::of(Expr::Name(written.to_owned()))
+fn unknown(written: &str) -> Interpolated {
+    Interpolated::of(Expr::Name(written.to_owned()))
 }
 
 #[cfg(test)]
@@ -173,7 +173,7 @@ mod tests {
             (Script::FullSaas, "E2E_RUNTIME E2E_LLM_PATH")
         );
         assert_eq!((found[1].script, names(&found[1]).as_str()), (Script::Harness, "E2E_RUNTIME"));
-        assert_eq!(found[0].assigned[1].value, Template::parse("platform"));
+        assert_eq!(found[0].assigned[1].value, Interpolated::parse("platform"));
     }
 
     #[test]
@@ -181,16 +181,16 @@ mod tests {
         let later = for_later(
             "echo \"E2E_MODEL_SLUG=sonnet\" >> \"$GITHUB_ENV\"\nif x; then\n  echo E2E_RUNTIME=codex >> $GITHUB_ENV\nfi\n",
         );
-        assert_eq!(later[0].value, Template::parse("sonnet"));
+        assert_eq!(later[0].value, Interpolated::parse("sonnet"));
         assert_eq!(later[1].value, unknown("echo E2E_RUNTIME=codex >> $GITHUB_ENV"));
     }
 
     #[test]
     fn defaults_of_the_shell_are_alternatives() {
         let or = Expr::Or(Box::new(Expr::Name("env.A".into())), Box::new(Expr::Literal("x".into())));
-        assert_eq!(value("\"${A:-x}\""), Template::of(or));
-        assert_eq!(value("$A"), Template::of(Expr::Name("env.A".into())));
-        assert_eq!(value("\"$(date)\""), Template::of(Expr::Name("$(date)".into())));
-        assert_eq!(value("'$A'"), Template::parse("$A"));
+        assert_eq!(value("\"${A:-x}\""), Interpolated::of(or));
+        assert_eq!(value("$A"), Interpolated::of(Expr::Name("env.A".into())));
+        assert_eq!(value("\"$(date)\""), Interpolated::of(Expr::Name("$(date)".into())));
+        assert_eq!(value("'$A'"), Interpolated::parse("$A"));
     }
 }

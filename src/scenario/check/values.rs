@@ -5,7 +5,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::domain::{Status, time};
+use crate::domain::Status;
+use crate::domain::time::{self, DurationError};
 use crate::scenario::model::answer::Identity;
 use crate::scenario::model::field::DurationField;
 use crate::scenario::raw::values::Text;
@@ -158,7 +159,7 @@ impl Check<'_> {
             return Duration::ZERO;
         }
         time::parse(&text.value).unwrap_or_else(|why| {
-            self.error("duration", text.span, why, "not a duration", None);
+            self.error("duration", text.span, why.to_string(), "not a duration", None);
             Duration::ZERO
         })
     }
@@ -180,13 +181,16 @@ impl Check<'_> {
                 None,
             );
         } else if let Err(why) = self.longest(&template).transpose() {
-            self.error("duration", text.span, why, "not a duration", None);
+            self.error("duration", text.span, why.to_string(), "not a duration", None);
         }
         DurationField::Template(template)
     }
 
     /// What a duration's template becomes with the inputs' defaults; nothing where there is none.
-    pub(in crate::scenario) fn longest(&self, template: &Template) -> Option<Result<Duration, String>> {
+    pub(in crate::scenario) fn longest(
+        &self,
+        template: &Template,
+    ) -> Option<Result<Duration, DurationError>> {
         let mut text = String::new();
         for part in &template.parts {
             match part {

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use super::words::{HttpStatuses, JsonType, Length, TimeOrLookup, WorkspaceName};
 use crate::source::Span;
 
 use crate::scenario::decode::Spanned;
@@ -119,7 +120,24 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
-/// The mapping, or only the name of a workspace (or duration, fragment) as its short form.
+/// One of these, or a list of at least one.
+pub struct SomeOf<T>(PhantomData<T>);
+impl<T: JsonSchema> JsonSchema for SomeOf<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("SomeOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
+    }
+}
+
+/// The mapping, or only the name of a workspace (or fragment) as its short form.
 pub struct NameOr<T>(PhantomData<T>);
 impl<T: JsonSchema> JsonSchema for NameOr<T> {
     fn inline_schema() -> bool {
@@ -132,7 +150,25 @@ impl<T: JsonSchema> JsonSchema for NameOr<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let full = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [{ "type": ["string", "number"] }, full] })
+        let name = generator.subschema_for::<WorkspaceName>();
+        json_schema!({ "anyOf": [name, full] })
+    }
+}
+
+/// The mapping, or only a duration as its short form.
+pub struct TimeOr<T>(PhantomData<T>);
+impl<T: JsonSchema> JsonSchema for TimeOr<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("TimeOr{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (time, full) = (generator.subschema_for::<TimeOrLookup>(), generator.subschema_for::<T>());
+        json_schema!({ "anyOf": [time, full] })
     }
 }
 
@@ -149,7 +185,7 @@ impl<T: JsonSchema> JsonSchema for ListOr<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let full = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [{ "type": "array", "items": { "type": ["string", "number", "boolean"] } }, full] })
+        json_schema!({ "anyOf": [{ "type": "array", "minItems": 1, "items": { "type": ["string", "number", "boolean"] } }, full] })
     }
 }
 
@@ -160,10 +196,6 @@ schema!(
     "StepList",
     json_schema!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/Step" } })
 );
-
-/// Names and anything.
-pub struct AnyMap;
-schema!(AnyMap, "AnyMap", json_schema!({ "type": "object" }));
 
 /// Whose credentials a request carries.
 pub struct Auth;
@@ -186,17 +218,18 @@ impl JsonSchema for Answered {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let answer = generator.subschema_for::<RawAnswer>();
-        json_schema!({ "anyOf": [{ "type": ["integer", "string", "array"] }, answer] })
+        let statuses = generator.subschema_for::<HttpStatuses>();
+        json_schema!({ "anyOf": [statuses, answer] })
     }
 }
 
 /// What must hold of an HTTP answer.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Answer")]
+#[schemars(rename = "Answer", extend("minProperties" = 1))]
 pub struct RawAnswer {
     /// `201`, `[200, 204]`, `2xx`, `"!200"`.
-    #[schemars(with = "Option<OneOrMany<Text>>")]
+    #[schemars(with = "Option<HttpStatuses>")]
     pub status: Option<crate::yaml::Node>,
     /// JSON path → what must hold of what it finds.
     #[schemars(with = "Option<TestMap>")]
@@ -212,7 +245,7 @@ pub struct RawAnswer {
 /// Tests of a value; all of them must hold.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "TestsOfAValue")]
+#[schemars(rename = "TestsOfAValue", extend("minProperties" = 1))]
 pub struct RawTests {
     /// The same value (numbers by value).
     #[schemars(with = "Option<AnyValue>")]
@@ -236,15 +269,17 @@ pub struct RawTests {
     /// `true`: something is there, even `null`; `false`: nothing is.
     pub exists: Option<Spanned<bool>>,
     /// `string`, `number`, `bool`, `array`, `object`, `null`.
+    #[schemars(with = "Option<JsonType>")]
     pub r#type: Option<Text>,
     /// Of a text, list or mapping: a number, or `{min, max}`.
-    #[schemars(with = "Option<AnyValue>")]
+    #[schemars(with = "Option<Length>")]
     pub length: Option<crate::yaml::Node>,
     /// A number, this or more.
     pub at_least: Option<Spanned<f64>>,
     /// A number, this or less.
     pub at_most: Option<Spanned<f64>>,
     /// `true`: neither nothing, `null`, nor an empty text, list or mapping.
+    #[schemars(extend("const" = true))]
     pub non_empty: Option<Spanned<bool>>,
     /// A list with these among its elements.
     #[schemars(with = "Option<Vec<AnyValue>>")]

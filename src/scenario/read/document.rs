@@ -333,7 +333,7 @@ impl Check<'_> {
 fn fits(kind: InputKind, value: &str) -> Option<String> {
     match kind {
         InputKind::Text => None,
-        InputKind::Duration => time::parse(value).err(),
+        InputKind::Duration => time::parse(value).err().map(|why| why.to_string()),
         InputKind::Number => {
             value.parse::<i64>().is_err().then(|| format!("`{value}` is not a whole number"))
         }

@@ -191,7 +191,7 @@ impl DurationField {
                 time::parse(&text).map_err(|why| TemplateError::Unusable {
                     template: template.raw.clone(),
                     text,
-                    why,
+                    why: why.to_string(),
                 })
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::spec::{Budget, Group, Help, Holds, Names, VerbSpec};
@@ -14,6 +14,7 @@ use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::model::matcher::Matcher;
 use crate::scenario::raw::values::{Answered, AnyValue, Auth, Text, TextMap};
+use crate::scenario::raw::words::{NewName, TimeOrLookup, WorkspaceName, words};
 use crate::scenario::template::{Template, TemplateValue};
 use crate::source::{Span, did_you_mean};
 use crate::yaml::{Kind, Node};
@@ -24,12 +25,13 @@ use crate::yaml::{Kind, Node};
 #[schemars(rename = "A2a")]
 pub struct RawA2a {
     /// To which workspace.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub to: Option<Text>,
     /// `known-answer`, `{known: WOKE}` or `{text: …}`.
-    #[schemars(required, with = "AnyValue")]
+    #[schemars(required, with = "Said")]
     pub say: Option<Node>,
     /// The workspace that speaks; the canvas when absent.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub from: Option<Text>,
     /// Whose credentials; admin when absent, `from`'s own with `from`.
     #[schemars(with = "Option<Auth>")]
@@ -49,14 +51,16 @@ pub struct RawA2a {
     #[schemars(with = "Option<TextMap>")]
     pub headers: Option<Node>,
     /// `answer` (default), `queued`, `ignored`, `{error: -32601}`, or tests of the reply's text.
-    #[schemars(with = "Option<AnyValue>")]
+    #[schemars(with = "Option<Replied>")]
     pub reply: Option<Node>,
     /// Names the reply's text for later steps.
+    #[schemars(with = "Option<NewName>")]
     pub capture: Option<Text>,
     /// What must hold of the HTTP answer; then no reply is judged unless `reply` says so.
     #[schemars(with = "Option<Answered>")]
     pub expect: Option<Node>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
 }
 
@@ -139,6 +143,25 @@ pub enum PartKey {
     Kind,
     /// `type: text`, renamed by the platform.
     Type,
+}
+
+words! {
+    /// What is said to an agent.
+    Said = json_schema!({ "anyOf": [
+        { "const": "known-answer" },
+        { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "properties": {
+            "known": { "enum": answers::KNOWN.map(|known| known.token) },
+            "text": { "type": ["string", "number", "boolean"] },
+        } },
+    ] });
+    /// What is replied.
+    Replied = json_schema!({ "anyOf": [
+        { "enum": ["answer", "queued", "ignored"] },
+        { "type": "object", "additionalProperties": false, "required": ["error"], "properties": {
+            "error": { "type": "integer" },
+        } },
+        { "$ref": "#/$defs/Tests" },
+    ] });
 }
 
 impl VerbSpec for A2a {

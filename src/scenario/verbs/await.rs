@@ -12,7 +12,8 @@ use crate::scenario::check::Check;
 use crate::scenario::decode::Spanned;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::{OneOrMany, Text};
+use crate::scenario::raw::values::{OneOrMany, SomeOf, Text};
+use crate::scenario::raw::words::{Time, TimeOrLookup, WorkspaceName};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -22,12 +23,13 @@ use crate::yaml::Node;
 #[schemars(rename = "Await")]
 pub struct RawAwait {
     /// Which workspace.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// The status that ends the wait; a list: any of them.
-    #[schemars(required, with = "OneOrMany<Status>")]
+    #[schemars(required, with = "SomeOf<Status>")]
     pub status: Option<Node>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
     /// Ends when the status is none of `status` any more.
     pub leaves: Option<Spanned<bool>>,
@@ -36,7 +38,7 @@ pub struct RawAwait {
     /// Also wants an address (default for managed workspaces that go online), or does not.
     pub url: Option<bool>,
     /// Status → how long at a stretch it is borne before it ends the wait.
-    #[schemars(with = "Option<indexmap::IndexMap<Status, Text>>")]
+    #[schemars(with = "Option<indexmap::IndexMap<Status, Time>>")]
     pub tolerate: Option<Node>,
     /// Statuses that end the wait at once as a failure.
     #[schemars(with = "Option<OneOrMany<Status>>")]

@@ -8,6 +8,7 @@ use crate::scenario::check::Check;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, Text};
+use crate::scenario::raw::words::{TextOrNull, WorkspaceName};
 use crate::scenario::template::Template;
 use crate::source::Span;
 use crate::yaml::Node;
@@ -20,10 +21,10 @@ const MODES: [&str; 3] = ["byok", "platform_managed", "disabled"];
 #[schemars(rename = "Billing")]
 pub struct RawBilling {
     /// Whose.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// `byok`, `platform_managed`, `disabled`; `null` clears the override.
-    #[schemars(required)]
+    #[schemars(required, with = "TextOrNull")]
     pub mode: Option<Text>,
     /// What must hold of the answer; status 200 and the resolved mode when absent.
     #[schemars(with = "Option<Answered>")]

@@ -8,7 +8,8 @@ use crate::scenario::check::Check;
 use crate::scenario::check::names::Means;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::{AnyMap, Text};
+use crate::scenario::raw::values::Text;
+use crate::scenario::raw::words::NamedValues;
 use crate::scenario::template::TemplateValue;
 use crate::source::Span;
 use crate::yaml::Node;
@@ -28,7 +29,7 @@ impl VerbSpec for Capture {
     };
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<AnyMap>()
+        generator.subschema_for::<NamedValues>()
     }
 
     fn check(check: &mut Check<'_>, node: &Node, _: Span, _: &str) -> Option<Self> {

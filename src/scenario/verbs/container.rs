@@ -1,6 +1,6 @@
 //! `container:` acts on the container of a workspace.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
@@ -8,6 +8,7 @@ use crate::scenario::check::Check;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::Text;
+use crate::scenario::raw::words::{WorkspaceName, words};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -31,11 +32,11 @@ const ACTIONS: [&str; 11] = [
 #[schemars(rename = "Container")]
 pub struct RawContainer {
     /// Whose.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// `kill`, `stop`, `start`, `restart`, `pause`, `unpause`, `disconnect`, `connect`, `remove`, `remove_volume`
     /// (the container and its config volume), `fill_volume` (64 MiB into its workspace volume).
-    #[schemars(required)]
+    #[schemars(required, with = "Action")]
     pub action: Option<Text>,
 }
 
@@ -46,6 +47,11 @@ pub struct ContainerVerb {
     pub workspace: WorkspaceRef,
     /// `kill`, `stop`, `pause`, `unpause`, `disconnect`, `connect`, …
     pub action: String,
+}
+
+words! {
+    /// What is done to a container.
+    Action = json_schema!({ "enum": ACTIONS });
 }
 
 impl VerbSpec for ContainerVerb {

@@ -11,6 +11,7 @@ use crate::scenario::decode::Spanned;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, AnyValue, Text, TextMap};
+use crate::scenario::raw::words::{ContradictionCode, DeliveryMode, LlmPath, NewName, Tier, WorkspaceName};
 use crate::scenario::template::{Template, TemplateValue};
 use crate::source::Span;
 use crate::yaml::Node;
@@ -25,6 +26,7 @@ const BAD_NAME: [char; 10] = ['{', '}', '[', ']', '|', '>', '*', '&', '!', '\n']
 #[schemars(rename = "Create")]
 pub struct RawCreate {
     /// The name for later steps; may be left out when a refusal is expected.
+    #[schemars(with = "Option<NewName>")]
     pub r#as: Option<Text>,
     /// The start of the workspace's name; a random tail is always added.
     pub name: Option<Text>,
@@ -35,6 +37,7 @@ pub struct RawCreate {
     /// A slug, `auto` (default: the model rules choose) or `none`.
     pub model: Option<Text>,
     /// `byok` or `platform`, for `model: auto`.
+    #[schemars(with = "Option<LlmPath>")]
     pub llm_path: Option<Text>,
     /// `auto` (default: the first key that the environment has) or `none`.
     #[schemars(extend("enum" = ["auto", "none"]))]
@@ -47,10 +50,13 @@ pub struct RawCreate {
     /// The endpoint of an external agent.
     pub url: Option<Text>,
     /// `push` or `poll`.
+    #[schemars(with = "Option<DeliveryMode>")]
     pub delivery_mode: Option<Text>,
     /// A workspace of this scenario; the run's own root when absent.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub parent: Option<Text>,
     /// 1 to 4; 2 when absent.
+    #[schemars(with = "Option<Tier>")]
     pub tier: Option<Spanned<u8>>,
     /// Free text.
     pub role: Option<Text>,
@@ -58,6 +64,7 @@ pub struct RawCreate {
     #[schemars(with = "Option<indexmap::IndexMap<String, AnyValue>>")]
     pub body: Option<Node>,
     /// A contradiction code (`C8`) that is sent on purpose.
+    #[schemars(with = "Option<ContradictionCode>")]
     pub contradiction: Option<Text>,
     /// What must hold of the answer; status 201 when absent.
     #[schemars(with = "Option<Answered>")]

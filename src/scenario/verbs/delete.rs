@@ -9,6 +9,7 @@ use crate::scenario::check::Check;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, Auth, NameOr, Text};
+use crate::scenario::raw::words::WorkspaceName;
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -18,7 +19,7 @@ use crate::yaml::Node;
 #[schemars(rename = "Delete")]
 pub struct RawDelete {
     /// Which workspace.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// Remove the row too.
     pub purge: Option<bool>,

@@ -8,6 +8,7 @@ use crate::scenario::check::Check;
 use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::Text;
+use crate::scenario::raw::words::{TimeOrLookup, WorkspaceName};
 use crate::scenario::template::TemplateValue;
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
@@ -18,9 +19,10 @@ use crate::yaml::{Kind, Node};
 #[schemars(rename = "WakeOrTerminate")]
 pub struct RawTarget {
     /// Which workspace.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
 }
 

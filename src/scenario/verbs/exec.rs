@@ -14,6 +14,7 @@ use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::model::matcher::Matcher;
 use crate::scenario::raw::values::{ListOr, Tests, Text, TextMap};
+use crate::scenario::raw::words::{NewName, SomeTexts, TimeOrLookup};
 use crate::scenario::template::Template;
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
@@ -24,7 +25,7 @@ use crate::yaml::{Kind, Node};
 #[schemars(rename = "Exec")]
 pub struct RawExec {
     /// Program and arguments; no shell.
-    #[schemars(required, with = "Vec<Text>")]
+    #[schemars(required, with = "SomeTexts")]
     pub argv: Option<Node>,
     /// Variables added to a minimal environment.
     #[schemars(with = "Option<TextMap>")]
@@ -37,8 +38,10 @@ pub struct RawExec {
     #[schemars(with = "Option<Tests>")]
     pub stdout: Option<Node>,
     /// Names standard output (trimmed) for later steps.
+    #[schemars(with = "Option<NewName>")]
     pub capture: Option<Text>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
 }
 
@@ -63,7 +66,7 @@ impl VerbSpec for Exec {
     const HELP: Help = Help {
         keyword: "exec",
         group: Group::Outside,
-        meaning: "Runs a command, never through a shell. Short form: the list of arguments.",
+        meaning: "Runs a command on this machine, never through a shell; only with `--allow-exec`. Short form: the list of arguments.",
         example: "- exec: { argv: [psql, --version], stdout: { contains: psql } }",
         names: Names::Field("capture"),
         holds: Holds::Nothing,

@@ -1,14 +1,16 @@
 //! `expect:` asserts something about the platform.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
 use crate::scenario::check::Check;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::model::matcher::{JsonPath, Matcher};
-use crate::scenario::raw::values::{AnyValue, TestMap, Tests, Text, TextMap, Texts};
+use crate::scenario::raw::values::{AnyValue, TestMap, Tests, Text};
+use crate::scenario::raw::words::{TimeOrLookup, WorkspaceName, words};
 use crate::scenario::template::{Template, TemplateValue};
 use crate::source::{Span, did_you_mean};
 use crate::yaml::{Kind, Node};
@@ -31,14 +33,16 @@ const VOLUMES: [&str; 3] = ["configs", "workspace", "sessions"];
 /// `expect:`; exactly one of `row_of`, `env_of`, `activity_of`, `event_of`, `container_of`, `gone`, `value`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Expect")]
+#[schemars(rename = "Expect", extend("oneOf" = one_subject()))]
 pub struct RawExpect {
     /// The stored row of this workspace.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub row_of: Option<Text>,
     /// With `row_of` and `container_of`: JSON path → what must hold.
     #[schemars(with = "Option<TestMap>")]
     pub json: Option<Node>,
     /// The environment of this workspace's current instance.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub env_of: Option<Text>,
     /// With `env_of`: `provider`, the projection rules of its provider hold. With `container_of`: `contract`, its name,
     /// labels, network, port, volumes, limits and restart policy are those of its tier.
@@ -50,11 +54,13 @@ pub struct RawExpect {
     #[schemars(with = "Option<TestMap>")]
     pub vars: Option<Node>,
     /// A row of this workspace's activity log.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub activity_of: Option<Text>,
     /// With `activity_of`: `restart_context`, or `true`: such a row appears; `false`: there is none.
-    #[schemars(with = "Option<AnyValue>")]
+    #[schemars(with = "Option<HasActivity>")]
     pub has: Option<Node>,
     /// With `activity_of`: `none`, or the workspace that it came from.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub source: Option<Text>,
     /// With `activity_of`: its `activity_type`.
     pub kind: Option<Text>,
@@ -65,19 +71,23 @@ pub struct RawExpect {
     /// With `activity_of`: its `status`.
     pub status: Option<Text>,
     /// An event of this workspace since the last edge.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub event_of: Option<Text>,
     /// With `event_of`: its type, for example `WORKSPACE_ONLINE`.
+    #[schemars(with = "Option<EventType>")]
     pub event: Option<Text>,
     /// The container of this workspace, as the engine shows it.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub container_of: Option<Text>,
     /// With `container_of`: its state, or any of a list: `created`, `running`, `paused`, `restarting`, `exited`, `dead`,
     /// `absent`.
-    #[schemars(with = "Option<Texts>")]
+    #[schemars(with = "Option<ContainerStates>")]
     pub state: Option<Node>,
     /// With `container_of`: `configs`, `workspace`, `sessions` → `present` or `absent`.
-    #[schemars(with = "Option<TextMap>")]
+    #[schemars(with = "Option<VolumeStates>")]
     pub volumes: Option<Node>,
     /// This workspace is gone.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub gone: Option<Text>,
     /// A value, usually a template.
     #[schemars(with = "Option<AnyValue>")]
@@ -86,6 +96,7 @@ pub struct RawExpect {
     #[schemars(with = "Option<Tests>")]
     pub is: Option<Node>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
 }
 
@@ -190,6 +201,29 @@ pub enum ActivitySource {
     None,
     /// This workspace.
     Workspace(WorkspaceRef),
+}
+
+words! {
+    /// A type of event.
+    EventType = json_schema!({ "type": "string", "pattern": "^[A-Z_]*$" });
+    /// Whether such a row is in the activity log.
+    HasActivity = json_schema!({ "enum": [true, false, "restart_context"] });
+    /// States of a container.
+    ContainerStates = json_schema!({ "anyOf": [
+        { "enum": STATES },
+        { "type": "array", "items": { "enum": STATES } },
+    ] });
+    /// Volume → whether it is there.
+    VolumeStates = json_schema!({
+        "type": "object",
+        "propertyNames": { "enum": VOLUMES },
+        "additionalProperties": { "enum": ["present", "absent"] },
+    });
+}
+
+/// Exactly one subject.
+fn one_subject() -> Vec<Value> {
+    SUBJECTS.iter().map(|(subject, _)| json!({ "required": [subject] })).collect()
 }
 
 impl VerbSpec for Expect {

@@ -10,6 +10,7 @@ use crate::scenario::check::names::Means;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{StepList, Text};
+use crate::scenario::raw::words::{NewName, SomeTexts};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -19,10 +20,10 @@ use crate::yaml::Node;
 #[schemars(rename = "Foreach")]
 pub struct RawForeach {
     /// The items.
-    #[schemars(required, with = "Vec<Text>")]
+    #[schemars(required, with = "SomeTexts")]
     pub r#in: Option<Node>,
     /// The name of an item inside the steps.
-    #[schemars(required)]
+    #[schemars(required, with = "NewName")]
     pub r#as: Option<Text>,
     /// The steps, one after another for each item.
     #[schemars(required, with = "StepList")]

@@ -12,6 +12,7 @@ use crate::scenario::decode::Spanned;
 use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, AnyValue, Auth, Text};
+use crate::scenario::raw::words::{Time, WorkspaceName};
 use crate::scenario::template::TemplateValue;
 use crate::source::Span;
 use crate::yaml::Node;
@@ -22,12 +23,13 @@ use crate::yaml::Node;
 #[schemars(rename = "Heartbeat")]
 pub struct RawHeartbeat {
     /// Whose.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// Fields of the heartbeat: `error_rate`, `sample_error`, `active_tasks`, `runtime_state`, …
     #[schemars(with = "Option<indexmap::IndexMap<String, AnyValue>>")]
     pub body: Option<Node>,
     /// Keep beating at this pace in the background.
+    #[schemars(with = "Option<Time>")]
     pub every: Option<Text>,
     /// Stop a background heartbeat.
     pub stop: Option<Spanned<bool>>,

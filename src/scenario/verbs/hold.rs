@@ -10,22 +10,24 @@ use crate::domain::Status;
 use crate::scenario::check::{Check, whole};
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::{DurationField, WorkspaceRef};
-use crate::scenario::raw::values::{NameOr, OneOrMany, Text};
+use crate::scenario::raw::values::{SomeOf, Text, TimeOr};
+use crate::scenario::raw::words::{TimeOrLookup, WorkspaceName};
 use crate::source::Span;
 use crate::yaml::Node;
 
 /// `hold:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Hold")]
+#[schemars(rename = "Hold", extend("dependentRequired" = { "workspace": ["status"], "status": ["workspace"] }))]
 pub struct RawHold {
     /// How long, in the platform's time.
-    #[schemars(required)]
+    #[schemars(required, with = "TimeOrLookup")]
     pub r#for: Option<Text>,
     /// A workspace whose status must not change meanwhile.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub workspace: Option<Text>,
     /// The status that it must keep; a list: any of them.
-    #[schemars(with = "Option<OneOrMany<Status>>")]
+    #[schemars(with = "Option<SomeOf<Status>>")]
     pub status: Option<Node>,
 }
 
@@ -49,7 +51,7 @@ impl VerbSpec for Hold {
     };
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<NameOr<RawHold>>()
+        generator.subschema_for::<TimeOr<RawHold>>()
     }
 
     fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {

@@ -12,6 +12,7 @@ use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::model::matcher::JsonPath;
 use crate::scenario::raw::values::{Answered, AnyValue, Auth, Text, TextMap};
+use crate::scenario::raw::words::{HttpMethod, NamedTexts, PathOrUrl, TimeOrLookup};
 use crate::scenario::template::{Template, TemplateValue};
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
@@ -21,12 +22,13 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 /// `http:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Http")]
+#[schemars(rename = "Http", extend("allOf" = [{ "not": { "required": ["json", "text"] } }, { "not": { "required": ["json", "file"] } }, { "not": { "required": ["text", "file"] } }]))]
 pub struct RawHttp {
     /// GET when absent.
+    #[schemars(with = "Option<HttpMethod>")]
     pub method: Option<Text>,
     /// Path and query, or an absolute URL.
-    #[schemars(required)]
+    #[schemars(required, with = "PathOrUrl")]
     pub path: Option<Text>,
     /// Whose credentials: `admin` (default), `none`, `{workspace: ws}`, `{bearer: …}`.
     #[schemars(with = "Option<Auth>")]
@@ -46,11 +48,12 @@ pub struct RawHttp {
     #[schemars(with = "Option<Answered>")]
     pub expect: Option<Node>,
     /// Names for later steps: a JSON path, `header:Name`, `status` or `body`.
-    #[schemars(with = "Option<TextMap>")]
+    #[schemars(with = "Option<NamedTexts>")]
     pub capture: Option<Node>,
     /// Repeats a GET until the assertions hold or the time is over.
     pub until: Option<Spanned<bool>>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
 }
 

@@ -10,6 +10,7 @@ use crate::scenario::decode::Spanned;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, Text};
+use crate::scenario::raw::words::{NewName, TimeOrLookup, WorkspaceName};
 use crate::scenario::template::Template;
 use crate::source::Span;
 use crate::yaml::Node;
@@ -20,7 +21,7 @@ use crate::yaml::Node;
 #[schemars(rename = "Inbox")]
 pub struct RawInbox {
     /// Whose.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// Only after this cursor.
     pub since: Option<Text>,
@@ -30,11 +31,13 @@ pub struct RawInbox {
     #[schemars(with = "Option<Vec<Text>>")]
     pub texts: Option<Node>,
     /// Names the last message's id for later steps.
+    #[schemars(with = "Option<NewName>")]
     pub cursor: Option<Text>,
     /// What must hold of the HTTP answer, instead of messages.
     #[schemars(with = "Option<Answered>")]
     pub expect: Option<Node>,
     /// The deadline; may stand beside the verb instead.
+    #[schemars(with = "Option<TimeOrLookup>")]
     pub within: Option<Text>,
 }
 

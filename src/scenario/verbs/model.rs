@@ -8,6 +8,7 @@ use crate::scenario::check::Check;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, Text};
+use crate::scenario::raw::words::WorkspaceName;
 use crate::scenario::template::Template;
 use crate::source::Span;
 use crate::yaml::Node;
@@ -18,7 +19,7 @@ use crate::yaml::Node;
 #[schemars(rename = "Model")]
 pub struct RawModel {
     /// Whose.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// The slug; an empty text clears it.
     #[schemars(required)]

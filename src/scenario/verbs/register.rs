@@ -10,6 +10,7 @@ use crate::scenario::check::names::Means;
 use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, AnyValue, Auth, Text};
+use crate::scenario::raw::words::{DeliveryMode, NewName, WorkspaceName};
 use crate::scenario::template::{Template, TemplateValue};
 use crate::source::Span;
 use crate::yaml::Node;
@@ -17,13 +18,16 @@ use crate::yaml::Node;
 /// `register:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Register")]
+#[schemars(rename = "Register", extend("oneOf" = [{ "required": ["workspace"] }, { "required": ["as"] }]))]
 pub struct RawRegister {
     /// An existing workspace.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub workspace: Option<Text>,
     /// Instead of `workspace`: a fresh id is registered under this name.
+    #[schemars(with = "Option<NewName>")]
     pub r#as: Option<Text>,
     /// `push` or `poll`.
+    #[schemars(with = "Option<DeliveryMode>")]
     pub delivery_mode: Option<Text>,
     /// The agent's endpoint.
     pub url: Option<Text>,

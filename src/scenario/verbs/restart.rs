@@ -9,6 +9,7 @@ use crate::scenario::check::Check;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, AnyValue, Auth, NameOr, Text};
+use crate::scenario::raw::words::WorkspaceName;
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -18,7 +19,7 @@ use crate::yaml::Node;
 #[schemars(rename = "Restart")]
 pub struct RawRestart {
     /// Which workspace.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// Also drop the session.
     pub reset: Option<bool>,

@@ -10,6 +10,7 @@ use crate::scenario::decode::Spanned;
 use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, Auth, Text, TextMap, Texts};
+use crate::scenario::raw::words::WorkspaceName;
 use crate::scenario::template::Template;
 use crate::source::Span;
 use crate::yaml::Node;
@@ -17,9 +18,10 @@ use crate::yaml::Node;
 /// `secret:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Secret")]
+#[schemars(rename = "Secret", extend("oneOf" = [{ "required": ["workspace"] }, { "required": ["global"] }], "anyOf" = [{ "required": ["set"] }, { "required": ["delete"] }]))]
 pub struct RawSecret {
     /// Whose.
+    #[schemars(with = "Option<WorkspaceName>")]
     pub workspace: Option<Text>,
     /// Instead of `workspace`: everybody's. Needs `--exclusive`.
     pub global: Option<Spanned<bool>>,

@@ -1,6 +1,6 @@
 //! `stub:` starts an agent of the harness's own.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
@@ -9,6 +9,7 @@ use crate::scenario::check::names::Means;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::Text;
+use crate::scenario::raw::words::{NewName, words};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -35,11 +36,11 @@ fn act(word: &str) -> Option<StubAct> {
 #[schemars(rename = "Stub")]
 pub struct RawStub {
     /// Its address for later steps: `${peer}`.
-    #[schemars(required)]
+    #[schemars(required, with = "NewName")]
     pub r#as: Option<Text>,
     /// What it does with each message, the last one for all that follow: `answer`, `other`, `echo`, `error-text`,
     /// `empty`, `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
-    #[schemars(with = "Option<Vec<Text>>")]
+    #[schemars(with = "Option<Script>")]
     pub script: Option<Node>,
 }
 
@@ -75,6 +76,15 @@ pub enum StubAct {
     Hang,
     /// An error of this status.
     Status(u16),
+}
+
+words! {
+    /// What it does with one message after another.
+    Script = json_schema!({ "type": "array", "items": { "anyOf": [
+        { "enum": ACTS.map(|(word, _)| word) },
+        { "type": "integer", "minimum": 200, "maximum": 599 },
+        { "type": "string", "pattern": "^[2-5][0-9][0-9]$" },
+    ] } });
 }
 
 impl VerbSpec for Stub {

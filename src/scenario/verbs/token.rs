@@ -10,18 +10,20 @@ use crate::scenario::decode::Spanned;
 use crate::scenario::model::answer::Answer;
 use crate::scenario::model::field::WorkspaceRef;
 use crate::scenario::raw::values::{Answered, Text};
+use crate::scenario::raw::words::{NewName, WorkspaceName};
 use crate::source::Span;
 use crate::yaml::Node;
 
 /// `token:`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Token")]
+#[schemars(rename = "Token", extend("oneOf" = [{ "required": ["mint"] }, { "required": ["revoke"] }, { "required": ["rotate"] }]))]
 pub struct RawToken {
     /// Whose.
-    #[schemars(required)]
+    #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,
     /// Mints an API token and names it for later steps.
+    #[schemars(with = "Option<NewName>")]
     pub mint: Option<Text>,
     /// `all`: revokes every token.
     #[schemars(extend("enum" = ["all"]))]

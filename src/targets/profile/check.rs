@@ -404,7 +404,7 @@ impl Check<'_> {
     fn duration(&mut self, text: Option<&Text>, default: Duration) -> Duration {
         let Some(text) = text else { return default };
         time::parse(&text.value).unwrap_or_else(|why| {
-            self.error("duration", text.span, why, None);
+            self.error("duration", text.span, why.to_string(), None);
             default
         })
     }
