@@ -1,6 +1,5 @@
 //! `lifecycle sweep`: removes what earlier runs left, by their ledgers and nothing else.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,14 +9,14 @@ use super::args::SweepArgs;
 use super::failure::CliError;
 use super::{Shell, format, runtime, sweep_docker, sweep_org, sweep_profile};
 use crate::clock::Instant;
-use crate::domain::{ExitCode, Secret, Status};
-use crate::event::{EventKind, Intent, Log, LogError, TargetIdentity, read_events};
+use crate::domain::{ExitCode, Secret};
+use crate::event::Log;
 use crate::http;
 use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
-use crate::run::ledger::{Entry, Home, Ledger};
+use crate::run::ledger::{Entry, Ledger};
+use crate::runner::owing::{self, Owing};
 use crate::runner::{bundle, cleanup};
-use crate::scenario::model::Capability;
 use crate::targets::profile::books;
 use crate::targets::saas::ORGANISATION;
 use crate::targets::{self, Kind};
@@ -27,36 +26,6 @@ const BUDGET: Duration = Duration::from_secs(300);
 
 /// What came back after an earlier removal is looked for within this.
 const LOOK_BACK: Duration = Duration::from_secs(20);
-/// For so long after the request for it may something come back that was removed before anybody saw it.
-const COMES_BACK: Duration = Duration::from_secs(15 * 60);
-
-/// What a run still owns.
-struct Owing {
-    entries: Vec<Entry>,
-    home: Home,
-    /// Its platform lived in its process and is gone with it.
-    embedded: bool,
-    /// So did this one, but its containers are still there.
-    docker: bool,
-    /// What a profile brought up, in the order in which it goes.
-    parts: Vec<Entry>,
-    /// A profile ran commands and never came to its end: something of them may live on.
-    ran: bool,
-    /// A profile brought the server up: it goes, and everything that it knows with it.
-    own_server: bool,
-    /// Organisations that it made, in the order in which they go, and where.
-    orgs: Vec<Entry>,
-    plane: String,
-    /// Its workspaces had containers on an engine that could be reached.
-    containers: bool,
-    /// Ids of what it owned once and removed.
-    once: BTreeSet<String>,
-    /// Of those, what was removed a moment ago and may have come back since.
-    watched: Vec<Entry>,
-    /// What a person should know of its log.
-    remarks: Vec<String>,
-}
-
 /// Sweeps all runs that do not live.
 pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (mut left, mut swept, mut kept) = (0, 0, 0);
@@ -72,7 +41,7 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
         if args.older_than.is_some_and(|limit| age(&path) < limit) {
             continue;
         }
-        let owing = match owing(&path) {
+        let owing = match owing::read(&path) {
             Ok(Some(owing)) => owing,
             Ok(None) => continue,
             Err(why) => {
@@ -325,133 +294,4 @@ fn age(path: &Path) -> Duration {
     let modified = std::fs::metadata(path.join("events.jsonl")).and_then(|m| m.modified());
     let at = modified.ok().and_then(|at| jiff::Timestamp::try_from(at).ok());
     at.and_then(|at| Duration::try_from(crate::clock::wall().duration_since(at)).ok()).unwrap_or_default()
-}
-
-/// How long ago an event was written.
-fn ago(at: &str) -> Option<Duration> {
-    Duration::try_from(crate::clock::wall().duration_since(at.parse().ok()?)).ok()
-}
-
-/// What a run's log says that it still owns; newest first.
-fn owing(path: &Path) -> Result<Option<Owing>, LogError> {
-    let mut entries: indexmap::IndexMap<String, (Entry, Intent)> = indexmap::IndexMap::new();
-    let (mut embedded, mut docker, mut own_server, mut ran) = (false, false, false, false);
-    // What was in an organisation is gone with it, and cannot come back.
-    let mut had_org = false;
-    let mut containers = false;
-    let sees = |target: &TargetIdentity| {
-        target.capabilities.iter().any(|capability| capability == Capability::Containers.as_str())
-    };
-    let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let (mut once, mut released) = (BTreeSet::new(), Vec::new());
-    let summary = read_events(path, |event| match event.event {
-        EventKind::RunStarted(started) => {
-            containers |= started.target.as_ref().is_some_and(sees);
-            let kind = started.target.map(|t| t.kind).unwrap_or_default();
-            let kind = Kind::named(&kind).ok();
-            embedded = kind.is_some_and(Kind::ends_with_the_process);
-            docker = kind.is_some_and(Kind::makes_containers);
-        }
-        EventKind::TargetFound(target) => containers |= sees(&target),
-        EventKind::Intent(intent) => {
-            own_server |= books::is_server(&run, &intent.kind, &intent.name);
-            ran |= intent.kind == books::PROCESS;
-            had_org |= intent.kind == ORGANISATION;
-            let entry = Entry {
-                resource: intent.resource.clone(),
-                kind: intent.kind.clone(),
-                name: intent.name.clone(),
-                scenario: intent.scenario.clone(),
-                managed: intent.managed.unwrap_or(true),
-                asked_before: ago(&event.at),
-                ..Entry::default()
-            };
-            entries.insert(intent.resource.clone(), (entry, intent));
-        }
-        EventKind::Disturbed(disturbed) => {
-            if let Some((entry, _)) = entries.get_mut(&disturbed.resource) {
-                let at = ago(&event.at).and_then(|ago| Instant::now().checked_sub(ago));
-                (entry.disturbed, entry.put_off) = (at, at);
-            }
-        }
-        EventKind::Owned(owned) => {
-            once.insert(owned.id.clone());
-            if let Some((entry, _)) = entries.get_mut(&owned.resource) {
-                entry.id = Some(owned.id);
-                entry.name = owned.name;
-            }
-        }
-        EventKind::Observed(seen) if seen.status.as_ref().is_some_and(|s| *s != Status::Provisioning) => {
-            let of = |entry: &&mut (Entry, Intent)| entry.0.id.as_ref() == Some(&seen.id);
-            if let Some((entry, _)) = entries.values_mut().find(of) {
-                entry.came_up = true;
-            }
-        }
-        EventKind::Released(released_now) => {
-            if let Some(gone) = entries.shift_remove(&released_now.resource) {
-                released.push(gone);
-            }
-        }
-        // Everything with its mark was ended by then.
-        EventKind::RunFinished(_) => ran = false,
-        _ => {}
-    })?;
-    let mut remarks = Vec::new();
-    if summary.events == 0 {
-        remarks.push("its log is empty: what it made, if anything, is not known".to_owned());
-    }
-    if summary.bad.is_some() {
-        remarks.extend(summary.remarks());
-    }
-    let (orgs, entries): (Vec<_>, Vec<_>) =
-        entries.into_values().partition(|(entry, _)| entry.kind == ORGANISATION);
-    let plane = orgs.first().map(|(_, intent)| intent.base_url.clone()).unwrap_or_default();
-    let orgs: Vec<Entry> = orgs.into_iter().rev().map(|(entry, _)| entry).collect();
-    let (parts, entries): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|(entry, _)| books::KINDS.contains(&entry.kind.as_str()));
-    // What was removed before anybody saw it may have come up since.
-    let may_be_back = |entry: &Entry| {
-        entry.id.is_some()
-            && entry.managed
-            && (!entry.came_up || entry.put_off.is_some())
-            && entry.asked_before.is_some_and(|ago| ago < COMES_BACK)
-    };
-    released.retain(|(entry, _)| may_be_back(entry) && !embedded && !docker && !own_server && !had_org);
-    if parts.is_empty()
-        && entries.is_empty()
-        && orgs.is_empty()
-        && released.is_empty()
-        && !ran
-        && remarks.is_empty()
-    {
-        return Ok(None);
-    }
-    let home = entries.first().or(released.first()).map(|(_, intent)| Home {
-        base_url: intent.base_url.clone(),
-        org: intent.org.clone(),
-        credential: intent.credential.clone(),
-        seal: intent.seal.clone(),
-    });
-    let watched: Vec<Entry> = released.into_iter().map(|(entry, _)| entry).collect();
-    // What was started last goes first.
-    let parts: Vec<Entry> = parts.into_iter().rev().map(|(entry, _)| entry).collect();
-    // The run's root comes last: what hangs under it goes first.
-    let mut open: Vec<Entry> = entries.into_iter().rev().map(|(entry, _)| entry).collect();
-    open.sort_by_key(|entry| entry.scenario.is_none());
-    let home = home.unwrap_or_default();
-    Ok(Some(Owing {
-        entries: open,
-        home,
-        embedded,
-        docker,
-        parts,
-        ran,
-        own_server,
-        orgs,
-        plane,
-        containers,
-        once,
-        watched,
-        remarks,
-    }))
 }

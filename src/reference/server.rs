@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use super::faults::{Fault, Faults};
 pub use super::options::{AgentKind, BootTiming, Mode, Options, ProvisionerKind};
@@ -90,6 +91,16 @@ impl Running {
     /// Writes a line into the server's log.
     pub(super) fn say(&self, line: &str) {
         self.platform.say(line);
+    }
+
+    /// Ids and names of the workspaces that are there, for whoever checks what a run left.
+    pub fn workspaces(&self) -> Vec<(Uuid, String)> {
+        self.platform.state().live().map(|w| (w.id, w.name.clone())).collect()
+    }
+
+    /// The workspaces that have an instance, whatever the rows say.
+    pub async fn instances(&self) -> Vec<Uuid> {
+        self.platform.provisioner.instances().await.into_iter().map(|one| one.workspace_id).collect()
     }
 
     /// The server's own log, oldest line first.

@@ -22,6 +22,7 @@ pub mod exchanges;
 mod control_plane_evidence;
 mod instances;
 pub mod outcome;
+pub mod owing;
 pub mod plan;
 pub mod root;
 mod root_name;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
 
 /// Who asks.
@@ -29,6 +29,8 @@ pub struct Asked<'a> {
     pub method: &'a str,
     /// For what, with the query.
     pub path: &'a str,
+    /// Its headers, credentials among them.
+    pub headers: &'a HeaderMap,
     /// How many requests were before it, from anybody to anybody.
     pub number: u64,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ type Weather = Box<dyn FnMut(&Asked<'_>) -> Fate + Send>;
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Mutex<Shared>>,
+    /// The process that asks was killed.
+    killed: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -40,7 +43,6 @@ struct Shared {
     next: u16,
     asked: u64,
     weather: Option<Weather>,
-    cut_off: [bool; 3],
 }
 
 /// A server, as the network sees it.
@@ -62,15 +64,25 @@ impl std::fmt::Debug for Network {
 
 impl Default for Network {
     fn default() -> Network {
-        let shared =
-            Shared { hosts: BTreeMap::new(), next: FIRST, asked: 0, weather: None, cut_off: [false; 3] };
-        Network { shared: Arc::new(Mutex::new(shared)) }
+        let shared = Shared { hosts: BTreeMap::new(), next: FIRST, asked: 0, weather: None };
+        Network { shared: Arc::new(Mutex::new(shared)), killed: Arc::default() }
     }
 }
 
 impl Network {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same network for another process, which can be killed.
+    #[must_use]
+    pub fn process(&self) -> Network {
+        Network { shared: Arc::clone(&self.shared), killed: Arc::default() }
+    }
+
+    /// The process that asks through this is gone: nothing of it arrives any more, nothing comes back.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
     }
 
     /// From now on this decides what becomes of each request.
@@ -81,16 +93,6 @@ impl Network {
     /// Requests so far, from anybody to anybody.
     pub fn asked(&self) -> u64 {
         self.lock().asked
-    }
-
-    /// Who asks is gone: nothing of it arrives any more, nothing comes back.
-    pub fn kill(&self, side: Side) {
-        self.lock().cut_off[side as usize] = true;
-    }
-
-    /// Somebody else asks under this name again.
-    pub fn revive(&self, side: Side) {
-        self.lock().cut_off[side as usize] = false;
     }
 
     /// The server's process dies: its connections break, new ones are refused.
@@ -166,7 +168,7 @@ impl Network {
     pub async fn call(&self, from: Side, mut request: Request<Body>) -> Result<Response<Body>, Broken> {
         let port = port_of(request.uri())?;
         let (host, fate, number) = self.find(from, port, &request);
-        self.travel(from, fate.there).await;
+        self.travel(fate.there).await;
         let mut what = fate.fault.map(|fault| fault.what);
         let handled = fate.fault.is_none_or(|fault| fault.handled);
         if what == Some(What::Refused) {
@@ -202,7 +204,7 @@ impl Network {
             Some(What::Garbage) => return Err(Broken::Garbage),
             Some(what) => what.answer().ok_or(Broken::Reset)?,
         };
-        self.travel(from, fate.back).await;
+        self.travel(fate.back).await;
         Ok(finish(answer, &host, peer))
     }
 
@@ -214,7 +216,7 @@ impl Network {
         let port = port_of(uri)?;
         let request = Request::builder().uri(uri).body(Body::empty()).map_err(|_| Broken::Refused)?;
         let (host, fate, number) = self.find(from, port, &request);
-        self.travel(from, fate.there).await;
+        self.travel(fate.there).await;
         match fate.fault.map(|fault| fault.what) {
             None | Some(What::Slow(_)) => {}
             Some(What::Hang) => std::future::pending().await,
@@ -239,6 +241,7 @@ impl Network {
             to: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             method: request.method().as_str(),
             path: request.uri().path_and_query().map_or("/", |path| path.as_str()),
+            headers: request.headers(),
             number,
         };
         let fate = shared.weather.as_mut().map(|weather| weather(&asked)).unwrap_or_default();
@@ -246,13 +249,13 @@ impl Network {
     }
 
     /// On the way; somebody who was killed meanwhile never arrives.
-    async fn travel(&self, from: Side, delay: Duration) {
+    async fn travel(&self, delay: Duration) {
         if delay.is_zero() {
             tokio::task::yield_now().await;
         } else {
             clock::sleep(delay).await;
         }
-        if self.lock().cut_off[from as usize] {
+        if self.killed.load(Ordering::Acquire) {
             std::future::pending().await
         }
     }

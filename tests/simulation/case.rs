@@ -1,0 +1,284 @@
+//! What a seed decides.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use lifecycle_harness::reference::fault_runs::{self, FaultRun};
+use lifecycle_harness::reference::faults;
+use lifecycle_harness::run::signals::Signal;
+use lifecycle_harness::scenario::{self, Scenario, expand_matrix};
+use lifecycle_harness::wire::{Fault, Side, What};
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use rand::{RngExt as _, SeedableRng as _};
+use std::time::Duration;
+
+/// The shipped scenarios that need no containers.
+pub static SCENARIOS: LazyLock<Vec<Arc<Scenario>>> = LazyLock::new(|| {
+    let fragments = scenario::shipped_fragments();
+    let files = scenario::shipped().into_iter().filter(|file| !file.name.contains("docker/"));
+    files
+        .map(|file| {
+            Arc::new(scenario::load(&file, &fragments).scenario.expect("shipped scenarios are right"))
+        })
+        .collect()
+});
+
+/// One run and what happens to it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub seed: u64,
+    /// Names of instances; a scenario without a matrix is its only one.
+    pub instances: Vec<String>,
+    pub jobs: u32,
+    /// How much faster than time the platform's clock runs.
+    pub time_scale: f64,
+    /// The machine that runs the harness has keys of vendors.
+    pub keys: bool,
+    /// Workspaces of others: there before the run, and made while it runs.
+    pub strangers: usize,
+    pub late_stranger: Option<u64>,
+    /// A request is so long on its way, at most.
+    pub latency: Duration,
+    pub trouble: Trouble,
+    pub cut: Cut,
+    /// What the table of faults says of this run.
+    pub row: Option<&'static FaultRun>,
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    None,
+    /// Faults of the reference platform.
+    Platform(Vec<String>),
+    Wire(Rule),
+    /// The server's process dies and comes back with all it knew.
+    Down {
+        at: Duration,
+        lasts: Duration,
+    },
+    /// It stands still.
+    Frozen {
+        at: Duration,
+        lasts: Duration,
+    },
+}
+
+/// Which requests meet which fault of the wire.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub from: Side,
+    pub fault: Fault,
+    /// Of those that match: the first that meets it, and how many do.
+    pub after: u64,
+    pub count: u64,
+    pub matching: Matching,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Matching {
+    All,
+    Reads,
+    Creates,
+    Deletes,
+    Mutations,
+    /// Every one with this chance, in percent.
+    Share(u8),
+}
+
+/// How a run ends before its end.
+#[derive(Clone, Debug)]
+pub enum Cut {
+    None,
+    Signals(Vec<(When, Signal)>),
+    /// `kill -9`, then a sweep.
+    Kill(When),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    Event(u64),
+    /// As a request of the harness leaves.
+    Request(u64),
+    After(Duration),
+}
+
+impl Case {
+    pub fn of(seed: u64) -> Case {
+        let mut chance = StdRng::seed_from_u64(seed ^ 0x6c69_6665);
+        if chance.random_bool(0.12) {
+            return Case::of_a_row(seed, &mut chance);
+        }
+        let mut scenarios: Vec<&Arc<Scenario>> = SCENARIOS.iter().collect();
+        scenarios.shuffle(&mut chance);
+        let how_many = *[1, 1, 1, 2, 2, 3].choose(&mut chance).unwrap();
+        let instances = scenarios[..how_many]
+            .iter()
+            .map(|scenario| {
+                let mut all = expand_matrix(scenario);
+                all.swap_remove(chance.random_range(0..all.len())).name
+            })
+            .collect();
+        let trouble = match chance.random_range(0..100) {
+            0..15 => Trouble::None,
+            15..40 => Trouble::Platform(platform_faults(&mut chance)),
+            40..85 => Trouble::Wire(rule(&mut chance)),
+            85..93 => Trouble::Down { at: moment(&mut chance), lasts: window(&mut chance) },
+            _ => Trouble::Frozen { at: moment(&mut chance), lasts: window(&mut chance) },
+        };
+        let cut = match chance.random_range(0..100) {
+            0..55 => Cut::None,
+            55..80 => Cut::Signals(signals(&mut chance)),
+            _ => Cut::Kill(when(&mut chance)),
+        };
+        Case {
+            seed,
+            instances,
+            jobs: chance.random_range(1..=3),
+            time_scale: *[40.0, 40.0, 10.0, 1.0].choose(&mut chance).unwrap(),
+            keys: chance.random_bool(0.5),
+            strangers: chance.random_range(0..3),
+            late_stranger: chance.random_bool(0.3).then(|| chance.random_range(5..150)),
+            latency: Duration::from_millis(*[0, 0, 2, 30].choose(&mut chance).unwrap()),
+            trouble,
+            cut,
+            row: None,
+            inputs: BTreeMap::new(),
+        }
+    }
+
+    /// A fault of the table, and a scenario that must notice it.
+    fn of_a_row(seed: u64, chance: &mut StdRng) -> Case {
+        let fits = |row: &&FaultRun| row.verdict.is_some() && row.scenarios != ["waits"];
+        let rows: Vec<&'static FaultRun> = fault_runs::TABLE.iter().filter(fits).collect();
+        let row = *rows.choose(chance).unwrap();
+        let mut case = Case {
+            seed,
+            instances: vec![(*row.scenarios.choose(chance).unwrap()).to_owned()],
+            jobs: 1,
+            time_scale: 40.0,
+            keys: false,
+            strangers: chance.random_range(0..2),
+            late_stranger: None,
+            latency: Duration::from_millis(*[0, 2].choose(chance).unwrap()),
+            trouble: Trouble::Platform(vec![row.fault.to_owned()]),
+            cut: Cut::None,
+            row: Some(row),
+            inputs: BTreeMap::new(),
+        };
+        for flag in row.flags.chunks(2) {
+            match flag {
+                ["--time-scale", scale] => case.time_scale = scale.parse().unwrap(),
+                ["-i", input] => {
+                    let (name, value) = input.split_once('=').unwrap();
+                    case.inputs.insert(name.to_owned(), value.to_owned());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        case
+    }
+
+    /// A run to which nothing happens.
+    pub fn healthy(seed: u64) -> Case {
+        let mut case = Case::of(seed);
+        // A row's inputs are for its fault.
+        case.inputs.clear();
+        Case { trouble: Trouble::None, cut: Cut::None, row: None, ..case }
+    }
+
+    pub fn is_healthy(&self) -> bool {
+        matches!((&self.trouble, &self.cut), (Trouble::None, Cut::None))
+    }
+}
+
+fn moment(chance: &mut StdRng) -> Duration {
+    Duration::from_millis(chance.random_range(0..6_000))
+}
+
+fn window(chance: &mut StdRng) -> Duration {
+    Duration::from_millis(*[200, 2_000, 10_000, 45_000, 600_000].choose(chance).unwrap())
+}
+
+fn when(chance: &mut StdRng) -> When {
+    match chance.random_range(0..3) {
+        0 => When::Event(chance.random_range(1..150)),
+        1 => When::Request(chance.random_range(1..120)),
+        _ => When::After(moment(chance)),
+    }
+}
+
+fn signals(chance: &mut StdRng) -> Vec<(When, Signal)> {
+    let first = *[Signal::Interrupt, Signal::Interrupt, Signal::Terminate].choose(chance).unwrap();
+    let mut signals = vec![(when(chance), first)];
+    if chance.random_bool(0.3) {
+        signals.push((when(chance), Signal::Interrupt));
+    }
+    if chance.random_bool(0.2) {
+        signals.push((when(chance), Signal::Terminate));
+    }
+    if chance.random_bool(0.1) {
+        signals.push((when(chance), Signal::Dump));
+    }
+    signals
+}
+
+fn platform_faults(chance: &mut StdRng) -> Vec<String> {
+    // Those of the wire are the wire's.
+    let of_the_wire = |name: &str| name == "hang" || name.ends_with("-every-n");
+    let mut names: Vec<&str> =
+        faults::ALL.iter().map(|info| info.name).filter(|name| !of_the_wire(name)).collect();
+    names.shuffle(chance);
+    let how_many = if chance.random_bool(0.2) { 2 } else { 1 };
+    names[..how_many].iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn rule(chance: &mut StdRng) -> Rule {
+    let what = *[
+        What::Refused,
+        What::Reset,
+        What::Reset,
+        What::Hang,
+        What::Hang,
+        What::Slow(Duration::from_secs(3)),
+        What::Truncated,
+        What::Garbage,
+        What::Page(502),
+        What::Page(503),
+        What::Page(504),
+        What::TooMany(1),
+        What::TooMany(20),
+        What::Redirect,
+        What::WrongType,
+        What::Garbled,
+        What::Empty,
+    ]
+    .choose(chance)
+    .unwrap();
+    let handled = matches!(what, What::Truncated | What::Slow(_))
+        || (what != What::Refused && !matches!(what, What::TooMany(_)) && chance.random_bool(0.5));
+    let matching = *[
+        Matching::All,
+        Matching::Reads,
+        Matching::Creates,
+        Matching::Creates,
+        Matching::Deletes,
+        Matching::Deletes,
+        Matching::Mutations,
+        Matching::Share(5),
+        Matching::Share(20),
+    ]
+    .choose(chance)
+    .unwrap();
+    Rule {
+        from: *[Side::Harness, Side::Harness, Side::Harness, Side::Platform, Side::Agent]
+            .choose(chance)
+            .unwrap(),
+        fault: Fault { what, handled },
+        after: if matches!(matching, Matching::Share(_)) { 0 } else { chance.random_range(0..40) / 3 },
+        count: *[1, 1, 2, 5, 1_000_000].choose(chance).unwrap(),
+        matching,
+    }
+}

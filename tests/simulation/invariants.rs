@@ -1,0 +1,326 @@
+//! What holds after every run, whatever happened to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use lifecycle_harness::domain::ExitCode;
+use lifecycle_harness::event::{CancelReason, Class, EventKind, ScenarioFinished, Verdict};
+
+use lifecycle_harness::reference::fault_runs::FaultRun;
+
+use super::case::{Case, Cut, SCENARIOS};
+use super::play::Played;
+use super::world::{ADMIN_TOKEN, KEYS};
+
+/// What does not hold.
+pub fn broken(case: &Case, played: &Played) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let killed = matches!(case.cut, Cut::Kill(_));
+    if played.hung {
+        wrong.push("the run did not end in four hours".to_owned());
+    }
+    if let Some(why) = &played.unreadable {
+        wrong.push(format!("the log does not read back: {why}"));
+    }
+    // Those of a killed process are gone with it.
+    if played.alive > 0 && !killed {
+        wrong.push(format!("{} tasks outlive the run", played.alive));
+    }
+    if !played.lost_strangers.is_empty() {
+        wrong.push(format!("workspaces of others are gone: {:?}", played.lost_strangers));
+    }
+    secrets(played, &mut wrong);
+    let ended = played.finished().is_some();
+    match &played.ran {
+        Some(Ok(code)) if Some(*code) != played.exit() => {
+            wrong.push(format!("the process ends with {code:?}, the log with {:?}", played.exit()));
+        }
+        None if !killed && !played.hung => wrong.push("it neither ended nor hung".to_owned()),
+        _ => {}
+    }
+    if !killed && !ended && !played.hung {
+        wrong.push(format!("the log has no end: {:?}", played.ran));
+    }
+    if ended {
+        settled(played, &mut wrong);
+        left(played, &mut wrong);
+        exit(played, &mut wrong);
+    }
+    swept(played, &mut wrong);
+    paced(case, played, &mut wrong);
+    if let Some(row) = case.row {
+        by_the_table(row, played, &mut wrong);
+    }
+    if case.is_healthy() {
+        healthy(played, &mut wrong);
+    }
+    wrong
+}
+
+/// No credential that was anywhere on the wire is in the log, in no encoding.
+fn secrets(played: &Played, wrong: &mut Vec<String>) {
+    let planted = KEYS.iter().map(|(_, value)| *value).chain([ADMIN_TOKEN]);
+    // A wrong token that a scenario sends on purpose is no secret.
+    let written = |secret: &&str| SCENARIOS.iter().any(|scenario| scenario.source.text.contains(*secret));
+    let seen = played.credentials.iter().map(String::as_str).filter(|secret| !written(secret));
+    for secret in seen.chain(planted).filter(|s| s.len() >= 8) {
+        if played.said.contains(secret) {
+            wrong.push("a secret was told to a person".to_owned());
+        }
+        let encoded = [STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
+        if let Some(shown) =
+            std::iter::once(secret).chain(encoded.iter().map(String::as_str)).find(|s| played.log.contains(s))
+        {
+            let line = played.log.lines().find(|line| line.contains(shown)).unwrap_or_default();
+            let at = line.find(shown).unwrap_or_default();
+            let from = line.floor_char_boundary(at.saturating_sub(120));
+            wrong
+                .push(format!("a secret is in the log: …{}", &line[from..line.floor_char_boundary(at + 60)]));
+            return;
+        }
+    }
+}
+
+/// A limit is obeyed: the same request does not leave again before the server asked for it.
+fn paced(case: &Case, played: &Played, wrong: &mut Vec<String>) {
+    let mut limits: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for event in &played.events {
+        let EventKind::Exchange(one) = &event.event else { continue };
+        if one.method == "GET" {
+            continue;
+        }
+        let key = (one.method.as_str(), one.url.as_str());
+        if let Some(until) = limits.get(&key).filter(|until| one.started_ms + 2 < **until) {
+            wrong.push(format!(
+                "{} {} left at {} ms, limited until {until} ms",
+                one.method, one.url, one.started_ms
+            ));
+        }
+        let seconds = one.headers.get("retry-after").and_then(|s| s.parse::<f64>().ok());
+        if let (Some(429), Some(seconds)) = (one.status, seconds) {
+            let wait = (seconds * 1_000.0 / case.time_scale) as u64;
+            limits.insert(key, one.started_ms + one.took_ms + wait);
+        }
+    }
+}
+
+/// The table of faults holds in simulated time too.
+fn by_the_table(row: &FaultRun, played: &Played, wrong: &mut Vec<String>) {
+    let verdicts = played.events.iter().filter_map(|event| match &event.event {
+        EventKind::ScenarioFinished(one) => Some(one.verdict.as_str()),
+        _ => None,
+    });
+    for verdict in verdicts.filter(|verdict| Some(*verdict) != row.verdict) {
+        wrong.push(format!("{}: {verdict}, by the table {:?}", row.fault, row.verdict));
+    }
+    if played.exit().map(|exit| i32::from(exit.code())) != Some(row.exit) {
+        wrong.push(format!("{}: exit {:?}, by the table {}", row.fault, played.exit(), row.exit));
+    }
+    let mechanisms = played.events.iter().filter_map(|event| match &event.event {
+        EventKind::Diagnosed(diagnosis) => Some(diagnosis.mechanism.as_str()),
+        _ => None,
+    });
+    for mechanism in mechanisms.filter(|mechanism| *mechanism != row.mechanism) {
+        wrong.push(format!("{}: {mechanism}, by the table {}", row.fault, row.mechanism));
+    }
+}
+
+/// Every intent is released or told.
+fn settled(played: &Played, wrong: &mut Vec<String>) {
+    let mut open = BTreeMap::new();
+    let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in &played.events {
+        match &event.event {
+            EventKind::Intent(intent) => {
+                open.insert(intent.resource.as_str(), &intent.name);
+            }
+            EventKind::Released(released) => {
+                *ends.entry(&released.resource).or_default() += 1;
+                open.remove(released.resource.as_str());
+            }
+            EventKind::Left(left) => {
+                *ends.entry(&left.resource).or_default() += 1;
+                open.remove(left.resource.as_str());
+            }
+            _ => {}
+        }
+    }
+    for (resource, name) in open {
+        wrong.push(format!("{resource} ({name}) was intended, and never released nor told"));
+    }
+    for (resource, times) in ends.into_iter().filter(|(_, times)| *times > 1) {
+        wrong.push(format!("{resource} ended {times} times"));
+    }
+}
+
+/// Whatever is on the platform was told.
+fn left(played: &Played, wrong: &mut Vec<String>) {
+    let mut told = BTreeSet::new();
+    let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
+    for event in &played.events {
+        match &event.event {
+            EventKind::Owned(owned) => {
+                ids.insert(&owned.resource, &owned.id);
+            }
+            EventKind::Left(left) => {
+                told.extend(left.id.as_deref());
+                told.extend(ids.get(left.resource.as_str()).copied());
+                told.insert(&left.name);
+            }
+            _ => {}
+        }
+    }
+    for (id, name) in &played.after_run.rows {
+        let base = name.split(" (").next().unwrap_or(name);
+        if !told.contains(id.as_str()) && !told.contains(name.as_str()) && !told.contains(base) {
+            wrong.push(format!("{name} {id} is still there, and nobody was told"));
+        }
+    }
+    for id in &played.after_run.instances {
+        if !told.contains(id.as_str()) && !played.after_run.rows.iter().any(|(row, _)| row == id) {
+            wrong.push(format!("the instance of {id} runs without a row, and nobody was told"));
+        }
+    }
+}
+
+/// The exit code follows from what was filed, by the table.
+fn exit(played: &Played, wrong: &mut Vec<String>) {
+    let Some(finished) = played.finished() else { return };
+    // It had no target: the reason is its own.
+    if let Some(Err(_)) = &played.ran {
+        let fits =
+            [ExitCode::Environment, ExitCode::Interrupted, ExitCode::Terminated].contains(&finished.exit);
+        if !fits || !finished.left.is_empty() {
+            wrong.push(format!("without a target: exit {:?}, left {:?}", finished.exit, finished.left));
+        }
+        return;
+    }
+    let mut codes = BTreeSet::new();
+    let mut has_left = false;
+    let mut verdicts: Vec<&ScenarioFinished> = Vec::new();
+    let mut worst: Option<CancelReason> = None;
+    for event in &played.events {
+        match &event.event {
+            EventKind::CancelBegan { reason } => worst = worst.max(Some(*reason)),
+            EventKind::Left(_) => has_left = true,
+            EventKind::ScenarioFinished(one) => verdicts.push(one),
+            _ => {}
+        }
+    }
+    match worst {
+        Some(CancelReason::Interrupted | CancelReason::SecondInterrupt) => {
+            codes.insert(ExitCode::Interrupted)
+        }
+        Some(CancelReason::Terminated) => codes.insert(ExitCode::Terminated),
+        Some(CancelReason::TargetDead | CancelReason::CannotWrite) => codes.insert(ExitCode::Environment),
+        Some(CancelReason::Overtime) => codes.insert(ExitCode::Failed),
+        Some(CancelReason::EnoughReds) | None => false,
+    };
+    for one in verdicts.iter().filter(|one| !one.advisory) {
+        codes.extend(match one.verdict {
+            Verdict::Failed | Verdict::Inconclusive => Some(match one.class.unwrap_or_default() {
+                Class::Infra | Class::Harness => ExitCode::Environment,
+                Class::Provider => ExitCode::DependencyDown,
+                _ => ExitCode::Failed,
+            }),
+            Verdict::Error => Some(ExitCode::Environment),
+            Verdict::UnexpectedPass | Verdict::Flaky => Some(ExitCode::Flaky),
+            _ => None,
+        });
+    }
+    if has_left {
+        codes.insert(ExitCode::Leak);
+    }
+    let wanted = ExitCode::worst(&codes);
+    if finished.exit != wanted {
+        wrong.push(format!("exit {:?} ({}), by the table {wanted:?}", finished.exit, finished.reason));
+    }
+    if has_left == finished.left.is_empty() {
+        wrong.push(format!("told as left: {has_left}, by the end: {:?}", finished.left));
+    }
+}
+
+/// After a sweep of a platform that answers, nothing is left but what would take something of others with it.
+fn swept(played: &Played, wrong: &mut Vec<String>) {
+    let left: BTreeMap<&str, &str> = played
+        .swept
+        .iter()
+        .filter_map(|event| match &event.event {
+            EventKind::Left(left) => Some((left.id.as_deref().unwrap_or(&left.name), left.reason.as_str())),
+            _ => None,
+        })
+        .collect();
+    for (id, name) in &played.after_sweep.rows {
+        let why = left.get(id.as_str()).or_else(|| left.get(name.as_str()));
+        if !why.is_some_and(|why| justified(why)) {
+            wrong.push(format!("{name} {id} outlives the sweep: {}", why.unwrap_or(&"untold")));
+        }
+    }
+    for id in &played.after_sweep.instances {
+        if !played.after_sweep.rows.iter().any(|(row, _)| row == id) {
+            wrong.push(format!("the instance of {id} outlives the sweep"));
+        }
+    }
+}
+
+fn justified(why: &str) -> bool {
+    why.contains("of somebody else hang under it") || why.contains("the row is still there")
+}
+
+/// Nothing happened: nothing is red, and nobody explains anything.
+fn healthy(played: &Played, wrong: &mut Vec<String>) {
+    if let Some(Err(why)) = &played.ran {
+        wrong.push(format!("a run of a healthy platform did not begin: {why}"));
+    }
+    // Whoever puts something under what is the run's own keeps it there.
+    let told = played.events.iter().filter_map(|event| match &event.event {
+        EventKind::Left(left) => Some(left.reason.as_str()),
+        _ => None,
+    });
+    let kept =
+        played.exit() == Some(ExitCode::Leak) && told.clone().count() > 0 && told.clone().all(justified);
+    if played.exit() != Some(ExitCode::Passed) && !kept {
+        let why = played.finished().map(|finished| finished.reason.as_str()).unwrap_or_default();
+        wrong.push(format!("a healthy platform is red: {:?} {why}", played.exit()));
+    }
+    let expected: BTreeSet<&str> = played
+        .events
+        .iter()
+        .filter_map(|event| match &event.event {
+            EventKind::ScenarioFinished(one) if one.verdict == Verdict::ExpectedFailure => {
+                Some(one.scenario.as_str())
+            }
+            _ => None,
+        })
+        .collect();
+    for event in &played.events {
+        if let EventKind::Diagnosed(diagnosis) = &event.event
+            && !expected.contains(diagnosis.scenario.as_str())
+        {
+            wrong.push(format!("{}: {} on a healthy platform", diagnosis.scenario, diagnosis.mechanism));
+        }
+    }
+}
+
+/// Where two runs of one seed part.
+pub fn differs(one: &str, other: &str) -> Option<String> {
+    if one == other {
+        return None;
+    }
+    let (mut ones, mut others) = (one.lines(), other.lines());
+    for number in 1.. {
+        match (ones.next(), others.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (a, b) => {
+                let cut = |line: Option<&str>| line.unwrap_or("(end)").chars().take(600).collect::<String>();
+                return Some(format!(
+                    "the same seed gives other events from line {number} on:\n  {}\n  {}",
+                    cut(a),
+                    cut(b)
+                ));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,334 @@
+//! Plays a case: one runtime, one thread, no real second.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifecycle_harness::clock::{self, Instant};
+use lifecycle_harness::domain::{ExitCode, Secret};
+use lifecycle_harness::event::{Event, EventKind, Log, RunFinished, read_events};
+use lifecycle_harness::models::catalogue::Catalogue;
+use lifecycle_harness::output::{Colour, Printer, Terminal, Verbosity};
+use lifecycle_harness::redact::Redactor;
+use lifecycle_harness::run::ledger::Ledger;
+use lifecycle_harness::run::signals::Signals;
+use lifecycle_harness::runner::{bundle, cleanup, owing};
+use lifecycle_harness::scenario;
+use lifecycle_harness::session::{
+    self, Env, LibrarySettings, Outside, RunName, RunSettings, Shell, TargetSettings,
+};
+use lifecycle_harness::targets::{self, Kind};
+use lifecycle_harness::wire::Network;
+use tokio::sync::mpsc;
+
+use super::case::{Case, Cut, SCENARIOS, Trouble, When};
+use super::world::{ADMIN_TOKEN, KEYS, World};
+
+/// Later than any run ends.
+const NEVER: Duration = Duration::from_secs(4 * 3_600);
+
+/// What came of a case.
+pub struct Played {
+    /// The log as it was written, up to the end or the kill.
+    pub log: String,
+    /// The same, read back; or why it cannot be.
+    pub events: Vec<Event>,
+    pub unreadable: Option<String>,
+    /// It did not come to its end in hours.
+    pub hung: bool,
+    /// What the run said of its end: its code, or why it did not begin.
+    pub ran: Option<Result<ExitCode, String>>,
+    /// What it wrote to a person.
+    pub said: String,
+    /// Rows and instances that are not of others, after the run and after the sweep.
+    pub after_run: Left,
+    pub after_sweep: Left,
+    /// What the sweep wrote into the log.
+    pub swept: Vec<Event>,
+    /// Workspaces of others that are gone.
+    pub lost_strangers: Vec<String>,
+    pub credentials: Vec<String>,
+    /// Tasks that were alive when everything had been stopped.
+    pub alive: usize,
+    pub simulated: Duration,
+    pub asked: u64,
+    /// Requests that the harness sent until then.
+    pub sent: u64,
+}
+
+#[derive(Default)]
+pub struct Left {
+    /// Id and name.
+    pub rows: Vec<(String, String)>,
+    /// Ids of workspaces.
+    pub instances: Vec<String>,
+}
+
+impl Played {
+    pub fn finished(&self) -> Option<&RunFinished> {
+        self.events.iter().find_map(|event| match &event.event {
+            EventKind::RunFinished(finished) => Some(finished),
+            _ => None,
+        })
+    }
+
+    pub fn exit(&self) -> Option<ExitCode> {
+        self.finished().map(|finished| finished.exit)
+    }
+}
+
+pub fn play(case: &Case) -> Played {
+    let folder = tempfile::tempdir().unwrap();
+    let _chance = lifecycle_harness::chance::seeded(case.seed);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let mut played = runtime.block_on(async {
+        let began = Instant::now();
+        let _wall = clock::simulate_wall("2026-06-15T09:00:00Z".parse().unwrap());
+        let mut played = inside(case, folder.path()).await;
+        played.simulated = began.elapsed();
+        played
+    });
+    played.alive = runtime.metrics().num_alive_tasks();
+    played
+}
+
+async fn inside(case: &Case, folder: &Path) -> Played {
+    let runs = folder.join("runs");
+    let name = RunName { stamp: "20260615-090000".to_owned(), tail: format!("{:08x}", case.seed) };
+    let log_file = runs.join(name.id()).join("events.jsonl");
+    let mut world = World::new(case).await;
+    world.weather(case, &log_file);
+    if let Some(after) = case.late_stranger {
+        world.late_stranger(after);
+    }
+    let windows =
+        tokio::spawn(windows(case.trouble.clone(), world.network.clone(), world.platform.addr.port()));
+    let own = world.network.process();
+    let (sender, signals) = mpsc::unbounded_channel();
+    let (signals_at, kill_at) = match &case.cut {
+        Cut::None => (Vec::new(), None),
+        Cut::Signals(signals) => (signals.clone(), None),
+        Cut::Kill(when) => (Vec::new(), Some(*when)),
+    };
+    let mut helpers = Vec::new();
+    for (at, signal) in signals_at {
+        let (due, sender) = (due(at, &world), sender.clone());
+        helpers.push(tokio::spawn(async move {
+            due.await;
+            let _ = sender.send(signal);
+        }));
+    }
+    let killed = async {
+        match kill_at {
+            Some(at) => due(at, &world).await,
+            None => std::future::pending().await,
+        }
+    };
+    let terminal = Terminal::default();
+    let (printer, said) = Printer::captured(Verbosity::Normal, Colour::Never, true, terminal);
+    let shell = Shell::new(printer, env(case), runs.clone());
+    let through = own.clone();
+    let outside = Outside {
+        signals: Signals::given(signals),
+        opener: Arc::new(move |mut settings| {
+            settings.http.network = Some(through.clone());
+            Box::pin(async move { targets::open(&settings).await })
+        }),
+        name,
+    };
+    let asked = asked(case, &world.platform.base_url(), folder);
+    let (mut hung, mut ran) = (false, None);
+    tokio::select! {
+        biased;
+        () = killed => own.kill(),
+        ended = clock::timeout(NEVER, session::run(asked, &shell, outside)) => match ended {
+            Ok(ended) => ran = Some(ended.map(|ran| ran.code).map_err(|e| e.to_string())),
+            Err(_) => { hung = true; own.kill(); }
+        },
+    }
+    for helper in helpers {
+        helper.abort();
+    }
+    drop(sender);
+    let sent = *world.left.borrow();
+    let text = std::fs::read_to_string(&log_file).unwrap_or_default();
+    let said = format!("{}{}", said.stdout(), said.stderr());
+    // What a killed process leaves: its log as it was then, and no lock.
+    let left = folder.join("left");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("events.jsonl"), &text).unwrap();
+    windows.abort();
+    world.fair();
+    // Whatever is under way on the platform comes true before anybody looks.
+    clock::sleep(Duration::from_secs(2) + Duration::from_secs(60).div_f64(case.time_scale)).await;
+    let after_run = look(&world).await;
+    let read = read_all(&left);
+    let swept = sweep(&left, &world).await;
+    let after_sweep = look(&world).await;
+    let rows = world.rows();
+    let strangers = world.strangers.lock().unwrap().clone();
+    let lost_strangers = strangers.into_iter().filter(|id| !rows.iter().any(|(row, _)| row == id)).collect();
+    let credentials = world.credentials.lock().unwrap().iter().cloned().collect();
+    let asked = world.network.asked();
+    world.stop().await;
+    let (events, unreadable) = match read {
+        Ok(events) => (events, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    Played {
+        log: text.replace(&*folder.to_string_lossy(), "<folder>"),
+        events,
+        unreadable,
+        hung,
+        ran,
+        said,
+        after_run,
+        after_sweep,
+        swept,
+        lost_strangers,
+        credentials,
+        alive: 0,
+        simulated: Duration::ZERO,
+        asked,
+        sent,
+    }
+}
+
+fn read_all(folder: &Path) -> Result<Vec<Event>, String> {
+    let mut events = Vec::new();
+    let summary = read_events(folder, |event| events.push(event)).map_err(|e| e.to_string())?;
+    if summary.torn || !summary.unknown.is_empty() {
+        return Err(format!("torn: {}, unknown: {:?}", summary.torn, summary.unknown));
+    }
+    Ok(events)
+}
+
+async fn look(world: &World) -> Left {
+    let strangers = world.strangers.lock().unwrap().clone();
+    let others = |id: &String, name: &str| strangers.contains(id) || name.starts_with("somebodys-");
+    let rows = world.rows().into_iter().filter(|(id, name)| !others(id, name)).collect();
+    Left { rows, instances: world.instances().await }
+}
+
+/// The machine on which the harness runs.
+fn env(case: &Case) -> Env {
+    let keys =
+        KEYS.iter().filter(|_| case.keys).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Env::of(keys.collect())
+}
+
+/// What is typed: a live server, and of the scenarios only the chosen ones, so that no other is read.
+fn asked(case: &Case, base_url: &str, folder: &Path) -> RunSettings {
+    let scenarios = folder.join("scenarios");
+    std::fs::create_dir(&scenarios).unwrap();
+    let chosen = case.instances.iter().map(|instance| {
+        let name = scenario::scenario_of(instance);
+        SCENARIOS.iter().find(|s| s.name == name).expect("a shipped scenario").source.clone()
+    });
+    for (number, file) in chosen.chain(scenario::shipped_fragment_files()).enumerate() {
+        std::fs::write(scenarios.join(format!("{number}.yaml")), &*file.text).unwrap();
+    }
+    RunSettings {
+        selection: case.instances.clone(),
+        library: LibrarySettings { scenarios: Some(scenarios), ..LibrarySettings::default() },
+        target: TargetSettings {
+            kind: Some(Kind::Live),
+            base_url: Some(base_url.to_owned()),
+            admin_token: Some(Secret::new(ADMIN_TOKEN)),
+            ..TargetSettings::default()
+        },
+        inputs: case.inputs.clone(),
+        jobs: Some(case.jobs),
+        seed: Some(case.seed),
+        ..RunSettings::default()
+    }
+}
+
+/// Ends when it is time.
+fn due(at: When, world: &World) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    match at {
+        When::After(time) => Box::pin(clock::sleep(time)),
+        When::Request(number) => {
+            let mut left = world.left.clone();
+            Box::pin(async move {
+                if left.wait_for(|sent| *sent >= number).await.is_err() {
+                    std::future::pending().await
+                }
+            })
+        }
+        When::Event(number) => {
+            let mut written = world.written.clone();
+            Box::pin(async move {
+                if written.wait_for(|events| *events >= number).await.is_err() {
+                    std::future::pending().await
+                }
+            })
+        }
+    }
+}
+
+/// The server's process dies or stands still for a while.
+async fn windows(trouble: Trouble, network: Network, port: u16) {
+    match trouble {
+        Trouble::Down { at, lasts } => {
+            clock::sleep(at).await;
+            network.down(port);
+            clock::sleep(lasts).await;
+            network.up(port);
+        }
+        Trouble::Frozen { at, lasts } => {
+            clock::sleep(at).await;
+            network.freeze(port, true);
+            clock::sleep(lasts).await;
+            network.freeze(port, false);
+        }
+        _ => {}
+    }
+}
+
+fn settings(network: &Network, base_url: &str) -> targets::Settings {
+    targets::Settings {
+        kind: Kind::Live,
+        base_url: Some(base_url.to_owned()),
+        admin_token: Some(Secret::new(ADMIN_TOKEN)),
+        org: None,
+        http: lifecycle_harness::http::Config { network: Some(network.clone()), ..Default::default() },
+        embedded: targets::embedded::Settings::default(),
+        docker: targets::docker::Settings::default(),
+        with_engine: false,
+        log_source: None,
+        provider: None,
+        answers: None,
+        declared: BTreeMap::new(),
+        patience: Duration::from_secs(5),
+        contract: targets::Asked::default(),
+        played: None,
+        saas: targets::saas::Settings::default(),
+        behind: None,
+        catalogue: Arc::new(Catalogue::built_in().clone()),
+    }
+}
+
+/// What `lifecycle sweep` does with a run of a live server; gives what it wrote.
+async fn sweep(left: &Path, world: &World) -> Vec<Event> {
+    let Ok(Some(owing)) = owing::read(left) else { return Vec::new() };
+    let redactor = Redactor::new();
+    redactor.register("ADMIN_TOKEN", ADMIN_TOKEN);
+    let log = Log::reopen(left, redactor).unwrap();
+    let mut written = log.listen();
+    let ledger = Ledger::restore(log.clone(), owing.home, owing.entries, owing.once);
+    let target =
+        targets::open(&settings(&world.network.process(), &world.platform.base_url())).await.unwrap();
+    let run = bundle::tool(&target, log.clone(), ledger.clone(), "sweep");
+    cleanup::clean(&run, ledger.all_open(), Instant::now() + Duration::from_secs(300), "sweep").await;
+    cleanup::look_back(&run, &owing.watched, Instant::now() + Duration::from_secs(20)).await;
+    target.close().await;
+    log.close();
+    let mut events = Vec::new();
+    while let Some(event) = written.recv().await {
+        events.push(Event::clone(&event));
+    }
+    events
+}

@@ -1,0 +1,99 @@
+//! Seeds, shared among as many tests as there is work for cores.
+
+use std::time::Instant;
+
+use super::case::Case;
+use super::invariants;
+use super::play::{self, Played};
+
+/// So many seeds are played unless `LIFECYCLE_SEEDS` says otherwise; CI says 2,000.
+const SEEDS: u64 = 200;
+/// So many tests share them, so that every core has work.
+const SHARDS: u64 = 4;
+
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Plays a seed and names what is wrong with it.
+pub fn examine(case: &Case) -> (Played, Vec<String>) {
+    let played = play::play(case);
+    let wrong = invariants::broken(case, &played);
+    (played, wrong)
+}
+
+/// Every shard plays its part of the seeds; the first failing one is told with the command that repeats it.
+fn shard(own: u64) {
+    let verbose = std::env::var("LIFECYCLE_VERBOSE").is_ok();
+    if let Some(seed) = number("LIFECYCLE_SEED") {
+        if own == 0 {
+            one(&Case::of(seed), true);
+        }
+        return;
+    }
+    let first = number("LIFECYCLE_FIRST_SEED").unwrap_or(0);
+    let last = first + number("LIFECYCLE_SEEDS").unwrap_or(SEEDS);
+    let keep_going = std::env::var("LIFECYCLE_KEEP_GOING").is_ok();
+    let began = Instant::now();
+    let mut failed = Vec::new();
+    for seed in (first..last).filter(|seed| seed % SHARDS == own) {
+        match std::panic::catch_unwind(|| one(&Case::of(seed), verbose)) {
+            Ok(()) => {}
+            Err(panic) if !keep_going => std::panic::resume_unwind(panic),
+            Err(_) => failed.push(seed),
+        }
+    }
+    println!("seeds {first}..{last}, shard {own} of {SHARDS}: {:.1} s", began.elapsed().as_secs_f64());
+    assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
+}
+
+fn one(case: &Case, verbose: bool) {
+    let began = Instant::now();
+    let (played, mut wrong) = examine(case);
+    // The whole of a run follows from its seed: now and then that is looked at too.
+    if wrong.is_empty() && (case.seed % 10 == 0 || verbose) {
+        let again = play::play(case);
+        wrong.extend(invariants::differs(&played.log, &again.log));
+    }
+    if verbose {
+        println!(
+            "seed {}: exit {:?}, {} events, {} requests, {:.1} s simulated in {} ms",
+            case.seed,
+            played.exit(),
+            played.events.len(),
+            played.asked,
+            played.simulated.as_secs_f64(),
+            began.elapsed().as_millis()
+        );
+        if let Ok(path) = std::env::var("LIFECYCLE_KEEP_LOG") {
+            std::fs::write(path, &played.log).unwrap();
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{case:#?}\n\nseed {}:\n- {}\n\nrepeat with: LIFECYCLE_SEED={} cargo test --test simulation seeds\n",
+        case.seed,
+        wrong.join("\n- "),
+        case.seed
+    );
+}
+
+#[test]
+fn first_shard() {
+    shard(0);
+}
+
+#[test]
+fn second_shard() {
+    shard(1);
+}
+
+#[test]
+fn third_shard() {
+    shard(2);
+}
+
+#[test]
+fn fourth_shard() {
+    shard(3);
+}
