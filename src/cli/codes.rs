@@ -428,6 +428,11 @@ pub(crate) const CODES: &[Code] = &[
         "Write capitals, digits and `_`: `E2E_RUNTIME`.",
     ),
     code(
+        "scenario::input-secret",
+        "An input goes into a secret and does not say that it is one; its value is never shown all the same.",
+        "Say `secret: true`.",
+    ),
+    code(
         "scenario::json-path",
         "This is no JSON path (RFC 9535).",
         "Write for example `$.status`, `$[0].id`, `$[?@.key == 'A'].value`.",

@@ -63,6 +63,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("lifecycle sweep --forget", "close the ledgers of servers that are gone"),
         ],
     ),
+    (
+        "drift",
+        &[
+            ("lifecycle drift last", "where a server's contract differs from its edition"),
+            ("lifecycle drift last --accept", "write what was seen to lifecycle.contract.yaml"),
+        ],
+    ),
     ("doctor", &[("lifecycle doctor", "what this machine can and what is missing")]),
     ("init", &[("lifecycle init", "a project file, a first scenario, a workflow")]),
     (

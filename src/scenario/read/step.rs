@@ -274,7 +274,7 @@ impl Check<'_> {
         };
         let left = self.piece(text, left);
         if left.as_literal().is_some() && !self.has_errors() {
-            let hint = "look something up: `${inputs.mode} == full`, `${target.wakes}`".to_owned();
+            let hint = "look something up: `${inputs.mode} == full`, `${target.hibernate-wakes}`".to_owned();
             self.error("condition", text.span, "this condition never changes", "nothing is looked up", hint);
         }
         // Anything around the lookup makes it a text that is never empty, or never the same.

@@ -26,7 +26,8 @@ mod tests {
             .map(|e| e.unwrap().file_name().to_str().unwrap().trim_end_matches(".yaml").to_owned())
             .collect();
         found.sort();
-        let names: Vec<String> = profiles().into_iter().map(|p| p.name).collect();
+        let mut names: Vec<String> = profiles().into_iter().map(|p| p.name).collect();
+        names.sort();
         assert_eq!(names, found);
     }
 
