@@ -4,7 +4,7 @@ use super::args::DiagnoseArgs;
 use super::failure::CliError;
 use super::{Shell, runtime};
 use crate::domain::ExitCode;
-use crate::event::Log;
+use crate::event::{EvidencePart, Log};
 use crate::redact::Redactor;
 use crate::report::text::clean;
 use crate::run::folder::RunFolder;
@@ -73,7 +73,10 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
                 shell.printer.data(&format!("  not available: {}", clean(error)))?;
             }
         }
-        match evidence.parts.iter().find(|part| part.name == "record").and_then(|p| p.error.as_ref()) {
+        let record = evidence.parts.iter().find(|part| part.name == "record");
+        // A workspace that is purged has a record without a line.
+        let gone = |part: &EvidencePart| part.lines.is_empty().then(|| "the server knows none".to_owned());
+        match record.and_then(|part| part.error.clone().or_else(|| gone(part))) {
             Some(why) => Err(CliError::new(
                 ExitCode::Environment,
                 format!("there is no record of workspace {}: {why}", args.workspace),

@@ -225,7 +225,10 @@ impl Client {
             Ok(result) => result,
             Err(_) => Err(TransportError::new(
                 Transport::TimedOut,
-                format!("no whole answer within {}", crate::domain::time::show(began.elapsed())),
+                format!(
+                    "no whole answer within {}",
+                    crate::domain::time::show(deadline.saturating_duration_since(began))
+                ),
             )),
         }
     }

@@ -96,7 +96,7 @@ impl Size {
 pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size: Size) -> Vec<BlockLine> {
     let mut block = Builder {
         lines: Vec::new(),
-        width: size.width.max(40),
+        width: size.width.max(80),
         whole: size.lines.is_none(),
         max: size.lines,
         hidden: 0,

@@ -24,7 +24,7 @@ fn commands_that_need_no_server() {
         (&["plan", "--json", "local-provision", "--input", "online_within=7s"], "7s"),
         (&["schema"], "\"$schema\""),
         (&["completions", "bash"], "_lifecycle"),
-        (&["completions", "fish"], "complete -c lifecycle"),
+        (&["completions", "fish"], "--command lifecycle"),
         (&["man"], ".TH lifecycle"),
         (&["--help"], "Usage"),
         (&["--version"], env!("CARGO_PKG_VERSION")),

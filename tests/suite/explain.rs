@@ -123,7 +123,7 @@ fn a_red_of_a_server_comes_out_again_here_by_its_mechanism() {
 fn what_cannot_be_reproduced_is_said_by_name() {
     let run = Harness::new().args(["run"]).scenario(TEAPOT).run().exit(1).stderr_lacks("lifecycle reproduce");
     let unclassified = run.then(["reproduce"]).run().exit(2);
-    unclassified.stdout_has("cannot be tried teapot: no fault is known that makes `unclassified`");
+    unclassified.stdout_has("cannot be tried teapot: no fault reproduces `unclassified`");
     // Somebody's log, in which it has a mechanism that no fault brings about in this scenario.
     let log = fs::read_to_string(run.run_folder().join("events.jsonl")).unwrap();
     let other = log.replace("\"mechanism\":\"unclassified\"", "\"mechanism\":\"projection-missing\"");

@@ -13,8 +13,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("profile: a\nsumary: x", "profile::unknown-field", "did you mean `summary`?"),
     ("profile: a\nanswers: knwon", "profile::unknown-word", "did you mean `known`?"),
     ("profile: a\nports: [x, x]", "profile::name-twice", "the port `x`"),
-    ("profile: a\ndeclares: { wake: true }", "profile::unknown-capability", "did you mean `wakes`?"),
-    ("profile: a\ndeclares: { wakes: maybe }", "profile::wrong-type", "`true` or `false`"),
+    (
+        "profile: a\ndeclares: { wake: true }",
+        "profile::unknown-capability",
+        "did you mean `hibernate-wakes`?",
+    ),
+    ("profile: a\ndeclares: { hibernate-wakes: maybe }", "profile::wrong-type", "`true` or `false`"),
     ("profile: a\ngates: { all: advisry }", "profile::unknown-word", "did you mean `advisory`?"),
     ("profile: a\nneeds_env: [A-B]", "profile::variable", "letters, digits"),
     ("profile: a\nadmin_token: \"${secrets.admin}\"", "profile::unknown-name", "under `secrets`"),
@@ -184,7 +188,7 @@ fn what_a_profile_names_must_be_there() {
     plan("nope").stderr_has("there is no profile `nope`");
     plan("./nope.yaml").stderr_has("cannot read ./nope.yaml");
     let run = Harness::new().file("p.yaml", SERVES).args(["run", "p.yaml"]).run().exit(2);
-    run.stderr_has("p.yaml is a profile, no scenario").stderr_has("--profile p.yaml");
+    run.stderr_has("p.yaml is a profile, not a scenario").stderr_has("--profile p.yaml");
 }
 
 pub fn with_profile(text: &str) -> Harness {
@@ -249,7 +253,7 @@ fn a_server_that_is_not_ready_is_the_environments_fault_and_its_last_words_are_s
             "one reason is told once:\n{}",
             output.stderr
         );
-        let output = output.stderr_has("2 (the profile's `server`: ");
+        let output = output.stderr_has("2 reds, 1 cause");
         let verdicts = output.verdicts();
         assert!(verdicts.len() == 2 && verdicts.iter().all(|(_, v)| v == "error"), "{verdicts:?}");
         assert!(output.file("r.xml").contains("last words"), "JUnit has them");

@@ -57,7 +57,7 @@ fn a_cron_tells_the_same_red_from_a_new_one() {
         (
             &["local-provision", "--fault", "base-url-double-v1"],
             7,
-            &["  known       since 20", "in 1 earlier run"],
+            &["  known         since 20", "in 1 earlier run"],
             &[(PROVISION, 2)],
         ),
         // A repetition is no other red.
@@ -75,14 +75,14 @@ fn a_cron_tells_the_same_red_from_a_new_one() {
             &[(ANSWER, 1), (PROVISION, 4)],
         ),
         // What did not run is neither fixed nor forgotten.
-        (&["local-first-answer"], 0, &["  fixed       local-first-answer/"], &[(PROVISION, 4)]),
+        (&["local-first-answer"], 0, &["  fixed         local-first-answer/"], &[(PROVISION, 4)]),
         (
             &["local-provision", "--fault", "no-projection"],
             1,
             &["  new "],
             &[(PROVISION, 4), ("local-provision/3/projection-missing", 1)],
         ),
-        (&["local-provision"], 0, &["  fixed       local-provision/3/base-url-keeps-v1"], &[]),
+        (&["local-provision"], 0, &["  fixed         local-provision/3/base-url-keeps-v1"], &[]),
     ];
     let mut last: Option<Output> = None;
     for (night, (args, code, says, remembered)) in nights.iter().enumerate() {
@@ -110,7 +110,7 @@ fn known_and_new_are_in_the_log_and_in_every_report() {
     let finished = |output: &Output| of_kind(&output.events(), "scenario_finished").next().cloned().unwrap();
     assert_eq!(finished(&first)["new"], true);
     for (file, text) in
-        [("j.xml", "name=\"new_red\""), ("r.json", "\"new\": true"), ("r.md", "**new**"), ("r.html", ">new<")]
+        [("j.xml", "new red"), ("r.json", "\"new\": true"), ("r.md", "**new**"), ("r.html", ">new<")]
     {
         assert!(first.file(file).contains(text), "{file}: {}", first.file(file));
     }

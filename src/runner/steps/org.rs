@@ -22,6 +22,7 @@ pub async fn run(context: &ScenarioContext, verb: &Org, step: &StepRun) -> StepR
             let maker = Maker { api: &behind.api, pattern: &behind.pattern };
             let work = maker.make(&behind.settings, &behind.http, &behind.desk);
             let made = tokio::select! {
+                biased;
                 made = clock::timeout_at(step.deadline, work) => made.map_err(|_| out_of_time())?,
                 () = context.stop.cancelled() => return Err(Failure::of(FailureKind::Cancelled, "interrupted")),
             };
