@@ -86,7 +86,9 @@ impl Library {
                 wanted.push(item.clone());
                 continue;
             }
-            let looks_like_path = item.contains('/')
+            // The brackets of an instance may hold a `/`: `models[model=moonshot/kimi-k2.6]`.
+            let before = item.split('[').next().unwrap_or(item);
+            let looks_like_path = before.contains('/')
                 || item.ends_with(".yaml")
                 || item.ends_with(".yml")
                 || path.is_dir()

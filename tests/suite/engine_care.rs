@@ -304,14 +304,14 @@ fn a_sweep_looks_at_the_engine_of_a_killed_live_run() {
     let sweep = || killed.then(["sweep", "--admin-token", TOKEN]);
     // Without the engine nothing is known of what is on it.
     sweep().env("DOCKER_HOST", "unix:///nowhere/engine.sock").run().exit(3);
-    let sweep = || sweep().env("DOCKER_HOST", &engine.host).run();
-    // Its row goes, its container may come yet.
-    sweep().exit(4);
-    assert!(platform.rows().is_empty());
+    let sweep = || sweep().env("DOCKER_HOST", &engine.host);
+    // Its row goes, its container may come yet: it is looked for meanwhile.
+    let sweeping = sweep().spawn();
+    wait_for("the row to go", || platform.rows().is_empty().then_some(()));
     comes_up(&engine, &id);
-    sweep().exit(0);
+    sweeping.output().exit(0);
     assert_eq!(engine.has(), Vec::<String>::new());
-    sweep().exit(0).stderr_has("0 removed, 0 left");
+    sweep().run().exit(0).stderr_has("0 removed, 0 left");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn what_cannot_be_reproduced_is_said_by_name() {
     let passes =
         log.replace("418", "200").replace("\"mechanism\":\"unclassified\"", "\"mechanism\":\"boot\"");
     let passes = Harness::new().file("p/events.jsonl", passes).args(["reproduce", "p"]).run().exit(2);
-    passes.stdout_has("no fault is known that makes `boot`");
+    passes.stdout_has("no fault reproduces `boot`");
 }
 
 #[test]
