@@ -15,7 +15,7 @@ steps:
       as: name
       steps:
         - create: { as: more, external: true, delivery_mode: poll }
-        - http:   { path: /workspaces, expect: { status: 200 } }
+        - http:   { path: \"/workspaces?of=${name}\", expect: { status: 200 } }
 ";
 
 /// A small file system of its own, taken away when it is dropped.
@@ -68,6 +68,12 @@ fn a_terminal_that_cannot_be_written_to_ends_the_run_and_no_clean_up() {
     let output = harness.stderr_to(Path::new("/dev/full")).run().exit(3);
     let stopped = output.events().iter().any(|e| e["event"]["cancel_began"]["reason"] == "cannot_write");
     assert!(stopped, "the run went on without anybody who hears of it");
+    platform.is_empty();
+    // A warning of the check comes before the run: where that is lost, nothing is made.
+    let warned = MAKES.replace("?of=${name}", "");
+    let harness = Harness::new().args(["run", "-v"]).scenario(&warned).against(&platform);
+    let output = harness.stderr_to(Path::new("/dev/full")).run().exit(3);
+    assert!(newest_run(output.dir.path()).is_none());
     platform.is_empty();
 }
 

@@ -368,7 +368,7 @@ fn no_engine_is_told_and_counted() {
     let start = "start it: systemctl start docker";
     let run = |args: &[&str]| Harness::new().args(args.to_vec()).env("DOCKER_HOST", nowhere).run();
     run(&["run", "--target", "docker", "local-provision"]).exit(3).stderr_has("/nowhere/engine.sock");
-    run(&["run", "docker-thawed"]).exit(0).stderr_has("no container engine is connected");
+    run(&["run", "docker-thawed"]).exit(5).stderr_has("no container engine is connected");
     run(&["run", "docker-thawed", "--require-live"]).exit(5);
     run(&["doctor"]).exit(0).stdout_has(start);
     run(&["sweep", "--docker"]).exit(3).stderr_has(start);

@@ -102,7 +102,7 @@ fn a_run_ends_early_where_somebody_wants_it() {
 
 #[test]
 fn a_run_that_takes_too_long_is_ended_and_is_red() {
-    let text = "scenario: waits\nsummary: Waits.\nsteps:\n  - create: { as: ws, external: true, delivery_mode: poll }\n  - hold: { for: 10h }\n";
+    let text = "scenario: waits\nsummary: Waits.\nbudget: 11h\nsteps:\n  - create: { as: ws, external: true, delivery_mode: poll }\n  - hold: { for: 10h }\n";
     let platform = Platform::start([]);
     let output = Harness::new()
         .args(["run", "--global-timeout", "1s"])
@@ -123,7 +123,7 @@ summary: Fails once.
 steps:
   - exec: { argv: [sh, -c, \"test -e mark || { touch mark; exit 1; }\"] }
 ";
-    let output = Harness::new().args(["run", "--retries", "2"]).scenario(text).run().exit(6);
+    let output = Harness::new().args(["run", "--allow-exec", "--retries", "2"]).scenario(text).run().exit(6);
     output.stderr_has("passed at attempt 2");
     let steady = Harness::new().args(["run", "--retries", "2"]).scenario(PASSES).run().exit(0);
     assert_eq!(steady.verdicts().len(), 1);
