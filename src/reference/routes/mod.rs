@@ -39,7 +39,6 @@ use super::faults::Fault;
 use super::options::Mode;
 use super::platform::Platform;
 use super::{ratelimit, reply};
-use crate::behaviour::Behaviour;
 use crate::wire::Peer;
 pub use guard::Caller;
 pub use request::Call;
@@ -161,12 +160,8 @@ async fn route(platform: &Arc<Platform>, peer: &Peer, request: Request<Body>) ->
         }
         return reply::no_route();
     };
-    let is_there = match route.path {
-        "/admin/workspaces/:id/llm-billing-mode" => platform.does(Behaviour::BillingRoute),
-        "/workspaces/:id/activity/ack" => platform.does(Behaviour::ActivityHasSeq),
-        _ => true,
-    };
-    if !is_there || (route.path.starts_with("/__lifecycle") && !platform.inspect) {
+    let served = route.served(platform.behaviours);
+    if !served || (route.path.starts_with("/__lifecycle") && !platform.inspect) {
         return reply::no_route();
     }
     let caller = match guard::check(platform, route.guard, &parts.headers, params.first().map(String::as_str))

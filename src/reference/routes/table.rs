@@ -13,6 +13,7 @@ use super::{
     a2a, activity, admin, create, delete, edit, external, inspect, kept, lifecycle, messages, model, open,
     peers, read, registry, secrets, streams, tokens,
 };
+use crate::behaviour::{Behaviour, Behaviours};
 
 /// What runs.
 #[derive(Clone, Copy)]
@@ -30,6 +31,19 @@ pub struct Route {
     pub path: &'static str,
     pub guard: Guard,
     pub run: Handler,
+    /// The behaviour that brings the route; none: every server has it.
+    pub with_behaviour: Option<Behaviour>,
+}
+
+impl Route {
+    /// Whether a server that behaves so has this route.
+    pub fn served(&self, behaviours: Behaviours) -> bool {
+        self.with_behaviour.is_none_or(|behaviour| behaviours.has(behaviour))
+    }
+
+    const fn with(self, behaviour: Behaviour) -> Route {
+        Route { with_behaviour: Some(behaviour), ..self }
+    }
 }
 
 /// A row and the values of its path.
@@ -39,7 +53,7 @@ pub struct Found {
 }
 
 const fn now(method: &'static str, path: &'static str, guard: Guard, run: fn(&Call) -> Response) -> Route {
-    Route { method, path, guard, run: Handler::Now(run) }
+    Route { method, path, guard, run: Handler::Now(run), with_behaviour: None }
 }
 
 macro_rules! later {
@@ -49,6 +63,7 @@ macro_rules! later {
             path: $path,
             guard: $guard,
             run: Handler::Later(|call| Box::pin($run(call))),
+            with_behaviour: None,
         }
     };
 }
@@ -85,7 +100,8 @@ pub static ROUTES: &[Route] = &[
     now("GET", "/workspaces/:id/a2a/queue/:queue", Own, a2a::queue_status),
     now("GET", "/workspaces/:id/activity", Workspace, activity::list),
     now("POST", "/workspaces/:id/activity", Workspace, activity::log),
-    now("POST", "/workspaces/:id/activity/ack", Workspace, activity::acknowledge),
+    now("POST", "/workspaces/:id/activity/ack", Workspace, activity::acknowledge)
+        .with(Behaviour::ActivityHasSeq),
     now("POST", "/workspaces/:id/notify", Workspace, messages::notify),
     now("GET", "/workspaces/:id/chat-history", Workspace, messages::history),
     now("POST", "/workspaces/:id/chat/uploads", Workspace, kept::upload),
@@ -114,8 +130,9 @@ pub static ROUTES: &[Route] = &[
     now("GET", "/admin/secrets", Admin, secrets::list_global),
     now("POST", "/admin/secrets", Admin, secrets::write_global),
     now("DELETE", "/admin/secrets/:key", Admin, secrets::delete_global),
-    now("GET", "/admin/workspaces/:id/llm-billing-mode", Admin, model::billing),
-    now("PUT", "/admin/workspaces/:id/llm-billing-mode", Admin, model::set_billing),
+    now("GET", "/admin/workspaces/:id/llm-billing-mode", Admin, model::billing).with(Behaviour::BillingRoute),
+    now("PUT", "/admin/workspaces/:id/llm-billing-mode", Admin, model::set_billing)
+        .with(Behaviour::BillingRoute),
     now("GET", "/admin/llm/offered-models", Admin, model::offered),
     now("POST", "/admin/workspaces/:id/tokens", Admin, tokens::mint_admin),
     now("POST", "/workspaces/:id/tokens", Workspace, tokens::mint),
