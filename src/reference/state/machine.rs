@@ -157,7 +157,6 @@ impl State {
         }
         workspace.last_heartbeat = Some(Instant::now());
         workspace.last_heartbeat_at = Some(wall());
-        workspace.wedged = beat.runtime_state == "wedged";
         workspace.last_error_rate = beat.error_rate;
         workspace.last_sample_error.clone_from(&beat.sample_error);
         workspace.active_tasks = beat.active_tasks;

@@ -116,7 +116,6 @@ pub struct Workspace {
     pub removed_at: Option<String>,
     pub last_heartbeat: Option<Instant>,
     pub last_heartbeat_at: Option<String>,
-    pub wedged: bool,
     /// How many instances it has had.
     pub generation: u64,
     pub last_register_failure: Option<Instant>,
@@ -179,7 +178,6 @@ impl Workspace {
             removed_at: None,
             last_heartbeat: None,
             last_heartbeat_at: None,
-            wedged: false,
             generation: 0,
             last_register_failure: None,
             liveness: None,
@@ -244,7 +242,8 @@ impl Workspace {
         if health {
             map.insert("last_heartbeat_at".to_owned(), json!(self.last_heartbeat_at));
             map.insert("last_sample_error".to_owned(), json!(self.last_sample_error));
-            map.insert("wedged".to_owned(), json!(self.wedged));
+            // Not what a heartbeat says of its runtime: the recorded read after one says false.
+            map.insert("wedged".to_owned(), json!(false));
             map.extend(loaded());
         }
         Value::Object(map)
