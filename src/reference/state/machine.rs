@@ -272,10 +272,11 @@ impl State {
         self.stored("WORKSPACE_PROVISIONING", id, payload);
     }
 
-    /// The instance of before is stopped: its address is nobody's.
+    /// The instance of before is stopped: its address is nobody's. Of two starts that wait for each other
+    /// the second finds the row online already.
     pub fn instance_stopped(&mut self, id: Uuid) {
         if let Some(workspace) = self.get_mut(id)
-            && workspace.status == Status::Provisioning
+            && matches!(workspace.status, Status::Provisioning | Status::Online | Status::Degraded)
         {
             workspace.url.clear();
             workspace.url_cache = None;

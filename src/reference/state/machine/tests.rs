@@ -93,6 +93,17 @@ fn register_lifts_everything_but_removed() {
 }
 
 #[test]
+fn a_stopped_instance_leaves_no_address_on_a_row_that_it_served() {
+    for from in Status::KNOWN {
+        let (mut state, id) = with(from.clone());
+        state.instance_started(id, "http://localhost:4242");
+        state.instance_stopped(id);
+        let served = matches!(from, Status::Provisioning | Status::Online | Status::Degraded);
+        assert_eq!(state.get(id).unwrap().url.is_empty(), served, "from {from}");
+    }
+}
+
+#[test]
 fn cards_are_filled_from_the_row_and_urls_on_this_machine_are_kept() {
     let (mut state, id) = with(Status::Provisioning);
     state.instance_started(id, "http://localhost:4242");
