@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::play::{ADMIN, Got, Play};
 use crate::behaviour::Edition;
@@ -12,6 +13,12 @@ use crate::reference::server::{AgentKind, Options};
 
 const RECORDINGS: &str = include_str!("../../../fixtures/recordings/recordings.jsonl");
 const AUGUST: &str = include_str!("../../../fixtures/recordings/recordings-august.jsonl");
+/// What August's server answered otherwise, and why it is not played: exactly these labels differ.
+const DIFFER_IN_AUGUST: &[(&str, &str)] = &[(
+    "peers",
+    "recorded in the middle of w1's second start (the wake, then the restart), when the row is online \
+     without an address; the replay waits for the end of that start, to be the same each time",
+)];
 /// Whom the recorder asked for when nobody was meant.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -26,6 +33,7 @@ impl Shape<'_> {
             (Value::String(pattern), _) if pattern.starts_with('<') || pattern.contains("<host:port>") => {
                 self.placeholder(pattern, got).map_err(|why| format!("{at}: {why}: {got}"))
             }
+            (Value::String(pattern), Value::String(own)) if named(self.names, pattern) == *own => Ok(()),
             (Value::String(text), Value::String(own))
                 if at.ends_with(".messageId") && text.starts_with("m-") =>
             {
@@ -63,7 +71,9 @@ impl Shape<'_> {
             let mut left: Vec<&Value> = got.iter().collect();
             for item in items {
                 let Some(found) = left.iter().position(|g| self.differs(item, g, at).is_ok()) else {
-                    return Err(format!("{at}: nothing like {item}"));
+                    let whys: Vec<String> =
+                        left.iter().filter_map(|g| self.differs(item, g, at).err()).collect();
+                    return Err(format!("{at}: nothing like {item}: {}", whys.join("; ")));
                 };
                 left.remove(found);
             }
@@ -105,6 +115,11 @@ impl Shape<'_> {
     }
 }
 
+/// A recorded text with the ids of this run in it.
+fn named(names: &BTreeMap<String, String>, text: &str) -> String {
+    names.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!("<{name}>"), id))
+}
+
 /// The recorder's memory: who is who, whose token is whose.
 #[derive(Default)]
 struct Memory {
@@ -116,11 +131,7 @@ struct Memory {
 
 impl Memory {
     fn fill(&self, text: &str) -> String {
-        let mut text = text.replace("<uuid>", NOBODY).replace("<cursor>", &self.cursor);
-        for (name, id) in &self.names {
-            text = text.replace(&format!("<{name}>"), id);
-        }
-        text
+        named(&self.names, &text.replace("<uuid>", NOBODY).replace("<cursor>", &self.cursor))
     }
 
     /// What a workspace is called in the recordings: its name, but for the renamed one.
@@ -151,7 +162,12 @@ impl Memory {
         match auth.as_str()? {
             "admin" => Some(ADMIN.to_owned()),
             "wrong" => Some("not-a-token-of-anybody".to_owned()),
-            who => Some(self.tokens[who.strip_prefix("workspace:").unwrap()].clone()),
+            // Whose create was refused has no token; the recorder then sent one that nobody has.
+            who => Some(
+                self.tokens
+                    .get(who.strip_prefix("workspace:").unwrap())
+                    .map_or_else(|| "a-token-of-nobody".to_owned(), Clone::clone),
+            ),
         }
     }
 }
@@ -201,15 +217,15 @@ fn noise(kind: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn junes_conversation_is_the_same_here() {
-    replay(RECORDINGS, Edition::MidJune, (167, 13)).await;
+    replay(RECORDINGS, Edition::MidJune, (167, 13), &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn augusts_conversation_is_the_same_here() {
-    replay(AUGUST, Edition::MidAugust, (157, 22)).await;
+    replay(AUGUST, Edition::MidAugust, (157, 22), DIFFER_IN_AUGUST).await;
 }
 
-async fn replay(recording: &str, edition: Edition, count: (usize, usize)) {
+async fn replay(recording: &str, edition: Edition, count: (usize, usize), known: &[(&str, &str)]) {
     let built = [("GIT_SHA".to_owned(), "aeec8e47a3a031e9a6b2278328bba23d86f8390b".to_owned())];
     let play = Play::new(Options {
         admin_token: ADMIN.into(),
@@ -228,8 +244,10 @@ async fn replay(recording: &str, edition: Edition, count: (usize, usize)) {
     let mut memory = Memory::default();
     // Where the create is refused, nobody is called so.
     memory.names.insert("seo".to_owned(), NOBODY.to_owned());
-    let mut stream = None;
-    let mut differences = Vec::new();
+    let online = |event: &Value| event["type"] == "WORKSPACE_ONLINE";
+    let starts = events.iter().filter(|l| online(&l["event"])).count();
+    let (mut stream, mut seen) = (None, Vec::new());
+    let mut differences = BTreeMap::new();
     for line in &exchanges {
         let label = line["label"].as_str().unwrap();
         if needs_online(line) {
@@ -242,14 +260,23 @@ async fn replay(recording: &str, edition: Edition, count: (usize, usize)) {
         if label == "restart" {
             stream = Some(play.listen(&memory.names["w1"], &memory.tokens["w1"]).await);
         }
+        if label == "peers" {
+            // In the recording every start of `w1` was over before it was deleted.
+            let stream: &mut UnboundedReceiver<Value> = stream.as_mut().unwrap();
+            while seen.iter().filter(|e| online(e)).count() < starts {
+                let next = crate::clock::timeout(Duration::from_secs(20), stream.recv()).await;
+                seen.push(next.expect("w1 starts as often as recorded").unwrap());
+            }
+        }
         let got = ask(&play, &memory, line).await;
         memory.learn(line, &got);
         if let Err(why) = compare(&memory, line, &got) {
-            differences.push(format!("{label}: {why}"));
+            differences.insert(label, format!("{label}: {why}"));
         }
     }
-    assert!(differences.is_empty(), "{} of them differ:\n{}", differences.len(), differences.join("\n"));
-    let mut seen = Vec::new();
+    let told = differences.values().cloned().collect::<Vec<_>>().join("\n");
+    let expected: BTreeSet<&str> = known.iter().map(|(label, _)| *label).collect();
+    assert_eq!(differences.keys().copied().collect::<BTreeSet<_>>(), expected, "{told}");
     let mut stream = stream.unwrap();
     while let Ok(Some(event)) = crate::clock::timeout(Duration::from_secs(2), stream.recv()).await {
         let last = event["type"] == "WORKSPACE_OFFLINE";
