@@ -86,6 +86,22 @@ fn what_hangs_on_secrets_and_unknown_values_is_undecidable() {
 }
 
 #[test]
+fn a_key_is_wanted_where_a_model_is_named() {
+    for (env, run, codes) in [
+        ("", "lifecycle run --ci", &[][..]),
+        ("E2E_RUNTIME: codex", "lifecycle run --ci", &[]),
+        ("E2E_RUNTIME: claude-code", "lifecycle run --base-url http://there:8080", &[]),
+        ("E2E_MODEL_SLUG: sonnet", "lifecycle run --ci", &["model::C3"]),
+    ] {
+        let text = format!("on: push\njobs:\n  a:\n    env: {{ {env} }}\n    steps:\n    - run: {run}\n");
+        let report = workflow(&text);
+        let found: Vec<&str> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
+        assert_eq!(found, codes, "{env}: {run}");
+        assert_eq!((report.calls, report.undecidable.len()), (1, 0), "{env}: {run}");
+    }
+}
+
+#[test]
 fn odd_files_are_survived() {
     for text in [
         "",
