@@ -30,6 +30,7 @@ const LOOK_BACK: Duration = Duration::from_secs(20);
 pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (mut left, mut swept, mut kept) = (0, 0, 0);
     let mut unreachable: Option<CliError> = None;
+    let mut why_kept = "";
     let mut rows = Vec::new();
     let json = args.format.is_json();
     for path in folder::list(&shell.runs_dir) {
@@ -85,10 +86,11 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 left += outcome.left;
                 swept += outcome.removed;
             }
-            Err(error) => {
+            Err(NotSwept { error, refused }) => {
                 shell.printer.talk(&format!("{name}: {}", error.draw(&shell.printer)))?;
                 rows.push(json!({ "run": name, "not_removed": owned, "error": error.text() }));
                 kept += owned;
+                why_kept = if refused { "credential refused" } else { "server unreachable" };
                 unreachable = Some(error);
             }
         }
@@ -130,10 +132,23 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             "exit": code.code() });
         format::print(shell, &whole)?;
     } else if !args.dry_run {
-        let kept = if kept > 0 { format!(", {kept} not removed: server unreachable") } else { String::new() };
+        let kept = if kept > 0 { format!(", {kept} not removed: {why_kept}") } else { String::new() };
         shell.printer.note(&format!("{swept} removed, {left} left{kept}"))?;
     }
     Ok(code)
+}
+
+/// Why a run was not swept.
+struct NotSwept {
+    error: CliError,
+    /// Its server was reached and this credential was refused or held back.
+    refused: bool,
+}
+
+impl From<CliError> for NotSwept {
+    fn from(error: CliError) -> Self {
+        NotSwept { error, refused: false }
+    }
 }
 
 /// What a sweep of one run came to.
@@ -144,7 +159,7 @@ pub(crate) struct Outcome {
     pub left: usize,
 }
 
-async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Result<Outcome, CliError> {
+async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Result<Outcome, NotSwept> {
     let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
     let _lock = RunFolder::reopen(path).map_err(|e| fail(&e))?;
     let redactor = Redactor::new();
@@ -162,7 +177,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             return Ok(outcome);
         }
         for line in &outcome.lines {
-            shell.printer.data(line)?;
+            shell.printer.data(line).map_err(CliError::from)?;
         }
     }
     if !owing.orgs.is_empty() {
@@ -205,12 +220,13 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             "{} things are at {url}, where this admin token was not used by the run",
             owing.entries.len()
         );
-        return Err(CliError::new(ExitCode::Leak, what)
+        let error = CliError::new(ExitCode::Leak, what)
             .next(format!("the credential was called {}: give that server's own", owing.home.credential))
-            .next(format!("MOLECULE_BASE_URL={url} or BASE={url} says that the token is meant for it")));
+            .next(format!("MOLECULE_BASE_URL={url} or BASE={url} says that the token is meant for it"));
+        return Err(NotSwept { error, refused: true });
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(crate::session::files::bytes(path)?),
+        Some(path) => Some(crate::session::files::bytes(path).map_err(CliError::from)?),
         None => None,
     };
     let settings = targets::Settings {
@@ -256,11 +272,11 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         }
         Err(error) if error.refused => {
             let hint = format!("the credential of that run is called {}", owing.home.credential);
-            return Err(CliError::from(error).next(hint));
+            return Err(NotSwept { error: CliError::from(error).next(hint), refused: true });
         }
         Err(error) => {
             let hint = "a server that is gone for good: `lifecycle sweep --forget` closes its ledger";
-            return Err(CliError::from(error).next(hint));
+            return Err(CliError::from(error).next(hint).into());
         }
     };
     let run = bundle::tool(&target, log, ledger.clone(), "sweep");

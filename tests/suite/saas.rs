@@ -342,7 +342,7 @@ fn a_job_that_ends_before_its_lane_may_is_warned_about() {
             "jobs:\n  staging:\n    timeout-minutes: {minutes}\n    steps:\n      - run: lifecycle run --profile reconciler\n"
         )
     };
-    for (minutes, warnings) in [(20, "1 warnings"), (600, "0 warnings")] {
+    for (minutes, warnings) in [(20, "1 warning"), (600, "0 warnings")] {
         let done = Harness::new().file("w.yml", job(minutes)).args(["check", "w.yml"]).run().exit(0);
         assert!(done.stderr.contains(warnings), "{minutes}: {}", done.stderr);
         assert_eq!(done.stderr.contains("w.yml:3"), minutes == 20, "{}", done.stderr);
