@@ -79,7 +79,8 @@ async fn serve(
     };
     let (response, by) = disturbed(&plane, &asked, &peer).await;
     if !asked.path.starts_with("/__stub") {
-        remember(&plane, &asked, response.status().as_u16(), by);
+        let sent = response.extensions().get::<Unsent>().is_none();
+        remember(&plane, &asked, sent.then(|| response.status().as_u16()), by);
     }
     scaled(&plane, &asked, response)
 }
@@ -149,6 +150,10 @@ fn take(rules: &mut Vec<Rule>, about: impl Fn(&Rule) -> bool) -> Option<Rule> {
     Some(rule)
 }
 
+/// Marks an answer that never leaves: its connection is reset.
+#[derive(Clone, Copy)]
+struct Unsent;
+
 /// What a rule does in place of the truth.
 async fn disturb(plane: &Plane, rule: &Rule, peer: &Peer) -> Option<Response> {
     if !rule.delay().is_zero() {
@@ -160,7 +165,9 @@ async fn disturb(plane: &Plane, rule: &Rule, peer: &Peer) -> Option<Response> {
     }
     if rule.reset {
         peer.reset();
-        return Some(reply::empty(200));
+        let mut unsent = reply::empty(200);
+        unsent.extensions_mut().insert(Unsent);
+        return Some(unsent);
     }
     rule.answer()
 }
@@ -208,7 +215,7 @@ fn org_of(asked: &Asked) -> Option<String> {
 }
 
 /// Writes a request down: which credentials it had, never what they are; names of variables, never values.
-fn remember(plane: &Plane, asked: &Asked, status: u16, answered_by: String) {
+fn remember(plane: &Plane, asked: &Asked, status: Option<u16>, answered_by: String) {
     let segments: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
     let body_text = |name: &str| asked.json.as_ref().and_then(|b| b[name].as_str()).map(str::to_owned);
     let workspace = body_text("workspace_id").or_else(|| match segments[..] {

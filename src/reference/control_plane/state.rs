@@ -28,7 +28,8 @@ pub struct Seen {
     pub instance: Option<String>,
     pub headers: BTreeMap<String, String>,
     pub body: Value,
-    pub status: u16,
+    /// `None`: the connection ended without an answer.
+    pub status: Option<u16>,
     pub answered_by: String,
 }
 
