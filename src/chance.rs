@@ -29,6 +29,7 @@ impl Drop for Seeded {
 }
 
 /// A random value.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub fn random<T>() -> T
 where
     StandardUniform: Distribution<T>,
@@ -40,6 +41,7 @@ where
 }
 
 /// A factor out of a range.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub fn factor(range: Range<f64>) -> f64 {
     SEEDED.with_borrow_mut(|own| match own {
         Some(own) => own.random_range(range),

@@ -605,27 +605,27 @@ pub(crate) struct ProbeArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadValue {
     #[error("write NAME=VALUE")]
-    NotAPair,
+    Pair,
     #[error("write a number from 0.001 to 100000")]
-    NotAScale,
+    Scale,
     #[error("{0}")]
-    NotADuration(crate::domain::time::DurationError),
+    Duration(crate::domain::time::DurationError),
 }
 
 pub(crate) fn pair(text: &str) -> Result<(String, String), BadValue> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(BadValue::NotAPair),
+        _ => Err(BadValue::Pair),
     }
 }
 
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, BadValue> {
-    crate::domain::time::parse(text).map_err(BadValue::NotADuration)
+    crate::domain::time::parse(text).map_err(BadValue::Duration)
 }
 
 pub(super) fn scale(text: &str) -> Result<f64, BadValue> {
     match text.parse::<f64>() {
         Ok(n) if n.is_finite() && (0.001..=100_000.0).contains(&n) => Ok(n),
-        _ => Err(BadValue::NotAScale),
+        _ => Err(BadValue::Scale),
     }
 }

@@ -72,7 +72,7 @@ const fn ms(n: u64) -> Duration {
 }
 
 /// A server that has given clean-up no answer for so long is given up: one that only restarts is back by then.
-pub const GIVE_UP: Duration = secs(30);
+pub const GIVE_UP: Duration = secs(27);
 
 const BORNE: Again = Again::For(secs(30));
 

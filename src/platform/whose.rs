@@ -23,7 +23,7 @@ pub fn whose(answer: &Response, due: Due) -> Option<Elsewhere> {
         300..=399 if !own => Some(Elsewhere::Redirect),
         502..=504 if !own => Some(Elsewhere::Gateway),
         _ if answer.is_garbled() => Some(Elsewhere::Garbled),
-        200 | 201 | 202 if due == Due::Json && answer.json.is_none() => Some(match answer.body.as_ref() {
+        200..=202 if due == Due::Json && answer.json.is_none() => Some(match answer.body.as_ref() {
             [] => Elsewhere::Empty,
             _ if kind.contains("html") => Elsewhere::Html,
             _ => Elsewhere::NoJson,

@@ -4,9 +4,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use super::*;
 use proptest::prelude::*;
 
+/// Its name, whether its shape tells it, and how one is made.
+pub(crate) type Kind = (&'static str, bool, fn(&mut Dice) -> String);
+
 /// Every kind of credential that the platform or a vendor hands out: its name, whether its shape tells it, and how one
 /// is made.
-pub(crate) const KINDS: [(&str, bool, fn(&mut Dice) -> String); 22] = [
+pub(crate) const KINDS: [Kind; 22] = [
     ("workspace token, inbound secret, org token (contract §1.2)", true, |d| d.some(URL64, 43)),
     ("the same, beginning with a dash", true, |d| format!("-{}", d.some(URL64, 42))),
     ("admin token, by whoever runs the server", false, |d| d.some(PRINTED, 24)),

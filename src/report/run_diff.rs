@@ -268,7 +268,7 @@ pub fn differences(left: &Side, right: &Side) -> Vec<Difference> {
             }
         }
     }
-    found.sort_by(|a, b| (a.kind == Kind::Time, a.kind).cmp(&(b.kind == Kind::Time, b.kind)));
+    found.sort_by_key(|a| (a.kind == Kind::Time, a.kind));
     found
 }
 

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_server_that_was_away_is_told_from_a_bad_wire() {
-        let cases: [(&str, &[(u64, bool)], Option<(u64, u64, u64)>); 5] = [
+        type Case = (&'static str, &'static [(u64, bool)], Option<(u64, u64, u64)>);
+        let cases: [Case; 5] = [
             ("never", &[(0, true), (900, true)], None),
             ("every second look", &[(0, false), (500, true), (1_500, false), (2_500, true)], None),
             ("one look that hung", &[(0, true), (5_000, false), (5_100, true)], None),

@@ -71,7 +71,7 @@ fn is_access(line: &str) -> bool {
 /// Whether the log's clock is about ours: only then is a line before or after an edge.
 fn same_clock(lines: &[String]) -> bool {
     let newest = lines.iter().rev().find_map(|line| written_at(line));
-    newest.is_some_and(|at| (Timestamp::now().as_second() - at.as_second()).abs() < SAME_CLOCK)
+    newest.is_some_and(|at| (crate::clock::wall().as_second() - at.as_second()).abs() < SAME_CLOCK)
 }
 
 /// The time at a line's beginning: RFC 3339, or Go's `2026/06/15 10:00:00`, which is UTC in a container.
@@ -88,7 +88,7 @@ fn written_at(line: &str) -> Option<Timestamp> {
 /// When the last edge was asked for, by the wall clock.
 pub(super) fn edge_time(ago: std::time::Duration) -> Option<Timestamp> {
     let seconds = i64::try_from(ago.as_secs()).ok()? + SLACK;
-    Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
+    crate::clock::wall().checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
 }
 
 /// The server speaks of everybody: a line with another workspace's id is not evidence about this one.
@@ -179,8 +179,9 @@ mod tests {
 
     #[test]
     fn what_was_before_the_edge_is_left_out_where_the_clocks_agree() {
-        let ago =
-            |seconds: i64| Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(seconds)).unwrap();
+        let ago = |seconds: i64| {
+            crate::clock::wall().checked_sub(jiff::SignedDuration::from_secs(seconds)).unwrap()
+        };
         let go = |at: Timestamp| at.strftime("%Y/%m/%d %H:%M:%S").to_string();
         let lines =
             |base: i64| vec![format!("{} old", go(ago(base + 100))), format!("{} new", go(ago(base)))];

@@ -337,7 +337,7 @@ pub fn profile(wanted: &str, args: &LibrarySettings) -> Result<Profile, SessionE
     let path = Path::new(wanted);
     if wanted.contains('/') || wanted.ends_with(".yaml") || wanted.ends_with(".yml") || path.is_file() {
         let loaded = profile::load(&read(path)?);
-        return loaded.profile.ok_or_else(|| SessionError::Problems(loaded.problems));
+        return loaded.profile.ok_or(SessionError::Problems(loaded.problems));
     }
     let mut names = Vec::new();
     for file in profiles(args)? {

@@ -29,7 +29,7 @@ pub fn choose(all: &[Arc<Scenario>], selection: &[String]) -> Result<Choice, Vec
         return Ok(Choice { scenarios: all.to_vec(), ..Choice::default() });
     }
     let terms = parse(selection)?;
-    let rows: Vec<Row> = all.iter().map(|scenario| Row::of(scenario)).collect();
+    let rows: Vec<Row> = all.iter().map(Row::of).collect();
     let mut problems = Vec::new();
     for atom in terms.iter().flatten() {
         if !rows.iter().any(|row| row.instances.iter().any(|instance| atom.matches(row, instance, false))) {
@@ -294,7 +294,8 @@ mod tests {
         ] {
             let mut chosen = run(selection).unwrap();
             let mut wanted: Vec<String> = wanted.iter().map(|w| (*w).to_owned()).collect();
-            (chosen.sort(), wanted.sort());
+            chosen.sort();
+            wanted.sort();
             assert_eq!(chosen, wanted, "{selection:?}");
         }
     }

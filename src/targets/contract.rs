@@ -32,7 +32,7 @@ pub async fn seen(api: &Api, about: Option<&Value>, played: Option<Behaviours>) 
         }
     }
     let list = get(api, "/workspaces", &Auth::Admin).await;
-    let any = list.as_ref().and_then(|list| some_workspace(list));
+    let any = list.as_ref().and_then(some_workspace);
     let answers = join_all(probed().map(|(behaviour, probe)| {
         let any = any.clone();
         async move { (behaviour, tells(api, probe, any.as_deref()).await) }

@@ -47,8 +47,8 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     let about = get(&api, "/__lifecycle", &Auth::Admin).await;
     let about = about.filter(|a| a.status == 200).and_then(|a| a.json);
     let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
-    let mut facts = TargetFacts::default();
-    facts.behind = settings.behind.clone().map(std::sync::Arc::new);
+    let mut facts =
+        TargetFacts { behind: settings.behind.clone().map(std::sync::Arc::new), ..TargetFacts::default() };
     let mut have = |capability: Capability, there: bool, why_not: &str| {
         if there {
             facts.capabilities.insert(capability);

@@ -162,7 +162,7 @@ fn a_kill_and_a_sweep_leave_nothing() {
 
 /// A container that bears a workspace's name and is nobody's business.
 fn stranger(held: &Held, image: &str) -> (String, String) {
-    let id = uuid::Uuid::new_v4().to_string();
+    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
     let spec = ContainerSpec {
         name: names::container(&id),
         image: image.to_owned(),
@@ -204,7 +204,7 @@ fn the_network_stays_under_a_container_that_does_not_run() {
     for started in [false, true] {
         block(held.engine.share_network(&run)).unwrap();
         let spec = ContainerSpec {
-            name: format!("theirs-{}", uuid::Uuid::new_v4()),
+            name: format!("theirs-{}", uuid::Builder::from_random_bytes(rand::random()).into_uuid()),
             image: image.clone(),
             // It ends at once.
             command: vec!["--version".to_owned()],
@@ -243,7 +243,7 @@ fn a_sweep_leaves_alone_what_inherited_our_labels() {
     let nothing = futures_util::stream::iter([Ok(lifecycle_harness::docker::tar::end().into())]);
     block(held.engine.import_image("lifecycle-test:inherited", changes.collect(), nothing)).unwrap();
     let spec = ContainerSpec {
-        name: format!("theirs-{}", uuid::Uuid::new_v4()),
+        name: format!("theirs-{}", uuid::Builder::from_random_bytes(rand::random()).into_uuid()),
         image: "lifecycle-test:inherited".to_owned(),
         network: Some("none".to_owned()),
         ..ContainerSpec::default()

@@ -63,7 +63,12 @@ fn what_was_seen_and_should_not_be_is_expected_to_fail() {
 /// What August's server still does and should not.
 const AUGUST: [&str; 3] = ["external-kimi-stays-online", "external-resume", "local-delete-leaves-nothing"];
 /// What it does not offer any more, so that nothing is left to try.
-const GONE: [&str; 3] = ["local-billing-override", "runtime-google-adk", "staging-google-adk"];
+const GONE: [&str; 4] = [
+    "local-billing-override",
+    "runtime-google-adk",
+    "staging-google-adk[llm_path=byok]",
+    "staging-google-adk[llm_path=platform]",
+];
 
 #[test]
 fn the_shipped_suite_is_green_on_augusts_server() {

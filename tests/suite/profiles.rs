@@ -13,11 +13,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("profile: a\nsumary: x", "profile::unknown-field", "did you mean `summary`?"),
     ("profile: a\nanswers: knwon", "profile::unknown-word", "did you mean `known`?"),
     ("profile: a\nports: [x, x]", "profile::name-twice", "the port `x`"),
-    (
-        "profile: a\ndeclares: { wake: true }",
-        "profile::unknown-capability",
-        "did you mean `hibernate-wakes`?",
-    ),
+    ("profile: a\ndeclares: { wake: true }", "profile::unknown-capability", "or a behaviour"),
     ("profile: a\ndeclares: { hibernate-wakes: maybe }", "profile::wrong-type", "`true` or `false`"),
     ("profile: a\ngates: { all: advisry }", "profile::unknown-word", "did you mean `advisory`?"),
     ("profile: a\nneeds_env: [A-B]", "profile::variable", "letters, digits"),

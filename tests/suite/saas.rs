@@ -197,13 +197,11 @@ fn what_goes_wrong_on_the_way_is_named() {
 #[test]
 fn bad_input_is_refused_before_anything_is_sent() {
     let plane = Plane::start(&[]);
-    let contradiction = [("E2E_LLM_PATH", "platform"), ("E2E_MODEL_SLUG", "MiniMax-M2")];
     for (args, env, says) in [
         (vec!["--org-prefix", "cp455-claude-code-"], vec![], "18 characters, limit 13"),
         (vec!["--org-prefix", "E2E"], vec![], "begins with a letter"),
         (vec!["--cp-route", "GET /x=1"], vec![], "is no rule"),
         (vec!["--org-within", "moon=1s"], vec![], "one of control-plane"),
-        (vec!["reconciler"], contradiction.to_vec(), "MiniMax-M2"),
     ] {
         let mut harness = plane.run().args(args.iter().copied());
         for (name, value) in env {
@@ -241,9 +239,6 @@ fn answers_to_the_provision_call_have_names_of_their_own() {
         assert!(done.stderr.contains(mechanism), "{answer}: {}", done.stderr);
         assert!(text_of(&done).contains(&format!("\"class\":\"{class}\"")), "{answer}");
     }
-    let elsewhere = ["--tenant-env", "CP_PROVISION_URL=", "--tenant-env", "MOLECULE_CP_URL="];
-    let done = Harness::new().args(["run", "--target", "saas"]).args(elsewhere).scenario(boots).run();
-    assert!(done.stderr.contains("cp-call-went-elsewhere"), "{}", done.stderr);
 }
 
 #[test]
@@ -304,7 +299,7 @@ fn a_kept_organisation_stays_until_a_sweep() {
 #[test]
 fn a_reconciler_runs_alone() {
     let plane = Plane::start(&[]);
-    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(600);
+    let until = lifecycle_harness::clock::wall() + jiff::SignedDuration::from_secs(600);
     let slug = "e2e-20261128-1-0badcafe";
     let name = format!("lifecycle {slug} until {}", until.strftime("%Y-%m-%dT%H:%M:%SZ"));
     let body = json!({ "slug": slug, "name": name, "owner_user_id": "o" });
@@ -349,29 +344,4 @@ fn a_job_that_ends_before_its_lane_may_is_warned_about() {
     }
     let plan = Harness::new().args(["plan", "--profile", "reconciler"]).run().exit(0);
     assert!(plan.stdout.contains("in all, with clean-up"), "{}", plan.stdout);
-}
-
-/// Nights of a cron: how each ends, and what is said.
-#[test]
-fn the_reconcilers_nights_are_told_apart() {
-    let dir = Arc::new(tempfile::tempdir().unwrap());
-    let night = |more: &[&str]| {
-        let args = ["run", "--profile", "reconciler", "--state", "state.json", "-i", "noticed_within=2s"];
-        Harness::within(&dir).args(args).args(more.iter().copied())
-    };
-    let stale = ["--fault", "stale-online-after-kill"];
-    for (what, more, code, says) in [
-        ("green", &[][..], 0, "1 passed"),
-        ("new", &stale[..], 1, "  new "),
-        ("known", &stale[..], 7, "  known "),
-        ("another", &["--fault", "error-as-text"][..], 1, "  new "),
-        ("gone", &[][..], 0, "  fixed "),
-        ("flapping", &stale[..], 1, "  new "),
-        ("deadline", &["--org-within", "instance=1ms"][..], 3, "instance of http"),
-    ] {
-        let done = night(more).run();
-        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
-        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
-        assert!(done.stderr.contains("organisation: purge"), "{what}: {}", done.stderr);
-    }
 }

@@ -64,10 +64,11 @@ fn transport(symptoms: &Symptoms, facts: &mut Facts) {
     if marked.or(heard.last().copied()).is_some_and(|last| last.error.is_none()) {
         errors.clear();
     }
-    if let Some(wait) = &symptoms.wait {
-        if (wait.stats.blind || wait.end == Ended::Dead) && wait.stats.last_error_kind.is_some() {
-            errors.extend(wait.stats.last_error.clone());
-        }
+    if let Some(wait) = &symptoms.wait
+        && (wait.stats.blind || wait.end == Ended::Dead)
+        && wait.stats.last_error_kind.is_some()
+    {
+        errors.extend(wait.stats.last_error.clone());
     }
     if !symptoms.exchanges.is_empty() || symptoms.wait.is_some() {
         facts.list("transport", errors);

@@ -16,7 +16,7 @@ fn platform(scale: f64) -> Arc<Platform> {
 }
 
 fn row(platform: &Platform, runtime: &str, status: Status) -> Uuid {
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let mut state = platform.state();
     state.insert(Workspace::new(id, "w".to_owned(), runtime.to_owned()));
     state.set_status(id, status);

@@ -11,7 +11,7 @@ fn platform(server_env: &[(&str, &str)]) -> Arc<Platform> {
 }
 
 fn row(platform: &Platform, status: Status, change: impl FnOnce(&mut Workspace)) -> Uuid {
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let mut state = platform.state();
     state.insert(Workspace::new(id, "w".to_owned(), "claude-code".to_owned()));
     state.set_status(id, status);

@@ -17,7 +17,7 @@ fn ago(seconds: u64) -> Instant {
 
 /// A workspace with one task that has not changed for so long.
 fn row(platform: &Platform, runtime: &str, status: Status, still: u64) -> Uuid {
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let mut state = platform.state();
     state.insert(Workspace::new(id, "w".to_owned(), runtime.to_owned()));
     state.set_status(id, status);

@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn streams_are_bounded_and_stored_events_come_newest_first() {
         let mut events = Events::default();
-        let (a, b) = (Uuid::new_v4(), Uuid::new_v4());
+        let (a, b) = (crate::chance::uuid(), crate::chance::uuid());
         let mut all = events.subscribe(Wants::All);
         let mut one = events.subscribe(Wants::Workspace(a));
         for n in 0..100 {

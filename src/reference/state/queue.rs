@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_message_waits_once_and_goes_out_in_order() {
-        let (mut queue, id) = (Queue::default(), Uuid::new_v4());
+        let (mut queue, id) = (Queue::default(), crate::chance::uuid());
         let (first, _) = queue.enqueue(id, item("a")).unwrap();
         assert_eq!(queue.enqueue(id, item("a")).map(|(again, _)| again), Some(first));
         queue.enqueue(id, item("b")).unwrap();
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_expired_is_dropped_and_finished_items_are_bounded() {
-        let (mut queue, id) = (Queue::default(), Uuid::new_v4());
+        let (mut queue, id) = (Queue::default(), crate::chance::uuid());
         let mut old = item("old");
         old.expires_in = Some(Duration::from_secs(1));
         let (old, _) = queue.enqueue(id, old).unwrap();

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn tokens_have_the_contracts_shape_and_their_own_kind_of_life() {
         let mut tokens = Tokens::default();
-        let id = Uuid::new_v4();
+        let id = crate::chance::uuid();
         let api = tokens.issue(id, Kind::Api);
         let instance = tokens.issue(id, Kind::Instance);
         assert_eq!((api.len(), tokens.owner(&instance)), (43, Some(id)));

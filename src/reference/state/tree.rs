@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn add(state: &mut State, name: &str, parent: Option<Uuid>) -> Uuid {
-        let mut workspace = Workspace::new(Uuid::new_v4(), name.to_owned(), "claude-code".to_owned());
+        let mut workspace = Workspace::new(crate::chance::uuid(), name.to_owned(), "claude-code".to_owned());
         workspace.parent = parent;
         let id = workspace.id;
         state.insert(workspace);
@@ -124,7 +124,7 @@ mod tests {
             (grandchild, root, true),
             (b, grandchild, false),
             (root, other, false),
-            (a, Uuid::new_v4(), false),
+            (a, crate::chance::uuid(), false),
         ] {
             assert_eq!(state.can_communicate(x, y, false), allowed);
         }

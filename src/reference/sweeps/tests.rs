@@ -20,7 +20,7 @@ fn ago(seconds: u64) -> Instant {
 }
 
 fn row(platform: &Platform, runtime: &str, status: Status, change: impl FnOnce(&mut Workspace)) -> Uuid {
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let mut state = platform.state();
     state.insert(Workspace::new(id, "w".to_owned(), runtime.to_owned()));
     state.set_status(id, status);

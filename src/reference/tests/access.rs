@@ -115,7 +115,7 @@ async fn without_an_admin_token_any_workspace_token_is_enough() {
     let play = Play::new(Options { admin_token: "".into(), ..quick() }).await;
     let got = play.send("GET", "/workspaces", Some("x"), None).await;
     assert_eq!((got.status, &got.body["error"]), (401, &json!("invalid admin auth token")));
-    let card = json!({ "id": uuid::Uuid::new_v4(), "agent_card": {}, "delivery_mode": "poll" });
+    let card = json!({ "id": crate::chance::uuid(), "agent_card": {}, "delivery_mode": "poll" });
     let got = play.send("POST", "/registry/register", None, Some(&card)).await;
     let token = got.body["auth_token"].as_str().unwrap().to_owned();
     assert_eq!(play.send("GET", "/workspaces", Some(&token), None).await.status, 200);
@@ -135,7 +135,7 @@ async fn one_organisations_server_wants_its_header() {
     assert_eq!((got.status, &got.body), (404, &Value::Null));
     assert_eq!(ask("/workspaces", Some("org-1")).await.status, 200);
     assert_eq!(ask("/health", None).await.status, 200);
-    let beat = json!({ "workspace_id": uuid::Uuid::new_v4() });
+    let beat = json!({ "workspace_id": crate::chance::uuid() });
     assert_eq!(play.send("POST", "/registry/heartbeat", None, Some(&beat)).await.status, 200);
 }
 

@@ -118,7 +118,7 @@ async fn notify_reaches_the_history_and_is_not_a_message() {
         let got = play.send("POST", &format!("/workspaces/{id}/notify"), Some(&token), Some(&body)).await;
         assert_eq!(got.status, status, "{body}");
     }
-    let nobody = format!("/workspaces/{}/notify", uuid::Uuid::new_v4());
+    let nobody = format!("/workspaces/{}/notify", crate::chance::uuid());
     assert_eq!(play.send("POST", &nobody, Some(ADMIN), Some(&json!({ "message": "x" }))).await.status, 404);
     let rows = play.send("GET", &format!("/workspaces/{id}/activity"), Some(&token), None).await.body;
     assert_eq!((&rows[0]["method"], &rows[0]["source_id"]), (&json!("notify"), &Value::Null));

@@ -129,7 +129,7 @@ async fn small_ones_side_by_side() {
         play.admin("POST", &format!("/workspaces/{root}/hibernate?force=true"), None).await;
         play.status(&root, if mended { "hibernated" } else { "online" }).await;
         // Row 24: heartbeats of nobody.
-        let nobody = json!({ "workspace_id": uuid::Uuid::new_v4() });
+        let nobody = json!({ "workspace_id": crate::chance::uuid() });
         let got = play.send("POST", "/registry/heartbeat", None, Some(&nobody)).await;
         assert_eq!(got.status, if mended { 404 } else { 200 });
         // Row 25 and L7: pause, register, resume of an external one.

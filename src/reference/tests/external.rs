@@ -46,7 +46,7 @@ async fn rotation_and_connection_are_for_external_ones() {
     }
     let events = play.admin("GET", &format!("/events/{id}"), None).await.body;
     assert_eq!(events[0]["event_type"], "EXTERNAL_CREDENTIALS_ROTATED");
-    let nobody = uuid::Uuid::new_v4().to_string();
+    let nobody = crate::chance::uuid().to_string();
     for (method, route) in [("POST", "rotate"), ("GET", "connection")] {
         for (id, token, status) in
             [(&managed, managed_token.as_str(), 400), (&nobody, ADMIN, 404), (&"x".to_owned(), ADMIN, 400)]

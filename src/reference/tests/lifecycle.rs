@@ -133,7 +133,7 @@ async fn delete_takes_the_subtree_and_its_tokens() {
     assert_eq!(delete("?confirm=true", "root").await.status, 410);
     assert_eq!(play.admin("DELETE", "/workspaces/x", None).await.status, 400);
     assert_eq!(
-        play.admin("DELETE", &format!("/workspaces/{}", uuid::Uuid::new_v4()), None).await.status,
+        play.admin("DELETE", &format!("/workspaces/{}", crate::chance::uuid()), None).await.status,
         404
     );
 }
@@ -247,7 +247,7 @@ async fn patch_and_abilities() {
     let got =
         play.send("POST", &format!("{path}/notify"), Some(&token), Some(&json!({ "message": "m" }))).await;
     assert_eq!((got.status, &got.body["error"]), (403, &json!("talk_to_user_disabled")));
-    let nobody = format!("/workspaces/{}", uuid::Uuid::new_v4());
+    let nobody = format!("/workspaces/{}", crate::chance::uuid());
     assert_eq!(play.admin("PATCH", &nobody, Some(json!({}))).await.status, 404);
 }
 
@@ -268,7 +268,7 @@ async fn a_failed_bootstrap_is_told() {
 async fn the_organisations_agent_becomes_the_root() {
     let play = Play::new(Options { llm_proxy: true, ..quick() }).await;
     let (other, _) = play.external("other").await;
-    let id = uuid::Uuid::new_v4().to_string();
+    let id = crate::chance::uuid().to_string();
     let got =
         play.admin("POST", "/admin/org/platform-agent", Some(json!({ "id": id, "name": "Boss" }))).await;
     assert_eq!(got.body, json!({ "status": "installed", "platform_agent_id": id, "kind": "platform" }));

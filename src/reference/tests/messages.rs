@@ -128,9 +128,9 @@ async fn a_busy_agent_gets_its_message_with_a_later_heartbeat_once() {
         (200, &json!("queued"), &json!(50))
     );
     assert_eq!(play.send("GET", &path, Some(ADMIN), None).await.status, 401);
-    let other = vec![("x-workspace-id", uuid::Uuid::new_v4().to_string())];
+    let other = vec![("x-workspace-id", crate::chance::uuid().to_string())];
     assert_eq!(play.send_with("GET", &path, None, other, None).await.status, 403);
-    let lost = format!("/workspaces/{id}/a2a/queue/{}", uuid::Uuid::new_v4());
+    let lost = format!("/workspaces/{id}/a2a/queue/{}", crate::chance::uuid());
     let got = play.send_with("GET", &lost, None, headers(), None).await;
     assert_eq!((got.status, &got.body["retryable"]), (404, &json!(true)));
     play.send("POST", "/registry/heartbeat", None, Some(&json!({ "workspace_id": id }))).await;
@@ -221,7 +221,7 @@ async fn who_may_send_to_whom() {
         ),
     ] {
         let headers = caller.map(|c| ("x-workspace-id", c.to_owned())).into_iter().collect();
-        let body = Some(message(&uuid::Uuid::new_v4().to_string()).to_string());
+        let body = Some(message(&crate::chance::uuid().to_string()).to_string());
         let got = play.send_with("POST", &format!("/workspaces/{target}/a2a"), token, headers, body).await;
         let said = got.body["error"].as_str().unwrap_or_default();
         assert_eq!((got.status, said), (status, error), "{caller:?} {token:?}");
@@ -242,7 +242,7 @@ async fn bodies_budgets_and_unknown_targets() {
     let got = send(&play, id, &json!({})).await;
     assert_eq!((got.status, &got.body["error"]), (402, &json!("workspace budget limit exceeded")));
     assert!(got.body["exceeded_periods"].is_array());
-    let nobody = uuid::Uuid::new_v4().to_string();
+    let nobody = crate::chance::uuid().to_string();
     assert_eq!(send(&play, &nobody, &message("m")).await.status, 404);
     assert_eq!(
         send(&play, &nobody, &json!({ "method": "message/send", "params": { "message": {} } })).await.status,
@@ -312,7 +312,7 @@ async fn a_gateways_answer_for_a_dead_instance_restarts_it() {
     ] {
         let puppet = Puppet::new(Acts::Says(status)).await;
         // A managed row by its runtime, of which no instance runs.
-        let id = uuid::Uuid::new_v4().to_string();
+        let id = crate::chance::uuid().to_string();
         let body = json!({ "id": id, "agent_card": {}, "url": puppet.url });
         assert_eq!(play.send("POST", "/registry/register", None, Some(&body)).await.status, 200);
         let got = send(&play, &id, &message("m")).await;

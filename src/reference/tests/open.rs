@@ -49,7 +49,7 @@ async fn open_routes_answer_without_a_token() {
 #[tokio::test]
 async fn a_tenants_server_answers_its_own_organisation_and_the_exempt_paths() {
     let play = Play::new(on(&[("MOLECULE_ORG_ID", "org-1")])).await;
-    let id = uuid::Uuid::new_v4();
+    let id = crate::chance::uuid();
     for (method, path, exempt) in [
         ("GET", "/health".to_owned(), true),
         ("GET", "/buildinfo".to_owned(), true),

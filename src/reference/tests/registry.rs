@@ -1,7 +1,6 @@
 //! Register and heartbeat (contract §6).
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::play::{ADMIN, Play, quick};
 use crate::reference::options::{BootTiming, Options};
@@ -68,7 +67,7 @@ async fn register_refuses_in_its_order_and_some_refusals_leave_a_mark() {
 #[tokio::test]
 async fn bootstrap_without_a_token_makes_the_row_and_the_first_token() {
     let play = Play::new(quick()).await;
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let body = json!({ "id": id, "agent_card": {}, "url": "http://localhost:9/" });
     let got = register(&play, None, &body).await;
     assert_eq!((got.status, &got.body["delivery_mode"]), (200, &json!("push")));
@@ -168,7 +167,7 @@ async fn cards_peers_and_discovery() {
     let push = play.admin("POST", "/workspaces", Some(body)).await.body["id"].as_str().unwrap().to_owned();
     let got = discover(Some(&a), &push, Some(ADMIN)).await;
     assert_eq!(got.body, json!({ "id": push, "url": "http://localhost:1/", "name": "push" }));
-    assert_eq!(discover(Some(&a), &Uuid::new_v4().to_string(), Some(&a_token)).await.status, 403);
+    assert_eq!(discover(Some(&a), &crate::chance::uuid().to_string(), Some(&a_token)).await.status, 403);
     let access = async |caller: &str, target: &str| {
         let body = json!({ "caller_id": caller, "target_id": target });
         play.send("POST", "/registry/check-access", None, Some(&body)).await.body["allowed"].clone()
@@ -176,7 +175,7 @@ async fn cards_peers_and_discovery() {
     for (caller, target, allowed) in [(&a, &b, true), (&root, &a, true), (&a, &a, true)] {
         assert_eq!(access(caller, target).await, allowed);
     }
-    assert_eq!(access(&a, &Uuid::new_v4().to_string()).await, false);
+    assert_eq!(access(&a, &crate::chance::uuid().to_string()).await, false);
 }
 
 /// Contract §6.1, row 8.
@@ -185,7 +184,7 @@ async fn a_platform_agent_that_is_not_the_root_is_refused() {
     let boot = BootTiming { provision: std::time::Duration::from_secs(100), ..BootTiming::default() };
     let play = Play::new(Options { time_scale: 1.0, boot, ..quick() }).await;
     let (other, _) = play.external("other").await;
-    let id = Uuid::new_v4().to_string();
+    let id = crate::chance::uuid().to_string();
     play.admin("POST", "/admin/org/platform-agent", Some(json!({ "id": id }))).await;
     let minted = play.admin("POST", &format!("/admin/workspaces/{id}/tokens"), None).await;
     let token = minted.body["auth_token"].as_str().unwrap().to_owned();

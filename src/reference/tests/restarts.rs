@@ -16,7 +16,7 @@ use crate::reference::state::workspace::{SecretRow, Workspace};
 
 /// A row as if it had come there by itself, with a token of its own.
 fn row(play: &Play, runtime: &str, status: Status) -> (Uuid, String) {
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     let mut state = play.running.platform().state();
     let mut workspace = Workspace::new(id, id.to_string(), runtime.to_owned());
     for (key, value) in [("MODEL", "MiniMax-M2.7"), ("MINIMAX_API_KEY", "k")] {

@@ -79,7 +79,7 @@ async fn vendor_keys_need_a_vendors_model() {
             .await;
         assert_eq!(write(&id, "OPENAI_API_KEY", "v").await.status, if mode == "byok" { 200 } else { 400 });
     }
-    assert_eq!(write(&uuid::Uuid::new_v4().to_string(), "A", "v").await.status, 500);
+    assert_eq!(write(&crate::chance::uuid().to_string(), "A", "v").await.status, 500);
     assert_eq!(write("x", "A", "v").await.status, 400);
     assert_eq!(write(&id.to_uppercase(), "A", "v").await.status, 400);
     assert_eq!(write(&id, "", "v").await.status, 400);
@@ -133,7 +133,7 @@ async fn models_and_billing_modes() {
         play.send("GET", &path, Some(&token), None).await.body,
         json!({ "model": "", "source": "unresolved" })
     );
-    let nobody = uuid::Uuid::new_v4();
+    let nobody = crate::chance::uuid();
     assert_eq!(
         play.admin("PUT", &format!("/workspaces/{nobody}/model"), Some(json!({ "model": "x" }))).await.status,
         404

@@ -97,6 +97,6 @@ async fn stored_events_leave_the_small_talk_out() {
         stored.as_array().unwrap().iter().map(|e| e["event_type"].as_str().unwrap()).collect();
     assert_eq!(stored, ["WORKSPACE_ONLINE", "WORKSPACE_PROVISIONING"]);
     assert_eq!(play.admin("GET", "/events", None).await.body.as_array().unwrap().len(), 2);
-    let gone = format!("/workspaces/{}/events/stream", uuid::Uuid::new_v4());
+    let gone = format!("/workspaces/{}/events/stream", crate::chance::uuid());
     assert_eq!(play.admin("GET", &gone, None).await.status, 404);
 }

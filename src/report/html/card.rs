@@ -157,7 +157,7 @@ fn environments(id: &str, before: &Environment, after: &Environment) -> Markup {
                 span.dim { (marked.len()) " of " (names.len()) " differ or are not as expected" } }
             table.env {
                 thead { tr { th { "variable" } th { "before" } th { "after" } th { "expected" } } }
-                tbody { @for name in &marked { (row(name, if wrong(&name) { "wrong" } else { "differs" })) } }
+                tbody { @for name in &marked { (row(name, if wrong(name) { "wrong" } else { "differs" })) } }
                 tbody { @for name in &rest { (row(name, "")) } }
             }
         }

@@ -37,7 +37,7 @@ pub async fn run(context: &ScenarioContext, verb: &Org, step: &StepRun) -> StepR
             Ok(Passed::with(format!("{} at {}", org.slug, org.base_url)))
         }
         Org::Purge { alias } => {
-            let slug = context.state().captures.get(alias).and_then(|org| slug_of(org));
+            let slug = context.state().captures.get(alias).and_then(slug_of);
             let made = slug.and_then(|slug| behind.desk.open().into_iter().find(|made| made.slug == slug));
             let Some(made) = made else {
                 let text = format!("`{alias}` is no organisation of this scenario, or is purged already");

@@ -173,7 +173,7 @@ impl Maker<'_> {
         let began = Instant::now();
         let limit = settings.waits.create;
         let tail = format!("{:08x}", crate::chance::random::<u32>());
-        let now = jiff::Timestamp::now();
+        let now = crate::clock::wall();
         let date = now.strftime("%Y%m%d").to_string();
         let slug = slug::make(&settings.prefix, &date, &settings.run_name, &tail)
             .map_err(|e| OpenError::new(e.to_string(), &["--org-prefix"]))?;
@@ -385,7 +385,7 @@ fn refusal(answer: &Response, slug: &str) -> String {
 
 /// An organisation of this prefix on which somebody works.
 fn somebodys<'a>(rows: &'a [OrgRow], prefix: &str) -> Option<&'a OrgRow> {
-    let now = jiff::Timestamp::now();
+    let now = crate::clock::wall();
     rows.iter().find(|row| {
         let live = slug::lease(row.name()).is_some_and(|until| until > now);
         live && !row.is_purged() && slug::is_ours(row.slug(), prefix)

@@ -121,7 +121,7 @@ async fn machines_gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> R
 /// # Errors
 /// The control plane cannot be read.
 pub async fn stale(plane: &ControlPlane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
-    let now = jiff::Timestamp::now();
+    let now = crate::clock::wall();
     let rows = rows(plane, Instant::now() + EACH * 3).await?;
     let old = |row: &OrgRow| {
         let age_of = row.created_at().and_then(|at| Duration::try_from(now.duration_since(at)).ok());

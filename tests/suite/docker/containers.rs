@@ -90,8 +90,8 @@ fn an_answer_from_inside_does_not_wait_for_the_removal() {
     let run = docker().scenario(&red(&format!("{CREATE}{ONLINE}{pause}{asks}")));
     let output = run.env("DOCKER_HOST", &proxy.host).run();
     assert_eq!(proxy.met(), 1, "{}", output.stderr);
-    tells(&output, "asked from its network:");
-    tells(&output, "answered 200");
+    let whole = output.then(["explain", "last", "--full"]).run().exit(0);
+    whole.stdout_has("asked from its network:").stdout_has("answered 200");
     held.as_before("after a removal of which nobody heard");
 }
 

@@ -5,7 +5,7 @@ use crate::reference::state::events::Wants;
 
 fn with(status: Status) -> (State, Uuid) {
     let mut state = State::default();
-    let id = Uuid::new_v4();
+    let id = crate::chance::uuid();
     state.insert(Workspace::new(id, "w".to_owned(), "claude-code".to_owned()));
     state.set_status(id, status);
     (state, id)
