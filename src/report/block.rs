@@ -107,6 +107,7 @@ pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size
     match &scenario.diagnosis {
         Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => {
             block.diagnosis(diagnosis, scenario, step, next.len());
+            block.make_room(next.len());
             block.lines.extend(next);
             block.why(scenario, step, diagnosis);
         }
@@ -196,6 +197,18 @@ impl Builder {
         self.lines.truncate(max - 1);
         let text = format!("… {}: {explain}", count(more as u64, "more line"));
         self.line("", if text.len() > self.columns() { cut(&text, self.columns()) } else { text }, Tone::Dim);
+    }
+
+    /// Shortens what stands before the fingerprint, so that it and what to type next are never cut.
+    fn make_room(&mut self, next: usize) {
+        let Some(room) = self.max.map(|max| max.saturating_sub(next + 1)) else { return };
+        let fingerprint = |line: &BlockLine| line.label == "fingerprint";
+        while self.lines.len() > room
+            && let Some(at) = self.lines.iter().position(fingerprint).and_then(|at| at.checked_sub(1))
+        {
+            self.lines.remove(at);
+            self.hidden += 1;
+        }
     }
 
     fn title(&mut self, scenario: &ScenarioState, step: Option<&StepState>) {

@@ -89,7 +89,6 @@ fn what_hangs_on_secrets_and_unknown_values_is_undecidable() {
 fn a_key_is_wanted_where_a_model_is_named() {
     for (env, run, codes) in [
         ("", "lifecycle run --ci", &[][..]),
-        ("E2E_RUNTIME: codex", "lifecycle run --ci", &[]),
         ("E2E_RUNTIME: claude-code", "lifecycle run --base-url http://there:8080", &[]),
         ("E2E_MODEL_SLUG: sonnet", "lifecycle run --ci", &["model::C3"]),
     ] {
