@@ -1,4 +1,4 @@
-//! The verbs. Each has a file here, and its line in [`verbs!`] below: reading, checking, the schema, the documentation
+//! The verbs. Each has a file here, and its line in `verbs!` below: reading, checking, the schema, the documentation
 //! and every list of verbs go through that line.
 
 pub mod a2a;
