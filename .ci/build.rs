@@ -1,7 +1,7 @@
 //! The embedded folders: a file that is new in one of them builds the crate again.
 
 fn main() {
-    for folder in ["build.rs", "scenarios", "src/mechanism/catalogue"] {
+    for folder in [".ci/build.rs", "scenarios", "src/mechanism/catalogue"] {
         println!("cargo:rerun-if-changed={folder}");
     }
 }
