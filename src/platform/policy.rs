@@ -185,9 +185,9 @@ pub const EVIDENCE: Policy = Policy {
 pub const ENVIRONMENT: Policy = Policy {
     name: "environment",
     about: "the environment of an instance",
-    attempt: secs(5),
+    attempt: ms(2_500),
     later: secs(5),
-    within: secs(10),
+    within: secs(15),
     own: secs(2),
     silent: Again::ToTheEnd,
     gateway: Again::ToTheEnd,

@@ -68,7 +68,7 @@ const LINES: &[(&str, &[&str])] = &[
 /// What was said; of long lists of names only the first stays, because they grow.
 fn said(output: &Output) -> String {
     static NAMES: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"([Vv]alid: `[^`]+`)(,\s+`[^`]+`){3,}").unwrap());
+        LazyLock::new(|| Regex::new(r"([Vv]alid: `[^`]+`)(?:,\s+`[^`]+`){3,}(?: and \d+ more)?").unwrap());
     NAMES.replace_all(&output.said(), "$1, [MORE]").into_owned()
 }
 
