@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+use clap_complete::engine::ArgValueCompleter;
 
-use super::complete;
+use super::args_target::TargetArgs;
+use super::candidates;
 use super::format::FormatArgs;
-use crate::behaviour::{Behaviour, Edition};
+use super::values::{duration, edition, pair};
+use crate::behaviour::Edition;
 use crate::runner::context::Destroy;
 use crate::session::library::hash;
-use crate::source::{SourceFile, did_you_mean};
-use crate::targets::{Answers, Kind};
+use crate::source::SourceFile;
 
 /// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
 #[derive(Debug, Parser)]
@@ -192,130 +193,21 @@ pub(crate) struct LibraryArgs {
     pub manifest: Option<PathBuf>,
 }
 
-/// Which target.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Target")]
-pub(crate) struct TargetArgs {
-    /// What to run against: embedded, docker or live [default: embedded; live with --base-url; env: LIFECYCLE_TARGET]
-    #[arg(long, value_enum, value_name = "KIND", hide_possible_values = true)]
-    pub target: Option<Kind>,
-    /// Address of a live server [env: LIFECYCLE_BASE_URL, BASE]
-    #[arg(long, value_name = "URL")]
-    pub base_url: Option<String>,
-    /// Its admin token [env: MOLECULE_ADMIN_TOKEN, ADMIN_TOKEN]
-    #[arg(long, value_name = "TOKEN")]
-    pub admin_token: Option<String>,
-    /// Organisation id of a SaaS tenant [env: MOLECULE_ORG_ID]
-    #[arg(long, value_name = "ID")]
-    pub org_id: Option<String>,
-    /// Trust this CA too (PEM)
-    #[arg(long, value_name = "FILE")]
-    pub ca_cert: Option<PathBuf>,
-    /// Do not verify TLS certificates
-    #[arg(long)]
-    pub insecure: bool,
-    /// Live: the server's containers are on the engine of this machine: look at them, remove what is left
-    #[arg(long)]
-    pub docker: bool,
-    /// Live: the server's log, a file or `container:NAME` (with --docker): half of all causes stand only there
-    #[arg(long, value_name = "FILE|container:NAME")]
-    pub server_log: Option<crate::targets::LogSource>,
-    /// Docker: the image of the agent, instead of the one that is made from this program
-    #[arg(long, value_name = "IMAGE")]
-    pub agent_image: Option<String>,
-    /// Docker: tiers 3 and 4 may be made: privileged, in the host's namespaces
-    #[arg(long)]
-    pub allow_privileged: bool,
-    /// A reference provider that the target's instances can reach
-    #[arg(long, value_name = "URL")]
-    pub provider_url: Option<String>,
-    /// What the target's agents can answer: known, stub or none
-    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
-    pub answers: Option<Answers>,
-    /// How long a live server may take to answer for the first time [default: 2s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub patience: Option<std::time::Duration>,
-    /// Embedded, docker: how many times faster than real time its clock runs
-    #[arg(long, value_name = "N", value_parser = scale)]
-    pub time_scale: Option<f64>,
-    /// Embedded, docker: the edition that is played [default: mid-june]; live: the one that is expected [default: found]
-    #[arg(long, value_name = "EDITION", value_parser = edition)]
-    pub edition: Option<Edition>,
-    /// A behaviour that differs from the edition: NAME=on or NAME=off (`lifecycle behaviours list`)
-    #[arg(long = "behaviour", value_name = "NAME=on|off", value_parser = behaviour)]
-    pub behaviours: Vec<(Behaviour, bool)>,
-    /// What was accepted as drift [default: lifecycle.contract.yaml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    pub contract: Option<PathBuf>,
-    /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
-    #[arg(long = "fault", value_name = "NAME[=N]", add = ArgValueCandidates::new(complete::faults))]
-    pub faults: Vec<String>,
-    #[command(flatten)]
-    pub organisation: OrganisationArgs,
-}
-
-/// How an organisation is made at a control plane.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct OrganisationArgs {
-    /// Saas: address of the control plane; without one, one in this process [env: MOLECULE_CP_URL]
-    #[arg(long, value_name = "URL")]
-    pub cp_url: Option<String>,
-    /// Saas: its administrator's token [env: CP_ADMIN_API_TOKEN, MOLECULE_ADMIN_TOKEN]
-    #[arg(long, value_name = "TOKEN")]
-    pub cp_token: Option<String>,
-    /// Saas: what names of organisations begin with [default: e2e-]
-    #[arg(long, value_name = "PREFIX")]
-    pub org_prefix: Option<String>,
-    /// Saas: the organisation stays when the run ends; `sweep` removes it [env: E2E_KEEP_ORG]
-    #[arg(long)]
-    pub keep_org: bool,
-    /// Saas: the tenants' domain, or their address with `{slug}` [env: MOLECULE_TENANT_DOMAIN]
-    #[arg(long, value_name = "DOMAIN")]
-    pub tenant_domain: Option<String>,
-    /// Saas: how long a phase may take: control-plane, create, instance, token, dns, tls, health, api, purge
-    #[arg(long = "org-within", value_name = "PHASE=DURATION", value_parser = phase)]
-    pub org_within: Vec<(String, std::time::Duration)>,
-    /// Saas without --cp-url: answer so instead, `METHOD PATH=STATUS[xTIMES]` (`serve control-plane --help`)
-    #[arg(long = "cp-route", value_name = "RULE")]
-    pub cp_routes: Vec<String>,
-    /// Saas without --cp-url: a variable of each tenant's server; an empty value takes it away
-    #[arg(long = "tenant-env", value_name = "NAME=VALUE", value_parser = pair)]
-    pub tenant_env: Vec<(String, String)>,
-}
-
-/// `PHASE=DURATION`.
-fn phase(text: &str) -> Result<(String, std::time::Duration), String> {
-    let (phase, within) = pair(text).map_err(|e| e.to_string())?;
-    Ok((phase, duration(&within).map_err(|e| e.to_string())?))
-}
-
-/// `--edition`.
-pub(crate) fn edition(text: &str) -> Result<Edition, String> {
-    let names = Edition::ALL.map(Edition::as_str);
-    Edition::named(text)
-        .ok_or_else(|| format!("no edition is called `{text}`: {}", did_you_mean(text, names)))
-}
-
-/// `--behaviour`.
-pub(crate) fn behaviour(text: &str) -> Result<(Behaviour, bool), String> {
-    crate::behaviour::typed(text)
-}
-
 /// `run`.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
     /// Bring a server up as a profile says, and down again
-    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"], add = ArgValueCompleter::new(complete::profiles))]
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["target", "base_url"], add = ArgValueCompleter::new(candidates::profiles))]
     pub profile: Option<String>,
     /// Names, @tags, files or folders
-    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(complete::selection))]
+    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(candidates::selection))]
     pub selection: Vec<String>,
     /// Run again as an earlier run was run; other options win
-    #[arg(long, value_name = "RUN", add = ArgValueCompleter::new(complete::runs))]
+    #[arg(long, value_name = "RUN", add = ArgValueCompleter::new(candidates::runs))]
     pub like: Option<String>,
     /// As --like, and of its scenarios only those that did not pass
-    #[arg(long, value_name = "RUN", conflicts_with = "like", add = ArgValueCompleter::new(complete::runs))]
+    #[arg(long, value_name = "RUN", conflicts_with = "like", add = ArgValueCompleter::new(candidates::runs))]
     pub rerun_failed: Option<String>,
     /// Set an input
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
@@ -404,7 +296,7 @@ pub(crate) struct ReportFiles {
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
     /// Names, @tags, files or folders
-    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(complete::selection))]
+    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(candidates::selection))]
     pub selection: Vec<String>,
     #[command(flatten)]
     pub library: LibraryArgs,
@@ -416,10 +308,10 @@ pub(crate) struct ListArgs {
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     /// Show what a profile would start: its name or file
-    #[arg(long, value_name = "NAME|FILE", add = ArgValueCompleter::new(complete::profiles))]
+    #[arg(long, value_name = "NAME|FILE", add = ArgValueCompleter::new(candidates::profiles))]
     pub profile: Option<String>,
     /// Names, @tags, files or folders
-    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(complete::selection))]
+    #[arg(value_name = "PATH|NAME|@TAG", add = ArgValueCompleter::new(candidates::selection))]
     pub selection: Vec<String>,
     #[command(flatten)]
     pub library: LibraryArgs,
@@ -452,7 +344,7 @@ pub(crate) struct CheckArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
     /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
-    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
+    #[arg(default_value = "last", add = ArgValueCompleter::new(candidates::runs))]
     pub run: String,
     /// Only this scenario, or this instance of one
     pub scenario: Option<String>,
@@ -467,7 +359,7 @@ pub(crate) struct ExplainArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
     /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
-    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
+    #[arg(default_value = "last", add = ArgValueCompleter::new(candidates::runs))]
     pub run: String,
     /// The file to write [default: RUN.zip]
     #[arg(long, short, value_name = "FILE")]
@@ -523,7 +415,7 @@ pub(crate) struct ManArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ReproduceArgs {
     /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
-    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
+    #[arg(default_value = "last", add = ArgValueCompleter::new(candidates::runs))]
     pub run: String,
     /// Only this scenario, or this instance of one
     pub scenario: Option<String>,
@@ -535,7 +427,7 @@ pub(crate) struct ReproduceArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
     /// A run's folder, its id or a part of it, `last`, a zip or .jsonl.gz, or `-`
-    #[arg(default_value = "last", add = ArgValueCompleter::new(complete::runs))]
+    #[arg(default_value = "last", add = ArgValueCompleter::new(candidates::runs))]
     pub run: String,
     #[command(flatten)]
     pub files: ReportFiles,
@@ -599,33 +491,4 @@ pub(crate) struct ProbeArgs {
     /// What to ask
     #[arg(value_name = "URL")]
     pub url: String,
-}
-
-/// A value that is not what its flag takes.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BadValue {
-    #[error("write NAME=VALUE")]
-    Pair,
-    #[error("write a number from 0.001 to 100000")]
-    Scale,
-    #[error("{0}")]
-    Duration(crate::domain::time::DurationError),
-}
-
-pub(crate) fn pair(text: &str) -> Result<(String, String), BadValue> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(BadValue::Pair),
-    }
-}
-
-pub(super) fn duration(text: &str) -> Result<std::time::Duration, BadValue> {
-    crate::domain::time::parse(text).map_err(BadValue::Duration)
-}
-
-pub(super) fn scale(text: &str) -> Result<f64, BadValue> {
-    match text.parse::<f64>() {
-        Ok(n) if n.is_finite() && (0.001..=100_000.0).contains(&n) => Ok(n),
-        _ => Err(BadValue::Scale),
-    }
 }

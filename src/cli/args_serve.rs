@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::args::{behaviour, duration, edition, scale};
+use super::values::{behaviour, duration, edition, scale};
 use crate::behaviour::{Behaviour, Edition};
 
 /// `serve`.
@@ -53,7 +53,7 @@ pub(crate) struct ServeControlPlane {
     #[arg(long = "route", value_name = "RULE")]
     pub routes: Vec<crate::reference::control_plane::Rule>,
     /// A variable of each tenant's server; an empty value takes it away
-    #[arg(long = "tenant-env", value_name = "NAME=VALUE", value_parser = super::args::pair)]
+    #[arg(long = "tenant-env", value_name = "NAME=VALUE", value_parser = super::values::pair)]
     pub tenant_env: Vec<(String, String)>,
 }
 

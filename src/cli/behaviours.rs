@@ -3,8 +3,9 @@
 use clap::{Args, Subcommand};
 
 use super::Shell;
-use super::args::TargetArgs;
+use super::args_target::TargetArgs;
 use super::failure::CliError;
+use super::runtime::runtime;
 use crate::behaviour::contract::{Told, where_and_how};
 use crate::behaviour::{Behaviour, Edition, Row, edition, row, rows, word};
 use crate::domain::ExitCode;
@@ -109,7 +110,7 @@ fn show(name: &str) -> Result<String, CliError> {
 fn probe(args: &TargetArgs, json: bool, shell: &Shell) -> Result<ExitCode, CliError> {
     let catalogue = std::sync::Arc::new(crate::models::catalogue::Catalogue::built_in().clone());
     let settings = crate::session::target::target_settings(&args.settings(), shell, None, catalogue)?;
-    super::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let target = targets::open(&settings).await?;
         let contract = target.facts.contract.clone();
         for left in target.close().await {

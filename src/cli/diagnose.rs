@@ -1,8 +1,9 @@
 //! `lifecycle diagnose`: the diagnostic bundle of a live workspace.
 
+use super::Shell;
 use super::args::DiagnoseArgs;
 use super::failure::CliError;
-use super::{Shell, runtime};
+use super::runtime::runtime;
 use crate::domain::ExitCode;
 use crate::event::{EvidencePart, Log};
 use crate::redact::Redactor;

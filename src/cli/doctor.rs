@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::args::DoctorArgs;
 use super::failure::CliError;
-use super::{Shell, format, runtime};
+use super::runtime::runtime;
+use super::{Shell, format};
 use crate::docker::{Engine, EngineError};
 use crate::domain::ExitCode;
 use crate::session::profile::Foreseeable;

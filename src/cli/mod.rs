@@ -2,7 +2,9 @@
 
 mod args;
 mod args_serve;
+mod args_target;
 mod behaviours;
+mod candidates;
 mod check;
 mod check_times;
 mod codes;
@@ -29,13 +31,16 @@ mod report;
 mod reproduce;
 mod run;
 mod runs;
+mod runtime;
 mod serve;
 mod state;
 mod sweep;
 mod sweep_docker;
 mod sweep_org;
 mod sweep_profile;
+mod swept;
 mod table;
+mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -167,12 +172,4 @@ fn usage(error: &clap::Error) -> ExitCode {
         clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => ExitCode::Passed,
         _ => ExitCode::BadInput,
     }
-}
-
-/// The runtime of commands that speak to servers.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| CliError::new(ExitCode::Environment, format!("cannot start: {e}")))
 }

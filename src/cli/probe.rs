@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::Shell;
 use super::args::ProbeArgs;
 use super::failure::CliError;
-use super::{Shell, runtime};
+use super::runtime::runtime;
 use crate::clock::Instant;
 use crate::docker::probe::line;
 use crate::domain::ExitCode;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::args::{LibraryArgs, RunArgs, TargetArgs};
+use super::Shell;
+use super::args::{LibraryArgs, RunArgs};
+use super::args_target::TargetArgs;
 use super::failure::CliError;
 use super::report::report_files;
-use super::{Shell, runtime};
+use super::runtime::runtime;
 use crate::domain::{ExitCode, Secret};
 use crate::session::project::Told;
 use crate::session::{self, Again, LibrarySettings, Outside, Ran, Recorded, RunSettings, TargetSettings};

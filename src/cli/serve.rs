@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Shell;
 use super::args_serve::{Part, ServeAgent, ServeArgs, ServeControlPlane, ServePlatform, ServeProvider};
 use super::failure::CliError;
-use super::{Shell, runtime};
+use super::runtime::runtime;
 use crate::domain::{ExitCode, Secret};
 use crate::reference::options::{AgentKind, BootTiming, Mode, Options};
 use crate::reference::{agent, control_plane as plane, provider, server};

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::args::SweepArgs;
 use super::failure::CliError;
-use super::{Shell, format, runtime, sweep_docker, sweep_org, sweep_profile};
+use super::runtime::runtime;
+use super::swept::Outcome;
+use super::{Shell, format, sweep_docker, sweep_org, sweep_profile};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, Secret};
 use crate::event::Log;
@@ -149,14 +151,6 @@ impl From<CliError> for NotSwept {
     fn from(error: CliError) -> Self {
         NotSwept { error, refused: false }
     }
-}
-
-/// What a sweep of one run came to.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    pub lines: Vec<String>,
-    pub removed: usize,
-    pub left: usize,
 }
 
 async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Result<Outcome, NotSwept> {

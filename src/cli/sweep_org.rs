@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Shell;
 use super::args::SweepArgs;
 use super::failure::CliError;
-use super::sweep::Outcome;
+use super::swept::Outcome;
 use crate::domain::{ExitCode, Secret};
 use crate::event::{EventKind, Log, read_events};
 use crate::http;

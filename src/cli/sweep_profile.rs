@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Shell;
-use super::sweep::Outcome;
+use super::swept::Outcome;
 use crate::clock;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;

@@ -4,7 +4,6 @@
 //! our image that shares its network; so does one that is frozen. One that does not run has no inside: the neighbour
 //! then hangs on the network of workspaces.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::exec::{CreateExecOptions, StartExecResults};
@@ -12,7 +11,6 @@ use bollard::query_parameters::WaitContainerOptions;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use tokio::sync::oneshot;
-use tokio_util::task::TaskTracker;
 
 use super::agent_image::runs_our_program;
 use super::owned::labels;
@@ -57,19 +55,6 @@ fn parse(output: &str, from: &'static str) -> Result<Probed, EngineError> {
                 output.trim().lines().last().unwrap_or("nothing").chars().take(200).collect::<String>();
             Err(EngineError::new(ErrorKind::Other, format!("the probe said: {said}")))
         }
-    }
-}
-
-/// What is made for a moment, and removed while nobody waits.
-#[derive(Default)]
-pub(super) struct Errands {
-    tasks: TaskTracker,
-    left: Mutex<Vec<String>>,
-}
-
-impl Errands {
-    fn left(&self) -> MutexGuard<'_, Vec<String>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod gates;
 pub mod inputs;
 pub mod keys;
+mod loaded;
 pub mod preferences;
 pub mod projection;
 mod read;

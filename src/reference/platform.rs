@@ -20,6 +20,7 @@ use super::provision::{NoBackend, Provisioner};
 use super::ratelimit::RateLimit;
 use super::state::State;
 use super::state::tokens::random_token;
+use super::state::workspace::Workspace;
 use crate::behaviour::{Behaviour, Behaviours, Edition};
 use crate::domain::Secret;
 use crate::models::allowlist::Allowlist;
@@ -178,6 +179,17 @@ impl Platform {
     /// A variable of the server's environment that is not empty.
     pub fn server_var(&self, name: &str) -> Option<&str> {
         self.server.vars.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// A whole number above zero of the server's environment, else the usual one.
+    pub fn server_number(&self, name: &str, usual: u64) -> u64 {
+        let own = self.server_var(name).and_then(|v| v.parse().ok());
+        own.filter(|n| (1..=u64::from(u32::MAX)).contains(n)).unwrap_or(usual)
+    }
+
+    /// Ids of live rows for which something holds.
+    pub fn which(&self, holds: impl Fn(&Workspace) -> bool) -> Vec<Uuid> {
+        self.state().live().filter(|w| holds(w)).map(|w| w.id).collect()
     }
 
     /// Whether this server is one tenant of many (contract §6.1).

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::platform::Platform;
 use super::state::queue::{Item, Standing};
 use super::state::workspace::{StallWatch, Workspace};
-use super::sweeps::{number, up, which};
 use crate::clock::Instant;
 
 /// Probes overtake tasks (contract §7.5).
@@ -33,7 +32,7 @@ pub fn times(platform: &Platform) -> Option<Times> {
     if platform.server_var("STALL_WATCHDOG_DISABLED") == Some("true") {
         return None;
     }
-    let of = |name: &str, usual| Duration::from_secs(number(platform, name, usual));
+    let of = |name: &str, usual| Duration::from_secs(platform.server_number(name, usual));
     Some(Times {
         interval: of("STALL_WATCHDOG_INTERVAL_S", 180),
         stale: of("STALL_WATCHDOG_STALE_AFTER_S", 720),
@@ -45,9 +44,10 @@ pub fn times(platform: &Platform) -> Option<Times> {
 /// One look at every workspace.
 pub fn watch(platform: &Arc<Platform>, times: &Times) {
     let watched = |w: &Workspace| {
-        w.stall.probe.is_some() || (up(w) && w.active_tasks > 0 && !w.external_like() && w.runtime != "mock")
+        w.stall.probe.is_some()
+            || (w.is_up() && w.active_tasks > 0 && !w.external_like() && w.runtime != "mock")
     };
-    for id in which(platform, watched) {
+    for id in platform.which(watched) {
         look(platform, times, id);
     }
 }
@@ -57,7 +57,7 @@ fn look(platform: &Arc<Platform>, times: &Times, id: Uuid) {
     let logged = state.activity.get(&id).and_then(super::state::activity::Activities::newest);
     let Some(workspace) = state.get(id) else { return };
     let since = |at: Instant| platform.clock.since(at);
-    let working = up(workspace) && workspace.active_tasks > 0;
+    let working = workspace.is_up() && workspace.active_tasks > 0;
     let moved = workspace.progress.max(logged.unwrap_or(workspace.created)).max(workspace.updated);
     let rested = workspace.stall.settled.is_none_or(|at| since(at) > times.cooldown);
     let next = match workspace.stall.probe {

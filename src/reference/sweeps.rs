@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::clock::wall;
 use super::faults::Fault;
@@ -70,45 +69,32 @@ where
     });
 }
 
-/// A whole number above zero of the server's environment, else the usual one.
-pub fn number(platform: &Platform, name: &str, usual: u64) -> u64 {
-    let own = platform.server_var(name).and_then(|v| v.parse().ok());
-    own.filter(|n| (1..=u64::from(u32::MAX)).contains(n)).unwrap_or(usual)
-}
-
 /// How often old activity is looked for.
 fn retention_look(platform: &Platform) -> Duration {
-    Duration::from_secs(number(platform, "ACTIVITY_CLEANUP_INTERVAL_HOURS", RETENTION_LOOK_HOURS) * 3_600)
+    Duration::from_secs(
+        platform.server_number("ACTIVITY_CLEANUP_INTERVAL_HOURS", RETENTION_LOOK_HOURS) * 3_600,
+    )
 }
 
 /// Activity rows that are older than the server keeps them.
 fn retention(platform: &Platform) {
-    let days = number(platform, "ACTIVITY_RETENTION_DAYS", RETENTION_DAYS);
+    let days = platform.server_number("ACTIVITY_RETENTION_DAYS", RETENTION_DAYS);
     let limit = Duration::from_secs(days * 86_400);
     for activities in platform.state().activity.values_mut() {
         activities.forget(|at| platform.clock.since(at) > limit);
     }
 }
 
-/// Ids of live rows for which something holds.
-pub fn which(platform: &Platform, holds: impl Fn(&Workspace) -> bool) -> Vec<Uuid> {
-    platform.state().live().filter(|w| holds(w)).map(|w| w.id).collect()
-}
-
-pub fn up(workspace: &Workspace) -> bool {
-    matches!(workspace.status, Status::Online | Status::Degraded)
-}
-
 /// Instances that do not run, and external agents that fell silent. Observed servers look for the
 /// containers of kimi workspaces too, which have none (contract §13, 11).
 async fn health(platform: Arc<Platform>) {
     let watched = |w: &Workspace| {
-        up(w)
+        w.is_up()
             && !matches!(w.runtime.as_str(), "external" | "mock")
             && !(platform.does(Behaviour::KimiIsExternal) && w.external_like())
     };
     if platform.has_backend && !platform.fault(Fault::StaleOnlineAfterKill) {
-        for id in which(&platform, watched) {
+        for id in platform.which(watched) {
             // A stop and its row are a moment apart, a start and its row too: nothing in 15 s, but most
             // of them on a fast clock. What somebody is at work on is looked at the next time.
             let quiet = |w: &Workspace| w.stopping == 0 && w.cycle.try_lock().is_ok();
@@ -128,11 +114,11 @@ async fn health(platform: Arc<Platform>) {
         .and_then(|s| s.parse().ok())
         .map_or(EXTERNAL_STALE, Duration::from_secs);
     let silent = |w: &Workspace| {
-        up(w)
+        w.is_up()
             && w.runtime == "external"
             && platform.clock.since(w.last_heartbeat.unwrap_or(w.created)) > stale_after
     };
-    for id in which(&platform, silent) {
+    for id in platform.which(silent) {
         platform.state().offline(id, Status::AwaitingAgent);
     }
 }
@@ -143,7 +129,7 @@ fn liveness(platform: &Arc<Platform>) {
         return;
     }
     let expired = |w: &Workspace| w.liveness.is_some_and(|at| platform.clock.since(at) > LIVENESS_TTL);
-    for id in which(platform, expired) {
+    for id in platform.which(expired) {
         if platform.state().expired(id, platform.behaviours) {
             platform.restart_by_id(id);
         }
@@ -161,7 +147,7 @@ fn provision_timeout(platform: &Arc<Platform>) {
     let late = |w: &Workspace| {
         w.status == Status::Provisioning && platform.clock.since(w.updated) > limit(&w.runtime)
     };
-    for id in which(platform, late) {
+    for id in platform.which(late) {
         let mut state = platform.state();
         let Some(runtime) = state.get(id).map(|w| w.runtime.clone()) else { continue };
         let seconds = limit(&runtime).as_secs();
@@ -181,12 +167,12 @@ async fn hibernation(platform: Arc<Platform>) {
     let idle = |w: &Workspace| {
         let limit = Duration::from_secs(w.hibernation_idle_minutes * 60);
         !limit.is_zero()
-            && up(w)
+            && w.is_up()
             && w.active_tasks == 0
             && w.runtime != "external"
             && w.last_heartbeat.is_some_and(|at| platform.clock.since(at) > limit)
     };
-    for id in which(&platform, idle) {
+    for id in platform.which(idle) {
         if platform.state().claim_hibernation(id, false) {
             let _ = platform.provisioner.stop(id).await;
             platform.state().hibernated(id);
@@ -202,7 +188,7 @@ async fn stale_tokens(platform: Arc<Platform>) {
             && w.status != Status::Provisioning
             && !(platform.does(Behaviour::KimiIsExternal) && w.external_like())
     };
-    for id in which(&platform, managed) {
+    for id in platform.which(managed) {
         if platform.provisioner.is_running(id).await != Ok(false) {
             continue;
         }

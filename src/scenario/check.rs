@@ -5,6 +5,7 @@
 
 mod matchers;
 pub(in crate::scenario) mod names;
+mod naming;
 mod values;
 
 pub use names::WORKSPACE_FIELDS;

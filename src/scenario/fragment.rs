@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 
 use crate::source::{Problem, SourceFile, Span};
 
-use super::READING;
 use super::decode;
 use super::raw::RawFragment;
+use super::reading::READING;
 use crate::yaml;
 use crate::yaml::{Kind, Node};
 

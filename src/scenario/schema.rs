@@ -160,7 +160,7 @@ mod tests {
 
         fn validate(&self, text: &str) -> Result<(), String> {
             let source = crate::source::SourceFile::new("a.yaml", text);
-            let node = crate::yaml::parse(&source, &crate::scenario::READING, &mut Vec::new());
+            let node = crate::yaml::parse(&source, &crate::scenario::reading::READING, &mut Vec::new());
             let json = node.unwrap_or_else(|| panic!("{text}")).to_json();
             self.schemas.validate(&json, self.index).map_err(|error| error.to_string())
         }

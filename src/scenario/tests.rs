@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::model::{Step, Verb, walk};
 use super::*;
+use crate::source::{Problem, SourceFile};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -16,6 +16,7 @@ mod on_new;
 pub mod outside;
 pub mod profile;
 pub mod recorded;
+mod run;
 pub mod selection;
 pub mod settings;
 mod shell;
@@ -41,7 +42,7 @@ use crate::domain::ExitCode;
 /// It did not begin, or its end could not be told.
 pub async fn run(asked: RunSettings, shell: &Shell, outside: Outside) -> Result<Ran, SessionError> {
     match Recorded::of(&asked, shell)? {
-        None => work::run(asked, None, shell, outside).await,
+        None => run::run(asked, None, shell, outside).await,
         Some(recorded) if recorded.is_empty() => {
             shell.printer.talk(&recorded.nothing())?;
             Ok(Ran { code: ExitCode::Passed, folder: None })
@@ -61,5 +62,5 @@ pub async fn run_again(
     outside: Outside,
 ) -> Result<Ran, SessionError> {
     let asked = recorded.settings(&asked, shell)?;
-    work::run(asked, Some(recorded), shell, outside).await
+    run::run(asked, Some(recorded), shell, outside).await
 }

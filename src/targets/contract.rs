@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::probe::get;
+use super::ask::get;
 use crate::behaviour::contract::{Told, probed};
 use crate::behaviour::probe::{As, NOBODY, Probe};
 use crate::behaviour::{Behaviour, Behaviours};

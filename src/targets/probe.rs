@@ -1,12 +1,13 @@
 //! What a server offers: a table of read-only probes, then what a profile declares.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answers, OpenError, Settings, Target, TargetFacts, contract, offered};
+use super::ask::{asker, get};
+use super::error::OpenError;
+use super::{Answers, Settings, Target, TargetFacts, contract, offered};
 use crate::behaviour::Contract;
 use crate::clock::{Instant, TimeScale};
 use crate::docker::names;
@@ -14,8 +15,7 @@ use crate::domain::Status;
 use crate::event::TargetIdentity;
 use crate::http::{Client, Response, Transport, TransportError, is_loopback};
 use crate::models::allowlist;
-use crate::platform::ask::{Asker, Outcome};
-use crate::platform::filing::Unrecorded;
+use crate::platform::ask::Outcome;
 use crate::platform::{Api, Auth, policy, record};
 use crate::scenario::model::Capability;
 
@@ -192,11 +192,6 @@ fn no_answer(api: &Api, error: &TransportError) -> OpenError {
     OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check)
 }
 
-/// Nothing runs yet, and nothing is filed.
-fn asker(api: &Api, deadline: Instant) -> Asker<'_> {
-    Asker::new(api, Arc::new(Unrecorded), deadline)
-}
-
 fn not_a_server(base_url: &str, health: &Response) -> OpenError {
     let kind = health.headers.get("content-type").map(String::as_str).unwrap_or("no content type");
     let body = health.excerpt();
@@ -255,11 +250,6 @@ async fn admin_works(api: &Api) -> Result<(), OpenError> {
             Err(OpenError::new(format!("GET /workspaces answered {status}: {error}"), &["the server's log"]))
         }
     }
-}
-
-pub(super) async fn get(api: &Api, path: &str, auth: &Auth) -> Option<Response> {
-    let asker = asker(api, Instant::now() + policy::PROBE.within);
-    asker.ask(path, api.request("GET", path, auth), &policy::PROBE).await.answer()
 }
 
 async fn has_socket(api: &Api) -> bool {

@@ -16,34 +16,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::peer::Peer;
 use super::{Network, Place};
-
-/// Who is at the other end, and a way to cut the connection.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// Its address.
-    pub addr: SocketAddr,
-    cut: Arc<AtomicBool>,
-}
-
-impl Peer {
-    /// The connection ends with a reset before anything more is written.
-    pub fn reset(&self) {
-        self.cut.store(true, Ordering::Release);
-    }
-
-    pub(super) fn of(addr: SocketAddr) -> Peer {
-        Peer { addr, cut: Arc::default() }
-    }
-
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Acquire)
-    }
-}
 
 impl Connected<IncomingStream<'_, Door>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Peer { addr: *stream.remote_addr(), cut: Arc::clone(&stream.io().cut) }
+        Peer::sharing(*stream.remote_addr(), Arc::clone(&stream.io().cut))
     }
 }
 

@@ -4,15 +4,17 @@
 mod door;
 mod fault;
 mod network;
+mod peer;
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-pub use door::{Peer, serve};
+pub use door::serve;
 pub use fault::{Asked, Broken, Fate, Fault, Side, What};
 pub use network::Network;
+pub use peer::Peer;
 
 /// A place to serve at that is taken already.
 pub enum Place {

@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use super::door::Peer;
 use super::fault::{self, Asked, Broken, Fate, Side, What};
+use super::peer::Peer;
 use crate::clock;
 
 /// The first port that is given to whoever wants any.

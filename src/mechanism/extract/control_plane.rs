@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{part, plain};
+use super::parts::{part, plain};
 use crate::mechanism::Symptoms;
 use crate::mechanism::facts::Facts;
 use crate::platform::record::text;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::models::dispatch::Script;
 use crate::models::inputs::{LLM_PATH, MODEL_SLUG, RUNTIME};
-use crate::models::workflow::Context;
+use crate::models::workflow::context::Context;
 use crate::models::workflow::expression::{Guess, Interpolated};
 use crate::models::workflow::shell;
 use crate::models::yaml::parse;

@@ -5,12 +5,12 @@
 
 mod branch;
 mod collect;
+mod context;
 mod expression;
 mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Finding, Situation, detect_certain};
 use crate::models::dispatch::Script;
@@ -21,18 +21,8 @@ use crate::source::{Problem, SourceFile, Span};
 
 use branch::{Branch, branches, is_key};
 use collect::{Call, collect};
+pub use context::Context;
 use expression::Worth;
-
-/// What a check needs beside the file.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The catalogue.
-    pub catalogue: &'a Catalogue,
-    /// Runtimes that the platform accepts.
-    pub allowlist: &'a Allowlist,
-    /// Reads a file of the repository by its path from the root: composite actions that a step uses.
-    pub read: &'a dyn Fn(&str) -> Option<SourceFile>,
-}
 
 /// Something that could not be decided.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{AgentKind, Core};
+use super::core::{CONTAINER_PORT, Core};
+use crate::reference::options::AgentKind;
 use crate::reference::outbound::{Answer, Call, CallError};
 
 /// How often a register is tried, and the pause between tries.
@@ -39,10 +40,10 @@ fn advertised(core: &Core) -> String {
     if core.fault("url-unroutable") {
         let host =
             core.var("HOSTNAME").map_or_else(|| core.workspace().chars().take(12).collect(), str::to_owned);
-        return format!("http://{host}:{}", super::CONTAINER_PORT);
+        return format!("http://{host}:{}", CONTAINER_PORT);
     }
     core.var("MOLECULE_WORKSPACE_URL")
-        .map_or_else(|| format!("http://localhost:{}", super::CONTAINER_PORT), str::to_owned)
+        .map_or_else(|| format!("http://localhost:{}", CONTAINER_PORT), str::to_owned)
 }
 
 async fn post(core: &Core, path: &str, body: &Value, issued: Option<&str>) -> Result<Answer, CallError> {

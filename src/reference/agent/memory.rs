@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Core;
+use super::core::Core;
 
 /// A message with this text, to an agent that is a process of its own, makes it take all its memory.
 pub const TAKE_ALL: &str = "lifecycle: take all memory";

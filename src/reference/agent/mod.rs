@@ -3,91 +3,40 @@
 //! It registers, sends heartbeats, answers JSON-RPC, and asks the model that its environment names
 //! exactly as the runtime's own client would. One implementation, embedded as a task or as a process.
 
+mod config;
+mod core;
 mod loops;
 mod memory;
 mod model;
 mod overrides;
 mod rpc;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::clock::{Clock, wall};
+use self::core::Core;
+pub use self::core::{CONTAINER_PORT, FAULTS_VARIABLE, OVERRIDE_VARIABLE};
+use config::Config;
+pub use config::ConfigFiles;
+
+use super::clock::Clock;
 use super::options::AgentKind;
 use super::outbound::Outbound;
 use crate::clock::Instant;
 use crate::wire::{self, Place};
 
-/// Names of faults that an agent shows, in its environment: comma-separated.
-pub const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";
 /// An agent process that ends as soon as it starts.
 const EXIT_AT_ONCE: &str = "exit-at-once";
 /// An agent process that takes all the memory it may have.
 const OUT_OF_MEMORY: &str = "takes-all-memory";
-/// Where requests to a provider go instead: `https://origin=http://origin`, comma-separated; `*` is any origin.
-pub const OVERRIDE_VARIABLE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
-/// The port that an agent listens on inside a container.
-pub const CONTAINER_PORT: u16 = 8000;
-/// How many lines of its log an agent keeps.
-const LOG_LINES: usize = 200;
-
-/// The config volume of an embedded agent; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct ConfigFiles(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
-
-impl ConfigFiles {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there is a file of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.lock().contains_key(name)
-    }
-
-    /// Adds or replaces files; empty ones go.
-    pub fn write(&self, files: BTreeMap<String, Vec<u8>>) {
-        let mut all = self.lock();
-        all.extend(files);
-        all.retain(|_, content| !content.is_empty());
-    }
-
-    /// Removes everything.
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn read(&self, name: &str) -> Option<String> {
-        self.lock().get(name).map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned())
-    }
-}
-
-/// Where an agent finds its files.
-#[derive(Clone, Debug)]
-enum Config {
-    Memory(ConfigFiles),
-    Directory(PathBuf),
-}
-
-impl Config {
-    async fn read(&self, name: &str) -> Option<String> {
-        let text = match self {
-            Config::Memory(files) => files.read(name)?,
-            Config::Directory(path) => {
-                tokio::fs::read_to_string(path.join(name)).await.ok()?.trim().to_owned()
-            }
-        };
-        (!text.is_empty()).then_some(text)
-    }
-}
 
 /// What an embedded agent is made from.
 pub struct Embed {
@@ -135,60 +84,6 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     agent: Agent,
-}
-
-/// What the parts of an agent share.
-struct Core {
-    env: BTreeMap<String, String>,
-    config: Config,
-    kind: AgentKind,
-    clock: Clock,
-    heartbeat: Duration,
-    outbound: Outbound,
-    started: Instant,
-    busy: AtomicI64,
-    log: Mutex<VecDeque<String>>,
-    tell: Option<fn(&str)>,
-}
-
-impl Core {
-    /// A variable that is not empty.
-    fn var(&self, name: &str) -> Option<&str> {
-        self.env.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
-    }
-
-    fn fault(&self, name: &str) -> bool {
-        self.var(FAULTS_VARIABLE).is_some_and(|names| names.split(',').any(|n| n == name))
-    }
-
-    /// Whether it is a process of its own: what it does to itself, it does to nobody else.
-    fn is_process(&self) -> bool {
-        matches!(self.config, Config::Directory(_))
-    }
-
-    fn workspace(&self) -> &str {
-        self.var("WORKSPACE_ID").unwrap_or_default()
-    }
-
-    fn uptime(&self) -> u64 {
-        self.clock.since(self.started).as_secs()
-    }
-
-    fn say(&self, line: &str) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LOG_LINES {
-            log.pop_front();
-        }
-        let line = format!("{} {line}", wall());
-        if let Some(tell) = self.tell {
-            tell(&line);
-        }
-        log.push_back(line);
-    }
-
-    fn busy(&self) -> i64 {
-        self.busy.load(Ordering::Relaxed)
-    }
 }
 
 /// Starts an agent as tasks of this process.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{Core, OVERRIDE_VARIABLE, overrides};
+use super::core::{Core, OVERRIDE_VARIABLE};
+use super::overrides;
 use crate::models::catalogue::{Catalogue, Protocol, Provider};
 use crate::models::derive::derive;
 use crate::reference::outbound::{Answer, Call};

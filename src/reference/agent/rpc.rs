@@ -10,8 +10,10 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{AgentKind, Core, memory, model};
+use super::core::Core;
+use super::{memory, model};
 use crate::domain::answers::STUB_REPLY;
+use crate::reference::options::AgentKind;
 use crate::reference::reply;
 
 /// The routes: all of them are the same one.

@@ -6,9 +6,11 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::front::Asked;
+use super::asked::Asked;
+use super::machine::Machine;
 use super::org::{Phase, is_slug};
-use super::{Plane, instances, tenant};
+use super::plane::Plane;
+use super::{instances, tenant};
 use crate::reference::reply;
 
 pub fn create_org(plane: &Arc<Plane>, asked: &Asked) -> Response {
@@ -94,7 +96,7 @@ pub fn machines_of(plane: &Plane, slug: &str) -> Response {
     let org = state.orgs.values().rev().find(|org| org.slug == slug || org.id.to_string() == slug);
     let Some(org) = org else { return reply::error(404, "organisation not found") };
     let machines: Vec<Value> =
-        state.machines.values().filter(|m| m.org == org.id).map(instances::Machine::shown).collect();
+        state.machines.values().filter(|m| m.org == org.id).map(Machine::shown).collect();
     reply::ok(&json!({ "instances": machines }))
 }
 

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::org::Phase;
+use super::plane::Plane;
+use super::rule::Rule;
 use super::state::Seen;
-use super::stub::Rule;
-use super::{Plane, admin, server_calls, stub};
+use super::{admin, server_calls, stub};
 use crate::clock::Instant;
 use crate::domain::Secret;
 use crate::reference::clock::wall;
@@ -27,33 +29,6 @@ const MAX_BODY: usize = 32 << 20;
 /// The whole application.
 pub fn app(plane: Arc<Plane>) -> Router {
     Router::new().fallback(serve).with_state(plane)
-}
-
-/// One request, read.
-pub struct Asked {
-    pub method: Method,
-    pub path: String,
-    query: String,
-    headers: HeaderMap,
-    pub json: Option<Value>,
-}
-
-impl Asked {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|v| v.to_str().ok())
-    }
-
-    pub fn bearer(&self) -> Option<&str> {
-        self.header("authorization")?.strip_prefix("Bearer ").map(str::trim)
-    }
-
-    pub fn query(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=')?;
-            (key == name)
-                .then(|| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
-        })
-    }
 }
 
 async fn serve(

@@ -4,18 +4,23 @@
 //! What workspace-servers call is there for real ones too (contract §10).
 
 mod admin;
+mod asked;
 mod front;
 mod instances;
+mod machine;
+mod options;
 mod org;
+mod plane;
+mod privileged;
+mod rule;
 mod server_calls;
 mod state;
 mod stub;
 mod tenant;
 
-use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -23,123 +28,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::Clock;
-use super::faults::Faults;
-use super::options::BootTiming;
 use super::outbound::Outbound;
 use super::server::url_of;
-use crate::behaviour::Played;
-use crate::domain::Secret;
-use crate::wire::{self, Network, Place, Side};
+use crate::wire::{self, Place, Side};
+pub use options::{Options, Timing};
+use plane::Plane;
+pub use privileged::privileged;
+pub use rule::{Rule, RuleError};
 use state::State;
-pub use stub::{Rule, RuleError};
-
-/// What a control plane is started with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// The token of `/cp/admin/…`.
-    pub admin_token: Secret,
-    /// What servers must send as their bearer; `None` asks for nothing.
-    pub shared_secret: Option<Secret>,
-    /// How much faster than real time its clock and its tenants' run.
-    pub time_scale: f64,
-    /// How long things take.
-    pub timing: Timing,
-    /// The environment of each tenant's server, besides its own organisation.
-    pub tenant_env: BTreeMap<String, String>,
-    /// The provider that stands in for every vendor, told under `/__lifecycle`.
-    pub provider: Option<String>,
-    /// Keep or mend what a real server does and should not.
-    pub plays: Played,
-    /// Idempotency keys and refused names, as since August.
-    pub august: bool,
-    /// How many organisations may live at once.
-    pub quota: usize,
-    /// Where agents are reached, as a host name; loopback when nothing is said.
-    pub advertise: Option<String>,
-    /// What is answered instead, from the start.
-    pub rules: Vec<Rule>,
-    /// What goes wrong on the tenants' servers.
-    pub faults: Faults,
-    /// Decides jitter.
-    pub seed: u64,
-    /// Where it and all behind it listen instead of on sockets.
-    pub network: Option<Network>,
-}
-
-/// How long the phases of an organisation take, in contract time.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// From the create until the machine runs.
-    pub machine: Duration,
-    /// From the start of the server until its routes answer; `/health` answers first.
-    pub api: Duration,
-    /// How long the purge takes.
-    pub purge: Duration,
-    /// Of workspaces.
-    pub boot: BootTiming,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Timing {
-            machine: Duration::from_secs(2),
-            api: Duration::from_secs(1),
-            purge: Duration::from_millis(500),
-            boot: BootTiming::default(),
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            admin_token: Secret::default(),
-            shared_secret: None,
-            time_scale: 1.0,
-            timing: Timing::default(),
-            tenant_env: BTreeMap::new(),
-            provider: None,
-            plays: Played::default(),
-            august: false,
-            quota: 1_000,
-            advertise: None,
-            rules: Vec::new(),
-            faults: Faults::none(),
-            seed: 0,
-            network: None,
-        }
-    }
-}
-
-/// What its parts share.
-struct Plane {
-    options: Options,
-    base_url: String,
-    clock: Clock,
-    outbound: Outbound,
-    agents: Outbound,
-    stopping: CancellationToken,
-    tasks: TaskTracker,
-    state: Mutex<State>,
-}
-
-impl Plane {
-    /// The state. Never held across an await.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Work that outlives its request; it ends when the control plane stops.
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            let _ = stopping.run_until_cancelled_owned(work).await;
-        });
-    }
-}
 
 /// A control plane that serves.
 pub struct Running {
@@ -205,22 +101,6 @@ impl Drop for Running {
         self.closed.cancel();
         self.server.abort();
     }
-}
-
-/// Names that no server may put into a workspace: the control plane refuses them since August.
-pub fn privileged(name: &str) -> bool {
-    const NAMES: [&str; 9] = [
-        "ADMIN_TOKEN",
-        "MOLECULE_ADMIN_TOKEN",
-        "SECRETS_ENCRYPTION_KEY",
-        "DATABASE_URL",
-        "REDIS_URL",
-        "CP_ADMIN_API_TOKEN",
-        "MOLECULE_CP_SHARED_SECRET",
-        "PROVISION_SHARED_SECRET",
-        "MOLECULE_REGISTRY_TOKEN",
-    ];
-    NAMES.contains(&name)
 }
 
 #[cfg(test)]

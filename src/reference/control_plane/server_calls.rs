@@ -9,10 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::front::Asked;
+use super::asked::Asked;
 use super::instances::{self, Wanted};
+use super::machine::{Machine, MachineState};
+use super::plane::Plane;
+use super::privileged::privileged;
 use super::state::Keyed;
-use super::{Plane, privileged, tenant};
+use super::tenant;
 use crate::reference::reply;
 
 /// Why a server's credentials are not taken; the answer has no body (contract §14.4).
@@ -132,8 +135,8 @@ pub fn config(plane: &Plane, asked: &Asked) -> Response {
 /// The registry as the minimal cell reads it: a workspace is there once its machine runs.
 pub fn registered(plane: &Plane, workspace: &str) -> Response {
     let state = plane.state();
-    let running = |m: &&instances::Machine| {
-        m.workspace.is_some_and(|w| w.to_string() == workspace) && m.state == instances::MachineState::Running
+    let running = |m: &&Machine| {
+        m.workspace.is_some_and(|w| w.to_string() == workspace) && m.state == MachineState::Running
     };
     match state.machines.values().rev().find(running) {
         Some(_) => reply::ok(&json!({ "registered": true, "workspace_id": workspace })),

@@ -6,9 +6,9 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::instances::Machine;
+use super::machine::Machine;
 use super::org::{Org, Phase};
-use super::stub::Rule;
+use super::rule::Rule;
 
 /// So many requests are remembered.
 const RECORD: usize = 2_000;

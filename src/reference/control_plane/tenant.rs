@@ -7,9 +7,10 @@ use axum::http::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Plane;
-use super::instances::{self, Machine, MachineState};
+use super::instances;
+use super::machine::{Machine, MachineState};
 use super::org::{Org, Phase, Tenant};
+use super::plane::Plane;
 use crate::clock::Instant;
 use crate::domain::Secret;
 use crate::reference::clock::wall;

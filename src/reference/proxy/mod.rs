@@ -1,6 +1,8 @@
 //! The A2A proxy: from an accepted message to an answer (contract §7.1, §7.2, §7.5).
 
+mod call;
 mod envelope;
+mod message;
 mod waiting;
 
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use super::clock::wall;
 use super::faults::Fault;
-use super::outbound::{Answer, Call, CallError};
+use super::outbound::{Answer, CallError};
 use super::platform::Platform;
 use super::state::activity::{Body, Row};
 use super::state::events::Keep;
@@ -23,7 +25,10 @@ use super::{addresses, reply};
 use crate::behaviour::{Behaviour, Edition};
 use crate::clock::Instant;
 use crate::domain::{Status, time};
+use call::{IDLE, call};
 pub use envelope::{Envelope, normalise};
+use message::Message;
+pub use message::Sender;
 pub use waiting::drain_one;
 use waiting::enqueue;
 
@@ -31,48 +36,12 @@ use waiting::enqueue;
 const CANVAS_BUDGET: Duration = Duration::from_secs(90);
 /// An agent waits this long for another one.
 const AGENT_CEILING: Duration = Duration::from_secs(30 * 60);
-/// An agent that says nothing for this long is given up.
-const IDLE: Duration = Duration::from_secs(30 * 60);
-/// An agent has this long for the headers of its answer.
-const HEADERS: Duration = Duration::from_secs(30 * 60);
 /// A cached URL is used this long.
 const URL_CACHE: Duration = Duration::from_secs(300);
 /// How long a mock agent thinks.
 const MOCK: Duration = Duration::from_millis(80);
 /// What mock agents say.
 const MOCK_REPLIES: [&str; 3] = ["Roger that, on it.", "On it!", "Got it, working on that now."];
-
-/// Who sent a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// A person at the canvas, or nobody in particular.
-    Canvas,
-    /// A workspace.
-    Agent(Uuid),
-    /// The platform itself, under a synthetic name.
-    System(&'static str),
-}
-
-impl Sender {
-    fn source(&self) -> Option<Uuid> {
-        match self {
-            Sender::Agent(id) => Some(*id),
-            Sender::Canvas | Sender::System(_) => None,
-        }
-    }
-
-    fn is_canvas(&self) -> bool {
-        *self == Sender::Canvas
-    }
-}
-
-/// One message on its way.
-struct Message {
-    id: Uuid,
-    envelope: Envelope,
-    sender: Sender,
-    started: Instant,
-}
 
 /// Sends a message of the platform's own and drops the answer.
 pub async fn send_system(platform: &Arc<Platform>, id: Uuid, body: Value) {
@@ -279,32 +248,6 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
         row.response_body = Some(Body::new(&body));
     });
     reply::raw(200, body.to_string())
-}
-
-async fn call(
-    platform: &Platform,
-    id: Uuid,
-    url: &str,
-    body: Bytes,
-    limit: Duration,
-) -> Result<Answer, CallError> {
-    let headers = platform.clock.patience(header_limit(platform));
-    let call = Call::post_json(url, body).within(platform.clock.patience(limit)).headers_within(headers);
-    let bearer = match platform.does(Behaviour::CallsExternalWithBearer) {
-        true => platform.state().get(id).filter(|w| w.external_like()).and_then(|w| w.inbound_secret.clone()),
-        false => None,
-    };
-    let call = match bearer {
-        Some(secret) => call.header("authorization", format!("Bearer {secret}")),
-        None => call,
-    };
-    platform.outbound.send(call).await
-}
-
-/// How long the headers of an answer may take, as the server's environment may set it.
-fn header_limit(platform: &Platform) -> Duration {
-    let own = platform.server_var("A2A_PROXY_RESPONSE_HEADER_TIMEOUT");
-    own.and_then(|v| time::parse(v).ok()).unwrap_or(HEADERS)
 }
 
 async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit: Duration) -> Response {

@@ -8,9 +8,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Body, IDLE, Message, call, wall};
+use super::call::{IDLE, call};
+use super::message::Message;
+use crate::reference::clock::wall;
 use crate::reference::platform::Platform;
 use crate::reference::reply;
+use crate::reference::state::activity::Body;
 use crate::reference::state::queue::{Item, MAX_ATTEMPTS, Standing};
 
 /// The agent is alive and busy: the message waits for its next heartbeat.

@@ -6,7 +6,6 @@ use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::request::bearer;
 use crate::reference::platform::Platform;
 use crate::reference::reply;
 
@@ -112,4 +111,9 @@ pub fn tenant(platform: &Platform, parts: &Parts) -> Option<Response> {
             }),
         )),
     }
+}
+
+/// Exactly `Bearer `, in this case (contract §1.2).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").filter(|t| !t.is_empty())
 }

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::guard::Caller;
+use super::guard::{Caller, bearer};
 use crate::reference::platform::Platform;
 use crate::reference::reply;
 
@@ -64,11 +64,6 @@ impl Call {
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
     }
-}
-
-/// Exactly `Bearer `, in this case (contract §1.2).
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").filter(|t| !t.is_empty())
 }
 
 /// Splits a query string.

@@ -133,6 +133,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// Whether it serves.
+    pub fn is_up(&self) -> bool {
+        matches!(self.status, Status::Online | Status::Degraded)
+    }
+
     /// A new row in `provisioning`.
     pub fn new(id: Uuid, name: String, runtime: String) -> Workspace {
         let now = Instant::now();

@@ -7,6 +7,7 @@ use crate::reference::state::activity::Row;
 use crate::reference::state::machine::{Heartbeat, Register};
 use crate::reference::state::tokens::Kind;
 use crate::reference::state::workspace::Delivery;
+use uuid::Uuid;
 
 /// A platform in real time whose loops do not run: each test calls its own.
 fn platform(server_env: &[(&str, &str)]) -> Arc<Platform> {

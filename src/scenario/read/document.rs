@@ -3,14 +3,14 @@
 use indexmap::IndexMap;
 
 use crate::domain::time;
-use crate::scenario::Loaded;
-use crate::scenario::READING;
 use crate::scenario::fragment::Fragments;
+use crate::scenario::loaded::Loaded;
 use crate::scenario::model::document::{ExpectFailure, Scenario};
 use crate::scenario::model::input::{Input, InputKind};
 use crate::scenario::need::Need;
 use crate::scenario::raw::values::Text;
 use crate::scenario::raw::{RawExpectFailure, RawInput, RawScenario};
+use crate::scenario::reading::READING;
 use crate::scenario::verbs::Step;
 use crate::source::{SourceFile, Span, did_you_mean};
 use crate::yaml;

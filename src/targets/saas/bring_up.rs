@@ -5,7 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask::{Take, Undecided, describe, until};
-use super::{Desk, Org, Settings, slug};
+use super::client::client;
+use super::desk::Desk;
+use super::org::{Made, Org};
+use super::phase::Phase;
+use super::settings::{Settings, Waits};
+use super::slug;
 use crate::clock::{self, Instant};
 use crate::domain::{Secret, time};
 use crate::event::PartState;
@@ -18,49 +23,6 @@ use crate::targets::OpenError;
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 /// One look may not take longer.
 const EACH: Duration = Duration::from_secs(10);
-
-/// What is waited for, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// The control plane answers and takes the token.
-    ControlPlane,
-    /// It has room for one more.
-    Quota,
-    /// The organisation's row is there.
-    Create,
-    /// Its machine runs.
-    Instance,
-    /// The tenant's token can be read.
-    Token,
-    /// The tenant's name resolves.
-    Dns,
-    /// The connection opens and the certificate is good.
-    Tls,
-    /// `/health` answers.
-    Health,
-    /// The routes answer.
-    Api,
-    /// It is gone again.
-    Purge,
-}
-
-impl Phase {
-    /// For people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::ControlPlane => "control plane",
-            Phase::Quota => "quota",
-            Phase::Create => "create",
-            Phase::Instance => "instance",
-            Phase::Token => "token",
-            Phase::Dns => "dns",
-            Phase::Tls => "tls",
-            Phase::Health => "health",
-            Phase::Api => "api",
-            Phase::Purge => "purge",
-        }
-    }
-}
 
 /// Makes organisations at one control plane.
 pub struct Maker<'a> {
@@ -222,7 +184,7 @@ impl Maker<'_> {
         &self,
         made: &Made,
         row: &OrgRow,
-        waits: super::Waits,
+        waits: Waits,
         http: &crate::http::Config,
         desk: &Desk,
     ) -> Result<Org, OpenError> {
@@ -273,19 +235,13 @@ impl Maker<'_> {
 
         let base_url = self.pattern.replace("{slug}", slug);
         let org = Org { slug: slug.to_owned(), id: row.id().to_owned(), base_url, admin_token };
-        let client = super::client(http, org.base_url.starts_with("https://"))?;
+        let client = client(http, org.base_url.starts_with("https://"))?;
         self.reach(&org, client, waits, desk).await?;
         Ok(org)
     }
 
     /// Name, certificate, `/health` and routes of a tenant: each has its own deadline from when the last was reached.
-    async fn reach(
-        &self,
-        org: &Org,
-        client: Client,
-        waits: super::Waits,
-        desk: &Desk,
-    ) -> Result<(), OpenError> {
+    async fn reach(&self, org: &Org, client: Client, waits: Waits, desk: &Desk) -> Result<(), OpenError> {
         let tls = org.base_url.starts_with("https://");
         let api = Api {
             client,
@@ -342,15 +298,6 @@ impl Maker<'_> {
             pause = (pause * 2).min(LOOK.1);
         }
     }
-}
-
-/// An organisation that was asked for.
-#[derive(Clone, Debug)]
-pub struct Made {
-    /// Its entry in the ledger.
-    pub resource: String,
-    /// Its slug.
-    pub slug: String,
 }
 
 fn next(phase: Phase) -> Phase {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Phase;
-use super::bring_up::Made;
+use super::org::Made;
+use super::phase::Phase;
 use crate::domain::time;
 use crate::event::{EventKind, Intent, Left, Log, Owned, Part, PartState, Released};
 

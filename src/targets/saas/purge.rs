@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask::{Take, describe, until};
-use super::bring_up::Made;
+use super::org::Made;
 use super::{Desk, Phase, slug};
 use crate::clock::{self, Instant};
 use crate::domain::time;

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Desk, Org, Plane, Settings, purge};
+use super::behind::Behind;
+use super::desk::Desk;
+use super::plane::Plane;
+use super::purge;
+use super::settings::Settings;
 use crate::clock::{self, Instant};
 use crate::domain::Secret;
 use crate::event::Log;
-use crate::platform::control_plane::ControlPlane;
 use crate::targets::{self, OpenError};
 
 /// How much time there is for the purge.
@@ -39,23 +42,6 @@ impl Hurry {
             Hurry::AtOnce => Some(Duration::from_secs(2)),
         }
     }
-}
-
-/// What scenarios and evidence know of the control plane behind a target.
-#[derive(Clone, Debug)]
-pub struct Behind {
-    /// The client.
-    pub api: ControlPlane,
-    /// The organisation whose tenant the target is.
-    pub org: Org,
-    /// How an organisation is made, for scenarios that make their own.
-    pub settings: Settings,
-    /// Where tenants are.
-    pub pattern: String,
-    /// How tenants are reached.
-    pub http: crate::http::Config,
-    /// Where organisations are written down.
-    pub desk: Desk,
 }
 
 /// The control plane, and what the run has there.
@@ -129,7 +115,7 @@ impl Stage {
 
 async fn bounded(
     plane: &Plane,
-    made: &super::bring_up::Made,
+    made: &super::org::Made,
     desk: &Desk,
     hurry: &watch::Sender<Hurry>,
     settings: &Settings,
