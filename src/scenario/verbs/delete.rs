@@ -1,16 +1,13 @@
 //! `delete:` deletes a workspace.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::Edge;
-use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
+use super::edge::{Common, Edge, Request};
+use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
-use crate::scenario::model::answer::Answer;
-use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::{Answered, Auth, NameOr, Text};
+use crate::scenario::raw::values::{Answered, Auth, Text};
 use crate::scenario::raw::words::WorkspaceName;
-use crate::source::Span;
 use crate::yaml::Node;
 
 /// `delete:`
@@ -35,7 +32,7 @@ pub struct RawDelete {
 #[derive(Clone, Debug)]
 pub struct Delete(pub Edge);
 
-impl VerbSpec for Delete {
+impl Request for Delete {
     const HELP: Help = Help {
         keyword: "delete",
         group: Group::Lifecycle,
@@ -44,38 +41,22 @@ impl VerbSpec for Delete {
         names: Names::None,
         holds: Holds::Nothing,
     };
+    const EDGE: bool = false;
+    type Raw = RawDelete;
 
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<NameOr<RawDelete>>()
+    fn short(workspace: Text) -> RawDelete {
+        RawDelete { workspace: Some(workspace), ..RawDelete::default() }
     }
 
-    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
-        let raw = match check.short(node) {
-            Some(name) => RawDelete { workspace: Some(name), ..RawDelete::default() },
-            None => check.read(node),
-        };
-        let workspace = check.subject(raw.workspace.as_ref(), "delete", span);
-        Some(Delete(Edge {
-            purge: raw.purge.unwrap_or_default(),
-            identity: check.identity(raw.auth.as_ref()),
-            answer: check.answer(raw.expect.as_ref()),
-            ..Edge::of(workspace)
-        }))
+    fn common(raw: &RawDelete) -> Common<'_> {
+        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
     }
 
-    fn title(&self) -> String {
-        format!("delete {}", self.0.workspace.name)
+    fn made(_: &mut Check<'_>, raw: &RawDelete, edge: Edge) -> Self {
+        Delete(Edge { purge: raw.purge.unwrap_or_default(), ..edge })
     }
 
-    fn budget(&self) -> Budget<'_> {
-        Budget::Own(REQUEST)
-    }
-
-    fn answer(&self) -> Option<&Answer> {
-        Some(&self.0.answer)
-    }
-
-    fn workspaces(&self) -> Vec<&WorkspaceRef> {
-        vec![&self.0.workspace]
+    fn edge(&self) -> &Edge {
+        &self.0
     }
 }

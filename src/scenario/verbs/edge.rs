@@ -1,13 +1,15 @@
 //! What the lifecycle requests share: restart, pause, resume, hibernate, delete, wake, terminate.
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use super::spec::{Budget, Help, REQUEST, VerbSpec};
 use crate::scenario::check::Check;
 use crate::scenario::model::answer::{Answer, Identity};
 use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::Text;
+use crate::scenario::raw::values::{NameOr, Text};
 use crate::scenario::raw::words::{TimeOrLookup, WorkspaceName};
 use crate::scenario::template::TemplateValue;
 use crate::source::Span;
@@ -60,6 +62,73 @@ impl Edge {
             identity: None,
             answer: Answer::default(),
         }
+    }
+}
+
+/// What stands behind the key of every lifecycle request, beside its own options.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::scenario) struct Common<'a> {
+    pub workspace: Option<&'a Text>,
+    pub auth: Option<&'a Node>,
+    pub expect: Option<&'a Node>,
+}
+
+/// A lifecycle request: what it has of its own. The rest of [`VerbSpec`] follows.
+pub(in crate::scenario) trait Request: Sized {
+    /// How it is written and what it means.
+    const HELP: Help;
+    /// It may bring another instance, so that what was known of the old one ends.
+    const EDGE: bool;
+    /// What stands behind its key.
+    type Raw: Default + DeserializeOwned + JsonSchema;
+
+    /// Only the workspace, as its short form says it.
+    fn short(workspace: Text) -> Self::Raw;
+    /// What it shares with the others.
+    fn common(raw: &Self::Raw) -> Common<'_>;
+    /// Puts its own options into the request.
+    fn made(check: &mut Check<'_>, raw: &Self::Raw, edge: Edge) -> Self;
+    /// The request.
+    fn edge(&self) -> &Edge;
+}
+
+impl<R: Request> VerbSpec for R {
+    const HELP: Help = <R as Request>::HELP;
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<NameOr<R::Raw>>()
+    }
+
+    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
+        let raw = match check.short(node) {
+            Some(name) => R::short(name),
+            None => check.read(node),
+        };
+        let Common { workspace, auth, expect } = R::common(&raw);
+        let workspace = check.subject(workspace, <R as Request>::HELP.keyword, span);
+        if R::EDGE {
+            check.edge(Some(&workspace.name));
+        }
+        let identity = check.identity(auth);
+        let answer = check.answer(expect);
+        let edge = Edge { identity, answer, ..Edge::of(workspace) };
+        Some(R::made(check, &raw, edge))
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", <R as Request>::HELP.keyword, self.edge().workspace.name)
+    }
+
+    fn budget(&self) -> Budget<'_> {
+        Budget::Own(REQUEST)
+    }
+
+    fn answer(&self) -> Option<&Answer> {
+        Some(&self.edge().answer)
+    }
+
+    fn workspaces(&self) -> Vec<&WorkspaceRef> {
+        vec![&self.edge().workspace]
     }
 }
 

@@ -1,16 +1,13 @@
 //! `hibernate:` hibernates a workspace.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::Edge;
-use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
+use super::edge::{Common, Edge, Request};
+use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
-use crate::scenario::model::answer::Answer;
-use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::{Answered, Auth, NameOr, Text};
+use crate::scenario::raw::values::{Answered, Auth, Text};
 use crate::scenario::raw::words::WorkspaceName;
-use crate::source::Span;
 use crate::yaml::Node;
 
 /// `hibernate:`
@@ -35,7 +32,7 @@ pub struct RawHibernate {
 #[derive(Clone, Debug)]
 pub struct Hibernate(pub Edge);
 
-impl VerbSpec for Hibernate {
+impl Request for Hibernate {
     const HELP: Help = Help {
         keyword: "hibernate",
         group: Group::Lifecycle,
@@ -44,39 +41,22 @@ impl VerbSpec for Hibernate {
         names: Names::None,
         holds: Holds::Nothing,
     };
+    const EDGE: bool = true;
+    type Raw = RawHibernate;
 
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<NameOr<RawHibernate>>()
+    fn short(workspace: Text) -> RawHibernate {
+        RawHibernate { workspace: Some(workspace), ..RawHibernate::default() }
     }
 
-    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
-        let raw = match check.short(node) {
-            Some(name) => RawHibernate { workspace: Some(name), ..RawHibernate::default() },
-            None => check.read(node),
-        };
-        let workspace = check.subject(raw.workspace.as_ref(), "hibernate", span);
-        check.edge(Some(&workspace.name));
-        Some(Hibernate(Edge {
-            force: raw.force.unwrap_or_default(),
-            identity: check.identity(raw.auth.as_ref()),
-            answer: check.answer(raw.expect.as_ref()),
-            ..Edge::of(workspace)
-        }))
+    fn common(raw: &RawHibernate) -> Common<'_> {
+        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
     }
 
-    fn title(&self) -> String {
-        format!("hibernate {}", self.0.workspace.name)
+    fn made(_: &mut Check<'_>, raw: &RawHibernate, edge: Edge) -> Self {
+        Hibernate(Edge { force: raw.force.unwrap_or_default(), ..edge })
     }
 
-    fn budget(&self) -> Budget<'_> {
-        Budget::Own(REQUEST)
-    }
-
-    fn answer(&self) -> Option<&Answer> {
-        Some(&self.0.answer)
-    }
-
-    fn workspaces(&self) -> Vec<&WorkspaceRef> {
-        vec![&self.0.workspace]
+    fn edge(&self) -> &Edge {
+        &self.0
     }
 }

@@ -1,16 +1,13 @@
 //! `restart:` restarts a workspace.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::Edge;
-use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
+use super::edge::{Common, Edge, Request};
+use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
-use crate::scenario::model::answer::Answer;
-use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::{Answered, AnyValue, Auth, NameOr, Text};
+use crate::scenario::raw::values::{Answered, AnyValue, Auth, Text};
 use crate::scenario::raw::words::WorkspaceName;
-use crate::source::Span;
 use crate::yaml::Node;
 
 /// `restart:`
@@ -38,7 +35,7 @@ pub struct RawRestart {
 #[derive(Clone, Debug)]
 pub struct Restart(pub Edge);
 
-impl VerbSpec for Restart {
+impl Request for Restart {
     const HELP: Help = Help {
         keyword: "restart",
         group: Group::Lifecycle,
@@ -47,40 +44,22 @@ impl VerbSpec for Restart {
         names: Names::None,
         holds: Holds::Nothing,
     };
+    const EDGE: bool = true;
+    type Raw = RawRestart;
 
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<NameOr<RawRestart>>()
+    fn short(workspace: Text) -> RawRestart {
+        RawRestart { workspace: Some(workspace), ..RawRestart::default() }
     }
 
-    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
-        let raw = match check.short(node) {
-            Some(name) => RawRestart { workspace: Some(name), ..RawRestart::default() },
-            None => check.read(node),
-        };
-        let workspace = check.subject(raw.workspace.as_ref(), "restart", span);
-        check.edge(Some(&workspace.name));
-        Some(Restart(Edge {
-            reset: raw.reset.unwrap_or_default(),
-            body: check.values(raw.body.as_ref()),
-            identity: check.identity(raw.auth.as_ref()),
-            answer: check.answer(raw.expect.as_ref()),
-            ..Edge::of(workspace)
-        }))
+    fn common(raw: &RawRestart) -> Common<'_> {
+        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
     }
 
-    fn title(&self) -> String {
-        format!("restart {}", self.0.workspace.name)
+    fn made(check: &mut Check<'_>, raw: &RawRestart, edge: Edge) -> Self {
+        Restart(Edge { reset: raw.reset.unwrap_or_default(), body: check.values(raw.body.as_ref()), ..edge })
     }
 
-    fn budget(&self) -> Budget<'_> {
-        Budget::Own(REQUEST)
-    }
-
-    fn answer(&self) -> Option<&Answer> {
-        Some(&self.0.answer)
-    }
-
-    fn workspaces(&self) -> Vec<&WorkspaceRef> {
-        vec![&self.0.workspace]
+    fn edge(&self) -> &Edge {
+        &self.0
     }
 }

@@ -1,22 +1,16 @@
 //! `resume:` resumes a paused workspace.
 
-use schemars::{Schema, SchemaGenerator};
-
-use super::edge::Edge;
+use super::edge::{Common, Edge, Request};
 use super::pause::RawPause;
-use super::spec::{Budget, Group, Help, Holds, Names, REQUEST, VerbSpec};
+use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
-use crate::scenario::model::answer::Answer;
-use crate::scenario::model::field::WorkspaceRef;
-use crate::scenario::raw::values::NameOr;
-use crate::source::Span;
-use crate::yaml::Node;
+use crate::scenario::raw::values::Text;
 
 /// `resume:`, a lifecycle request.
 #[derive(Clone, Debug)]
 pub struct Resume(pub Edge);
 
-impl VerbSpec for Resume {
+impl Request for Resume {
     const HELP: Help = Help {
         keyword: "resume",
         group: Group::Lifecycle,
@@ -25,39 +19,22 @@ impl VerbSpec for Resume {
         names: Names::None,
         holds: Holds::Nothing,
     };
+    const EDGE: bool = true;
+    type Raw = RawPause;
 
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<NameOr<RawPause>>()
+    fn short(workspace: Text) -> RawPause {
+        RawPause { workspace: Some(workspace), ..RawPause::default() }
     }
 
-    fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
-        let raw = match check.short(node) {
-            Some(name) => RawPause { workspace: Some(name), ..RawPause::default() },
-            None => check.read(node),
-        };
-        let workspace = check.subject(raw.workspace.as_ref(), "resume", span);
-        check.edge(Some(&workspace.name));
-        Some(Resume(Edge {
-            cascade: raw.cascade.unwrap_or_default(),
-            identity: check.identity(raw.auth.as_ref()),
-            answer: check.answer(raw.expect.as_ref()),
-            ..Edge::of(workspace)
-        }))
+    fn common(raw: &RawPause) -> Common<'_> {
+        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
     }
 
-    fn title(&self) -> String {
-        format!("resume {}", self.0.workspace.name)
+    fn made(_: &mut Check<'_>, raw: &RawPause, edge: Edge) -> Self {
+        Resume(Edge { cascade: raw.cascade.unwrap_or_default(), ..edge })
     }
 
-    fn budget(&self) -> Budget<'_> {
-        Budget::Own(REQUEST)
-    }
-
-    fn answer(&self) -> Option<&Answer> {
-        Some(&self.0.answer)
-    }
-
-    fn workspaces(&self) -> Vec<&WorkspaceRef> {
-        vec![&self.0.workspace]
+    fn edge(&self) -> &Edge {
+        &self.0
     }
 }
