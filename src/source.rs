@@ -7,6 +7,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// What the names of files begin with that this program carries.
+const BUILT_IN: &str = "<built-in>/";
+
+/// The path of a file that this program carries, from its name.
+pub fn built_in(name: &str) -> Option<&str> {
+    name.strip_prefix(BUILT_IN)
+}
+
 /// A file that was read, or a text that the binary carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -17,6 +25,16 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
+    /// A file that this program carries, by its path in there.
+    pub fn built_in(path: &str, text: impl Into<Arc<str>>) -> Self {
+        SourceFile::new(format!("{BUILT_IN}{path}"), text)
+    }
+
+    /// Whether this program carries it.
+    pub fn is_built_in(&self) -> bool {
+        built_in(&self.name).is_some()
+    }
+
     /// Names a text.
     pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         SourceFile { name: name.into(), text: text.into() }

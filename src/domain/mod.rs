@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod exit;
+pub mod input_source;
 pub mod instance;
 pub mod natural;
 pub mod secret;
@@ -10,6 +11,7 @@ pub mod time;
 pub mod transport;
 
 pub use exit::ExitCode;
+pub use input_source::InputSource;
 pub use secret::Secret;
 pub use status::Status;
 pub use transport::{Elsewhere, Transport};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Symptoms;
 use crate::behaviour::Drift;
-use crate::domain::{Elsewhere, ExitCode, Status, Transport};
+use crate::domain::{Elsewhere, ExitCode, InputSource, Status, Transport};
 
 /// Version of the log's format; files of one version rebuild their reports byte for byte.
 pub const SCHEMA: u32 = 2;
@@ -346,8 +346,8 @@ pub struct ResolvedInput {
     pub name: String,
     /// Its value; a placeholder for a secret.
     pub value: String,
-    /// `default`, `--input`, `recorded` by an earlier run, `env NAME`, `profile`, `matrix`.
-    pub source: String,
+    /// Who said it.
+    pub source: InputSource,
 }
 
 /// What will run and what is skipped.

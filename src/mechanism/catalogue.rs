@@ -18,7 +18,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The files as sources.
 pub fn files() -> Vec<SourceFile> {
     let text = |name| FOLDER.get_file(format!("{name}.yaml"))?.contents_utf8();
-    let source = |name| Some(SourceFile::new(format!("<built-in>/mechanisms/{name}.yaml"), text(name)?));
+    let source = |name| Some(SourceFile::built_in(&format!("mechanisms/{name}.yaml"), text(name)?));
     let mut files: Vec<SourceFile> = names().filter_map(source).collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files

@@ -27,7 +27,7 @@ impl Catalogue {
     /// The catalogue that the binary carries.
     pub fn built_in() -> &'static Catalogue {
         static BUILT_IN: LazyLock<Catalogue> = LazyLock::new(|| {
-            let source = SourceFile::new("<built-in>/providers.yaml", include_str!("../../providers.yaml"));
+            let source = SourceFile::built_in("providers.yaml", include_str!("../../providers.yaml"));
             // A test reads the file, so the empty catalogue is never seen.
             Catalogue::parse(&source).unwrap_or_else(|_| Catalogue {
                 source,
@@ -43,7 +43,7 @@ impl Catalogue {
     pub fn of_edition(edition: Edition) -> &'static Catalogue {
         static AUGUST: LazyLock<Option<Catalogue>> = LazyLock::new(|| {
             let text = include_str!("../../fixtures/catalogues/mid-august.yaml");
-            Catalogue::parse(&SourceFile::new("<built-in>/mid-august.yaml", text)).ok()
+            Catalogue::parse(&SourceFile::built_in("mid-august.yaml", text)).ok()
         });
         match edition {
             Edition::MidJune => Catalogue::built_in(),

@@ -28,6 +28,19 @@ use views::View;
 const WINDOW: usize = 256 << 10;
 /// So much of one window is in the next: no form of a value is longer (see [`forms::PIECE`]).
 const OVERLAP: usize = 64 << 10;
+/// What a placeholder begins with.
+const MARK: &str = "<redacted:";
+
+/// What stands for a secret of this name.
+pub fn marker(name: &str) -> String {
+    format!("{MARK}{name}>")
+}
+
+/// Whether a text holds a placeholder: somewhere in it was a secret.
+pub fn is_marked(text: &str) -> bool {
+    text.contains(MARK)
+}
+
 /// What is shown of anything while redaction is broken.
 const WITHHELD: &str = "<redacted:withheld, redaction does not work>";
 
@@ -90,8 +103,8 @@ impl Redactor {
         let n = state.names.entry(name.to_owned()).or_default();
         *n += 1;
         let placeholder: Arc<str> = match *n {
-            1 => format!("<redacted:{name}>").into(),
-            n => format!("<redacted:{name}#{n}>").into(),
+            1 => marker(name).into(),
+            n => marker(&format!("{name}#{n}")).into(),
         };
         state.known.insert(value.to_owned(), Arc::clone(&placeholder));
         if value.len() >= MIN_LEN {

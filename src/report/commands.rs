@@ -2,8 +2,10 @@
 
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
+use crate::redact;
 use crate::reference::fault_runs::making;
 use crate::scenario::without_round;
+use crate::source::built_in;
 
 /// A command line, and what a person should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,9 +127,9 @@ pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
     }
     let mut secret = Vec::new();
     for input in identity.inputs.iter().filter(|input| input.scenario == scenario.name()) {
-        if input.value.contains("<redacted:") {
+        if redact::is_marked(&input.value) {
             secret.push(input.name.as_str());
-        } else if input.source == "--input" || input.source.starts_with("env ") {
+        } else if input.source.is_typed() {
             args.extend(["--input".to_owned(), format!("{}={}", input.name, input.value)]);
         }
     }
@@ -145,7 +147,7 @@ pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
 fn selectors(scenario: &ScenarioState) -> Vec<String> {
     let file = &scenario.plan.file;
     let name = without_round(scenario.name()).to_owned();
-    let is_file = !file.is_empty() && !file.starts_with('<');
+    let is_file = !file.is_empty() && built_in(file).is_none();
     match (is_file, name.contains('[')) {
         (true, true) => vec![file.clone(), name],
         (true, false) => vec![file.clone()],
@@ -155,7 +157,7 @@ fn selectors(scenario: &ScenarioState) -> Vec<String> {
 
 /// What `--profile` takes.
 pub fn profile_name(name: &str) -> String {
-    match name.strip_prefix("<built-in>/") {
+    match built_in(name) {
         Some(path) => {
             let file = path.rsplit('/').next().unwrap_or(path);
             file.trim_end_matches(".yaml").to_owned()

@@ -24,11 +24,10 @@ pub fn failure_text(state: &RunState, scenario: &ScenarioState) -> String {
     text
 }
 
-/// `neighbours (not the target)`.
+/// Its title, or its name where an old log has none.
 pub fn part_title(part: &KeptPart) -> String {
     let title = if part.title.is_empty() { &part.name } else { &part.title };
-    let not_target = part.name == "neighbours" && !title.contains("not the target");
-    format!("{}{}", clean(title), if not_target { " (not the target)" } else { "" })
+    clean(title)
 }
 
 /// The whole finding, indented; or why it is not here.

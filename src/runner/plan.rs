@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::context::TargetFacts;
 use crate::domain::natural::natural;
-use crate::domain::time;
+use crate::domain::{InputSource, time};
 use crate::event::{ExpectedFailure, PlannedScenario, PlannedStep, ResolvedInput};
 use crate::scenario::model::{Gate, Input, InputKind, Scenario, Step, Verb, walk};
 use crate::scenario::need::Need;
@@ -148,16 +148,17 @@ fn resolve(
     let mut missing = None;
     for (name, input) in &scenario.inputs {
         let set = |map: &BTreeMap<String, String>, key: &str| map.get(key).filter(|v| !v.is_empty()).cloned();
-        let from_env =
-            || input.env.iter().find_map(|var| Some((set(&sources.env, var)?, format!("env {var}"))));
+        let from_env = || {
+            input.env.iter().find_map(|var| Some((set(&sources.env, var)?, InputSource::Env(var.clone()))))
+        };
         let found = set(&sources.flags, name)
-            .map(|v| (v, "--input".to_owned()))
-            .or_else(|| Some((set(sources.recorded.get(instance)?, name)?, "recorded".to_owned())))
-            .or_else(|| matrix.get(name).map(|v| (v.clone(), "matrix".to_owned())))
+            .map(|v| (v, InputSource::Flag))
+            .or_else(|| Some((set(sources.recorded.get(instance)?, name)?, InputSource::Recorded)))
+            .or_else(|| matrix.get(name).map(|v| (v.clone(), InputSource::Matrix)))
             .or_else(from_env)
-            .or_else(|| set(&sources.profile, name).map(|v| (v, "profile".to_owned())))
-            .or_else(|| set(&sources.project, name).map(|v| (v, "lifecycle.yaml".to_owned())))
-            .or_else(|| input.default.clone().map(|v| (v, "default".to_owned())));
+            .or_else(|| set(&sources.profile, name).map(|v| (v, InputSource::Profile)))
+            .or_else(|| set(&sources.project, name).map(|v| (v, InputSource::Project)))
+            .or_else(|| input.default.clone().map(|v| (v, InputSource::Default)));
         let Some((value, source)) = found else {
             let env = if input.env.is_empty() {
                 String::new()
@@ -169,7 +170,7 @@ fn resolve(
             });
             continue;
         };
-        let known = source != "profile" || !sources.not_yet.contains(name);
+        let known = source != InputSource::Profile || !sources.not_yet.contains(name);
         if let Some(problem) = wrong(name, input, &value, &source, scenario).filter(|_| known) {
             problems.push(problem);
             continue;
@@ -178,7 +179,7 @@ fn resolve(
         resolved.push(ResolvedInput {
             scenario: instance.to_owned(),
             name: name.clone(),
-            value: if input.secret { format!("<redacted:{name}>") } else { value },
+            value: if input.secret { crate::redact::marker(name) } else { value },
             source,
         });
     }
@@ -199,7 +200,13 @@ fn typed(kind: InputKind, value: &str) -> Value {
     }
 }
 
-fn wrong(name: &str, input: &Input, value: &str, source: &str, scenario: &Scenario) -> Option<Problem> {
+fn wrong(
+    name: &str,
+    input: &Input,
+    value: &str,
+    source: &InputSource,
+    scenario: &Scenario,
+) -> Option<Problem> {
     let shown = if input.secret { "its value".to_owned() } else { format!("`{value}`") };
     let problem = |text: String, hint: String| {
         Some(

@@ -18,9 +18,7 @@ fn files(folder: &'static Dir<'static>, enter: &dyn Fn(&str) -> bool) -> Vec<Sou
             DirEntry::Dir(_) => Vec::new(),
             DirEntry::File(file) => {
                 let path = file.path().to_str().filter(|path| path.ends_with(".yaml"));
-                let source = |path| {
-                    Some(SourceFile::new(format!("<built-in>/{path}"), file.contents_utf8()?.to_owned()))
-                };
+                let source = |path| Some(SourceFile::built_in(path, file.contents_utf8()?.to_owned()));
                 path.and_then(source).into_iter().collect()
             }
         })

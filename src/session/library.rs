@@ -144,7 +144,7 @@ impl Library {
             scenario_files.retain(|file| !shipped.iter().any(|s| s.name == file.name));
         }
         // A folder of ours on disk is the same fragments once more.
-        let own = |file: &SourceFile| !file.name.starts_with("<built-in>");
+        let own = |file: &SourceFile| !file.is_built_in();
         let copies: Vec<SourceFile> = fragment_files.iter().filter(|f| own(f)).cloned().collect();
         let fragment_files: Vec<SourceFile> = fragment_files
             .into_iter()
@@ -203,8 +203,7 @@ impl Library {
             problems.extend(loaded.problems.into_iter().map(|p| told(near_fragment(p, file))));
             let Some(one) = loaded.scenario else { continue };
             if let Some(twin) = scenarios.iter_mut().find(|s| s.name == one.name) {
-                let built_in = |name: &str| name.starts_with("<built-in>");
-                let (ours, theirs) = (built_in(&twin.source.name), built_in(&one.source.name));
+                let (ours, theirs) = (twin.source.is_built_in(), one.source.is_built_in());
                 if (ours || theirs) && twin.source.text == one.source.text {
                     // The copy on the disk is the one that was named.
                     if ours {

@@ -10,7 +10,9 @@ use super::library::{self, Library};
 use super::profile;
 use super::settings::{Again, RunSettings};
 use super::shell::Shell;
+use crate::domain::InputSource;
 use crate::event::{ScenarioSource, SourceHash, Verdict};
+use crate::redact;
 use crate::report::{RunState, ScenarioState, fold, profile_name};
 use crate::run::folder;
 use crate::runner::plan::Only;
@@ -145,7 +147,7 @@ impl Recorded {
         let inputs = &self.state.identity.inputs;
         let lost: BTreeSet<&str> = inputs
             .iter()
-            .filter(|i| i.source == "--input" && i.value.contains("<redacted:") && !typed(&i.name))
+            .filter(|i| i.source == InputSource::Flag && redact::is_marked(&i.value) && !typed(&i.name))
             .map(|i| i.name.as_str())
             .collect();
         for name in lost {
@@ -204,7 +206,9 @@ impl Recorded {
     pub fn inputs(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let mut inputs: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for input in &self.state.identity.inputs {
-            if !matches!(input.source.as_str(), "profile" | "matrix") && !input.value.contains("<redacted:") {
+            if !matches!(input.source, InputSource::Profile | InputSource::Matrix)
+                && !redact::is_marked(&input.value)
+            {
                 let own = inputs.entry(without_round(&input.scenario).to_owned()).or_default();
                 own.insert(input.name.clone(), input.value.clone());
             }

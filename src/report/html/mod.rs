@@ -246,7 +246,7 @@ fn facts(state: &RunState, scenario: &ScenarioState) -> Markup {
         p.dim.facts-line {
             code { (clean(&scenario.plan.file)) }
             @for tag in &scenario.plan.tags { " @" (clean(tag)) }
-            @for input in inputs { " · " (clean(&input.name)) "=" (clean(&input.value)) " (" (clean(&input.source)) ")" }
+            @for input in inputs { " · " (clean(&input.name)) "=" (clean(&input.value)) " (" (clean(&input.source.to_string())) ")" }
             @if scenario.exchange_count > 0 { " · " (count(scenario.exchange_count, "request")) }
         }
     }

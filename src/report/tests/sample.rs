@@ -60,7 +60,7 @@ impl Sample {
             scenario: scenario.into(),
             name: name.into(),
             value: value.into(),
-            source: source.into(),
+            source: source.to_owned().into(),
         };
         let file = SourceHash { name: FILE.into(), sha256: "ab".repeat(32) };
         self.at(0).emit(EventKind::RunStarted(Box::new(RunStarted {
@@ -356,7 +356,7 @@ pub fn failing(s: &mut Sample, scenario: &str, evidence_lines: usize) {
             },
             part(
                 "neighbours",
-                "Neighbours",
+                "neighbours: NOT the target",
                 vec!["ws-other degraded: All connection attempts failed".into()],
             ),
         ],
