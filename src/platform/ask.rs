@@ -73,15 +73,20 @@ impl<'a> Asker<'a> {
 
     /// Asks, and asks again where the policy bears what came.
     pub async fn ask(&self, purpose: &str, request: Request, policy: &Policy) -> Outcome {
+        if let Some(reach) = self.reach
+            && reach.left(&request.method).is_zero()
+        {
+            return given_up(reach, &request.method);
+        }
+        if let Some(outcome) = self.held(purpose, &request, policy).await {
+            return outcome;
+        }
         let began = Instant::now();
         let end = policy.end(self.deadline, began);
         let mut attempt = 1;
         loop {
             let sent = Instant::now();
             let end_of_reach = match self.reach {
-                Some(reach) if attempt == 1 && reach.left(&request.method).is_zero() => {
-                    return given_up(reach, &request.method);
-                }
                 Some(reach) => end.min(sent + reach.left(&request.method).max(LEAST_ATTEMPT)),
                 None => end,
             };
@@ -97,15 +102,43 @@ impl<'a> Asker<'a> {
                 }
             }
             let Some((again, wait)) = self.again(&outcome, policy, attempt, began) else { return outcome };
-            let next = Instant::now() + wait;
-            if next >= again.until(began, end) {
-                return outcome;
-            }
-            if !self.sleep_until(next).await {
-                return Outcome::Cancelled;
+            let mut next = Instant::now() + wait;
+            loop {
+                if next >= again.until(began, end) {
+                    return outcome;
+                }
+                if !self.sleep_until(next).await {
+                    return Outcome::Cancelled;
+                }
+                // Meanwhile somebody else may have been told to wait longer.
+                match self.limit() {
+                    Some((until, _)) => next = until,
+                    None => break,
+                }
             }
             attempt += 1;
         }
+    }
+
+    /// Until when the server takes no request; one that expects to be limited is not held back.
+    fn limit(&self) -> Option<(Instant, Response)> {
+        self.api.limits.now().filter(|_| !self.asserts(429))
+    }
+
+    /// Waits while the server wants no request of anybody; an outcome when that is longer than it can be waited for.
+    async fn held(&self, purpose: &str, request: &Request, policy: &Policy) -> Option<Outcome> {
+        let began = Instant::now();
+        let end = policy.bears_limit(self.deadline, began);
+        while let Some((until, answer)) = self.limit() {
+            if until >= end {
+                self.record.held(purpose, request, &answer);
+                return Some(Outcome::Limited(answer));
+            }
+            if !self.sleep_until(until).await {
+                return Some(Outcome::Cancelled);
+            }
+        }
+        None
     }
 
     /// Whether what came is worth another attempt: for how long, and after which pause.
@@ -184,6 +217,9 @@ impl<'a> Asker<'a> {
                 result
             }
         };
+        if let Ok(answer) = &sent {
+            self.api.note_limit(request, answer);
+        }
         self.outcome(sent)
     }
 

@@ -22,6 +22,9 @@ pub trait Record: Send + Sync {
 
     /// The step ends before the answer to a request that goes on: it fails now, and by this.
     fn missed(&self, _purpose: &str, _request: &Request, _error: &TransportError, _took: Duration) {}
+
+    /// It does not leave: with this answer the server told somebody else that it wants no request for longer.
+    fn held(&self, _purpose: &str, _request: &Request, _answer: &Response) {}
 }
 
 /// Writes nothing down: what would be filed is secret, or nobody runs yet.
@@ -162,6 +165,12 @@ impl Record for Filing {
             took_ms: time::ms(took),
             ..self.begun(purpose, request, attempt)
         });
+    }
+
+    fn held(&self, purpose: &str, request: &Request, answer: &Response) {
+        let Some(keep) = &self.keep else { return };
+        let attempt = self.exchanges.load(Ordering::Relaxed);
+        keep(&self.ended(self.begun(purpose, request, attempt), &Ok(answer.clone())));
     }
 }
 

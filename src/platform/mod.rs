@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod control_plane;
 pub mod filing;
+pub mod limits;
 pub mod policy;
 #[cfg(test)]
 mod policy_page;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::clock::TimeScale;
+use crate::clock::{Instant, TimeScale};
 use crate::domain::Secret;
 use crate::http::{Client, Payload, Request, Response};
 use crate::run::look::Pace;
@@ -39,6 +40,8 @@ pub struct Api {
     pub org: Option<String>,
     /// The target's clock.
     pub scale: TimeScale,
+    /// Its limit of rates, when it told one.
+    pub limits: limits::Limits,
 }
 
 /// Whose bearer a request carries.
@@ -155,9 +158,22 @@ impl Api {
         }
     }
 
-    /// When a server that limits rates wants to be asked again, in our time.
+    /// When a server that limits rates wants to be asked again, in our time: what is left of a limit that was told to
+    /// somebody else.
     pub fn come_back(&self, response: &Response) -> Duration {
+        match self.limits.now() {
+            Some((until, _)) if response.status == 429 => until.saturating_duration_since(Instant::now()),
+            _ => self.asked_to_wait(response),
+        }
+    }
+
+    fn asked_to_wait(&self, response: &Response) -> Duration {
         self.scale.shorten(response.retry_after().unwrap_or(COME_BACK))
+    }
+
+    /// An answer came: a limit of rates in it is one for everybody.
+    pub fn note_limit(&self, request: &Request, response: &Response) {
+        self.limits.note(request, response, self.asked_to_wait(response));
     }
 }
 

@@ -143,6 +143,10 @@ pub const MUTATE: Policy = Policy {
     ..READ
 };
 
+/// Makes a workspace: whoever limits rates may stand before the platform, so that the name is looked for first.
+pub const CREATE: Policy =
+    Policy { name: "create", about: "the create of a workspace", limited: Again::Never, ..MUTATE };
+
 /// A message: it may be dropped, and is never sent twice.
 pub const MESSAGE: Policy = Policy {
     name: "message",
@@ -295,7 +299,7 @@ pub const FIRST_ANSWER: Policy = Policy {
 };
 
 /// All of them, in the order of the table.
-pub const ALL: [&Policy; 17] = [
+pub const ALL: [&Policy; 18] = [
     &READ,
     &LOOK,
     &SECOND_LOOK,
@@ -303,6 +307,7 @@ pub const ALL: [&Policy; 17] = [
     &POLL,
     &ENVIRONMENT,
     &MUTATE,
+    &CREATE,
     &MESSAGE,
     &HEARTBEAT,
     &FIND_BY_NAME,
@@ -335,6 +340,11 @@ impl Policy {
     pub fn end(&self, step: Instant, began: Instant) -> Instant {
         let own = later(began, self.own);
         step.min(later(began, self.within)).max(own)
+    }
+
+    /// Until when a first attempt waits for a limit of rates to end, of a step that ends then.
+    pub fn bears_limit(&self, step: Instant, began: Instant) -> Instant {
+        self.limited.until(began, step.max(later(began, self.own)))
     }
 
     /// Until when one attempt is waited for.

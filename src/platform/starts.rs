@@ -46,6 +46,7 @@ mod tests {
     use crate::domain::Secret;
     use crate::http::{Client, Config};
     use crate::platform::Auth;
+    use crate::platform::limits::Limits;
 
     #[test]
     fn what_a_request_may_start() {
@@ -55,6 +56,7 @@ mod tests {
             admin: Some(Secret::new("admin")),
             org: None,
             scale: TimeScale::default(),
+            limits: Limits::default(),
         };
         let own = Auth::Bearer(Secret::new("own"), "workspace ws".into());
         for (method, path, auth, wanted) in [

@@ -48,6 +48,9 @@ pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
                     () = clock::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(Duration::from_secs(5));
+                if api.limits.now().is_some() {
+                    continue;
+                }
                 if let Some(socket) = open(&api).await {
                     poller.stream(true);
                     break socket;

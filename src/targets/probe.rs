@@ -16,6 +16,7 @@ use crate::event::TargetIdentity;
 use crate::http::{Client, Response, Transport, TransportError, is_loopback};
 use crate::models::allowlist;
 use crate::platform::ask::Outcome;
+use crate::platform::limits::Limits;
 use crate::platform::{Api, Auth, policy, record};
 use crate::scenario::model::Capability;
 
@@ -35,6 +36,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
         admin: settings.admin_token.clone(),
         org: settings.org.clone(),
         scale: TimeScale::default(),
+        limits: Limits::default(),
     };
     let health = first_answer(&api, settings.patience).await?;
     let says_ok = health.json.as_ref().is_some_and(|b| record::text(b, "status") == "ok");

@@ -16,6 +16,7 @@ use crate::domain::{Secret, time};
 use crate::event::PartState;
 use crate::http::{Client, Request, Response, Transport};
 use crate::platform::control_plane::{ControlPlane, OrgRow, orgs};
+use crate::platform::limits::Limits;
 use crate::platform::{Api, Auth, record};
 use crate::targets::OpenError;
 
@@ -249,6 +250,7 @@ impl Maker<'_> {
             admin: Some(org.admin_token.clone()),
             org: Some(org.id.clone()),
             scale: clock::TimeScale::default(),
+            limits: Limits::default(),
         };
         let health = api.request("GET", "/health", &Auth::Anonymous);
         let list = api.list();
