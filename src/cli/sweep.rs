@@ -12,7 +12,7 @@ use super::swept::Outcome;
 use super::{Shell, format, sweep_docker, sweep_org, sweep_profile};
 use crate::clock::Instant;
 use crate::domain::{ExitCode, Secret};
-use crate::event::Log;
+use crate::event::{EventKind, Log};
 use crate::http;
 use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
@@ -162,7 +162,8 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         redactor.register("ADMIN_TOKEN", token.expose());
     }
     let log = Log::reopen(path, redactor).map_err(|e| fail(&e))?;
-    let ledger = Ledger::restore(log.clone(), owing.home.clone(), owing.entries.clone(), owing.once.clone());
+    let (home, once) = (owing.home.clone(), owing.once.clone());
+    let ledger = Ledger::restore(log.clone(), home, owing.entries.clone(), once, owing.slowest);
     if owing.own_server || owing.ran || !owing.parts.is_empty() {
         let swept = sweep_profile::parts(shell, path, &log, &owing.parts, args.older_than.is_some()).await;
         let entries: &[Entry] = if owing.own_server { &owing.entries } else { &[] };
@@ -273,6 +274,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             return Err(CliError::from(error).next(hint).into());
         }
     };
+    let mut heard = log.listen();
     let run = bundle::tool(&target, log, ledger.clone(), "sweep");
     cleanup::clean(&run, ledger.all_open(), Instant::now() + BUDGET, "sweep").await;
     let back = cleanup::look_back(&run, &owing.watched, Instant::now() + LOOK_BACK).await;
@@ -289,9 +291,13 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             entry.id.as_deref().unwrap_or_default()
         ));
     }
-    let came = back.len();
-    lines.extend(back);
-    Ok(Outcome { lines, removed: tally.removed + came, left: tally.left })
+    lines.extend(back.lines);
+    while let Ok(event) = heard.try_recv() {
+        if let EventKind::Warning { text, .. } = &event.event {
+            lines.push(text.clone());
+        }
+    }
+    Ok(Outcome { lines, removed: tally.removed + back.removed, left: tally.left })
 }
 
 /// Whether two addresses are the same but for a slash at the end.

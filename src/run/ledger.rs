@@ -50,6 +50,8 @@ pub struct Ledger {
     entries: Arc<Mutex<IndexMap<String, Entry>>>,
     /// Ids of an earlier run's workspaces that were removed then: what hangs under ours may be one of them.
     once_ours: Arc<BTreeSet<String>>,
+    /// How long the slowest first provisioning took in that run.
+    slowest: Option<Duration>,
 }
 
 /// One resource.
@@ -128,13 +130,19 @@ impl Entry {
 impl Ledger {
     /// Empty.
     pub fn new(log: Log, home: Home) -> Self {
-        Ledger { log, home, entries: Arc::default(), once_ours: Arc::default() }
+        Ledger { log, home, entries: Arc::default(), once_ours: Arc::default(), slowest: None }
     }
 
     /// What an earlier run still owns, and what it owned once.
-    pub fn restore(log: Log, home: Home, entries: Vec<Entry>, once_ours: BTreeSet<String>) -> Self {
+    pub fn restore(
+        log: Log,
+        home: Home,
+        entries: Vec<Entry>,
+        once_ours: BTreeSet<String>,
+        slowest: Option<Duration>,
+    ) -> Self {
         let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
-        Ledger { log, home, entries: Arc::new(Mutex::new(entries)), once_ours: Arc::new(once_ours) }
+        Ledger { log, home, entries: Arc::new(Mutex::new(entries)), once_ours: Arc::new(once_ours), slowest }
     }
 
     /// Writes down that a resource will be asked for; on disk when this returns.
@@ -191,17 +199,23 @@ impl Ledger {
             if !settled {
                 entry.disturbed = Some(Instant::now());
             }
-            if settled && !entry.came_up {
-                entry.took = entry.provisioning_since.map(|since| since.elapsed());
-            }
             entry.settled = settled;
             entry.came_up |= settled;
         }
     }
 
-    /// How long the slowest first provisioning of this run took that came to an end.
+    /// A workspace was seen online: a first time says how long the platform takes. One that failed may not have begun.
+    pub fn online(&self, id: &str) {
+        let mut entries = self.lock();
+        let first = entries.values_mut().find(|e| e.id.as_deref() == Some(id) && e.managed && !e.came_up);
+        if let Some(entry) = first {
+            entry.took = entry.provisioning_since.map(|since| since.elapsed());
+        }
+    }
+
+    /// How long the slowest first provisioning of this run took that came to its end.
     pub fn slowest(&self) -> Option<Duration> {
-        self.lock().values().filter_map(|entry| entry.took).max()
+        self.lock().values().filter_map(|entry| entry.took).max().max(self.slowest)
     }
 
     /// Writes down that a request may bring an instance of a workspace, before it leaves; `put_off`: later, whatever

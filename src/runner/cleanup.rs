@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::cleanup_engine;
 use super::cleanup_gone::{Gone, Stays};
+use super::cleanup_late::{self, Eye};
 use super::cleanup_look::{Row, look, send};
 use super::context::RunContext;
 use super::root_name::{PREFIX, is_called};
@@ -28,13 +29,20 @@ const CONTAINER: Duration = Duration::from_secs(20);
 const MOVES: Duration = Duration::from_secs(12);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
-/// A restart that was asked for may begin so much later, in platform time (contract §8.1).
-const PUT_OFF: Duration = Duration::from_secs(5);
 /// Where the server is not to be had, the engine alone is asked for so long.
 const ENGINE_ONLY: Duration = Duration::from_secs(10);
 /// What is said of a delete that overtook a provision which nobody can see the end of.
 const OVERTAKEN: &str = "it was deleted before its provision had ended, which may bring its row back: the next \
                          `lifecycle sweep` looks again";
+/// What a look for what came back has found.
+#[derive(Debug, Default)]
+pub struct Back {
+    /// So much was removed again.
+    pub removed: usize,
+    /// For people.
+    pub lines: Vec<String>,
+}
+
 /// One scenario's clean-up.
 pub const BUDGET: Duration = Duration::from_secs(90);
 
@@ -52,7 +60,7 @@ pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by:
         }
     }
     let looks = late.into_iter().map(|(entry, gone)| async move {
-        let came = uncut(run, cleanup_engine::came_late(run, &entry, gone, deadline)).await;
+        let came = uncut(run, cleanup_late::came(run, &entry, gone, deadline)).await;
         conclude(run, &entry, came, by);
     });
     let strips = unasked.into_iter().map(|(entry, why)| async move {
@@ -265,39 +273,16 @@ async fn verify_instance(
     entry: &Entry,
     id: &str,
     settled: bool,
-    mut left: Option<String>,
+    left: Option<String>,
     deadline: Instant,
 ) -> Result<Gone, Stays> {
-    if let Some(engine) = run.target.engine.as_ref().filter(|_| entry.managed) {
-        return cleanup_engine::verify(run, engine, entry, id, settled, left, deadline).await;
-    }
-    if !run.target.capabilities.contains(&Capability::Inspect) {
-        // Nobody shows what a provision that was overtaken does later.
-        let overtaken = entry.managed && !settled && !entry.came_up;
-        return Ok(Gone { told: overtaken.then(|| OVERTAKEN.to_owned()), ..Gone::left(left) });
-    }
-    // A provisioning that was overtaken shows within the platform's own start-up time.
-    let grace = if settled { Duration::ZERO } else { run.api.scale.shorten(Duration::from_secs(3)) };
-    // A restart that the platform put off is not seen in the row: it shows a little after its cause.
-    let late = entry.disturbed.map(|at| at + run.api.scale.shorten(PUT_OFF).max(Duration::from_millis(300)));
-    let until = (Instant::now() + grace).max(late.unwrap_or_else(Instant::now)).min(deadline);
-    let stop_by = (Instant::now() + Duration::from_secs(5)).min(deadline);
-    loop {
-        let answer = send(run, "look for its instance", run.api.environment(id), deadline).await?;
-        let there = answer.status == 200;
-        let now = Instant::now();
-        if there {
-            // Nothing of the platform's removes it any more: we do (contract L1).
-            send(run, "stop what came up after the delete", run.api.stop_instance(id), deadline).await?;
-            left = Some("its instance came up after the delete (contract L1)".to_owned());
+    match Eye::of(run, entry) {
+        Some(eye) => cleanup_late::verify(run, eye, entry, id, settled, left, deadline).await,
+        None => {
+            // Nobody shows what a provision that was overtaken does later.
+            let overtaken = entry.managed && !settled && !entry.came_up;
+            Ok(Gone { told: overtaken.then(|| OVERTAKEN.to_owned()), ..Gone::left(left) })
         }
-        if !there && now >= until {
-            return Ok(Gone::left(left));
-        }
-        if there && now >= stop_by.max(until) {
-            return Err(Stays::Instance);
-        }
-        clock::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -326,26 +311,36 @@ pub async fn last_look(run: &RunContext, deadline: Instant) {
     join_all(looks).await;
 }
 
-/// Removes what of an earlier run came back after its removal; a line for each.
-pub async fn look_back(run: &RunContext, watched: &[Entry], deadline: Instant) -> Vec<String> {
+/// Removes what of an earlier run came back after its removal, or comes back yet; a line for each.
+pub async fn look_back(run: &RunContext, watched: &[Entry], deadline: Instant) -> Back {
     let looks = watched.iter().map(|entry| async move {
         let id = entry.id.as_deref()?;
         let row = look(run, id, "look for what came back", deadline).await;
         let there = matches!(&row, Row::There(row) if record::status(row) != Some(Status::Removed));
-        let what = match &run.target.engine {
-            _ if there => {
-                let gone = remove_workspace(run, entry, id, deadline).await;
-                gone.map_or_else(
-                    |why| format!("its row came back, and stays: {why}"),
-                    |_| "its row came back".to_owned(),
-                )
-            }
-            Some(engine) => cleanup_engine::strip(engine, id, deadline).await.ok()??,
+        let gone = match Eye::of(run, entry) {
+            _ if there => remove_workspace(run, entry, id, deadline).await.map(|gone| {
+                let row = "its row came back".to_owned();
+                Gone { left_by_platform: gone.left_by_platform.or(Some(row)), ..gone }
+            }),
+            Some(eye) => cleanup_late::verify_again(run, eye, entry, id, deadline).await,
             None => return None,
         };
-        Some(format!("removed what came back of {} {id} ({what})", entry.name))
+        let gone = match gone {
+            Ok(gone) => cleanup_late::came(run, entry, gone, deadline).await,
+            stays => stays,
+        };
+        Some(match gone {
+            Ok(Gone { left_by_platform: Some(what), .. }) => {
+                (true, format!("removed what came back of {} {id} ({what})", entry.name))
+            }
+            Ok(Gone { told: Some(what), .. }) => (false, format!("{} {id}: {what}", entry.name)),
+            Ok(_) => return None,
+            Err(why) => (false, format!("{} {id}: whether it came back is not known: {why}", entry.name)),
+        })
     });
-    join_all(looks).await.into_iter().flatten().collect()
+    let found: Vec<(bool, String)> = join_all(looks).await.into_iter().flatten().collect();
+    let removed = found.iter().filter(|(removed, _)| *removed).count();
+    Back { removed, lines: found.into_iter().map(|(_, line)| line).collect() }
 }
 
 /// Stops an instance that came up after the delete, and says so.

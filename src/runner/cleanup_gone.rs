@@ -9,10 +9,26 @@ pub(super) struct Gone {
     pub(super) left_by_platform: Option<String>,
     /// Bears its name and is not its: stays.
     pub(super) foreign: Option<String>,
-    /// The id of a workspace whose instance may come up yet, and until when.
-    pub(super) awaited: Option<(String, Instant)>,
+    /// Its instance may come up yet.
+    pub(super) awaited: Option<Awaited>,
     /// What a person must know although it is gone.
     pub(super) told: Option<String>,
+}
+
+/// A workspace whose instance may come up after its delete.
+#[derive(Clone, Debug)]
+pub(super) struct Awaited {
+    pub(super) id: String,
+    pub(super) until: Instant,
+    /// It was deleted while it was being provisioned, as far as anybody knows.
+    pub(super) overtaken: bool,
+}
+
+/// What was found of a workspace that is gone, and removed.
+pub(super) struct Seen {
+    pub(super) gone: Gone,
+    /// An instance was among it.
+    pub(super) instance: bool,
 }
 
 impl Gone {
@@ -50,7 +66,7 @@ pub(super) enum Stays {
     },
     /// It may come up after its delete.
     #[error(
-        "it was deleted before anybody saw its container, which may come up yet: `lifecycle sweep` looks again"
+        "it was deleted before anybody saw its instance, which may come up yet: `lifecycle sweep` looks again"
     )]
     MayCome,
     /// The row is gone, its instance is not.

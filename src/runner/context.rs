@@ -165,11 +165,6 @@ impl StepRun {
             due: Due::Json,
         }
     }
-
-    /// The same, judging another status itself.
-    pub fn asserting(&self, status: u16) -> Self {
-        StepRun { asserted: self.asserted.iter().copied().chain([status]).collect(), ..self.clone() }
-    }
 }
 
 /// So many changes of a workspace are kept; one that flaps is understood by then.
@@ -241,6 +236,9 @@ impl ScenarioContext {
             }
         };
         let settled = matches!(status, crate::domain::Status::Provisioning);
+        if status == crate::domain::Status::Online {
+            self.run.ledger.online(&observation.id);
+        }
         self.run.ledger.settle(&observation.id, !settled);
         self.run.log.emit(EventKind::Observed(observation));
     }

@@ -6,6 +6,7 @@ mod cause;
 pub mod cleanup;
 mod cleanup_engine;
 mod cleanup_gone;
+mod cleanup_late;
 mod cleanup_look;
 mod container;
 mod container_contract;

@@ -1,6 +1,6 @@
 //! What a run of earlier still owns, as its log tells.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Owing {
     pub containers: bool,
     /// Ids of what it owned once and removed.
     pub once: BTreeSet<String>,
+    /// How long the slowest first provisioning took that it saw the end of.
+    pub slowest: Option<Duration>,
     /// Of those, what was removed a moment ago and may have come back since.
     pub watched: Vec<Entry>,
     /// What a person should know of its log.
@@ -61,11 +63,14 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
     // What was in an organisation is gone with it, and cannot come back.
     let mut had_org = false;
     let mut containers = false;
+    let mut slowest = None;
     let sees = |target: &TargetIdentity| {
         target.capabilities.iter().any(|capability| capability == Capability::Containers.as_str())
     };
     let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let (mut once, mut released) = (BTreeSet::new(), Vec::new());
+    let (mut once, mut released, mut began) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
+    // How long ago something was last asked that may bring up an instance.
+    let mut asked: BTreeMap<String, Duration> = BTreeMap::new();
     let summary = read_events(path, |event| match event.event {
         EventKind::RunStarted(started) => {
             containers |= started.target.as_ref().is_some_and(sees);
@@ -88,12 +93,16 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
                 asked_before: ago(&event.at),
                 ..Entry::default()
             };
+            began.insert(intent.resource.clone(), event.ms);
+            asked.extend(entry.asked_before.map(|ago| (intent.resource.clone(), ago)));
             entries.insert(intent.resource.clone(), (entry, intent));
         }
         EventKind::Disturbed(disturbed) => {
             if let Some((entry, _)) = entries.get_mut(&disturbed.resource) {
-                let at = ago(&event.at).and_then(|ago| Instant::now().checked_sub(ago));
+                let ago = ago(&event.at);
+                let at = ago.and_then(|ago| Instant::now().checked_sub(ago));
                 (entry.disturbed, entry.put_off) = (at, at);
+                asked.extend(ago.map(|ago| (disturbed.resource, ago)));
             }
         }
         EventKind::Owned(owned) => {
@@ -106,18 +115,25 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
         EventKind::Observed(seen) if seen.status.as_ref().is_some_and(|s| *s != Status::Provisioning) => {
             let of = |entry: &&mut (Entry, Intent)| entry.0.id.as_ref() == Some(&seen.id);
             if let Some((entry, _)) = entries.values_mut().find(of) {
+                let since = began.get(&entry.resource).map(|began| event.ms.saturating_sub(*began));
+                let first = seen.status == Some(Status::Online) && entry.managed && !entry.came_up;
+                entry.took = entry.took.or(since.filter(|_| first).map(Duration::from_millis));
                 entry.came_up = true;
             }
         }
         EventKind::Released(released_now) => {
-            if let Some(gone) = entries.shift_remove(&released_now.resource) {
-                released.push(gone);
+            if let Some((mut entry, intent)) = entries.shift_remove(&released_now.resource) {
+                slowest = slowest.max(entry.took);
+                // What came up late was removed then.
+                entry.came_up |= released_now.left_by_platform.is_some();
+                released.push((entry, intent));
             }
         }
         // Everything with its mark was ended by then.
         EventKind::RunFinished(_) => ran = false,
         _ => {}
     })?;
+    let slowest = entries.values().filter_map(|(entry, _)| entry.took).max().max(slowest);
     let mut remarks = Vec::new();
     if summary.events == 0 {
         remarks.push("its log is empty: what it made, if anything, is not known".to_owned());
@@ -136,7 +152,7 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
         entry.id.is_some()
             && entry.managed
             && (!entry.came_up || entry.put_off.is_some())
-            && entry.asked_before.is_some_and(|ago| ago < COMES_BACK)
+            && asked.get(&entry.resource).is_some_and(|ago| *ago < COMES_BACK)
     };
     released.retain(|(entry, _)| may_be_back(entry) && !embedded && !docker && !own_server && !had_org);
     if parts.is_empty()
@@ -173,6 +189,7 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
         plane,
         containers,
         once,
+        slowest,
         watched,
         remarks,
     }))

@@ -93,7 +93,7 @@ pub struct TargetFacts {
     pub behind: Option<std::sync::Arc<super::saas::Behind>>,
     /// The engine that holds its containers.
     pub engine: Option<crate::docker::Engine>,
-    /// Whatever its platform brings up on that engine, however late, is removed when the target is closed.
+    /// Whatever its platform brings up, however late, is removed when the target is closed.
     pub removes_late: bool,
     /// The log of a reference platform that runs in this process.
     pub server_log: Option<ServerLog>,

@@ -41,6 +41,7 @@ pub async fn open(settings: &Settings) -> Result<Target, OpenError> {
             };
             let mut target = probe::live(&live, stop).await?;
             target.identity.kind = Kind::Embedded.as_str().into();
+            target.facts.removes_late = true;
             target.parts = Some((started.platform, started.provider));
             Ok(target)
         }
