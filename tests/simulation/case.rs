@@ -46,6 +46,8 @@ pub struct Case {
     pub latency: Duration,
     pub trouble: Trouble,
     pub cut: Cut,
+    /// The sweep after a kill begins before what is under way on the platform has come true.
+    pub swept_at_once: bool,
     /// What the table of faults says of this run.
     pub row: Option<&'static FaultRun>,
     pub inputs: BTreeMap<String, String>,
@@ -147,6 +149,7 @@ impl Case {
             late_stranger: chance.random_bool(0.3).then(|| chance.random_range(5..150)),
             latency: Duration::from_millis(*[0, 0, 2, 30].choose(&mut chance).unwrap()),
             trouble,
+            swept_at_once: matches!(cut, Cut::Kill(_)) && seed.is_multiple_of(2),
             cut,
             row: None,
             inputs: BTreeMap::new(),
@@ -169,6 +172,7 @@ impl Case {
             latency: Duration::from_millis(*[0, 2].choose(chance).unwrap()),
             trouble: Trouble::Platform(vec![row.fault.to_owned()]),
             cut: Cut::None,
+            swept_at_once: false,
             row: Some(row),
             inputs: BTreeMap::new(),
         };
@@ -190,7 +194,7 @@ impl Case {
         let mut case = Case::of(seed);
         // A row's inputs are for its fault.
         case.inputs.clear();
-        Case { trouble: Trouble::None, cut: Cut::None, row: None, ..case }
+        Case { trouble: Trouble::None, cut: Cut::None, swept_at_once: false, row: None, ..case }
     }
 
     pub fn is_healthy(&self) -> bool {
@@ -281,7 +285,12 @@ fn rule(chance: &mut StdRng) -> Rule {
             .choose(chance)
             .unwrap(),
         fault: Fault { what, handled },
-        after: if matches!(matching, Matching::Share(_)) { 0 } else { chance.random_range(0..40) / 3 },
+        after: match matching {
+            Matching::Share(_) => 0,
+            // A run has few of them.
+            Matching::Creates | Matching::Deletes => chance.random_range(0..40) / 10,
+            _ => chance.random_range(0..40) / 3,
+        },
         count: *[1, 1, 2, 5, 1_000_000].choose(chance).unwrap(),
         matching,
     }

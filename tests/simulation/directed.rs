@@ -79,8 +79,8 @@ fn clean_up_against_a_server_that_is_gone() {
         Trouble::Wire(rule)
     };
     let troubles = [
-        ("gone", Trouble::Down { at: Duration::from_millis(300), lasts: forever }),
-        ("silent", Trouble::Frozen { at: Duration::from_millis(300), lasts: forever }),
+        ("gone", Trouble::Down { at: Duration::from_millis(100), lasts: forever }),
+        ("silent", Trouble::Frozen { at: Duration::from_millis(100), lasts: forever }),
         ("503", always(What::Page(503))),
         ("500", always(What::Page(500))),
         ("429", always(What::TooMany(1))),
@@ -104,4 +104,47 @@ fn clean_up_against_a_server_that_is_gone() {
         }
     }
     assert!(late.is_empty(), "later than {THIRTY} ms after the interrupt: {late:?}");
+}
+
+/// A create that was done and whose answer does not come, root and workspace alike: it is made once, owned and removed.
+#[test]
+fn a_create_whose_answer_is_lost() {
+    for what in [What::Reset, What::Hang, What::Truncated, What::Page(504), What::Garbled, What::Empty] {
+        for after in 0..2 {
+            let fault = Fault { what, handled: true };
+            let rule = Rule { from: Side::Harness, fault, after, count: 1, matching: Matching::Creates };
+            let case = Case { trouble: Trouble::Wire(rule), strangers: 0, ..local_provision(7) };
+            let (played, wrong) = examine(&case);
+            let name = format!("{what:?} after {after}");
+            assert!(wrong.is_empty(), "{name}:\n- {}", wrong.join("\n- "));
+            let made = |event: &&_| matches!(event, EventKind::Owned(owned) if owned.name.contains(" ("));
+            let twice = played.events.iter().map(|event| &event.event).filter(made).count();
+            assert_eq!(twice, 0, "{name}: something was made twice");
+        }
+    }
+}
+
+/// A boot that a delete overtakes: its instance comes up when its row is gone. The run, or a sweep that begins at once,
+/// waits for it or tells of it, and the sweep after that leaves nothing.
+#[test]
+fn an_instance_that_comes_up_after_its_delete() {
+    let slow = || Trouble::Platform(vec!["slow-online=60".to_owned()]);
+    let (mut removed, mut told) = (0, 0);
+    for time_scale in [40.0, 1.0] {
+        for number in (10..=26).step_by(4) {
+            let at = When::Request(number);
+            for cut in [Cut::Signals(vec![(at, Signal::Interrupt)]), Cut::Kill(at)] {
+                let swept_at_once = matches!(cut, Cut::Kill(_));
+                let name = format!("{cut:?}, time scale {time_scale}");
+                let case = Case { trouble: slow(), cut, time_scale, swept_at_once, ..local_provision(7) };
+                let (played, wrong) = examine(&case);
+                assert!(wrong.is_empty(), "{name}:\n- {}", wrong.join("\n- "));
+                let said = format!("{}{}", played.log, played.swept.said.join("\n"));
+                removed += usize::from(said.contains("its instance came up after the delete"));
+                told +=
+                    usize::from(said.contains("should one come up yet") || said.contains("may come up yet"));
+            }
+        }
+    }
+    assert!(removed > 0 && told > 0, "{removed} removed, {told} told");
 }

@@ -48,6 +48,7 @@ pub fn broken(case: &Case, played: &Played) -> Vec<String> {
         exit(played, &mut wrong);
     }
     swept(played, &mut wrong);
+    prompt(played, &mut wrong);
     paced(case, played, &mut wrong);
     if let Some(row) = case.row {
         by_the_table(row, played, &mut wrong);
@@ -82,25 +83,72 @@ fn secrets(played: &Played, wrong: &mut Vec<String>) {
     }
 }
 
-/// A limit is obeyed: the same request does not leave again before the server asked for it.
-fn paced(case: &Case, played: &Played, wrong: &mut Vec<String>) {
-    let mut limits: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+/// A step ends so soon after an interrupt.
+const STEP_ENDS: u64 = 1_000;
+/// The whole run does: scenarios have 90 s for their clean-up, the run its own.
+const RUN_ENDS: u64 = 180_000;
+/// So soon after a second interrupt.
+const CUT_SHORT: u64 = 10_000;
+
+/// Whoever interrupts does not wait: no step goes on, none begins, and the run ends.
+fn prompt(played: &Played, wrong: &mut Vec<String>) {
+    let (mut first, mut second) = (None, None);
     for event in &played.events {
-        let EventKind::Exchange(one) = &event.event else { continue };
-        if one.method == "GET" {
-            continue;
+        match &event.event {
+            EventKind::CancelBegan { reason: CancelReason::SecondInterrupt } => {
+                first.get_or_insert(event.ms);
+                second.get_or_insert(event.ms);
+            }
+            EventKind::CancelBegan { reason: CancelReason::Interrupted | CancelReason::Terminated } => {
+                first.get_or_insert(event.ms);
+            }
+            EventKind::StepFinished(step) => {
+                if let Some(at) = first.filter(|at| event.ms > at + STEP_ENDS) {
+                    wrong.push(format!(
+                        "{} {} ended {} ms after the interrupt: {}",
+                        step.scenario,
+                        step.step,
+                        event.ms - at,
+                        step.message
+                    ));
+                }
+            }
+            EventKind::RunFinished(_) => {
+                for (at, limit) in [(first, RUN_ENDS), (second, CUT_SHORT)] {
+                    if let Some(took) = at.map(|at| event.ms - at).filter(|took| *took > limit) {
+                        wrong.push(format!("the run ended {took} ms after the interrupt, limit {limit} ms"));
+                    }
+                }
+            }
+            _ => {}
         }
-        let key = (one.method.as_str(), one.url.as_str());
-        if let Some(until) = limits.get(&key).filter(|until| one.started_ms + 2 < **until) {
+    }
+}
+
+/// A limit is obeyed by everybody: no request leaves before the server asked for it.
+fn paced(case: &Case, played: &Played, wrong: &mut Vec<String>) {
+    let exchanges = || {
+        played.events.iter().filter_map(|event| match &event.event {
+            EventKind::Exchange(one) => Some(one),
+            _ => None,
+        })
+    };
+    let windows: Vec<(u64, u64, &str)> = exchanges()
+        .filter(|one| one.status == Some(429) && !one.url.ends_with("/a2a"))
+        .filter_map(|one| {
+            let seconds = one.headers.get("retry-after")?.parse::<f64>().ok()?;
+            let told = one.started_ms + one.took_ms;
+            Some((told, told + (seconds * 1_000.0 / case.time_scale) as u64, one.url.as_str()))
+        })
+        .collect();
+    for one in exchanges() {
+        let early =
+            |(told, until, _): &&(u64, u64, &str)| one.started_ms > told + 1 && one.started_ms + 2 < *until;
+        if let Some((told, until, url)) = windows.iter().find(early) {
             wrong.push(format!(
-                "{} {} left at {} ms, limited until {until} ms",
+                "{} {} left at {} ms; by the answer to {url} of {told} ms limited until {until} ms",
                 one.method, one.url, one.started_ms
             ));
-        }
-        let seconds = one.headers.get("retry-after").and_then(|s| s.parse::<f64>().ok());
-        if let (Some(429), Some(seconds)) = (one.status, seconds) {
-            let wait = (seconds * 1_000.0 / case.time_scale) as u64;
-            limits.insert(key, one.started_ms + one.took_ms + wait);
         }
     }
 }
@@ -163,6 +211,13 @@ fn left(played: &Played, wrong: &mut Vec<String>) {
             EventKind::Owned(owned) => {
                 ids.insert(&owned.resource, &owned.id);
             }
+            EventKind::Warning { text, .. } => {
+                told.extend(
+                    text.split_once(": it ")
+                        .filter(|(_, what)| what.contains("`lifecycle sweep`"))
+                        .map(|(name, _)| name),
+                );
+            }
             EventKind::Left(left) => {
                 told.extend(left.id.as_deref());
                 told.extend(ids.get(left.resource.as_str()).copied());
@@ -177,8 +232,11 @@ fn left(played: &Played, wrong: &mut Vec<String>) {
             wrong.push(format!("{name} {id} is still there, and nobody was told"));
         }
     }
+    let names = names(played);
     for id in &played.after_run.instances {
-        if !told.contains(id.as_str()) && !played.after_run.rows.iter().any(|(row, _)| row == id) {
+        let name = names.get(id.as_str()).copied().unwrap_or(id);
+        let told = told.contains(id.as_str()) || told.contains(name);
+        if !told && !played.after_run.rows.iter().any(|(row, _)| row == id) {
             wrong.push(format!("the instance of {id} runs without a row, and nobody was told"));
         }
     }
@@ -245,6 +303,7 @@ fn exit(played: &Played, wrong: &mut Vec<String>) {
 fn swept(played: &Played, wrong: &mut Vec<String>) {
     let left: BTreeMap<&str, &str> = played
         .swept
+        .events
         .iter()
         .filter_map(|event| match &event.event {
             EventKind::Left(left) => Some((left.id.as_deref().unwrap_or(&left.name), left.reason.as_str())),
@@ -257,11 +316,28 @@ fn swept(played: &Played, wrong: &mut Vec<String>) {
             wrong.push(format!("{name} {id} outlives the sweep: {}", why.unwrap_or(&"untold")));
         }
     }
+    let names = names(played);
     for id in &played.after_sweep.instances {
-        if !played.after_sweep.rows.iter().any(|(row, _)| row == id) {
-            wrong.push(format!("the instance of {id} outlives the sweep"));
+        let name = names.get(id.as_str()).copied().unwrap_or(id);
+        let told = played.swept.said.iter().any(|line| line.contains(id) || line.contains(name));
+        if !told && !played.after_sweep.rows.iter().any(|(row, _)| row == id) {
+            wrong.push(format!("the instance of {id} outlives the sweep, and nobody was told"));
         }
     }
+    for id in &played.after_second.instances {
+        if !played.after_second.rows.iter().any(|(row, _)| row == id) {
+            wrong.push(format!("the instance of {id} outlives a second sweep"));
+        }
+    }
+}
+
+/// Names by id of what the run owned.
+fn names(played: &Played) -> BTreeMap<&str, &str> {
+    let owned = played.events.iter().filter_map(|event| match &event.event {
+        EventKind::Owned(owned) => Some((owned.id.as_str(), owned.name.as_str())),
+        _ => None,
+    });
+    owned.collect()
 }
 
 fn justified(why: &str) -> bool {

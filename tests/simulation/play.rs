@@ -44,8 +44,10 @@ pub struct Played {
     /// Rows and instances that are not of others, after the run and after the sweep.
     pub after_run: Left,
     pub after_sweep: Left,
-    /// What the sweep wrote into the log.
-    pub swept: Vec<Event>,
+    /// What the sweep wrote and said.
+    pub swept: Swept,
+    /// After another one.
+    pub after_second: Left,
     /// Workspaces of others that are gone.
     pub lost_strangers: Vec<String>,
     pub credentials: Vec<String>,
@@ -63,6 +65,19 @@ pub struct Left {
     pub rows: Vec<(String, String)>,
     /// Ids of workspaces.
     pub instances: Vec<String>,
+}
+
+impl Left {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.instances.is_empty()
+    }
+}
+
+/// What a sweep wrote into the log, and what it told a person.
+#[derive(Default)]
+pub struct Swept {
+    pub events: Vec<Event>,
+    pub said: Vec<String>,
 }
 
 impl Played {
@@ -162,11 +177,24 @@ async fn inside(case: &Case, folder: &Path) -> Played {
     windows.abort();
     world.fair();
     // Whatever is under way on the platform comes true before anybody looks.
-    clock::sleep(Duration::from_secs(2) + Duration::from_secs(60).div_f64(case.time_scale)).await;
+    let all_comes_true =
+        || clock::sleep(Duration::from_secs(2) + Duration::from_secs(70).div_f64(case.time_scale));
+    if !case.swept_at_once {
+        all_comes_true().await;
+    }
     let after_run = look(&world).await;
     let read = read_all(&left);
     let swept = sweep(&left, &world).await;
+    all_comes_true().await;
     let after_sweep = look(&world).await;
+    // What could still come, and did, is the next one's.
+    let after_second = match after_sweep.is_empty() {
+        true => Left::default(),
+        false => {
+            sweep(&left, &world).await;
+            look(&world).await
+        }
+    };
     let rows = world.rows();
     let strangers = world.strangers.lock().unwrap().clone();
     let lost_strangers = strangers.into_iter().filter(|id| !rows.iter().any(|(row, _)| row == id)).collect();
@@ -187,6 +215,7 @@ async fn inside(case: &Case, folder: &Path) -> Played {
         after_run,
         after_sweep,
         swept,
+        after_second,
         lost_strangers,
         credentials,
         alive: 0,
@@ -312,23 +341,26 @@ fn settings(network: &Network, base_url: &str) -> targets::Settings {
 }
 
 /// What `lifecycle sweep` does with a run of a live server; gives what it wrote.
-async fn sweep(left: &Path, world: &World) -> Vec<Event> {
-    let Ok(Some(owing)) = owing::read(left) else { return Vec::new() };
+async fn sweep(left: &Path, world: &World) -> Swept {
+    let Ok(Some(owing)) = owing::read(left) else { return Swept::default() };
     let redactor = Redactor::new();
     redactor.register("ADMIN_TOKEN", ADMIN_TOKEN);
     let log = Log::reopen(left, redactor).unwrap();
     let mut written = log.listen();
-    let ledger = Ledger::restore(log.clone(), owing.home, owing.entries, owing.once);
+    let ledger = Ledger::restore(log.clone(), owing.home, owing.entries, owing.once, owing.slowest);
     let target =
         targets::open(&settings(&world.network.process(), &world.platform.base_url())).await.unwrap();
     let run = bundle::tool(&target, log.clone(), ledger.clone(), "sweep");
     cleanup::clean(&run, ledger.all_open(), Instant::now() + Duration::from_secs(300), "sweep").await;
-    cleanup::look_back(&run, &owing.watched, Instant::now() + Duration::from_secs(20)).await;
+    let back = cleanup::look_back(&run, &owing.watched, Instant::now() + Duration::from_secs(20)).await;
     target.close().await;
     log.close();
-    let mut events = Vec::new();
+    let mut swept = Swept { said: back.lines, ..Swept::default() };
     while let Some(event) = written.recv().await {
-        events.push(Event::clone(&event));
+        if let EventKind::Warning { text, .. } = &event.event {
+            swept.said.push(text.clone());
+        }
+        swept.events.push(Event::clone(&event));
     }
-    events
+    swept
 }
