@@ -183,6 +183,7 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
     let mut scored: Vec<(usize, &str)> =
         names.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name)).collect();
     scored.sort();
+    scored.dedup();
     scored.into_iter().map(|(_, name)| name).collect()
 }
 

@@ -11,6 +11,7 @@ use super::failure::CliError;
 use super::{Shell, check_times, format};
 use crate::behaviour::overlay;
 use crate::domain::ExitCode;
+use crate::domain::words::count;
 use crate::models::catalogue::{Catalogue, lint};
 use crate::models::contradictions::Target;
 use crate::models::workflow;
@@ -105,14 +106,10 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     shell.printer.note(&format!(
         "checked {}: {}, {}{open}",
         if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") },
-        plural(errors, "error"),
-        plural(warnings, "warning")
+        count(errors, "error"),
+        count(warnings, "warning")
     ))?;
     Ok(code)
-}
-
-fn plural(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// A problem for machines.

@@ -205,7 +205,7 @@ pub(crate) const CODES: &[Code] = &[
     shown(
         "known::fingerprint",
         "A known red is not named as reports name it.",
-        "Copy the fingerprint from a report's `known with` line; an unclassified red cannot be known.",
+        "Copy the line `fingerprint` of a failure block; an unclassified red cannot be known.",
         "- {red: a, issue: '#1', until: 2026-12-31}",
     ),
     code(

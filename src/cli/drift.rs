@@ -10,6 +10,7 @@ use super::failure::CliError;
 use crate::behaviour::overlay::{Accepted, FILE, Overlay};
 use crate::behaviour::{self, Behaviour};
 use crate::domain::ExitCode;
+use crate::domain::words::count;
 use crate::session::{files, recorded};
 
 /// Show where a run saw the server's contract differ; --accept writes it into the overlay
@@ -54,7 +55,11 @@ pub(crate) fn run(args: &DriftArgs, shell: &Shell) -> Result<ExitCode, CliError>
         for (drift, seen) in &state.drifts {
             let scenarios: BTreeSet<_> = seen.iter().filter_map(|s| s.scenario.as_deref()).collect();
             let first = seen.first().map(|s| s.text.clone()).unwrap_or_default();
-            shell.printer.data(&format!("{}\n  in {} scenarios; {first}", drift.line(), scenarios.len()))?;
+            shell.printer.data(&format!(
+                "{}\n  in {}; {first}",
+                drift.line(),
+                count(scenarios.len(), "scenario")
+            ))?;
         }
     }
     if args.accept {

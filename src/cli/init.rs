@@ -7,6 +7,7 @@ use super::args::InitArgs;
 use super::failure::CliError;
 use super::{Shell, format};
 use crate::domain::ExitCode;
+use crate::session::files::tidy;
 use crate::session::project::FILE;
 
 const PROJECT: &str =
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     let mut written = Vec::new();
     let mut kept = Vec::new();
     for (name, text) in files {
-        let path = args.folder.join(name);
+        let path = tidy(&args.folder.join(name));
         let shown = path.display().to_string();
         if path.exists() {
             kept.push(shown);

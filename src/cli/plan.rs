@@ -5,6 +5,7 @@ use serde_json::json;
 use super::args::PlanArgs;
 use super::failure::CliError;
 use super::{Shell, check_times};
+use crate::domain::words::count;
 use crate::domain::{ExitCode, time};
 use crate::models::inputs::LlmPath;
 use crate::runner::plan::{self, InputSources, Instance};
@@ -86,8 +87,8 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         text.push('\n');
     }
     text.push_str(&format!(
-        "{} scenarios; all at once they take at most {}",
-        instances.len(),
+        "{}; all at once they take at most {}",
+        count(instances.len(), "scenario"),
         time::show(worst)
     ));
     let around = profile.as_ref().map(check_times::around).unwrap_or_default();

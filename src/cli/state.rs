@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::json;
 
 use super::failure::CliError;
@@ -10,7 +11,7 @@ use super::format::FormatArgs;
 use super::{Shell, format, table};
 use crate::domain::ExitCode;
 use crate::run::state_file::{Holder, StateFile};
-use crate::scenario::remembered::{Red, Remembered};
+use crate::scenario::remembered::{Life, Red, Remembered};
 use crate::session::{SessionError, files};
 use crate::source::did_you_mean;
 
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &StateArgs, shell: &Shell) -> Result<ExitCode, CliError>
     match &args.command {
         StateCommand::List { format } => list(&read(&file)?, *format, shell)?,
         StateCommand::Known { issue, until } => {
-            for red in read(&file)?.reds() {
+            for red in read(&file)?.reds().filter(|red| red.life() != Life::Fixed) {
                 // JSON strings are YAML strings, whatever is in them.
                 let [red, issue, until] = [&red.fingerprint, issue, until].map(|text| json!(text));
                 shell.printer.data(&format!("- {{ red: {red}, issue: {issue}, until: {until} }}"))?;
@@ -86,21 +87,31 @@ pub(crate) fn run(args: &StateArgs, shell: &Shell) -> Result<ExitCode, CliError>
     Ok(ExitCode::Passed)
 }
 
+/// One red for machines.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    red: &'a Red,
+    state: Life,
+}
+
 fn list(remembered: &Remembered, shape: FormatArgs, shell: &Shell) -> Result<(), CliError> {
     if shape.is_json() {
-        let reds: Vec<&Red> = remembered.reds().collect();
-        return format::print(shell, &reds);
+        let rows: Vec<Row> = remembered.reds().map(|red| Row { red, state: red.life() }).collect();
+        return format::print(shell, &rows);
     }
     let rows: Vec<Vec<String>> = remembered
         .reds()
         .map(|red| {
-            vec![red.fingerprint.clone(), red.count.to_string(), red.first_seen.clone(), red.last_run.clone()]
+            let runs = red.count.to_string();
+            let life = red.life().as_str().to_owned();
+            vec![red.fingerprint.clone(), life, runs, red.first_seen.clone(), red.last_run.clone()]
         })
         .collect();
     if rows.is_empty() {
         return Ok(shell.printer.note("no red is remembered")?);
     }
-    Ok(shell.printer.data(&table::drawn(shell, &["RED", "RUNS", "SINCE", "LAST RUN"], &rows))?)
+    Ok(shell.printer.data(&table::drawn(shell, &["RED", "STATE", "RUNS", "SINCE", "LAST RUN"], &rows))?)
 }
 
 /// The file that is named, or that of the project.

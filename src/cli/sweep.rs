@@ -11,6 +11,7 @@ use super::runtime::runtime;
 use super::swept::Outcome;
 use super::{Shell, format, sweep_docker, sweep_org, sweep_profile};
 use crate::clock::Instant;
+use crate::domain::words::count;
 use crate::domain::{ExitCode, Secret};
 use crate::event::{EventKind, Log};
 use crate::http;
@@ -199,7 +200,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         for entry in &owing.entries {
             ledger.release(&entry.resource, "sweep", None);
         }
-        let lines = vec![format!("{} resources went with their platform", owing.entries.len())];
+        let lines = vec![format!("{} went with their platform", count(owing.entries.len(), "resource"))];
         return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
     }
     if let Some(token) = &token

@@ -10,6 +10,7 @@ use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
 use crate::docker::tags::Untagged;
 use crate::docker::{Engine, EngineError};
+use crate::domain::words::count;
 use crate::event::{EventKind, Left, Log, Released};
 use crate::run::ledger::{Entry, Ledger};
 use crate::session::off_the_engine;
@@ -97,7 +98,7 @@ pub(crate) async fn with_its_server(
         }
     }
     outcome.removed += gone;
-    outcome.lines.push(format!("{gone} resources went with their server"));
+    outcome.lines.push(format!("{} went with their server", count(gone, "resource")));
     outcome
 }
 

@@ -5,10 +5,12 @@ pub mod exit;
 pub mod input_source;
 pub mod instance;
 pub mod natural;
+pub mod red;
 pub mod secret;
 pub mod status;
 pub mod time;
 pub mod transport;
+pub mod words;
 
 pub use exit::ExitCode;
 pub use input_source::InputSource;

@@ -888,8 +888,11 @@ pub struct Diagnosis {
     pub part: String,
     /// A known issue.
     pub issue: Option<String>,
-    /// Stable identity of this red: scenario, step, mechanism, key field.
+    /// Stable identity of this red: scenario, step name or verb and subject, mechanism, key field.
     pub fingerprint: String,
+    /// The same as earlier versions wrote it, with the step's number; lists and states that hold it still match.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub former_fingerprint: String,
     /// For `unclassified`: the nearest mechanisms and what they lacked.
     pub nearest: Vec<String>,
     /// What holds as well, and is not the cause or not the first one.
@@ -999,6 +1002,12 @@ pub struct ScenarioFinished {
     /// A red that no run before had that used the same `--state`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub new: bool,
+    /// Of a new red that an earlier run saw and that was fixed in between: its history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_back: Option<String>,
+    /// Another attempt after a red one: its scenario counts once, by its first attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry: bool,
     /// Milestones that were reached.
     pub milestones: Vec<String>,
     /// Milestones that were declared and not reached.

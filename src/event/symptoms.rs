@@ -15,6 +15,9 @@ pub struct Symptoms {
     pub scenario: String,
     /// The step that failed, the innermost.
     pub step: String,
+    /// Its name, or its verb and subject; empty in logs of earlier versions.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Its verb.
     pub verb: String,
     /// What the step wanted.

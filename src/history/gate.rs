@@ -3,6 +3,7 @@
 //! OpenShift asks fourteen runs and 95 % of a test before it may block; KubeVirt counts a flake as a failure. Both are
 //! kept as defaults.
 
+use crate::domain::words::count;
 use serde::Serialize;
 
 use super::rates::{History, wilson};
@@ -70,16 +71,16 @@ pub fn judge(history: &History, rules: &Rules) -> Judged {
     let (good, judged) = (history.good, history.judged);
     let between = wilson(good, judged);
     let rate = if judged == 0 { 0.0 } else { good as f64 / judged as f64 };
-    let sum = format!("{good} of {judged} runs good ({:.1} %)", rate * 100.0);
+    let sum = format!("{good} of {} good ({:.1} %)", count(judged, "run"), rate * 100.0);
     let bar = format!("{:.1} %", rules.rate * 100.0);
     let bad = format!("{} red, {} flaky", history.bad, history.flaky);
     let (decision, because) = if between.1 < rules.rate && judged >= FEW {
         let high = between.1 * 100.0;
         (Decision::Demote, format!("{sum}: {bad}; the true rate is below {high:.1} %, the bar is {bar}"))
     } else if judged < rules.runs {
-        (Decision::Hold, format!("{sum}; {} runs are needed", rules.runs))
+        (Decision::Hold, format!("{sum}; needed: {}", count(rules.runs, "run")))
     } else if rate >= rules.rate {
-        (Decision::Promote, format!("{sum}, the bar is {bar} of at least {} runs", rules.runs))
+        (Decision::Promote, format!("{sum}, the bar is {bar} of at least {}", count(rules.runs, "run")))
     } else {
         (Decision::Hold, format!("{sum}: {bad}; the bar is {bar}, and chance can explain the rest"))
     };

@@ -54,7 +54,12 @@ pub struct Sample {
 
 /// The instances of a run that came to an end, in the order of the plan.
 pub fn samples_of(state: &RunState) -> Vec<Sample> {
-    state.scenarios.values().filter_map(|scenario| sample(state, scenario)).collect()
+    state
+        .scenarios
+        .values()
+        .filter(|s| !s.is_retry())
+        .filter_map(|scenario| sample(state, scenario))
+        .collect()
 }
 
 fn sample(state: &RunState, scenario: &ScenarioState) -> Option<Sample> {

@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::file::Mechanism;
 use super::red::red_of;
 use super::template::Template;
+use crate::domain::red::{Identity, place};
 use crate::event::{AlsoSeen, Class, Diagnosis, Red, Symptoms};
 use crate::scenario::without_round;
 
@@ -36,6 +37,7 @@ pub fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
     let holding: Vec<&Mechanism> =
         mechanisms.iter().filter(|m| m.matches.check(&facts) == Truth::True).collect();
     let cause = choose(&holding, red, &facts);
+    let identity = identity(symptoms, UNCLASSIFIED, "");
     let mut diagnosis = match cause {
         Some(mechanism) => named(mechanism, symptoms, &facts),
         None => Diagnosis {
@@ -44,7 +46,8 @@ pub fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
             summary: "no known cause of such a red has its evidence here".into(),
             class: Class::Unclassified,
             evidence: seen(&facts),
-            fingerprint: format!("{}/{}/{UNCLASSIFIED}", without_round(&symptoms.scenario), symptoms.step),
+            fingerprint: identity.fingerprint,
+            former_fingerprint: identity.former,
             nearest: nearest(mechanisms, red, &facts),
             ..Diagnosis::default()
         },
@@ -83,6 +86,7 @@ fn also(holding: &[&Mechanism], cause: Option<&Mechanism>, red: Red, facts: &Fac
 fn named(mechanism: &Mechanism, symptoms: &Symptoms, facts: &Facts) -> Diagnosis {
     let key = mechanism.fingerprint_field.as_ref().and_then(|field| facts.text(field));
     let key = key.map(|text| format!("/{}", stable(&text))).unwrap_or_default();
+    let identity = identity(symptoms, &mechanism.name, &key);
     Diagnosis {
         scenario: symptoms.scenario.clone(),
         mechanism: mechanism.name.clone(),
@@ -98,13 +102,20 @@ fn named(mechanism: &Mechanism, symptoms: &Symptoms, facts: &Facts) -> Diagnosis
         fix_shape: mechanism.fix_shape.sentence(facts),
         part: mechanism.part.clone(),
         issue: mechanism.issue.clone(),
-        fingerprint: format!(
-            "{}/{}/{}{key}",
-            without_round(&symptoms.scenario),
-            symptoms.step,
-            mechanism.name
-        ),
+        fingerprint: identity.fingerprint,
+        former_fingerprint: identity.former,
         ..Diagnosis::default()
+    }
+}
+
+/// What the red is called, today and by earlier versions. A log of those has no name of the step.
+fn identity(symptoms: &Symptoms, mechanism: &str, key: &str) -> Identity {
+    let scenario = without_round(&symptoms.scenario);
+    let place = place(&stable(&symptoms.name));
+    let at = |place: &str| format!("{scenario}/{place}/{mechanism}{key}");
+    Identity {
+        fingerprint: at(if place.is_empty() { &symptoms.step } else { &place }),
+        former: at(&symptoms.step),
     }
 }
 

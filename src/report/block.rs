@@ -386,7 +386,7 @@ impl Builder {
         if let Some(known) = scenario.known() {
             self.text("known", known, 2, Tone::Plain);
         } else if scenario.is_new() {
-            self.text("new", "no earlier run had this red", 1, Tone::Strong);
+            self.text("new", scenario.new_because(), 1, Tone::Strong);
         }
     }
 

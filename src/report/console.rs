@@ -236,7 +236,8 @@ impl Console {
                 };
                 format!("on {} {}{scale}{contract}", target.kind, target.base_url)
             }
-            (None, Some(error)) => format!("target not reached: {error}"),
+            // Why is told once, at the end.
+            (None, Some(_)) => "target not reached".to_owned(),
             (None, None) => "without a target".to_owned(),
         };
         let profile = started.profile.as_ref().map(|p| format!(", profile {}", profile_name(&p.name)));

@@ -86,6 +86,8 @@ struct Scenario<'a> {
     reason: &'a str,
     known: Option<&'a str>,
     new: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    came_back: Option<&'a str>,
     expects_failure: Option<&'a ExpectedFailure>,
     started_ms: Option<u64>,
     took_ms: Option<u64>,
@@ -270,6 +272,7 @@ fn scenario<'a>(state: &'a RunState, s: &'a ScenarioState) -> Scenario<'a> {
         reason: s.reason(),
         known: s.known(),
         new: s.is_new(),
+        came_back: finish.and_then(|f| f.came_back.as_deref()),
         expects_failure: s.plan.expects_failure.as_ref(),
         started_ms: s.started_ms,
         took_ms: finish.map(|f| f.took_ms),

@@ -23,7 +23,7 @@ pub fn render(state: &RunState) -> Result<String, SerializeError> {
     let mut report = Report::new(format!("lifecycle {}", xml(&state.identity.run)));
     report.set_time(Duration::from_millis(state.took_ms()));
     let mut suites: IndexMap<&str, Vec<&ScenarioState>> = IndexMap::new();
-    for scenario in state.scenarios.values() {
+    for scenario in state.scenarios.values().filter(|s| !s.is_retry()) {
         suites.entry(&scenario.plan.file).or_default().push(scenario);
     }
     for (n, (file, scenarios)) in suites.into_iter().enumerate() {
@@ -169,7 +169,7 @@ fn facts(scenario: &ScenarioState) -> Vec<(&'static str, String)> {
     if let Some(known) = scenario.known() {
         facts.push(("known red", known.to_owned()));
     } else if scenario.is_new() {
-        facts.push(("new red", "no earlier run had it".to_owned()));
+        facts.push(("new red", scenario.new_because().to_owned()));
     }
     if let Some(finish) = &scenario.finish {
         facts.extend(finish.milestones.iter().map(|milestone| ("milestone", milestone.clone())));

@@ -237,6 +237,11 @@ impl ScenarioState {
         self.finish.as_ref().map_or(self.plan.advisory, |f| f.advisory)
     }
 
+    /// Another attempt after a red one: the scenario counts once, by its first attempt.
+    pub fn is_retry(&self) -> bool {
+        self.finish.as_ref().is_some_and(|f| f.retry)
+    }
+
     /// Of a red that somebody or an earlier run knows about: the issue and until when, or since when.
     pub fn known(&self) -> Option<&str> {
         self.finish.as_ref()?.known.as_deref()
@@ -245,6 +250,12 @@ impl ScenarioState {
     /// A red that no earlier run had, when somebody remembers them.
     pub fn is_new(&self) -> bool {
         self.finish.as_ref().is_some_and(|f| f.new)
+    }
+
+    /// Of a new red, why it is new.
+    pub fn new_because(&self) -> &str {
+        let came_back = self.finish.as_ref().and_then(|f| f.came_back.as_deref());
+        came_back.unwrap_or("no earlier run had this red")
     }
 
     /// Why it ended so, in one line.

@@ -227,8 +227,9 @@ impl RunState {
 
     /// How many scenarios ended how.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals { scenarios: self.scenarios.len(), ..Totals::default() };
-        for scenario in self.scenarios.values() {
+        let mut totals = Totals::default();
+        for scenario in self.scenarios.values().filter(|s| !s.is_retry()) {
+            totals.scenarios += 1;
             match scenario.verdict() {
                 Some(verdict) => {
                     if let Some(i) = Verdict::ALL.iter().position(|v| *v == verdict) {
@@ -265,7 +266,7 @@ impl RunState {
 
     /// Scenarios that a person must look at: red, advisory or not, or expected to be.
     pub fn reds(&self) -> impl Iterator<Item = &ScenarioState> {
-        self.scenarios.values().filter(|s| s.verdict().is_some_and(Verdict::is_red))
+        self.scenarios.values().filter(|s| s.verdict().is_some_and(Verdict::is_red) && !s.is_retry())
     }
 
     /// Skipped scenarios by reason, in the order of the plan.

@@ -146,7 +146,7 @@ fn drift_line(drift: &Drift, seen: &[Drifted]) -> String {
     match scenarios.iter().next() {
         None => format!("{} (by a probe)", drift.line()),
         Some(first) if scenarios.len() == 1 => format!("{}, in {first}", drift.line()),
-        Some(first) => format!("{}, in {} scenarios: {first}, …", drift.line(), scenarios.len()),
+        Some(first) => format!("{}, in {}: {first}, …", drift.line(), count(scenarios.len(), "scenario")),
     }
 }
 

@@ -105,10 +105,7 @@ pub fn brief(ms: u64) -> String {
     }
 }
 
-/// `1 poll`, `2 polls`.
-pub fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
+pub use crate::domain::words::count;
 
 /// The time of day of an event's time stamp, UTC: `05:41:55Z`.
 pub fn clock(at: &str) -> String {

@@ -114,6 +114,9 @@ pub enum NoRun {
         /// Names of the newest.
         newest: String,
     },
+    /// There is such a file or folder, and it is something else.
+    #[error("{} is not a run: it is neither a folder with an events.jsonl, nor such a file, nor a packed run", .0.display())]
+    Other(PathBuf),
     /// Several begin so.
     #[error("`{wanted}` means {count} runs: {names}")]
     Many {
@@ -143,6 +146,7 @@ pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, NoRun> {
     let hits: Vec<&PathBuf> = folders.iter().filter(|p| name(p).contains(wanted)).collect();
     match hits.as_slice() {
         [one] => Ok((*one).clone()),
+        [] if direct.exists() => Err(NoRun::Other(direct.to_owned())),
         [] => {
             let newest: Vec<String> = folders.iter().rev().take(5).map(name).collect();
             Err(NoRun::Unknown {

@@ -73,7 +73,7 @@ impl StateFile {
     /// itself is replaced.
     ///
     /// # Errors
-    /// Another run has it, it is no state file, or nothing can be written where it is.
+    /// Another run has it, it is not a state file, or nothing can be written where it is.
     pub fn open(path: &Path, holder: &Holder, text: &Text<'_>) -> Result<StateFile, StateError> {
         // What a link points to is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -154,6 +154,7 @@ fn read(path: &Path, text: &Text<'_>) -> Result<Remembered, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::red::Identity;
     use crate::scenario::remembered::Sighting;
 
     fn holder(run: &str) -> Holder {
@@ -169,12 +170,13 @@ mod tests {
             StateFile::open(&path, &holder("r2"), &|path| fs::read_to_string(path)).unwrap_err().to_string();
         assert!(error.contains("run r1, process 7, since 2026-11-21T12:00:00Z"), "{error}");
         assert!(!path.exists(), "the state is written at the end only");
-        let red = Sighting::Red { scenario: "a".into(), fingerprint: "a/1/m".into(), mechanism: "m".into() };
+        let identity = Identity { fingerprint: "a/await-ws/m".into(), former: "a/1/m".into() };
+        let red = Sighting::Red { scenario: "a".into(), red: identity.clone(), mechanism: "m".into() };
         first.remembered.learn("r1", "t1", &[red]);
         first.write().unwrap();
         drop(first);
         let second = StateFile::open(&path, &holder("r2"), &|path| fs::read_to_string(path)).unwrap();
-        assert_eq!(second.remembered.find("a/1/m").map(|r| r.count), Some(1));
+        assert_eq!(second.remembered.find(&identity).map(|r| r.count), Some(1));
         assert!(!beside(&path, "new").exists());
     }
 
@@ -185,7 +187,7 @@ mod tests {
         fs::write(&broken, "[").unwrap();
         for (path, why) in [
             (folder.path().join("none/state"), "there is no folder"),
-            (broken, "it is no state file"),
+            (broken, "it is not a state file"),
             (folder.path().to_owned(), "directory"),
         ] {
             let error = StateFile::open(&path, &holder("r"), &|path| fs::read_to_string(path)).unwrap_err();

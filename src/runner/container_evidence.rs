@@ -9,6 +9,7 @@ use super::workspace::Workspace;
 use crate::clock::Instant;
 use crate::docker::probe::{LATE, OUTSIDE, Probed};
 use crate::docker::{Container, Engine, EngineError, ErrorKind, names};
+use crate::domain::words::count;
 
 /// Lines of a container's log that are kept.
 const LOG: usize = 60;
@@ -96,7 +97,7 @@ pub async fn gather(
         lines.push(format!("asked on port {PORT} from its own network, the agent answers {heard}"));
     }
     let others: Vec<_> = others.unwrap_or_default().into_iter().filter(|c| c.name != name).collect();
-    lines.push(format!("{} other containers of workspaces: NOT the target", others.len()));
+    lines.push(format!("{} of other workspaces", count(others.len(), "container")));
     lines.extend(log.iter().skip(log.len().saturating_sub(SHOWN)).map(|line| format!("log: {line}")));
     let neighbours: Vec<Value> =
         others.iter().take(100).map(|c| json!({ "name": c.name, "state": c.state })).collect();

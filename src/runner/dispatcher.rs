@@ -280,6 +280,7 @@ async fn attempts(
     for attempt in 1..=retries.saturating_add(1) {
         if attempt > 1 {
             instance.name = format!("{name}#{attempt}");
+            instance.retry = true;
         }
         let scenario = ScenarioContext {
             inputs: Arc::new(instance.inputs.clone()),
@@ -301,6 +302,7 @@ async fn attempts(
             first.reason =
                 format!("passed at attempt {attempt}; at first {}: {}", first.verdict, first.reason);
             (first.verdict, first.class, first.known, first.new) = (Verdict::Flaky, None, None, false);
+            first.came_back = None;
             context.log.emit(EventKind::ScenarioFinished(Box::new(first.clone())));
         }
         let red = matches!(verdict, Verdict::Failed | Verdict::Inconclusive | Verdict::Error);

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::context::RunContext;
+use crate::domain::red::Identity;
+use crate::domain::words::count;
 use crate::domain::{ExitCode, time};
 use crate::event::{CancelReason, Class, Diagnosis, RunFinished, ScenarioFinished, Verdict};
 use crate::mechanism::UNCLASSIFIED;
+use crate::redact::Redactor;
 use crate::scenario::known::KnownReds;
 use crate::scenario::remembered::Sighting;
 use crate::scenario::{scenario_of, without_round};
@@ -26,6 +29,12 @@ pub struct Demand {
     pub allow_none: bool,
     /// How long the run may take.
     pub within: Option<Duration>,
+}
+
+/// What a red is called, as everybody reads it, which is how it is written down and typed.
+pub fn identity_of(diagnosis: &Diagnosis, redactor: &Redactor) -> Identity {
+    let shown = |text: &str| redactor.text(text).into_owned();
+    Identity { fingerprint: shown(&diagnosis.fingerprint), former: shown(&diagnosis.former_fingerprint) }
 }
 
 /// What a run came to.
@@ -69,14 +78,14 @@ impl Ending {
             }
             let diagnosis = self.diagnoses.get(&one.scenario).filter(|_| can_be_remembered(one));
             let Some(diagnosis) = diagnosis else { return Sighting::Nothing { scenario } };
-            let fingerprint = context.log.redactor().text(&diagnosis.fingerprint).into_owned();
-            match context.known.find(&fingerprint, &today) {
-                Some(_) => Sighting::Listed { scenario, fingerprint },
+            let red = identity_of(diagnosis, context.log.redactor());
+            match context.known.find(&red, &today) {
+                Some(_) => Sighting::Listed { scenario, red },
                 None if diagnosis.mechanism == UNCLASSIFIED => Sighting::Nothing { scenario },
-                None => Sighting::Red { scenario, fingerprint, mechanism: diagnosis.mechanism.clone() },
+                None => Sighting::Red { scenario, red, mechanism: diagnosis.mechanism.clone() },
             }
         };
-        self.finished.iter().map(one).collect()
+        self.finished.iter().filter(|one| !one.retry).map(one).collect()
     }
 
     /// The run's last event: counts, exit code and why.
@@ -103,7 +112,7 @@ impl Ending {
                 let limit = demand.within.map(time::show).unwrap_or_default();
                 add(
                     ExitCode::Failed,
-                    format!("{open} scenarios did not end within {limit} (--global-timeout)"),
+                    format!("{} did not end within {limit} (--global-timeout)", count(open, "scenario")),
                 );
             }
             // The reds decide.
@@ -115,7 +124,7 @@ impl Ending {
         let mut counts = BTreeMap::new();
         let mut advisory_reds = 0;
         let mut reds: BTreeMap<ExitCode, Vec<&ScenarioFinished>> = BTreeMap::new();
-        for one in &self.finished {
+        for one in self.finished.iter().filter(|one| !one.retry) {
             *counts.entry(one.verdict).or_default() += 1;
             let line = format!("{} {}: {}", one.scenario, one.verdict, one.reason);
             if one.advisory {
@@ -161,7 +170,7 @@ impl Ending {
             .map(|e| format!("{} {} {}", e.kind, e.name, e.id.as_deref().unwrap_or("(id unknown)")))
             .collect();
         if !left.is_empty() {
-            add(ExitCode::Leak, format!("{} resources could not be removed", left.len()));
+            add(ExitCode::Leak, format!("{} could not be removed", count(left.len(), "resource")));
         }
         let exit = ExitCode::worst(&codes.keys().copied().collect::<BTreeSet<_>>());
         RunFinished {
@@ -219,7 +228,8 @@ impl Demand {
             && let Some(one) = finished.iter().find(skipped)
         {
             let n = finished.iter().filter(skipped).count();
-            return Some(format!("{n} of the earlier run did not run again and stay red; {}", told(one)));
+            let reds = count(n, "red");
+            return Some(format!("{reds} of the earlier run did not run again; {}", told(one)));
         }
         if self.allow_none && !self.live {
             return None;
@@ -299,12 +309,12 @@ mod tests {
             (
                 reds(),
                 vec![("a", Passed), ("b", Skipped)],
-                Some("1 of the earlier run did not run again and stay red; b: needs env"),
+                Some("1 red of the earlier run did not run again; b: needs env"),
             ),
             (
                 none(reds()),
                 vec![("b", Skipped)],
-                Some("1 of the earlier run did not run again and stay red; b: needs env"),
+                Some("1 red of the earlier run did not run again; b: needs env"),
             ),
             (reds(), vec![("a", Passed)], None),
         ] {

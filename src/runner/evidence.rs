@@ -458,7 +458,10 @@ async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<
         .collect();
     let failed = others.iter().filter(|row| row["status"] == "failed").count();
     let ours = others.iter().filter(|row| row["ours"] == true).count();
-    let lines = vec![format!("{} others ({ours} of this run), {failed} of them failed", others.len())];
+    let lines = vec![match others.len() {
+        1 => format!("1 other workspace ({ours} of this run), {failed} failed"),
+        n => format!("{n} other workspaces ({ours} of this run), {failed} failed"),
+    }];
     let kept: Vec<_> = others.into_iter().take(200).collect();
     Ok(Found { lines, data: json!(kept) })
 }

@@ -52,6 +52,8 @@ pub struct Failure {
 pub struct Origin {
     /// Its id.
     pub step: String,
+    /// Its name, or its verb and subject, with the item of a `foreach`.
+    pub name: String,
     /// Its verb.
     pub verb: &'static str,
     /// What it wanted.

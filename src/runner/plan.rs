@@ -37,6 +37,8 @@ pub struct Instance {
     pub skip: Option<String>,
     /// The failure that is expected here.
     pub expects_failure: Option<ExpectedFailure>,
+    /// Another attempt after a red one.
+    pub retry: bool,
 }
 
 /// Of which scenarios only some instances run: the scenario's name, the instances' without rounds.
@@ -123,6 +125,7 @@ pub fn plan(
                     resolved: resolved.clone(),
                     skip: missing.clone().or_else(|| lacking(scenario, target)),
                     expects_failure: expected(scenario, target),
+                    retry: false,
                 });
             }
         }

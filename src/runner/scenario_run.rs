@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::context::{Destroy, ScenarioContext};
-use super::ending::{can_be_remembered, today};
+use super::ending::{can_be_remembered, identity_of, today};
 use super::outcome::{Decisive, Failure, FailureKind};
 use super::plan::Instance;
 use super::scope::Locals;
@@ -168,6 +168,7 @@ fn verdict(
             .collect(),
         took_ms,
         platform_ms: time::ms(state.platform),
+        retry: instance.retry,
         ..ScenarioFinished::default()
     };
     match result {
@@ -246,11 +247,11 @@ fn verdict(
     if finished.verdict.is_red()
         && let Some(diagnosis) = diagnosis
     {
-        // As everybody reads it, which is how it is written down and typed.
-        let fingerprint = context.run.log.redactor().text(&diagnosis.fingerprint);
-        match context.run.known.standing(&fingerprint, &today()) {
+        let identity = identity_of(diagnosis, context.run.log.redactor());
+        match context.run.known.standing(&identity, &today()) {
             Standing::Known(told) => finished.known = Some(told),
             Standing::New => finished.new = can_be_remembered(&finished),
+            Standing::Back(told) => (finished.new, finished.came_back) = (true, Some(told)),
             Standing::Untold => {}
         }
     }

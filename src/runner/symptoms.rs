@@ -69,6 +69,7 @@ pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) ->
     Symptoms {
         scenario: context.name.to_string(),
         step: origin.map_or_else(|| decisive.step.clone(), |o| o.step.clone()),
+        name: origin.map(|o| o.name.clone()).unwrap_or_default(),
         verb: origin.map(|o| o.verb.to_owned()).unwrap_or_default(),
         asserts: origin.map(|o| o.asserts).unwrap_or_default(),
         message: failure.message.clone(),

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::remembered::Remembered;
+use super::remembered::{Life, Remembered};
+use crate::domain::red::Identity;
 use crate::source::{Problem, SourceFile, Span};
 use crate::yaml::{self, Aliases, Kind, Node, Reading};
 
-/// Known reds by fingerprint: `scenario/step/mechanism[/key]`.
+/// Known reds by fingerprint: `scenario/place/mechanism[/key]`, or the former form with a step's number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownReds {
     by_fingerprint: BTreeMap<String, KnownRed>,
@@ -21,6 +22,8 @@ pub enum Standing {
     Known(String),
     /// No earlier run saw it.
     New,
+    /// It was fixed: as good as new, with its history in words.
+    Back(String),
     /// Nobody remembers earlier runs.
     Untold,
 }
@@ -37,7 +40,7 @@ pub struct KnownRed {
 const READING: Reading =
     Reading { code: "known", max_nodes: 20_000, max_aliases: 0, max_bytes: 1 << 20, aliases: Aliases::Used };
 const KEYS: [&str; 3] = ["red", "issue", "until"];
-const HINT: &str = "for example `- {red: local-provision/3/base-url-keeps-v1/ANTHROPIC_BASE_URL, issue: \"#2754\", until: 2026-12-31}`";
+const HINT: &str = "for example `- {red: local-provision/await-ws-online/base-url-keeps-v1/ANTHROPIC_BASE_URL, issue: \"#2754\", until: 2026-12-31}`";
 
 impl KnownReds {
     /// Reads a list of `{red, issue, until}`.
@@ -59,8 +62,9 @@ impl KnownReds {
     }
 
     /// What is known of a red on a day, `YYYY-MM-DD`; one whose time ran out is new again.
-    pub fn find(&self, fingerprint: &str, today: &str) -> Option<&KnownRed> {
-        self.by_fingerprint.get(fingerprint).filter(|known| known.until.as_str() >= today)
+    pub fn find(&self, red: &Identity, today: &str) -> Option<&KnownRed> {
+        let mut listed = red.forms().filter_map(|form| self.by_fingerprint.get(form));
+        listed.find(|known| known.until.as_str() >= today)
     }
 
     /// With what earlier runs saw.
@@ -71,12 +75,13 @@ impl KnownReds {
     }
 
     /// What is known of a red on a day: a list that somebody keeps decides before what runs remember.
-    pub fn standing(&self, fingerprint: &str, today: &str) -> Standing {
-        if let Some(known) = self.find(fingerprint, today) {
+    pub fn standing(&self, red: &Identity, today: &str) -> Standing {
+        if let Some(known) = self.find(red, today) {
             return Standing::Known(format!("{} until {}", known.issue, known.until));
         }
         match &self.remembered {
-            Some(earlier) => match earlier.find(fingerprint) {
+            Some(earlier) => match earlier.find(red) {
+                Some(red) if red.life() == Life::Fixed && !red.flaps_again() => Standing::Back(red.told()),
                 Some(red) => Standing::Known(red.told()),
                 None => Standing::New,
             },
@@ -110,13 +115,13 @@ impl Reader<'_> {
         let [red, issue, until] = KEYS.map(|key| self.text(item, key));
         let (Some((red, at)), Some((issue, _)), Some((until, day))) = (red, issue, until) else { return };
         if until.len() != 10 || until.parse::<jiff::civil::Date>().is_err() {
-            self.say("date", format!("`{until}` is no date: write YYYY-MM-DD"), day, "here");
+            self.say("date", format!("`{until}` is not a date: write YYYY-MM-DD"), day, "here");
         }
         let mechanism = red.split('/').nth(2).unwrap_or_default();
         if mechanism.is_empty() {
             self.say(
                 "fingerprint",
-                format!("`{red}` is no fingerprint: scenario/step/mechanism"),
+                format!("`{red}` is not a fingerprint: scenario/place/mechanism"),
                 at,
                 "here",
             );
@@ -151,18 +156,24 @@ mod tests {
     #[test]
     fn a_red_is_known_until_its_day_is_over() {
         let known = parse(
-            "- {red: a/3/m, issue: '#1', until: 2026-12-31}\n- {red: a/3/m/KEY, issue: '#2', until: 2026-12-31}\n",
+            "- {red: a/await-ws/m, issue: '#1', until: 2026-12-31}\n- {red: a/3/m/KEY, issue: '#2', until: 2026-12-31}\n",
         );
         let known = known.unwrap();
-        for (fingerprint, today, issue) in [
-            ("a/3/m", "2026-12-31", Some("#1")),
-            ("a/3/m", "2027-01-01", None),
-            ("a/3/m/KEY", "2026-01-01", Some("#2")),
-            ("a/3/other", "2026-01-01", None),
-            ("a/4/m", "2026-01-01", None),
+        for (place, number, red, today, issue) in [
+            ("await-ws", 3, "m", "2026-12-31", Some("#1")),
+            // A step was put in before it.
+            ("await-ws", 4, "m", "2026-12-31", Some("#1")),
+            ("await-ws", 3, "m", "2027-01-01", None),
+            // As earlier versions wrote it.
+            ("await-ws", 3, "m/KEY", "2026-01-01", Some("#2")),
+            ("await-ws", 4, "m/KEY", "2026-01-01", None),
+            ("await-ws", 3, "other", "2026-01-01", None),
+            ("create-ws", 3, "m", "2026-01-01", None),
         ] {
-            let found = known.find(fingerprint, today).map(|k| k.issue.as_str());
-            assert_eq!(found, issue, "{fingerprint} on {today}");
+            let identity =
+                Identity { fingerprint: format!("a/{place}/{red}"), former: format!("a/{number}/{red}") };
+            let found = known.find(&identity, today).map(|k| k.issue.as_str());
+            assert_eq!(found, issue, "{identity:?} on {today}");
         }
     }
 

@@ -17,6 +17,7 @@ use crate::behaviour::contract::Told;
 use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::domain::ExitCode;
+use crate::domain::words::count;
 use crate::event::{EventKind, Log, RunFinished};
 use crate::platform::policy;
 use crate::platform::reach::Reach;
@@ -238,7 +239,8 @@ impl Work<'_> {
         let Some(limit) = facts.rate_limit else { return wanted };
         let jobs = wanted.min((limit as usize / 100).max(1));
         if jobs < wanted {
-            let text = format!("the server allows {limit} requests a minute: {jobs} scenarios at once");
+            let text =
+                format!("the server allows {limit} requests a minute: {} at once", count(jobs, "scenario"));
             log.emit(EventKind::Warning { scenario: None, text });
         }
         jobs

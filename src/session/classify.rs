@@ -35,6 +35,11 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// A run reads it in a folder of scenarios. What nobody understands is read too: its errors say so.
+    pub fn is_read_by_run(self) -> bool {
+        matches!(self, FileKind::Scenario | FileKind::Fragment | FileKind::Unclear)
+    }
+
     /// For machines.
     pub fn as_str(self) -> &'static str {
         match self {

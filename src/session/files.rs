@@ -80,7 +80,7 @@ fn is_handed_over(path: &Path) -> bool {
 }
 
 /// Without a leading `./`: reports name files as a forge finds them.
-fn tidy(path: &Path) -> PathBuf {
+pub fn tidy(path: &Path) -> PathBuf {
     match path.strip_prefix(".") {
         Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
         _ => path.to_owned(),

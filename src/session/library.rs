@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::classify::classify;
 use super::failure::SessionError;
 use super::files::{read, walk};
 use super::selection::{Choice, choose, may_be_path, normal};
@@ -72,7 +73,7 @@ impl Library {
         mut given: Vec<SourceFile>,
     ) -> Result<Library, SessionError> {
         let mut files = match &args.scenarios {
-            Some(folder) => walk(folder)?,
+            Some(folder) => scenarios_in(folder)?,
             None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
         };
         let mut wanted = Vec::new();
@@ -108,7 +109,7 @@ impl Library {
                     wanted.push(there);
                     continue;
                 }
-                let found = walk(path)?;
+                let found = scenarios_in(path)?;
                 if found.is_empty() {
                     return Err(SessionError::EmptyFolder(item.clone()));
                 }
@@ -270,7 +271,12 @@ impl Library {
             let path = Path::new(item);
             problems.iter().filter_map(|p| p.source.as_ref()).any(|s| Path::new(&*s.name).starts_with(path))
         };
-        let selection: Vec<String> = self.selection.iter().filter(|i| !faulty(i)).cloned().collect();
+        // A second file of one name is a problem of its own already.
+        let twin = |item: &String| {
+            !problems.is_empty() && self.twins.iter().any(|twin| normal(twin) == normal(item))
+        };
+        let known = |item: &&String| !faulty(item) && !twin(item);
+        let selection: Vec<String> = self.selection.iter().filter(known).cloned().collect();
         match choose(&self.scenarios, &selection) {
             Ok(chosen) if problems.is_empty() => Ok(chosen),
             Ok(_) => Err(SessionError::Problems(problems)),
@@ -298,6 +304,16 @@ fn unknown_mechanism(scenario: &Scenario) -> Option<Problem> {
             .at(&scenario.source, expected.span, "expected here")
             .hint(did_you_mean(name, known()))
     })
+}
+
+/// A file, or the scenarios and fragments of a folder. What stands beside them there and is known to be something else,
+/// a list of known reds for example, is left out.
+fn scenarios_in(path: &Path) -> Result<Vec<SourceFile>, SessionError> {
+    let mut files = walk(path)?;
+    if path.is_dir() {
+        files.retain(|file| classify(file).is_read_by_run());
+    }
+    Ok(files)
 }
 
 /// Says how the fragment beside a scenario is found.

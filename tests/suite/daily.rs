@@ -109,7 +109,7 @@ fn what_init_writes_is_checked_and_runs() {
     let made = Harness::new().args(["init"]).run().exit(0).stdout_has("lifecycle.yaml");
     made.then(["check", "."]).run().exit(0).stderr_has("0 errors");
     made.then(["run"]).run().exit(0).stderr_has("1 passed");
-    made.then(["init"]).run().exit(0).stdout_has("kept     ./lifecycle.yaml");
+    made.then(["init"]).run().exit(0).stdout_has("kept     lifecycle.yaml");
 }
 
 #[test]

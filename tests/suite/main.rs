@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod bad_server;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod contract_rows;

@@ -47,7 +47,7 @@ fn a_red_that_cannot_run_again_stays_red() {
     let first = newest_run(red.dir.path()).unwrap().display().to_string();
     for more in [&[][..], &["--allow-none"]] {
         let again = red.then(["run", "--rerun-failed", &first]).args(more.iter().copied());
-        again.run().exit(5).stderr_has("did not run again and stay red").stderr_has("THE_KEY");
+        again.run().exit(5).stderr_has("did not run again").stderr_has("THE_KEY");
     }
 }
 
@@ -124,10 +124,17 @@ steps:
   - exec: { argv: [sh, -c, \"test -e mark || { touch mark; exit 1; }\"] }
 ";
     let output = Harness::new().args(["run", "--allow-exec", "--retries", "2"]).scenario(text).run().exit(6);
-    output.stderr_has("passed at attempt 2");
+    output.stderr_has("passed at attempt 2").stderr_has("1 scenario: 1 flaky").stderr_lacks("1 passed");
+    // An attempt in between that is red counts no more than the first.
+    let later =
+        text.replace("test -e mark ||", "test -e mark2 || { test -e mark && touch mark2; false; } ||");
+    let output =
+        Harness::new().args(["run", "--allow-exec", "--retries", "2"]).scenario(&later).run().exit(6);
+    output.stderr_has("passed at attempt 3").stderr_has("1 scenario: 1 flaky");
     let steady = Harness::new().args(["run", "--retries", "2"]).scenario(PASSES).run().exit(0);
     assert_eq!(steady.verdicts().len(), 1);
-    Harness::new().args(["run", "--retries", "1", "fails[n=1]"]).scenario(FAILS).run().exit(1);
+    let red = Harness::new().args(["run", "--retries", "1", "fails[n=1]"]).scenario(FAILS).run().exit(1);
+    red.stderr_has("1 scenario: 1 failed");
 }
 
 #[test]
@@ -177,4 +184,26 @@ fn what_is_on_a_server_that_is_gone_can_be_forgotten() {
     kept.stderr_has("--forget").stderr_lacks("the credential");
     run.then(["sweep", "--forget"]).run().exit(0).stdout_has("forgotten workspace");
     run.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+}
+
+#[test]
+fn a_folder_of_scenarios_may_hold_other_files_of_ours() {
+    let folder = Harness::new().file("e2e/passes.yaml", PASSES);
+    let folder = folder.file("e2e/known.yaml", "- { red: a/b/c, issue: x, until: 2099-01-01 }\n");
+    let folder = folder
+        .file("e2e/lane.yaml", "profile: lane\nsummary: A lane.\n")
+        .file("e2e/lifecycle.yaml", "jobs: 2\n");
+    let run = folder.args(["run", "--scenarios", "e2e"]).run().exit(0).stderr_has("1 scenario: 1 passed");
+    run.then(["run", "e2e"]).run().exit(0).stderr_has("1 scenario: 1 passed");
+    // What nobody understands is not passed over in silence.
+    std::fs::write(run.dir.path().join("e2e/odd.yaml"), "hello: world\n").unwrap();
+    run.then(["run", "e2e"]).run().exit(2).stderr_has("odd.yaml");
+}
+
+#[test]
+fn two_files_of_one_name_are_one_problem() {
+    let other = format!("{PASSES}# another\n");
+    let both = Harness::new().file("passes.yaml", PASSES).file("sub/passes.yaml", other);
+    let output = both.args(["run", "passes.yaml", "sub/passes.yaml"]).run().exit(2);
+    output.stderr_has("two files define the scenario").stderr_has("1 error, nothing was sent");
 }

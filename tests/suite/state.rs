@@ -40,16 +40,17 @@ fn state(output: &Output) -> serde_json::Value {
     serde_json::from_str(&output.file("state.json")).unwrap_or_default()
 }
 
-/// `fingerprint → count`.
+/// `fingerprint → count` of what is not fixed.
 fn reds(output: &Output) -> Vec<(String, u64)> {
     let state = state(output);
     let reds = state["reds"].as_array().cloned().unwrap_or_default();
-    reds.iter().map(|red| (word(&red["fingerprint"]), red["count"].as_u64().unwrap_or_default())).collect()
+    let open = reds.iter().filter(|red| red["fixed_at"].is_null());
+    open.map(|red| (word(&red["fingerprint"]), red["count"].as_u64().unwrap_or_default())).collect()
 }
 
 #[test]
 fn a_cron_tells_the_same_red_from_a_new_one() {
-    const PROVISION: &str = "local-provision/3/base-url-keeps-v1/ANTHROPIC_BASE_URL";
+    const PROVISION: &str = "local-provision/expect-env-of-ws/base-url-keeps-v1/ANTHROPIC_BASE_URL";
     const ANSWER: &str = "local-first-answer/";
     let nights: &[Night] = &[
         (&["local-provision"], 0, &["1 passed"], &[]),
@@ -80,9 +81,14 @@ fn a_cron_tells_the_same_red_from_a_new_one() {
             &["local-provision", "--fault", "no-projection"],
             1,
             &["  new "],
-            &[(PROVISION, 4), ("local-provision/3/projection-missing", 1)],
+            &[(PROVISION, 4), ("local-provision/expect-env-of-ws/projection-missing", 1)],
         ),
-        (&["local-provision"], 0, &["  fixed         local-provision/3/base-url-keeps-v1"], &[]),
+        (
+            &["local-provision"],
+            0,
+            &["  fixed         local-provision/expect-env-of-ws/base-url-keeps-v1"],
+            &[],
+        ),
     ];
     let mut last: Option<Output> = None;
     for (night, (args, code, says, remembered)) in nights.iter().enumerate() {
@@ -212,9 +218,9 @@ fn a_state_that_cannot_be_used_is_said_before_anything_is_sent() {
         }
     };
     for (file, text, says) in [
-        ("state.json", Some("garbage"), "it is no state file"),
-        ("state.json", Some(""), "it is no state file"),
-        ("state.json", Some("{\"version\": 2, \"reds\": []}"), "it has version 2"),
+        ("state.json", Some("garbage"), "it is not a state file"),
+        ("state.json", Some(""), "it is not a state file"),
+        ("state.json", Some("{\"version\": 3, \"reds\": []}"), "it has version 3"),
         ("state.json", Some("{\"version\": 1, \"reds\": [{}]}"), "missing field"),
         ("none/state.json", None, "there is no folder none"),
         (".", None, "directory"),
@@ -239,4 +245,77 @@ fn a_state_in_a_folder_that_is_read_only_is_said_before_anything_is_sent() {
     let output = harness.args(["run", "--state", "kept/state.json", "local-provision"]).run();
     let output = output.exit(3).stderr_has("kept/state.json").stderr_has("nothing was sent");
     assert!(!output.dir.path().join("runs").exists());
+}
+
+const KEYED: &str = "scenario: keyed
+summary: A new workspace has its provider's key.
+steps:
+  - create: { as: ws, runtime: claude-code, model: MiniMax-M2.7, credentials: auto }
+  - await:  { workspace: ws, status: online, within: 60s }
+  - expect: { env_of: ws, satisfies: provider }
+";
+
+/// The first red of a state file.
+fn first_red(output: &Output) -> (String, serde_json::Value) {
+    let red = state(output)["reds"][0].clone();
+    (word(&red["fingerprint"]), red)
+}
+
+#[test]
+fn a_red_is_the_same_after_an_edit_of_its_file() {
+    let line = ["run", "--state", "state.json", "scenario-1.yaml", "--fault", "no-projection"];
+    let first = Harness::new().file("scenario-1.yaml", KEYED).args(line).run().exit(1).stderr_has("  new ");
+    let (fingerprint, _) = first_red(&first);
+    assert_eq!(fingerprint, "keyed/expect-env-of-ws/projection-missing");
+    let edit = |text: &str| fs::write(first.dir.path().join("scenario-1.yaml"), text).unwrap();
+    edit(&KEYED.replace("steps:\n", "steps:\n  - note: put in before\n"));
+    let second = first.then(line).run().exit(7).stderr_has("in 1 earlier run");
+    assert_eq!(reds(&second), [(fingerprint.clone(), 2)]);
+    // A list that names it is as good after the edit.
+    let known = format!("- {{ red: {fingerprint}, issue: \"#1\", until: 2099-12-31 }}\n");
+    fs::write(first.dir.path().join("known.yaml"), known).unwrap();
+    let listed = ["run", "--known", "known.yaml", "scenario-1.yaml", "--fault", "no-projection"];
+    first.then(listed).run().exit(7).stderr_has("#1 until 2099-12-31");
+}
+
+#[test]
+fn states_and_lists_of_earlier_versions_still_match() {
+    let former = OTHER.replace("other/1/boot-failed", "keyed/3/projection-missing");
+    let former =
+        former.replace("\"other\"", "\"keyed\"").replace("provision-start-failed", "projection-missing");
+    let known = "- { red: keyed/3/projection-missing, issue: \"#1\", until: 2099-12-31 }\n";
+    let harness =
+        Harness::new().file("scenario-1.yaml", KEYED).file("state.json", former).file("known.yaml", known);
+    let line = ["run", "--state", "state.json", "scenario-1.yaml", "--fault", "no-projection"];
+    let run = harness.args(line).run().exit(7).stderr_has("since 2026-01-01T00:00:00Z, in 2 earlier runs");
+    let (fingerprint, red) = first_red(&run);
+    assert_eq!(fingerprint, "keyed/expect-env-of-ws/projection-missing");
+    assert_eq!((&red["count"], &red["first_run"]), (&serde_json::json!(3), &serde_json::json!("r1")));
+    let listed = ["run", "--known", "known.yaml", "scenario-1.yaml", "--fault", "no-projection"];
+    run.then(listed).run().exit(7).stderr_has("#1 until 2099-12-31");
+}
+
+#[test]
+fn a_red_that_comes_back_has_its_history_and_one_that_flaps_is_no_news() {
+    let line = ["run", "--state", "state.json", "scenario-1.yaml"];
+    let broken = ["--fault", "no-projection"];
+    let mut last = Harness::new().file("scenario-1.yaml", KEYED).args(line).args(broken).run().exit(1);
+    let nights: &[(bool, i32, &str)] = &[
+        (false, 0, "  fixed  "),
+        (true, 1, "came back: it was fixed since 20"),
+        (false, 0, "  fixed  "),
+        (true, 7, "flapping since 20"),
+        (false, 0, ""),
+        (true, 7, "flapping since 20"),
+    ];
+    for (night, (red, code, says)) in nights.iter().enumerate() {
+        let harness = last.then(line).args(broken.iter().filter(|_| *red).copied());
+        last = harness.run().exit(*code);
+        assert!(last.stderr.contains(says), "night {night}: `{says}` was not said:\n{}", last.stderr);
+        if says.is_empty() {
+            assert!(!last.stderr.contains("  fixed  "), "night {night}:\n{}", last.stderr);
+        }
+    }
+    let list = last.then(["state", "list", "--state", "state.json"]).run().exit(0);
+    list.stdout_has("flapping").stdout_has("keyed/expect-env-of-ws/projection-missing");
 }

@@ -43,7 +43,7 @@ pub(super) fn why(state: &RunState, scenario: &ScenarioState) -> Markup {
                 None => { dt { "cause" } dd { "not known: no mechanism of the catalogue explains it" } }
             }
             @if let Some(known) = scenario.known() { dt { "known" } dd { (clean(known)) } }
-            @else if scenario.is_new() { dt { "new" } dd { "no earlier run had this red" } }
+            @else if scenario.is_new() { dt { "new" } dd { (clean(scenario.new_because())) } }
             dt { "next" }
             dd { @for command in next_steps(state, scenario, &run_name(state)) { (typed(&command.line())) } }
         }

@@ -126,7 +126,6 @@ fn of_cause(state: &RunState, cause: &Cause<'_>, n: usize) -> Markup {
                 @if cause.is_known() { " " span.tag { "known" } }
                 " " span.dim { (count(cause.reds.len() as u64, "red")) }
             }
-            @if !cause.summary.is_empty() { p.lead { (clean(cause.summary)) } }
             p.dim { "shown by " a href={ "#" (anchor(state, red)) } { (clean(red.name())) } }
             (card::why(state, red))
             @if !cause.others().is_empty() {

@@ -12,13 +12,13 @@ use crate::report::timeline::Seen;
 /// Scenarios on the run's axis, the slowest ones when there are more.
 const MAX_ROWS: usize = 150;
 
-/// All scenarios that ran, in the order of their start.
+/// All scenarios that ran, the reds first, then in the order of their start.
 pub(super) fn section(state: &RunState) -> Markup {
     let mut ran: Vec<&ScenarioState> = state.scenarios.values().filter(|s| s.started_ms.is_some()).collect();
     let all = ran.len();
     ran.sort_by_key(|s| (!s.has_failure(), std::cmp::Reverse(took(state, s))));
     ran.truncate(MAX_ROWS);
-    ran.sort_by_key(|s| s.started_ms);
+    ran.sort_by_key(|s| (!s.has_failure(), s.started_ms));
     let total = state.took_ms().max(1);
     html! {
         @if !ran.is_empty() {

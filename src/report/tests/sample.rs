@@ -371,7 +371,7 @@ pub fn failing(s: &mut Sample, scenario: &str, evidence_lines: usize) {
         fix_shape: "Project the provider's key again on every edge that re-provisions, then assert it before the wait".into(),
         part: "claude-code template, runtime adapter".into(),
         issue: Some("#2709".into()),
-        fingerprint: format!("{scenario}/4/minimax-projection-lost/ANTHROPIC_AUTH_TOKEN"),
+        fingerprint: format!("{scenario}/await-ws-online/minimax-projection-lost/ANTHROPIC_AUTH_TOKEN"),
         ..Diagnosis::default()
     })));
     s.at(24_000);

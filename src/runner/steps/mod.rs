@@ -124,6 +124,7 @@ async fn run_step(
                     let (verb, asserts) = (step.verb.keyword(), symptoms::wanted(&step.verb));
                     Box::new(Origin {
                         step: id.clone(),
+                        name: format!("{}{tag}", step.name),
                         verb,
                         asserts,
                         within: budget,
