@@ -301,6 +301,16 @@ impl Printer {
         width.unwrap_or(DEFAULT_WIDTH).clamp(40, 240)
     }
 
+    /// Rows, where stderr is a terminal.
+    pub fn height(&self) -> Option<usize> {
+        match self.sink {
+            Sink::Streams(_) if self.terminal.stderr_is_tty => {
+                console::Term::stderr().size_checked().map(|(rows, _)| usize::from(rows))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether lines that move are drawn.
     pub fn draws_progress(&self) -> bool {
         self.terminal.stderr_is_tty && !self.ci && self.verbosity == Verbosity::Normal

@@ -152,7 +152,7 @@ impl Reader<'_> {
         let date = self.text(item, "date").and_then(|(text, span)| {
             let day = text.parse::<jiff::civil::Date>().is_ok();
             if !day {
-                self.error("date", span, format!("`{text}` is no day (YYYY-MM-DD)"), "here", None);
+                self.error("date", span, format!("`{text}` is not a day (YYYY-MM-DD)"), "here", None);
             }
             day.then_some(text)
         });

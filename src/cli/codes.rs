@@ -296,7 +296,7 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "profile::variable",
-        "This is no name of an environment variable.",
+        "This is not a name of an environment variable.",
         "Write capitals, digits and `_`.",
     ),
     code(
@@ -389,7 +389,7 @@ pub(crate) const CODES: &[Code] = &[
         "This is not a duration, or it is zero where time is needed.",
         "Write 90s, 4m or 1m 30s; a bare number means seconds.",
     ),
-    code("scenario::event", "This is no type of event.", "Types are capitals: `WORKSPACE_ONLINE`."),
+    code("scenario::event", "This is not a type of event.", "Types are capitals: `WORKSPACE_ONLINE`."),
     code(
         "scenario::exclusive-fields",
         "Two fields exclude each other, or exactly one of several is needed.",
@@ -424,7 +424,7 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "scenario::input-env",
-        "This is no name of an environment variable.",
+        "This is not a name of an environment variable.",
         "Write capitals, digits and `_`: `E2E_RUNTIME`.",
     ),
     code(
@@ -434,7 +434,7 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "scenario::json-path",
-        "This is no JSON path (RFC 9535).",
+        "This is not a JSON path (RFC 9535).",
         "Write for example `$.status`, `$[0].id`, `$[?@.key == 'A'].value`.",
     ),
     code("scenario::many-verbs", "A step has more than one verb.", "Make two steps of it."),
@@ -508,12 +508,12 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "scenario::scenario-name",
-        "This is no name of a scenario.",
+        "This is not a name of a scenario.",
         "Use lower-case words with dashes: `local-provision`.",
     ),
     code("scenario::step-shape", "A step is not a mapping with one verb.", "Write `- await: {…}`."),
     code("scenario::stub-act", "A stub cannot do this.", "The hint lists what it can do."),
-    code("scenario::tag", "This is no tag.", "Use lower-case words with dashes, without `@`."),
+    code("scenario::tag", "This is not a tag.", "Use lower-case words with dashes, without `@`."),
     code(
         "scenario::template",
         "A lookup cannot be read.",

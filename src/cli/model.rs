@@ -480,7 +480,7 @@ mod tests {
         }
         let (code, out, _) = line("explain --runtime codex --llm-path platform --slug sonnet", "");
         assert_eq!(code, 2);
-        assert!(out.starts_with("nothing works"));
+        assert!(out.starts_with("no usable model"));
     }
 
     #[test]

@@ -267,7 +267,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             return Ok(Outcome { lines: lines.collect(), removed: 0, left: 0 });
         }
         Err(error) if error.refused => {
-            let hint = format!("the credential of that run is called {}", owing.home.credential);
+            let hint = format!("that run used {}: set it", owing.home.credential);
             return Err(NotSwept { error: CliError::from(error).next(hint), refused: true });
         }
         Err(error) => {

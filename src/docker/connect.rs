@@ -83,8 +83,8 @@ impl Settings {
             bad(format!("the docker context `{name}` cannot be read: {}: {e}", path.display()))
                 .check("docker context ls shows those there are")
         })?;
-        let meta: Meta =
-            serde_json::from_str(&text).map_err(|e| bad(format!("{} is no context: {e}", path.display())))?;
+        let meta: Meta = serde_json::from_str(&text)
+            .map_err(|e| bad(format!("{} is not a context: {e}", path.display())))?;
         let endpoint = meta.endpoints.get("docker").filter(|e| !e.host.is_empty());
         let endpoint = endpoint.ok_or_else(|| bad(format!("the docker context `{name}` names no host")))?;
         if endpoint.skip_tls_verify {
@@ -124,7 +124,7 @@ impl Settings {
             _ => {
                 return Err(EngineError::new(
                     ErrorKind::BadSettings,
-                    format!("`{host}` is no address of an engine that can be used here"),
+                    format!("`{host}` is not an address of an engine that can be used here"),
                 )
                 .check("unix:///path or tcp://host:port; for ssh, forward its socket: ssh -L /tmp/docker.sock:/var/run/docker.sock"));
             }

@@ -13,7 +13,8 @@ fn is_id(id: &str) -> Result<(), EngineError> {
     if names::is_workspace(id) {
         return Ok(());
     }
-    let what = format!("{id:?} is no id of a workspace (a UUID): nothing on the engine is looked for by it");
+    let what =
+        format!("{id:?} is not an id of a workspace (a UUID): nothing on the engine is looked for by it");
     Err(EngineError::new(ErrorKind::BadSettings, what))
 }
 

@@ -216,7 +216,7 @@ impl Reader<'_> {
         let name = self.required(root, "mechanism")?;
         let span = root.get("mechanism").map(|n| n.span).unwrap_or_default();
         if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            let text = format!("`{name}` is no name: lower-case letters, digits and `-`");
+            let text = format!("`{name}` is not a name: lower-case letters, digits and `-`");
             self.say("name", text, span, "here", String::new());
         }
         let layer = self.choice(root, "layer", &Layer::ALL.map(|l| (l.as_str(), l)));

@@ -236,7 +236,7 @@ impl Explanation {
 
 /// Why `auto` has nothing, for a screen.
 pub fn no_choice_text(none: &NoChoice) -> String {
-    let mut text = String::from("nothing works\n\nwhy\n");
+    let mut text = String::from("no usable model\n\nwhy\n");
     for reason in &none.why {
         let _ = writeln!(text, "  {}: {}", reason.rule, reason.because);
     }

@@ -80,16 +80,20 @@ pub struct Size {
     pub width: usize,
     /// Lines of a screen; `None`: everything.
     pub lines: Option<usize>,
+    /// `explain` shows it: what is left out is behind `--full`.
+    pub explained: bool,
 }
 
 impl Size {
-    /// What a screen shows.
-    pub fn screen(width: usize) -> Self {
-        Size { width: width.min(100), lines: Some(22) }
+    /// What a screen shows, with the summary of a run of one red below it: 24 rows where nobody knows how many.
+    pub fn screen(width: usize, rows: Option<usize>) -> Self {
+        const SUMMARY: usize = 7;
+        let lines = rows.map_or(22, |rows| rows.saturating_sub(SUMMARY).clamp(15, 22));
+        Size { width: width.min(100), lines: Some(lines), explained: false }
     }
 
     /// Everything, for files.
-    pub const WHOLE: Size = Size { width: 120, lines: None };
+    pub const WHOLE: Size = Size { width: 120, lines: None, explained: false };
 }
 
 /// The block of one scenario. `run` is the run's folder as a person would type it.
@@ -103,7 +107,7 @@ pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size
     };
     let step = scenario.decisive_step();
     block.title(scenario, step);
-    let next = block.next_steps(state, scenario, run);
+    let next = block.next_steps(state, scenario, run, size.explained);
     match &scenario.diagnosis {
         Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => {
             block.diagnosis(diagnosis, scenario, step, next.len());
@@ -135,7 +139,7 @@ pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size
         let room = size.lines.map_or(usize::MAX, |max| max.saturating_sub(block.lines.len()));
         block.evidence(evidence, room);
     }
-    block.fit(&explain_line(state, scenario, run));
+    block.fit(&explain_line(state, scenario, run, size.explained));
     block.lines
 }
 
@@ -423,9 +427,16 @@ impl Builder {
         self.hidden += hidden;
     }
 
-    fn next_steps(&self, state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<BlockLine> {
+    /// `explained`: the first of them, `explain`, was typed already.
+    fn next_steps(
+        &self,
+        state: &RunState,
+        scenario: &ScenarioState,
+        run: &str,
+        explained: bool,
+    ) -> Vec<BlockLine> {
         let mut lines = Vec::new();
-        for command in next_steps(state, scenario, run) {
+        for command in next_steps(state, scenario, run).into_iter().skip(usize::from(explained)) {
             // A terminal that is narrower wraps them itself: that can still be copied.
             for text in command.lines(self.columns().max(64)) {
                 let label = if lines.is_empty() { "next" } else { "" };
@@ -441,8 +452,12 @@ fn part_label(part: &KeptPart) -> &str {
     if part.name == "neighbours" { "others" } else { &part.name }
 }
 
-fn explain_line(state: &RunState, scenario: &ScenarioState, run: &str) -> String {
-    next_steps(state, scenario, run).first().map(super::commands::Command::line).unwrap_or_default()
+fn explain_line(state: &RunState, scenario: &ScenarioState, run: &str, explained: bool) -> String {
+    let mut explain = next_steps(state, scenario, run).into_iter().next();
+    if let Some(explain) = explain.as_mut().filter(|_| explained) {
+        explain.args.push("--full".to_owned());
+    }
+    explain.map(|explain| explain.line()).unwrap_or_default()
 }
 
 /// `20.0 s, from online_within; the step took 20.1 s`.

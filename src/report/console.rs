@@ -16,8 +16,9 @@ use super::forge::{Workspace, annotations};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
 use super::state::RunState;
-use super::summary::summary_lines;
+use super::summary::{one_red, summary_lines};
 use super::text::{brief, clean, clock, count, fill};
+use crate::domain::ExitCode;
 use crate::event::{
     CancelReason, EnvObservation, Event, EventKind, PartState, RunStarted, StepFinished, StepOutcome, Verdict,
 };
@@ -147,12 +148,12 @@ impl Console {
                 self.say(at, "CANCEL", &text)
             }
             EventKind::CleanupStarted { .. } if state.cancelled.is_some() => {
-                self.say(at, "CLEAN", &to_remove(state))
+                self.say(at, "CLEAN", &format!("{} still", to_remove(state)))
             }
             EventKind::CleanupFinished { removed, leaks, took_ms, .. }
                 if *leaks > 0 || state.cancelled.is_some() =>
             {
-                let text = format!("{removed} removed, {leaks} left, in {}", brief(*took_ms));
+                let text = format!("{removed} removed in all, {leaks} left, in {}", brief(*took_ms));
                 self.say(at, "CLEAN", &text)
             }
             EventKind::Left(left) => {
@@ -194,9 +195,17 @@ impl Console {
             || !state.left().is_empty()
             || !state.fixed.is_empty();
         let green = state.finished.as_ref().is_some_and(|f| f.code == 0) && !told;
-        if !(green && self.printer.is_quiet()) {
+        // Each known red has its line above; there is no more to say of them to somebody who wants little.
+        let known = state.finished.as_ref().is_some_and(|f| f.exit == ExitCode::KnownRed)
+            && state.left().is_empty()
+            && state.fixed.is_empty();
+        if !((green || known) && self.printer.is_quiet()) {
             let log = self.run.join("events.jsonl").display().to_string();
-            let lines = summary_lines(state, Some(&log), self.printer.width());
+            let mut lines = summary_lines(state, Some(&log), self.printer.width());
+            // Its block is right above.
+            if self.printer.height().is_some() && self.told.len() == 1 && state.reds().count() == 1 {
+                one_red(&mut lines, self.printer.width());
+            }
             self.print(&format!("\n{}", coloured(&lines)));
         }
         self.flush()
@@ -348,7 +357,7 @@ impl Console {
 
     fn block(&mut self, state: &RunState, scenario: &ScenarioState) {
         let run = self.run.display().to_string();
-        let size = Size::screen(self.printer.width());
+        let size = Size::screen(self.printer.width(), self.printer.height());
         let block = failure_block(state, scenario, &run, size);
         self.print(&format!("\n{}\n", coloured(&block)));
         // A log in CI may be all that is left of a run: what the block has no room for can be opened.

@@ -21,7 +21,7 @@ pub fn explain_head(state: &RunState) -> String {
     };
     let mut lines = vec![
         format!("run {} lifecycle {}{target}", identity.run, identity.tool_version),
-        format!("{}: {}", count(state.scenarios.len() as u64, "scenario"), state.totals().line()),
+        format!("{}: {}", count(state.totals().scenarios, "scenario"), state.totals().line()),
     ];
     if state.reds().count() > 1
         && let Some(line) = lines.last_mut()
@@ -29,7 +29,9 @@ pub fn explain_head(state: &RunState) -> String {
         line.push_str(&format!(" ({})", state.causes_line()));
     }
     if let Some(finished) = &state.finished {
-        lines.push(format!("exit {}: {}", finished.code, finished.reason));
+        let exit = format!("exit {}: {}", finished.code, finished.reason);
+        // A red says the same in its block.
+        lines.push(if state.reds().next().is_some() { cut(&clean(&exit), 100) } else { exit });
     }
     lines.extend(state.remarks.iter().cloned());
     lines.iter().map(|line| clean(line) + "\n").collect()
@@ -37,13 +39,17 @@ pub fn explain_head(state: &RunState) -> String {
 
 /// Lines of two screens.
 const SCREENS: usize = 46;
-/// Lines of a block, so that it and the head fit one.
-const BLOCK: usize = 20;
+/// Lines of one.
+const SCREEN: usize = 24;
+/// Lines of the head.
+const HEAD: usize = 3;
+/// Lines of a block, so that it, the head and the last line fit one.
+const BLOCK: usize = SCREEN - HEAD - 3;
 
 /// Why these scenarios are red, in two screens: the first of each cause with its block, the others by name. `run` is the
 /// run's folder as a person would type it.
 pub fn explain_brief(state: &RunState, scenarios: &[&ScenarioState], run: &str, width: usize) -> String {
-    let size = Size { width: width.min(100), lines: Some(BLOCK) };
+    let size = Size { width: width.min(100), lines: Some(BLOCK), explained: true };
     let mut lines: Vec<String> = Vec::new();
     let mut told: Vec<(String, String)> = Vec::new();
     let mut left: Vec<&ScenarioState> = Vec::new();
@@ -64,11 +70,13 @@ pub fn explain_brief(state: &RunState, scenarios: &[&ScenarioState], run: &str, 
             lines.push(verdict_line(scenario));
         }
     }
-    if let ([one], []) = (scenarios, left.as_slice()) {
-        // There is room for what it did.
-        let steps = steps_text(state, one);
+    let steps =
+        if let ([one], []) = (scenarios, left.as_slice()) { steps_text(state, one) } else { String::new() };
+    let steps: Vec<&str> = steps.lines().collect();
+    // What it did, where there is room on the screen.
+    let room = SCREEN.saturating_sub(lines.len() + HEAD + 3);
+    if !steps.is_empty() && (room >= steps.len() || !scenarios.iter().any(|s| s.has_failure())) {
         let room = SCREENS.saturating_sub(lines.len() + 4);
-        let steps: Vec<&str> = steps.lines().collect();
         lines.push(String::new());
         lines.extend(steps.iter().skip(steps.len().saturating_sub(room)).map(|line| cut(line, width)));
     }
@@ -108,7 +116,7 @@ fn verdict_line(scenario: &ScenarioState) -> String {
 pub fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width: usize) -> String {
     let mut text = String::new();
     if scenario.has_failure() {
-        text.push_str(&coloured(&failure_block(state, scenario, run, Size::screen(width))));
+        text.push_str(&coloured(&failure_block(state, scenario, run, Size::screen(width, None))));
         text.push('\n');
     } else {
         text.push_str(&verdict_line(scenario));

@@ -6,7 +6,7 @@ use super::block::{BlockLine, Tone};
 use super::causes::Cause;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{brief, clean, count, wrap};
+use super::text::{brief, clean, count, cut, wrap};
 use crate::behaviour::Drift;
 use crate::event::{Drifted, Fixed, Verdict};
 
@@ -84,6 +84,21 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
         None => out.push("", "no exit code: the run has no end", Tone::Strong),
     }
     out.lines
+}
+
+/// Of one red whose block is on the same screen, a line is enough; why the run ended so is there too.
+pub fn one_red(lines: &mut Vec<BlockLine>, width: usize) {
+    let mut of_red = false;
+    lines.retain(|line| {
+        if !line.label.is_empty() {
+            of_red = matches!(line.label.as_str(), "red" | "new");
+            return true;
+        }
+        !of_red
+    });
+    if let Some(exit) = lines.last_mut() {
+        exit.text = cut(&exit.text, width.saturating_sub(16).max(30));
+    }
 }
 
 struct Out {

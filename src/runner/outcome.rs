@@ -155,7 +155,7 @@ impl Failure {
         let kind = if kind == FailureKind::Product && unseen { FailureKind::Environment } else { kind };
         let how = match error.end {
             WaitEnd::TimedOut => "not in time",
-            WaitEnd::Hopeless => "it cannot come any more",
+            WaitEnd::Hopeless => "gave up early: this status is final",
             WaitEnd::Cancelled => "the run was cancelled",
             WaitEnd::TargetDead => "the target is dead",
         };

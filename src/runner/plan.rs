@@ -234,7 +234,7 @@ fn wrong(
             Err(why) => problem(why.to_string(), "write 90s, 4m or 1m 30s".into()),
         },
         InputKind::Number if value.parse::<i64>().is_ok() => None,
-        InputKind::Number => problem(format!("{shown} is no whole number"), "write digits".into()),
+        InputKind::Number => problem(format!("{shown} is not a whole number"), "write digits".into()),
         InputKind::Bool if ["true", "false", "1", "0"].contains(&value) => None,
         InputKind::Bool => {
             problem(format!("{shown} is neither true nor false"), "write true or false".into())

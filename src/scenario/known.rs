@@ -129,7 +129,7 @@ impl Reader<'_> {
             self.say("fingerprint", "what nobody has explained is always new".into(), at, "not a mechanism");
         }
         if known.by_fingerprint.insert(red.clone(), KnownRed { issue, until }).is_some() {
-            self.say("twice", format!("`{red}` stands twice"), at, "the second time");
+            self.say("twice", format!("`{red}` is written twice"), at, "the second time");
         }
     }
 

@@ -62,7 +62,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     have(Capability::Managed, true, "");
     have(Capability::External, true, "");
     have(Capability::Events, has_socket(&api).await, "GET /ws does not open");
-    let inspect = "the server shows no environments (it is no reference platform with --inspect)";
+    let inspect = "the server shows no environments (it is not a reference platform with --inspect)";
     have(Capability::Inspect, about.is_some(), inspect);
     have(
         Capability::Env,

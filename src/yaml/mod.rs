@@ -96,7 +96,7 @@ fn keep_last(source: &SourceFile, reading: &Reading, node: &mut Node, problems: 
 fn repeated(source: &SourceFile, reading: &Reading, key: &Key) -> Problem {
     Problem::error(
         format!("{}::duplicate-key", reading.code),
-        format!("the key `{}` stands twice in this mapping", key.text),
+        format!("the key `{}` is written twice in this mapping", key.text),
     )
     .at(source, key.span, "again here")
     .hint("remove one of them, or give each its own step")

@@ -12,7 +12,9 @@ const SEEDS: u64 = 200;
 const SHARDS: u64 = 4;
 
 pub fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 /// Plays a seed and names what is wrong with it.

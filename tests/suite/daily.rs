@@ -23,7 +23,8 @@ fn a_red_run_is_one_file_and_is_explained_anywhere() {
     let bytes = std::fs::read(red.dir.path().join("red.zip")).unwrap();
     let elsewhere = Harness::new().file("red.zip", &bytes).dir();
     let explained = Harness::within(&elsewhere).args(["explain", "red.zip"]).run().exit(0);
-    explained.stdout_has("fails").stdout_has("418");
+    let explained = explained.stdout_has("fails").stdout_has("418");
+    assert!(explained.stdout.lines().count() <= 24, "more than a screen:\n{}", explained.stdout);
     Harness::within(&elsewhere).args(["report", "red.zip", "--junit", "j.xml"]).run().exit(0);
     let again =
         Harness::within(&elsewhere).args(["run", "--like", "red.zip"]).env("THE_KEY", "another-key-4712");

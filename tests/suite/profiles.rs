@@ -149,7 +149,7 @@ fn a_plan_shows_what_would_be_started_and_no_secret() {
         .stdout_has("/health answers 200 within")
         .stdout_has("gate    @local: advisory")
         .stdout_has("online_within = 100s (profile)")
-        .stdout_has("1 scenarios");
+        .stdout_has("1 scenario;");
 }
 
 #[test]
@@ -168,12 +168,12 @@ fn what_a_profile_names_must_be_there() {
         output.stderr_has(words);
     }
     for (server, said) in [
-        ("base_url: \"localhost:8080\"", "`localhost:8080` is no address"),
-        ("base_url: \"\"", "`` is no address"),
-        ("server: { given: THERE, url: x, command: [x], ready: { tcp: x } }", "`there:80` is no address"),
+        ("base_url: \"localhost:8080\"", "`localhost:8080` is not an address"),
+        ("base_url: \"\"", "`` is not an address"),
+        ("server: { given: THERE, url: x, command: [x], ready: { tcp: x } }", "`there:80` is not an address"),
         (
             "ports: [a]\nserver: { command: [x], url: \"127.0.0.1:${ports.a}\", ready: { tcp: x } }",
-            "`127.0.0.1:<port a>` is no address",
+            "`127.0.0.1:<port a>` is not an address",
         ),
     ] {
         let text = format!("profile: a\nrun: [local-provision]\n{server}\n");

@@ -120,7 +120,7 @@ fn check_call(call: &Call, context: &Context<'_>, report: &mut WorkflowReport) {
             report.undecidable.push(Undecidable {
                 place: place(call.span),
                 what: finding.class.code.into(),
-                why: format!("hangs on {}: {}", names(&situation.maybe), finding.message),
+                why: format!("depends on {}: {}", names(&situation.maybe), finding.message),
             });
         }
     }

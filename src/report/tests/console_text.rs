@@ -7,6 +7,8 @@ use insta::assert_snapshot;
 use super::sample::{FAILING, Sample, everything, failing, healthy};
 use crate::event::{EventKind, Verdict};
 use crate::output::{CiLog, Colour, Printer, Terminal, Verbosity};
+use crate::report::block::BlockLine;
+use crate::report::summary::{one_red, summary_lines};
 use crate::report::{Console, RunState, Size, dump_lines, failure_block, plain_text, progress_lines};
 
 /// What the console says of a run.
@@ -99,8 +101,12 @@ fn a_terminal_that_is_closed_at_any_write_ends_nothing() {
 }
 
 fn block(sample: &Sample, scenario: &str, width: usize) -> String {
+    sized(sample, scenario, Size::screen(width, None))
+}
+
+fn sized(sample: &Sample, scenario: &str, size: Size) -> String {
     let state = sample.state();
-    plain_text(&failure_block(&state, &state.scenarios[scenario], "runs/r1", Size::screen(width)))
+    plain_text(&failure_block(&state, &state.scenarios[scenario], "runs/r1", size))
 }
 
 #[test]
@@ -146,6 +152,22 @@ fn huge_evidence_fits_a_screen_and_keeps_what_matters() {
             assert!(block.contains(part), "{part} is missing in\n{block}");
         }
         assert!(block.contains("lifecycle run"), "{block}");
+        // A terminal of 24 rows has the summary of one red and the prompt below it.
+        let block = sized(&s, FAILING, Size::screen(width, Some(24)));
+        assert!(block.lines().count() <= 17, "{} lines\n{block}", block.lines().count());
+        let whole = summary_lines(&s.state(), None, width);
+        let mut summary = whole.clone();
+        one_red(&mut summary, width);
+        let red = |lines: &[BlockLine]| {
+            let from = lines.iter().position(|line| line.label == "red").unwrap();
+            1 + lines[from + 1..].iter().take_while(|line| line.label.is_empty()).count()
+        };
+        assert_eq!((red(&whole) > 1, red(&summary)), (true, 1), "{summary:#?}");
+        for part in
+            ["CAUSE", "EVIDENCE", "SUGGESTED FIX", "fingerprint", "lifecycle explain", "lifecycle run"]
+        {
+            assert!(block.contains(part), "{part} is missing in\n{block}");
+        }
     }
 }
 

@@ -119,7 +119,7 @@ async fn on_engine(engine: &Engine, id: &str, action: &str) -> Result<(), Engine
             return engine.put_files(&container.id, "/workspace", &files, 0).await.map_err(named);
         }
         other => {
-            let text = format!("`{other}` is no action on containers");
+            let text = format!("`{other}` is not an action on containers");
             return Err(EngineError::new(ErrorKind::BadSettings, text));
         }
     };

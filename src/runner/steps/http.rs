@@ -59,7 +59,7 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
         HttpBody::File { field, name, mime, base64 } => {
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(base64.render(scope)?)
-                .map_err(|e| Failure::of(FailureKind::Config, format!("the file is no base64: {e}")))?;
+                .map_err(|e| Failure::of(FailureKind::Config, format!("the file is not base64: {e}")))?;
             Payload::File { field: field.clone(), name: name.clone(), mime: mime.clone(), bytes }
         }
     };

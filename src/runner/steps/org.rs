@@ -40,7 +40,7 @@ pub async fn run(context: &ScenarioContext, verb: &Org, step: &StepRun) -> StepR
             let slug = context.state().captures.get(alias).and_then(slug_of);
             let made = slug.and_then(|slug| behind.desk.open().into_iter().find(|made| made.slug == slug));
             let Some(made) = made else {
-                let text = format!("`{alias}` is no organisation of this scenario, or is purged already");
+                let text = format!("`{alias}` is not an organisation of this scenario, or is purged already");
                 return Err(Failure::of(FailureKind::Config, text));
             };
             match purged(context, &behind, made).await? {

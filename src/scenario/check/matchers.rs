@@ -236,7 +236,7 @@ impl Check<'_> {
             Ok(path) => Some(path),
             Err(_) if text.value.contains("${") => {
                 let hint = "a lookup stands for a name in quotes or for an index: `$[?@.id == '${ws.id}']`";
-                let message = format!("`{}` is no JSON path, whatever is looked up", text.value);
+                let message = format!("`{}` is not a JSON path, whatever is looked up", text.value);
                 self.error("json-path", text.span, message, "here", hint.to_owned());
                 None
             }
@@ -251,7 +251,7 @@ impl Check<'_> {
                 self.error(
                     "json-path",
                     span,
-                    format!("`{}` is no JSON path", text.value),
+                    format!("`{}` is not a JSON path", text.value),
                     "wrong from here",
                     hint,
                 );

@@ -21,7 +21,7 @@ impl Check<'_> {
             self.error(
                 "bad-name",
                 name.span,
-                format!("`{word}` is no name"),
+                format!("`{word}` is not a name"),
                 "letters, digits, `_` and `-`, a letter first",
                 None,
             );

@@ -92,7 +92,7 @@ impl Check<'_> {
             self.required(name, "a scenario", "scenario", top, "for example `scenario: local-provision`");
         if !name.value.is_empty() && !is_slug(&name.value) {
             let hint = "lower-case words with dashes, for example `local-provision`".to_owned();
-            let message = format!("`{}` is no name of a scenario", name.value);
+            let message = format!("`{}` is not a name of a scenario", name.value);
             self.error("scenario-name", name.span, message, "here", hint);
         }
         name.value
@@ -106,7 +106,7 @@ impl Check<'_> {
             }
             if !is_slug(&tag.value) {
                 let hint = "lower-case words with dashes; `@` is only for the command line".to_owned();
-                self.error("tag", tag.span, format!("`{}` is no tag", tag.value), "here", hint);
+                self.error("tag", tag.span, format!("`{}` is not a tag", tag.value), "here", hint);
             } else if !tags.contains(&tag.value) {
                 tags.push(tag.value);
             }
@@ -148,7 +148,7 @@ impl Check<'_> {
         if key.text.is_empty()
             || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         {
-            let message = format!("`{}` is no name of an input", key.text);
+            let message = format!("`{}` is not a name of an input", key.text);
             self.error("bad-name", key.span, message, "letters, digits, `_` and `-`", None);
         }
         // `name: value` is the short form of `name: {default: value}`.
@@ -181,7 +181,7 @@ impl Check<'_> {
             let good = !variable.value.is_empty()
                 && variable.value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
             if !good {
-                let message = format!("`{}` is no environment variable", variable.value);
+                let message = format!("`{}` is not an environment variable", variable.value);
                 self.error(
                     "input-env",
                     variable.span,
@@ -210,7 +210,7 @@ impl Check<'_> {
             texts.iter().for_each(|text| self.plain_name(text));
             let values: Vec<String> = texts.into_iter().map(|t| t.value).collect();
             if !is_slug(&key.text.replace('_', "-")) {
-                let message = format!("`{}` is no key of a matrix", key.text);
+                let message = format!("`{}` is not a key of a matrix", key.text);
                 self.error("bad-name", key.span, message, "lower-case words", None);
             }
             if values.is_empty() {
@@ -218,7 +218,7 @@ impl Check<'_> {
                 self.error("matrix", value.span, message, "empty", None);
             }
             if let Some(twice) = values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
-                let message = format!("`{}` stands twice in `{}`", twice.1, key.text);
+                let message = format!("`{}` is written twice in `{}`", twice.1, key.text);
                 self.error("matrix", value.span, message, "here", None);
             }
             matrix.insert(key.text, values);
@@ -244,7 +244,7 @@ impl Check<'_> {
         if let Some(text) = &raw.until
             && (text.value.len() != 10 || text.value.parse::<jiff::civil::Date>().is_err())
         {
-            let message = format!("`{}` is no date", text.value);
+            let message = format!("`{}` is not a date", text.value);
             self.error("date", text.span, message, "here", "write YYYY-MM-DD".to_owned());
         }
         let mut when = IndexMap::new();

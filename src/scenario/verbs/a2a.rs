@@ -300,7 +300,13 @@ impl Check<'_> {
             other => {
                 let mut hint = did_you_mean(other, ["answer", "queued", "ignored"]);
                 hint.push_str(", `{error: -32601}`, or tests of its text: `{contains: x}`");
-                self.error("unknown-word", text.span, format!("`{other}` is no kind of reply"), "here", hint);
+                self.error(
+                    "unknown-word",
+                    text.span,
+                    format!("`{other}` is not a kind of reply"),
+                    "here",
+                    hint,
+                );
                 Reply::Answer
             }
         }

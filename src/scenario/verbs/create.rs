@@ -176,7 +176,7 @@ impl VerbSpec for Create {
             let digits = code.value.strip_prefix('C').is_some_and(|n| n.parse::<u8>().is_ok());
             if !digits {
                 let hint = "`lifecycle check` shows them, for example C8".to_owned();
-                let message = format!("`{}` is no contradiction code", code.value);
+                let message = format!("`{}` is not a contradiction code", code.value);
                 check.error("contradiction", code.span, message, "here", hint);
             }
         }

@@ -341,7 +341,7 @@ impl Check<'_> {
                 let event = self.required(raw.event.as_ref(), "event_of", "event", span, hint);
                 let shouted = event.value.chars().all(|c| c.is_ascii_uppercase() || c == '_');
                 if !shouted {
-                    let message = format!("`{}` is no type of event", event.value);
+                    let message = format!("`{}` is not a type of event", event.value);
                     self.error("event", event.span, message, "here", hint.to_owned());
                 }
                 Expect::Event { workspace, event: event.value }
@@ -430,7 +430,7 @@ impl Check<'_> {
                 Kind::Text(word) if word == "restart_context" => row.restart_context = true,
                 _ => {
                     let hint = "write `true`, `false` or `restart_context`".to_owned();
-                    self.error("unknown-word", node.span, "this is no kind of activity", "here", hint);
+                    self.error("unknown-word", node.span, "this is not a kind of activity", "here", hint);
                 }
             }
         }

@@ -92,7 +92,7 @@ impl Check<'_> {
                 Some("for example `profile: local`"),
             );
         } else if raw.profile.is_some() && !is_name(&name.value) {
-            let message = format!("`{}` is no name of a profile", name.value);
+            let message = format!("`{}` is not a name of a profile", name.value);
             self.error("name", name.span, message, Some("lower-case words with dashes, for example `local`"));
         }
         self.known = Known {
@@ -106,7 +106,7 @@ impl Check<'_> {
         let mut parts = Vec::new();
         for (key, value) in self.entries(raw.services.as_ref()) {
             if !is_name(&key.text) || key.text == SERVER {
-                let message = format!("`{}` is no name of a service", key.text);
+                let message = format!("`{}` is not a name of a service", key.text);
                 self.error(
                     "name",
                     key.span,
@@ -122,7 +122,7 @@ impl Check<'_> {
         let makes_organisation = raw.target.is_some();
         if let Some(target) = &raw.target {
             if target.value != "saas" {
-                let message = format!("`{}` is no target of a profile", target.value);
+                let message = format!("`{}` is not a target of a profile", target.value);
                 self.error(
                     "target",
                     target.span,
@@ -266,7 +266,7 @@ impl Check<'_> {
                 Some("required") => drop(gates.insert(key.text, Gate::Required)),
                 other => {
                     let hint = did_you_mean(other.unwrap_or_default(), ["advisory", "required"]);
-                    self.error("unknown-word", value.span, "this is no gate", Some(&hint));
+                    self.error("unknown-word", value.span, "this is not a gate", Some(&hint));
                 }
             }
         }
@@ -280,7 +280,7 @@ impl Check<'_> {
             if is_variable(&text.value) {
                 names.push(text.value);
             } else {
-                let message = format!("`{}` is no name of a variable", text.value);
+                let message = format!("`{}` is not a name of a variable", text.value);
                 self.error("variable", text.span, message, Some("letters, digits and `_`"));
             }
         }
@@ -291,7 +291,7 @@ impl Check<'_> {
         let mut names: Vec<String> = Vec::new();
         for text in self.texts(node) {
             if !is_name(&text.value.replace('_', "-")) {
-                let message = format!("`{}` is no name of a {what}", text.value);
+                let message = format!("`{}` is not a name of a {what}", text.value);
                 self.error("name", text.span, message, Some("lower-case words with dashes"));
             } else if names.contains(&text.value) {
                 self.error(

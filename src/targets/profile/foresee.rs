@@ -81,7 +81,7 @@ impl Render<'_> {
     /// Where the target answers is asked by HTTP.
     fn address(&mut self, url: &str, span: Span) {
         if self.problems.is_empty() && !(url.starts_with("http://") || url.starts_with("https://")) {
-            let problem = Problem::error("profile::address", format!("`{}` is no address", shown(url)));
+            let problem = Problem::error("profile::address", format!("`{}` is not an address", shown(url)));
             let problem = problem.at(&self.profile.source, span, "where the server answers");
             self.problem(problem.hint("write http://… or https://…"));
         }

@@ -52,7 +52,7 @@ impl Maker<'_> {
         }
         let listed = |answer: &Response| match (answer.status, orgs(answer.json.as_ref())) {
             (200, Some(rows)) => Take::Done(rows),
-            (200, None) => Take::Never("the list of organisations is no list".to_owned()),
+            (200, None) => Take::Never("the list of organisations is not a list".to_owned()),
             (401 | 403, _) => Take::Never(format!("it refuses the token: {}", describe(answer))),
             _ => Take::Never(format!("GET /cp/admin/orgs answered {}", describe(answer))),
         };

@@ -49,7 +49,7 @@ impl Check<'_> {
         let env = self.templates(raw.env.as_ref());
         for (key, _) in self.entries(raw.env.as_ref()) {
             if !is_variable(&key.text) {
-                self.error("variable", key.span, format!("`{}` is no name of a variable", key.text), None);
+                self.error("variable", key.span, format!("`{}` is not a name of a variable", key.text), None);
             }
         }
         let pass = self.variables(raw.pass.as_ref());
@@ -157,7 +157,7 @@ impl Check<'_> {
         match port.value.parse::<u16>() {
             Ok(port) if port > 0 => Some((port, at)),
             _ => {
-                self.error("port", port.span, format!("`{}` is no port", port.value), None);
+                self.error("port", port.span, format!("`{}` is not a port", port.value), None);
                 None
             }
         }
@@ -201,7 +201,7 @@ impl Check<'_> {
                 Err(why) => {
                     let why = why.to_string();
                     let why = why.lines().last().unwrap_or_default().to_owned();
-                    self.error("regex", log.span, format!("this is no regular expression: {why}"), None);
+                    self.error("regex", log.span, format!("this is not a regular expression: {why}"), None);
                     return None;
                 }
             }
@@ -215,7 +215,7 @@ impl Check<'_> {
             self.error(
                 "status",
                 text.span,
-                format!("`{}` is no status", text.value),
+                format!("`{}` is not a status", text.value),
                 Some("for example 200"),
             );
             200
@@ -231,7 +231,7 @@ impl Check<'_> {
             let word = word.strip_prefix("SIG").unwrap_or(&word);
             Signal::ALL.into_iter().find(|s| s.as_str() == word).unwrap_or_else(|| {
                 let hint = did_you_mean(word, Signal::ALL.map(Signal::as_str));
-                let message = format!("`{}` is no signal that asks a process to end", text.value);
+                let message = format!("`{}` is not a signal that asks a process to end", text.value);
                 self.error("unknown-word", text.span, message, Some(&hint));
                 default.signal
             })

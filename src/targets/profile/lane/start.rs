@@ -106,7 +106,7 @@ impl Lane {
                         let at = self.text(at)?;
                         let port = at
                             .parse()
-                            .map_err(|_| Failed::new(format!("`{at}` is no port to publish at")))?;
+                            .map_err(|_| Failed::new(format!("`{at}` is not a port to publish at")))?;
                         Some((*inside, port))
                     }
                     None => None,
