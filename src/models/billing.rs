@@ -65,7 +65,7 @@ pub struct Billing {
     pub mode: BillingMode,
     /// `workspace_override`, `derived_provider` or `derived_default`.
     pub source: &'static str,
-    /// The derived provider; an override leaves it empty.
+    /// The derived provider, else the model; an override leaves it empty.
     pub provider_selection: Option<String>,
 }
 
@@ -91,7 +91,8 @@ pub fn decide(
         Err(_) => Billing {
             mode: if proxy_configured { BillingMode::PlatformManaged } else { BillingMode::Byok },
             source: "derived_default",
-            provider_selection: None,
+            // What is shown then is the model's own text.
+            provider_selection: Some(model.to_owned()).filter(|model| !model.is_empty()),
         },
     }
 }
@@ -105,8 +106,8 @@ mod tests {
         let table = [
             (None, "MiniMax-M2.7", false, "byok derived_provider minimax"),
             (None, "minimax/MiniMax-M2.7", false, "platform_managed derived_provider platform"),
-            (None, "nope", false, "byok derived_default -"),
-            (None, "nope", true, "platform_managed derived_default -"),
+            (None, "nope", false, "byok derived_default nope"),
+            (None, "nope", true, "platform_managed derived_default nope"),
             (None, "", true, "platform_managed derived_default -"),
             (Some(BillingMode::Byok), "minimax/MiniMax-M2.7", true, "byok workspace_override -"),
             (Some(BillingMode::Disabled), "MiniMax-M2.7", true, "disabled workspace_override -"),

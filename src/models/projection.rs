@@ -168,8 +168,11 @@ pub fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled,
     }
     let forbidden: Vec<&String> = global_origin.iter().filter(|name| is_forbidden_global(name)).collect();
     if let Some(first) = forbidden.first() {
-        let message = format!("operator credential {first} must not be a global secret");
-        return Err(Abort::new(2, None, message).with("keys", serde_json::json!(forbidden)));
+        let message = format!("provision aborted: env var \"{first}\" is operator-scope");
+        return Err(Abort::new(2, None, message)
+            .with("forbidden_env_keys", serde_json::json!(forbidden))
+            .with("rfc", "523")
+            .with("source", "global_secrets"));
     }
     git_identity(&mut draft, from.name);
     let model = effective_model(from, &draft.env);
@@ -178,21 +181,27 @@ pub fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled,
     let billing = project(catalogue, from, &model, &global_origin, &mut draft);
     after_june(from, &billing, provider, &mut draft);
     if billing.mode == BillingMode::Byok && !has_credential(from, provider, &draft) {
-        let message =
-            "MISSING_BYOK_CREDENTIAL: billing mode is byok and the workspace has no vendor credential";
-        return Err(Abort::new(5, Some("MISSING_BYOK_CREDENTIAL"), message).with("billing_mode", "byok"));
+        let message = "this workspace's LLM billing mode is \"byok\" (not platform-managed) but it has no LLM \
+                       credential of its own.";
+        return Err(Abort::new(5, Some("MISSING_BYOK_CREDENTIAL"), message)
+            .with("billing_mode", "byok")
+            .with("issue", "1994"));
     }
     if billing.mode == BillingMode::PlatformManaged && !from.server.proxy_configured() {
-        let message =
-            "MISSING_PLATFORM_PROXY: billing mode is platform_managed and the server has no LLM proxy";
+        let message = "this workspace is configured for platform-managed LLM billing but the control-plane \
+                       proxy is not ready.";
         return Err(Abort::new(6, Some("MISSING_PLATFORM_PROXY"), message)
             .with("billing_mode", "platform_managed")
             .with("issue", "2162"));
     }
     let model = name_the_model(from, model, &mut draft);
     if billing.mode != BillingMode::Disabled && model.is_empty() {
-        let message = "MISSING_MODEL: no model in the payload, the environment or the stored secrets";
-        return Err(Abort::new(11, Some("MISSING_MODEL"), message).with("runtime", from.runtime));
+        let mode = billing.mode.as_str();
+        let message =
+            format!("this workspace (LLM billing mode \"{mode}\") reached provisioning with no model set.");
+        return Err(Abort::new(11, Some("MISSING_MODEL"), message)
+            .with("billing_mode", mode)
+            .with("issue", "2594"));
     }
     let missing: Vec<&String> = from.required_env.iter().filter(|name| !draft.has_text(name)).collect();
     if let Some(first) = missing.first() {
@@ -205,7 +214,8 @@ pub fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled,
                 format!("config.yaml is for runtime {seeded}, the workspace asks for {}", from.runtime);
             Err(Abort::new(13, None, message)
                 .with("requested_runtime", from.runtime)
-                .with("seeded_runtime", seeded))
+                .with("seeded_runtime", seeded)
+                .with("issue", "2027"))
         }
         _ => Ok(Assembled { env: draft.env, billing, model, notes: draft.notes }),
     }

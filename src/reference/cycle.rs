@@ -42,6 +42,8 @@ pub struct Plan {
     pub stop: bool,
     /// Throw the runtime's sessions away.
     pub reset: bool,
+    /// Write `provisioning` only when the old instance is stopped.
+    pub begin: bool,
     /// Send the restart-context message after.
     pub context: bool,
 }
@@ -70,11 +72,19 @@ impl Platform {
         let Some(mutex) = self.state().get(id).map(|w| Arc::clone(&w.cycle)) else { return };
         let _one_at_a_time = mutex.lock().await;
         if plan.stop {
+            let mut begin = plan.begin;
             if let Some(seconds) = self.faults.value(Fault::OldLingers) {
+                if std::mem::take(&mut begin) {
+                    self.state().begin_provisioning(id, self.behaviours);
+                }
                 self.clock.sleep(Duration::from_secs(seconds)).await;
             }
             if let Err(error) = self.provisioner.stop(id).await {
                 self.say(&format!("stop {id}: {error}"));
+            }
+            // What the platform itself decided is written once the instance is stopped (divergences M2).
+            if begin {
+                self.state().begin_provisioning(id, self.behaviours);
             }
             if self.does(Behaviour::RestartKeepsAddress) {
                 self.state().instance_stopped(id);
@@ -249,12 +259,17 @@ impl Platform {
                 _ => false,
             };
             !skipped && !w.external_like() && w.runtime != "mock"
-        })
+        }) && self.state().paused_ancestor(id).is_none()
     }
 
     async fn programmatic(self: &Arc<Self>, id: Uuid) {
         if !self.restartable(id) {
             return;
+        }
+        // A provision under way is waited for; an instance that is up and not yet registered gets some more time.
+        let cycle = self.state().get(id).map(|w| Arc::clone(&w.cycle));
+        if let Some(cycle) = cycle {
+            drop(cycle.lock().await);
         }
         if self.state().get(id).is_some_and(|w| w.status == Status::Provisioning) {
             self.clock.sleep(ALREADY).await;
@@ -264,11 +279,11 @@ impl Platform {
             return;
         }
         let wakes = self.state().get(id).is_some_and(|w| w.status == Status::Hibernated);
-        match wakes {
-            true => self.state().begin_resuming(id, self.behaviours),
-            false => self.state().begin_provisioning(id, self.behaviours),
+        if wakes {
+            self.state().begin_resuming(id, self.behaviours);
         }
-        Arc::clone(self).cycle(id, Plan { stop: true, context: true, ..Plan::default() }).await;
+        let plan = Plan { stop: true, context: true, begin: !wakes, ..Plan::default() };
+        Arc::clone(self).cycle(id, plan).await;
     }
 
     /// Tells the old instance that it will be stopped; any answer will do.

@@ -55,6 +55,14 @@ pub enum CallError {
     /// It broke after it was open.
     #[error("connection lost: {0}")]
     Broken(String),
+    /// The headers came, and the body broke off.
+    #[error("answer {status} cut off: {why}")]
+    Cut {
+        /// The status of the answer.
+        status: u16,
+        /// What broke.
+        why: String,
+    },
     /// The body is larger than asked for.
     #[error("answer larger than {0} bytes")]
     TooLarge(usize),
@@ -115,6 +123,27 @@ impl Call {
     pub fn within(mut self, limit: Duration) -> Call {
         self.within = limit;
         self
+    }
+
+    /// Where an answer sends it on, as Go's client follows it; another host gets no secret.
+    pub fn redirected(&self, answer: &Answer) -> Option<Call> {
+        let keeps = match answer.status {
+            301..=303 => false,
+            307 | 308 => true,
+            _ => return None,
+        };
+        let here = reqwest::Url::parse(&self.url).ok()?;
+        let to = here.join(answer.headers.get("location")?.to_str().ok()?).ok()?;
+        let mut next = Call { url: to.to_string(), ..self.clone() };
+        if to.host_str() != here.host_str() {
+            next.headers.retain(|(name, _)| *name != "authorization");
+        }
+        if !keeps {
+            next.method = Method::GET;
+            next.body = Bytes::new();
+            next.headers.retain(|(name, _)| *name != "content-type");
+        }
+        Some(next)
     }
 }
 
@@ -212,7 +241,7 @@ impl Outbound {
         let mut body = Vec::new();
         let mut chunks = response.into_body().into_data_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|e| CallError::Broken(chain(&e)))?;
+            let chunk = chunk.map_err(|e| CallError::Cut { status, why: chain(&e) })?;
             if body.len() + chunk.len() > call.max_bytes {
                 return Err(CallError::TooLarge(call.max_bytes));
             }

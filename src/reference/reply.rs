@@ -42,6 +42,16 @@ pub fn text(status: u16, body: &'static str) -> Response {
     build(status, TEXT, Body::from(body))
 }
 
+/// A page.
+pub fn html(status: u16, body: String) -> Response {
+    build(status, HeaderValue::from_static("text/html; charset=utf-8"), Body::from(body))
+}
+
+/// Plain text with a charset, as Go's own error pages have it.
+pub fn plain(status: u16, body: &'static str) -> Response {
+    build(status, HeaderValue::from_static("text/plain; charset=utf-8"), Body::from(body))
+}
+
 /// What an unknown route gets.
 pub fn no_route() -> Response {
     text(404, "404 page not found")

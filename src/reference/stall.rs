@@ -64,12 +64,14 @@ fn look(platform: &Arc<Platform>, times: &Times, id: Uuid) {
         None if since(moved) <= times.stale || !rested => return,
         None => {
             let item = Item { priority: PRIORITY, ..Item::new(None, None, probe()) };
-            let Some((item, _)) = state.queue.enqueue(id, item) else { return };
+            let Some((item, _)) = state.queue.enqueue(id, item, |at| platform.clock.since(at)) else {
+                return;
+            };
             platform.say(&format!("stall watchdog: {id} does not get on, probe {item}"));
             StallWatch { probe: Some((item, Instant::now())), settled: None }
         }
         Some((item, at)) => {
-            let answered = state.queue.get(id, item).is_none_or(|i| i.standing == Standing::Completed);
+            let answered = state.queue.find(item).is_none_or(|(_, i)| i.standing == Standing::Completed);
             let over = since(at) > times.grace;
             if working && !answered && !over {
                 return;

@@ -17,23 +17,37 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// Whether it was written down when it came, under its own id.
+    pub fn has_row(&self) -> bool {
+        self.method == "message/send" && !self.message_id.is_empty()
+    }
+
+    /// As the server marks a message that an admin sends in the name of a workspace.
+    pub fn of_user(&mut self) {
+        let Some(params) = self.value.get_mut("params").and_then(Value::as_object_mut) else { return };
+        if let Value::Object(metadata) = params.entry("metadata").or_insert_with(|| json!({})) {
+            metadata.insert("source".to_owned(), json!("canvas_user"));
+            metadata.insert("user_identity_status".to_owned(), json!("UNAUTHENTICATED"));
+        }
+    }
+
     /// As a server writes it that knows the canvas by its metadata.
     pub fn of_canvas(&mut self, id: Uuid) {
         let Some(params) = self.value.get_mut("params").and_then(Value::as_object_mut) else { return };
         if let Some(message) = params.get_mut("message").and_then(Value::as_object_mut) {
             message.entry("contextId").or_insert_with(|| json!(format!("canvas-{id}")));
         }
-        if let Value::Object(metadata) = params.entry("metadata").or_insert_with(|| json!({})) {
-            metadata.insert("source".to_owned(), json!("canvas_user"));
-            metadata.insert("user_identity_status".to_owned(), json!("UNAUTHENTICATED"));
-        }
+        self.of_user();
     }
 }
 
 /// Why a body is no message: the 400's body.
 pub fn normalise(body: &Bytes) -> Result<Envelope, Value> {
-    let Ok(Value::Object(given)) = serde_json::from_slice::<Value>(body) else {
-        return Err(json!({ "error": "invalid JSON" }));
+    let given = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(given)) => given,
+        // An envelope with nothing in it.
+        Ok(Value::Null) => Map::new(),
+        _ => return Err(json!({ "error": "invalid JSON" })),
     };
     let mut envelope = if given.contains_key("jsonrpc") {
         given
@@ -41,7 +55,9 @@ pub fn normalise(body: &Bytes) -> Result<Envelope, Value> {
         let mut whole = Map::new();
         whole.insert("jsonrpc".to_owned(), json!("2.0"));
         whole.insert("id".to_owned(), json!(crate::chance::uuid()));
-        whole.extend(given);
+        for key in ["method", "params"] {
+            whole.insert(key.to_owned(), given.get(key).cloned().unwrap_or_default());
+        }
         whole
     };
     let method = envelope.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -49,6 +65,7 @@ pub fn normalise(body: &Bytes) -> Result<Envelope, Value> {
     let mut text = String::new();
     let params = envelope.get_mut("params").and_then(Value::as_object_mut);
     let expires_in = params.as_ref().and_then(|p| p.get("expires_in_seconds")).and_then(Value::as_u64);
+    let expires_in = expires_in.filter(|seconds| *seconds > 0);
     if let Some(message) = params.and_then(|p| p.get_mut("message")).and_then(Value::as_object_mut) {
         complete(message)?;
         message_id = message.get("messageId").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -86,14 +103,9 @@ fn complete(message: &mut Map<String, Value>) -> Result<(), Value> {
             }
         }
     }
-    let has = |key: &str| message.get(key).and_then(Value::as_str).is_some_and(|v| !v.is_empty());
-    let (role, id) = (has("role"), has("messageId"));
-    if !role {
-        message.insert("role".to_owned(), json!("user"));
-    }
-    if !id {
-        message.insert("messageId".to_owned(), json!(crate::chance::uuid()));
-    }
+    // What is there stays, whatever it is.
+    message.entry("role").or_insert_with(|| json!("user"));
+    message.entry("messageId").or_insert_with(|| json!(crate::chance::uuid()));
     Ok(())
 }
 
@@ -130,6 +142,19 @@ mod tests {
             assert_eq!(whole["messageId"].as_str(), Some(envelope.message_id.as_str()));
             assert!(uuid::Uuid::try_parse(envelope.value["id"].as_str().unwrap()).is_ok());
         }
+    }
+
+    #[test]
+    fn only_what_is_absent_is_filled_in() {
+        let odd = json!({ "jsonrpc": "2.0", "method": "message/send",
+            "params": { "message": { "messageId": "", "role": null, "parts": [] }, "expires_in_seconds": 0 } });
+        let envelope = read(&odd).unwrap();
+        assert_eq!((&envelope.value, envelope.expires_in, envelope.has_row()), (&odd, None, false));
+        let bare = read(&json!({ "id": "mine", "method": "tasks/get", "more": 1 })).unwrap();
+        assert!(uuid::Uuid::try_parse(bare.value["id"].as_str().unwrap()).is_ok());
+        assert_eq!((bare.value.get("params"), bare.value.get("more")), (Some(&Value::Null), None));
+        let nothing = read(&Value::Null).unwrap();
+        assert_eq!((nothing.method.as_str(), nothing.value.get("method")), ("", Some(&Value::Null)));
     }
 
     #[test]

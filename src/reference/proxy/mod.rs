@@ -25,10 +25,10 @@ use super::{addresses, reply};
 use crate::behaviour::{Behaviour, Edition};
 use crate::clock::Instant;
 use crate::domain::{Status, time};
-use call::{IDLE, call};
+use call::{IDLE, call, gone};
 pub use envelope::{Envelope, normalise};
-use message::Message;
 pub use message::Sender;
+use message::{Message, received};
 pub use waiting::drain_one;
 use waiting::enqueue;
 
@@ -36,6 +36,8 @@ use waiting::enqueue;
 const CANVAS_BUDGET: Duration = Duration::from_secs(90);
 /// An agent waits this long for another one.
 const AGENT_CEILING: Duration = Duration::from_secs(30 * 60);
+/// No limit that anybody meets.
+const FOREVER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A cached URL is used this long.
 const URL_CACHE: Duration = Duration::from_secs(300);
 /// How long a mock agent thinks.
@@ -46,16 +48,16 @@ const MOCK_REPLIES: [&str; 3] = ["Roger that, on it.", "On it!", "Got it, workin
 /// Sends a message of the platform's own and drops the answer.
 pub async fn send_system(platform: &Arc<Platform>, id: Uuid, body: Value) {
     let Ok(envelope) = normalise(&Bytes::from(body.to_string())) else { return };
-    let _ = deliver(platform, id, envelope, Sender::System("system:restart-context"), None).await;
+    let _ = deliver(platform, id, envelope, Sender::System("system:restart-context"), false).await;
 }
 
-/// Delivers a message and answers as the route does. `ceiling` is the caller's X-Timeout.
+/// Delivers a message and answers as the route does. `unbounded`: the caller sent an X-Timeout.
 pub async fn deliver(
     platform: &Arc<Platform>,
     id: Uuid,
     envelope: Envelope,
     sender: Sender,
-    ceiling: Option<Duration>,
+    unbounded: bool,
 ) -> Response {
     let Some(target) = Target::look(platform, id) else {
         return reply::error(404, "workspace not found");
@@ -66,10 +68,13 @@ pub async fn deliver(
     let mut envelope = envelope;
     if sender.is_canvas() && platform.does(Behaviour::CanvasContext) {
         envelope.of_canvas(id);
+    } else if matches!(sender, Sender::User(_)) {
+        envelope.of_user();
     }
     ingest(platform, id, &target, &envelope, &sender);
     if target.delivery == Delivery::Poll {
         let method = envelope.method.clone();
+        polled(platform, id, &target, &envelope, &sender);
         return reply::raw(
             200,
             json!({ "status": "queued", "delivery_mode": "poll", "method": method }).to_string(),
@@ -85,7 +90,7 @@ pub async fn deliver(
         _ => false,
     };
     if waits {
-        return enqueue(platform, &Message { id, envelope, sender, started: Instant::now() });
+        return enqueue(platform, &Message { id, envelope, sender, started: Instant::now() }, false);
     }
     if target.url.is_empty() {
         return no_url(platform, id, &target);
@@ -105,13 +110,13 @@ pub async fn deliver(
     let delivery = Message { id, envelope, sender, started: Instant::now() };
     let canvas = delivery.sender.is_canvas();
     let method = delivery.envelope.method.clone();
-    let limit = if canvas { target.idle } else { ceiling.unwrap_or(AGENT_CEILING) };
+    let limit = if canvas || unbounded { FOREVER } else { AGENT_CEILING };
     let budget = canvas_budget(platform);
     let (answer, arrived) = tokio::sync::oneshot::channel();
     let work = Arc::clone(platform);
     // The message is delivered even when its sender stops listening.
     platform.spawn(async move {
-        let response = dispatch(&work, &delivery, &target.url, limit).await;
+        let response = dispatch(&work, &delivery, &target, limit).await;
         let _ = answer.send(response);
     });
     let patience = if canvas { budget } else { limit + CANVAS_BUDGET };
@@ -207,29 +212,31 @@ fn ingest(platform: &Platform, id: Uuid, target: &Target, envelope: &Envelope, s
             .say(&format!("LogActivity insert error: pq: invalid input syntax for type uuid: \"{name}\""));
         return;
     }
-    if let Some(caller) = sender.source()
-        && let Some(workspace) = state.get_mut(caller)
-    {
-        workspace.last_outbound_at = Some(wall());
+    if envelope.message_id.is_empty() || !sender.writes_rows() {
+        return;
     }
     let known = state.activity.get(&id).is_some_and(|a| a.has_message(&envelope.message_id));
     if known {
         return;
     }
-    let row = Row {
-        source: sender.source(),
-        target: Some(id),
-        method: Some(envelope.method.clone()),
-        summary: Some(format!("{} → {} (ingest)", envelope.method, target.name)),
-        request_body: Some(Body::new(&envelope.value)),
-        message_id: Some(envelope.message_id.clone()),
-        ..Row::new("a2a_receive")
-    };
-    state.log_activity(id, row);
-    if sender.source().is_none() {
+    state.log_activity(id, received(id, &target.name, envelope, sender, " (ingest)"));
+    if !envelope.text.is_empty() {
         let payload =
             json!({ "message_id": envelope.message_id, "content": envelope.text, "workspace_id": id });
         state.emit("USER_MESSAGE", id, payload, Keep::StreamOnly);
+    }
+}
+
+/// A poller will fetch it. What has no row yet gets one; the streams hear of it in any case.
+fn polled(platform: &Platform, id: Uuid, target: &Target, envelope: &Envelope, sender: &Sender) {
+    if !sender.writes_rows() {
+        return;
+    }
+    let row = received(id, &target.name, envelope, sender, " (queued for poll)");
+    let mut state = platform.state();
+    match envelope.has_row() {
+        true => state.tell_activity(id, &row),
+        false => state.log_activity(id, row),
     }
 }
 
@@ -250,10 +257,42 @@ fn mock(platform: &Platform, id: Uuid, envelope: &Envelope) -> Response {
     reply::raw(200, body.to_string())
 }
 
-async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit: Duration) -> Response {
+/// Ends when nothing was heard of a workspace for as long as an agent may be silent, in real time.
+async fn silence(platform: &Platform, delivery: &Message, limit: Duration) {
+    let limit = platform.clock.patience(limit);
+    loop {
+        let spoke = platform.state().get(delivery.id).map_or(delivery.started, |w| w.spoke);
+        let until = spoke.max(delivery.started) + limit;
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        crate::clock::sleep(left).await;
+    }
+}
+
+async fn dispatch(
+    platform: &Arc<Platform>,
+    delivery: &Message,
+    target: &Target,
+    limit: Duration,
+) -> Response {
     let body = Bytes::from(delivery.envelope.value.to_string());
-    match call(platform, delivery.id, url, body, limit).await {
+    let sent = tokio::select! {
+        biased;
+        sent = call(platform, delivery.id, &target.url, body, limit) => sent,
+        () = silence(platform, delivery, target.idle) => Err(CallError::Timeout),
+    };
+    match sent {
         Ok(answer) => answered(platform, delivery, answer).await,
+        Err(CallError::Cut { status, .. }) => {
+            let text = "failed to read agent response";
+            fail(platform, delivery, text);
+            let max = 64 << 20;
+            let body =
+                json!({ "error": text, "delivery_confirmed": true, "truncated": false, "max_bytes": max });
+            reply::json_body(if status >= 300 { status } else { 502 }, &body)
+        }
         Err(CallError::TooLarge(max)) => {
             let text = "agent response too large";
             fail(platform, delivery, text);
@@ -263,10 +302,6 @@ async fn dispatch(platform: &Arc<Platform>, delivery: &Message, url: &str, limit
         }
         Err(error) => unreachable(platform, delivery, &error).await,
     }
-}
-
-fn took(delivery: &Message) -> i64 {
-    i64::try_from(delivery.started.elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn answered(platform: &Arc<Platform>, delivery: &Message, answer: Answer) -> Response {
@@ -280,36 +315,51 @@ async fn answered(platform: &Arc<Platform>, delivery: &Message, answer: Answer) 
         let own: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let reason = axum::http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason());
         let text = own["error"].as_str().or(reason).unwrap_or("agent error").to_owned();
-        fail(platform, delivery, &text);
+        complete(platform, delivery, "error", Some(own).filter(|own| !own.is_null()).as_ref());
         return reply::error(answer.status, text);
     }
     if answer.body.is_empty() {
         let text = "agent returned empty response body";
-        fail(platform, delivery, text);
         return reply::error(
             if platform.does(Behaviour::EmptyAnswerIsAnError) { 502 } else { answer.status },
             text,
         );
     }
-    complete(platform, delivery, &answer.body);
+    let value: Value =
+        serde_json::from_slice(&answer.body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&answer.body)));
+    complete(platform, delivery, "ok", Some(&value));
+    if let Some(caller) = delivery.sender.source()
+        && let Some(workspace) = platform.state().get_mut(caller)
+    {
+        workspace.last_outbound_at = Some(wall());
+    }
     reply::raw(answer.status, answer.body)
 }
 
-/// The answer is in: the row gets it, and canvas senders hear of it.
-fn complete(platform: &Platform, delivery: &Message, body: &Bytes) {
-    let duration = took(delivery);
-    let value: Value = serde_json::from_slice(body).unwrap_or_else(|_| json!(String::from_utf8_lossy(body)));
-    let mut state = platform.state();
-    if matches!(delivery.sender, Sender::System(_)) {
+/// The answer is in: the row of the message gets it, or it gets a row now; canvas senders hear of good ones.
+fn complete(platform: &Platform, delivery: &Message, status: &str, value: Option<&Value>) {
+    let duration = delivery.took();
+    if matches!(delivery.sender, Sender::System(_)) || !delivery.sender.writes_rows() {
         return;
     }
-    if let Some(activities) = state.activity.get_mut(&delivery.id) {
-        activities.update(&delivery.envelope.message_id, |row| {
-            row.response_body = Some(Body::new(&value));
-            row.duration_ms = Some(duration);
-        });
+    let (id, envelope) = (delivery.id, &delivery.envelope);
+    let name = platform.name_of(id);
+    let mut state = platform.state();
+    let fill = |row: &mut Row| {
+        row.response_body = value.map(Body::new);
+        row.duration_ms = Some(duration);
+        status.clone_into(&mut row.status);
+    };
+    if envelope.has_row() {
+        if let Some(activities) = state.activity.get_mut(&id) {
+            activities.update(&envelope.message_id, fill);
+        }
+    } else if state.get(id).is_some() {
+        let mut row = received(id, &name, envelope, &delivery.sender, "");
+        fill(&mut row);
+        state.log_activity(id, row);
     }
-    if delivery.sender.is_canvas() {
+    if delivery.sender.is_canvas() && status == "ok" {
         let payload = json!({
             "response_body": value,
             "method": delivery.envelope.method,
@@ -327,8 +377,8 @@ fn fail(platform: &Platform, delivery: &Message, detail: &str) {
         source: delivery.sender.source(),
         target: Some(delivery.id),
         method: Some(delivery.envelope.method.clone()),
-        summary: Some(format!("{} → {name} failed", delivery.envelope.method)),
-        duration_ms: Some(took(delivery)),
+        summary: Some(format!("A2A request to {name} failed: {detail}")),
+        duration_ms: Some(delivery.took()),
         status: "error".to_owned(),
         error_detail: Some(detail.to_owned()),
         request_body: Some(Body::new(&delivery.envelope.value)),
@@ -338,12 +388,6 @@ fn fail(platform: &Platform, delivery: &Message, detail: &str) {
     if state.get(delivery.id).is_some() {
         state.log_activity(delivery.id, row);
     }
-}
-
-/// Whether the instance of a managed workspace is known not to run.
-async fn gone(platform: &Platform, id: Uuid) -> bool {
-    let managed = platform.state().get(id).is_some_and(|w| w.runtime != "external" && w.runtime != "mock");
-    managed && platform.has_backend && platform.provisioner.is_running(id).await == Ok(false)
 }
 
 /// Whether the instance of a managed workspace is known to run.
@@ -367,7 +411,7 @@ async fn unreachable(platform: &Arc<Platform>, delivery: &Message, error: &CallE
         return reply::json_body(503, &json!({ "error": text, "restarting": true }));
     }
     match error {
-        CallError::Timeout | CallError::Broken(_) => enqueue(platform, delivery),
+        CallError::Timeout | CallError::Broken(_) => enqueue(platform, delivery, true),
         _ if platform.does(Behaviour::BusyWhileAlive) && alive(platform, delivery.id).await => {
             fail(platform, delivery, &error.to_string());
             let body =

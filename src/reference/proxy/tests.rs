@@ -22,7 +22,7 @@ fn row(platform: &Platform, status: Status, change: impl FnOnce(&mut Workspace))
 async fn answer(platform: &Arc<Platform>, id: Uuid) -> (u16, Option<String>, Value) {
     let body = json!({ "method": "message/send", "params": { "message": { "content": "hi" } } });
     let envelope = normalise(&Bytes::from(body.to_string())).unwrap();
-    let response = deliver(platform, id, envelope, Sender::Canvas, None).await;
+    let response = deliver(platform, id, envelope, Sender::Canvas, false).await;
     let after = response.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned());
     let status = response.status().as_u16();
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();

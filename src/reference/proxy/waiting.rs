@@ -8,16 +8,16 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::{IDLE, call};
-use super::message::Message;
+use super::call::{IDLE, call, gone};
+use super::message::{Message, received};
 use crate::reference::clock::wall;
+use crate::reference::outbound::CallError;
 use crate::reference::platform::Platform;
 use crate::reference::reply;
-use crate::reference::state::activity::Body;
 use crate::reference::state::queue::{Item, MAX_ATTEMPTS, Standing};
 
-/// The agent is alive and busy: the message waits for its next heartbeat.
-pub fn enqueue(platform: &Platform, delivery: &Message) -> Response {
+/// The message waits for the agent's next heartbeat. `busy`: the agent was asked, and that is written down.
+pub fn enqueue(platform: &Platform, delivery: &Message, busy: bool) -> Response {
     let envelope = &delivery.envelope;
     let mut item = Item::new(
         delivery.sender.source(),
@@ -30,8 +30,13 @@ pub fn enqueue(platform: &Platform, delivery: &Message) -> Response {
         let at = crate::clock::wall().checked_add(jiff::SignedDuration::try_from(real).unwrap_or_default());
         item.expires_at = at.ok().map(|t| t.to_string());
     }
-    match platform.state().queue.enqueue(delivery.id, item) {
+    let clock = &platform.clock;
+    let queued = platform.state().queue.enqueue(delivery.id, item, |at| clock.since(at));
+    match queued {
         Some((id, depth)) => {
+            if busy {
+                written(platform, delivery);
+            }
             let body = json!({
                 "queued": true,
                 "queue_id": id,
@@ -47,6 +52,34 @@ pub fn enqueue(platform: &Platform, delivery: &Message) -> Response {
     }
 }
 
+/// A second row, known by no message id and never answered.
+fn written(platform: &Platform, delivery: &Message) {
+    if !delivery.sender.writes_rows() {
+        return;
+    }
+    let name = platform.name_of(delivery.id);
+    let mut row =
+        received(delivery.id, &name, &delivery.envelope, &delivery.sender, " (queued: target busy)");
+    row.message_id = None;
+    row.duration_ms = Some(delivery.took());
+    platform.state().log_activity(delivery.id, row);
+}
+
+/// What came of one try.
+enum Tried {
+    Delivered(Value),
+    /// The agent was busy once more. The message collides with itself, counts as waiting, and is lost.
+    Busy,
+    Failed(String),
+}
+
+/// What an agent that refused said of it.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let own: Value = serde_json::from_slice(body).unwrap_or_default();
+    let reason = axum::http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    own["error"].as_str().or(reason).unwrap_or("agent error").to_owned()
+}
+
 /// Sends one waiting message, after a heartbeat with room for it.
 pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
     let clock = platform.clock.clone();
@@ -60,27 +93,33 @@ pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
     let tracker = Arc::clone(&platform);
     tracker.spawn(async move {
         let sent = call(&platform, id, &url, item.body.clone(), IDLE).await;
-        let result = match sent {
+        let tried = match sent {
             Ok(answer) if answer.status < 300 && !answer.body.is_empty() => {
-                Ok(serde_json::from_slice::<Value>(&answer.body).unwrap_or_default())
+                Tried::Delivered(serde_json::from_slice::<Value>(&answer.body).unwrap_or_default())
             }
-            Ok(answer) => Err(format!("agent answered {}", answer.status)),
-            Err(error) => Err(error.to_string()),
+            Ok(answer) => Tried::Failed(refusal(answer.status, &answer.body)),
+            Err(CallError::Timeout | CallError::Broken(_)) if !gone(&platform, id).await => Tried::Busy,
+            Err(error) => Tried::Failed(error.to_string()),
         };
         let mut state = platform.state();
-        if let (Ok(body), Some(message)) = (&result, &item.message_id)
-            && let Some(activities) = state.activity.get_mut(&id)
-        {
-            activities.update(message, |row| row.response_body = Some(Body::new(body)));
+        if matches!(tried, Tried::Busy) && item.message_id.is_none() {
+            let again = Item::new(item.caller, None, item.body.clone());
+            let _ = state.queue.enqueue(id, again, |at| platform.clock.since(at));
         }
-        state.queue.update(id, item.id, |item| match result {
-            Ok(body) => {
+        // The answer is with the item alone: no row of the activity gets it.
+        state.queue.update(id, item.id, |item| match tried {
+            Tried::Delivered(body) => {
                 item.standing = Standing::Completed;
                 item.completed_at = Some(wall());
                 item.response = Some(body);
             }
-            Err(error) => {
+            Tried::Busy => {
+                item.standing = Standing::Completed;
+                item.completed_at = Some(wall());
+            }
+            Tried::Failed(error) => {
                 item.last_error = Some(error);
+                item.dispatched_at = None;
                 item.standing =
                     if item.attempts >= MAX_ATTEMPTS { Standing::Failed } else { Standing::Queued };
             }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, Caller};
+use super::Call;
 use crate::behaviour::Behaviour;
 use crate::reference::reply;
 use crate::reference::state::State;
@@ -89,7 +90,7 @@ impl Filter {
 }
 
 pub fn list(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -106,7 +107,7 @@ pub fn list(call: &Call) -> Response {
             value["seq"] = json!(row.seq);
         }
         if filter.peer_info {
-            add_peer(&state, id, row, &mut value);
+            add_peer(call, &state, row, &mut value);
         }
         value
     };
@@ -132,49 +133,122 @@ pub fn acknowledge(call: &Call) -> Response {
     reply::ok(&json!({ "acked_seq": seq }))
 }
 
-fn add_peer(state: &State, own: Uuid, row: &Row, value: &mut Value) {
-    let peer = [row.source, row.target].into_iter().flatten().find(|p| *p != own);
-    let peer = peer.and_then(|p| state.get(p));
-    value["peer_name"] = json!(peer.map(|p| p.name.clone()));
-    value["peer_role"] = json!(peer.and_then(|p| p.role.clone()));
-    value["agent_card_url"] = json!(peer.map(|p| format!("/registry/discover/{}", p.id)));
-    value["attachments"] = json!([]);
+/// Who sent a row, as far as anything is known of it.
+fn add_peer(call: &Call, state: &State, row: &Row, value: &mut Value) {
+    if let Some(source) = row.source {
+        if let Some(peer) = state.get(source) {
+            value["peer_name"] = json!(peer.name);
+            if let Some(role) = &peer.role {
+                value["peer_role"] = json!(role);
+            }
+        }
+        let base = super::external::platform_url(call);
+        value["agent_card_url"] = json!(format!("{base}/registry/discover/{source}"));
+    }
+    let parts = row.request_body.as_ref().map(|body| body.value()["params"]["message"]["parts"].take());
+    let files = parts.as_ref().map(attachments).unwrap_or_default();
+    if !files.is_empty() {
+        value["attachments"] = Value::Array(files);
+    }
 }
 
-pub fn log(call: &Call) -> Response {
-    let id = match call.id() {
+/// The files of a message, as history and peers' messages list them.
+pub fn attachments(parts: &Value) -> Vec<Value> {
+    let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
+    let files = parts.iter().filter(|part| part["kind"] == "file").map(|part| &part["file"]);
+    files
+        .map(|file| {
+            let told = |key: &&str| !file[*key].is_null();
+            let keys = ["uri", "name", "mimeType", "size"].into_iter();
+            keys.filter(told).map(|key| (key.to_owned(), file[key].clone())).collect()
+        })
+        .collect()
+}
+
+/// What rows say, for whoever looks for words in them.
+pub fn search(call: &Call) -> Response {
+    let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
-    let Some(Value::Object(body)) = call.json() else { return reply::error(400, "invalid request body") };
-    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
-    let kind = text("activity_type").unwrap_or_default();
+    let wanted = call.query("q").map(str::to_lowercase).unwrap_or_default();
+    let limit = call.query("limit").and_then(|l| l.parse().ok()).filter(|l| *l > 0).unwrap_or(50);
+    let state = call.platform.state();
+    let rows = state.activity.get(&id).into_iter().flat_map(|a| a.rows()).rev();
+    let rows = rows.filter(|row| {
+        wanted.is_empty() || row.summary.as_deref().unwrap_or_default().to_lowercase().contains(&wanted)
+    });
+    let shown = rows.take(limit).map(|row| {
+        let mut shown = json!({
+            "kind": "activity",
+            "id": row.id,
+            "workspace_id": id,
+            "label": row.kind,
+            "content": row.summary.as_deref().unwrap_or_default(),
+            "method": row.method.as_deref().unwrap_or_default(),
+            "status": row.status,
+            "created_at": row.created_at,
+        });
+        for (key, body) in [("request_body", &row.request_body), ("response_body", &row.response_body)] {
+            if let Some(body) = body {
+                shown[key] = body.value();
+            }
+        }
+        shown
+    });
+    reply::ok(&Value::Array(shown.collect()))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    activity_type: Option<String>,
+    source_id: Option<String>,
+    target_id: Option<String>,
+    method: Option<String>,
+    summary: Option<String>,
+    duration_ms: Option<i64>,
+    status: Option<String>,
+    error_detail: Option<String>,
+    request_body: Option<Value>,
+    response_body: Option<Value>,
+    metadata: Option<Value>,
+}
+
+pub fn log(call: &Call) -> Response {
+    let Some(body) = call.object::<Written>() else { return reply::error(400, "invalid request body") };
+    let said = |text: Option<String>| text.filter(|t| !t.is_empty());
+    let kind = body.activity_type.unwrap_or_default();
     if !WRITABLE.contains(&kind.as_str()) {
         return reply::error(400, format!("activity_type must be one of: {}", WRITABLE.join(", ")));
     }
-    let source = text("source_id");
-    if let (Caller::Workspace(owner), Some(source)) = (call.caller, &source)
-        && Uuid::try_parse(source).ok() != Some(owner)
-    {
-        return reply::error(403, "source_id must be the calling workspace");
+    let source = said(body.source_id);
+    if source.as_deref().is_some_and(|source| source != call.id_text()) {
+        return reply::error(403, "source_id must match authenticated workspace");
     }
-    let uuid = |text: Option<String>| text.and_then(|t| Uuid::try_parse(&t).ok());
+    let target = said(body.target_id).map(|target| Uuid::try_parse(&target));
+    // What the database refuses is not written, and the answer does not say so.
+    let (Some(id), Ok(target)) = (call.id().ok(), target.transpose()) else { return logged() };
+    let present = |body: Option<Value>| body.filter(|b| !b.is_null()).map(|b| Body::new(&b));
     let row = Row {
-        source: uuid(source).or(Some(id)),
-        target: uuid(text("target_id")),
-        method: text("method"),
-        summary: text("summary"),
-        duration_ms: body.get("duration_ms").and_then(Value::as_i64),
-        status: text("status").unwrap_or_else(|| "ok".to_owned()),
-        error_detail: text("error_detail"),
-        request_body: body.get("request_body").filter(|b| !b.is_null()).map(Body::new),
-        response_body: body.get("response_body").filter(|b| !b.is_null()).map(Body::new),
+        source: Some(id),
+        target,
+        method: said(body.method),
+        summary: said(body.summary),
+        duration_ms: body.duration_ms,
+        status: said(body.status).unwrap_or_else(|| "ok".to_owned()),
+        error_detail: said(body.error_detail),
+        request_body: present(body.request_body).or_else(|| present(body.metadata)),
+        response_body: present(body.response_body),
         ..Row::new(&kind)
     };
     let mut state = call.platform.state();
-    if state.get(id).is_none() {
-        return reply::error(500, "failed to log activity");
+    if state.get(id).is_some() {
+        state.log_activity(id, row);
     }
-    state.log_activity(id, row);
+    logged()
+}
+
+fn logged() -> Response {
     reply::ok(&json!({ "status": "logged" }))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,6 +13,9 @@ use crate::domain::Status;
 use crate::reference::cycle::Plan;
 use crate::reference::reply;
 use crate::reference::state::workspace::{SecretRow, Workspace};
+
+/// A row's sample error is no longer than this.
+const SAMPLE: usize = 8_192;
 
 pub fn liveness(call: &Call) -> Response {
     let state = call.platform.state();
@@ -31,36 +35,50 @@ pub fn console(_: &Call) -> Response {
     reply::error(501, "no control plane is configured")
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Bootstrap {
+    error: Option<String>,
+    log_tail: Option<String>,
+}
+
 pub fn bootstrap_failed(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("db update failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
-    let Some(body) = call.json::<Value>() else { return reply::error(400, "invalid request body") };
+    let Some(body) = call.object::<Bootstrap>() else { return reply::error(400, "invalid request body") };
     let platform = &call.platform;
     let mut state = platform.state();
     if state.get(id).is_none_or(|w| w.status != Status::Provisioning) {
         return reply::ok(&json!({ "ok": true, "no_change": true }));
     }
-    let error = body["error"].as_str().unwrap_or("bootstrap failed").to_owned();
-    let payload = json!({ "error": error, "log_tail": body["log_tail"], "source": "bootstrap_watcher" });
-    state.provision_failed(id, &error, payload, platform.behaviours);
+    let error = body.error.filter(|e| !e.is_empty());
+    let error = error.unwrap_or_else(|| "bootstrap failed — see log_tail".to_owned());
+    let tail = body.log_tail.unwrap_or_default();
+    let mut shown = if tail.is_empty() { error.clone() } else { format!("{error}\n\n{tail}") };
+    shown.truncate(shown.floor_char_boundary(SAMPLE));
+    let payload = json!({ "error": error, "log_tail": tail, "source": "bootstrap_watcher" });
+    state.provision_failed(id, &shown, payload, platform.behaviours);
     reply::ok(&json!({ "ok": true }))
 }
 
 pub fn set_compute_instance(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("db update failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
     let body: Value = call.json().unwrap_or_default();
-    let (instance, provider) = (body["instance_id"].as_str(), body["provider"].as_str());
-    let (Some(instance), Some("aws" | "gcp" | "hetzner")) = (instance.filter(|i| !i.is_empty()), provider)
-    else {
-        return reply::error(400, "instance_id and provider are required");
+    let Some(instance) = body["instance_id"].as_str().filter(|i| !i.is_empty()) else {
+        return reply::error(400, "instance_id required");
     };
-    if call.platform.state().present(id).is_none() {
-        return reply::error(404, "workspace not found");
+    let provider = body["provider"].as_str().unwrap_or_default().to_lowercase();
+    if !matches!(provider.as_str(), "aws" | "gcp" | "hetzner") {
+        return reply::error(400, "provider must be aws|hetzner|gcp");
+    }
+    match call.platform.state().get_mut(id) {
+        Some(workspace) => workspace.compute["provider"] = json!(provider),
+        None => return reply::error(404, "workspace not found"),
     }
     let body =
         json!({ "status": "repointed", "workspace_id": id, "instance_id": instance, "provider": provider });
@@ -130,12 +148,15 @@ pub fn drop_stale(call: &Call) -> Response {
     let workspace = match call.query("workspace_id").filter(|w| !w.is_empty()).map(Uuid::try_parse) {
         None => None,
         Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return reply::error(400, "workspace_id must be a UUID"),
+        Some(Err(_)) => return reply::error(500, "failed to drop stale items"),
     };
-    let minutes = match call.query("max_age_minutes").filter(|m| !m.is_empty()).map(str::parse::<u64>) {
+    let minutes = match call.query("max_age_minutes").map(str::parse::<u64>) {
         None => 60,
-        Some(Ok(minutes)) => minutes,
-        Some(Err(_)) => return reply::error(400, "max_age_minutes must be a number"),
+        Some(Ok(minutes)) if i32::try_from(minutes).is_err() => {
+            return reply::error(500, "failed to drop stale items");
+        }
+        Some(Ok(minutes)) if minutes > 0 => minutes,
+        Some(_) => return reply::error(400, "max_age_minutes must be a positive integer"),
     };
     let limit = Duration::from_secs(minutes.saturating_mul(60));
     let clock = &call.platform.clock;

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::payload::Create;
+use super::payload::{Create, compute_kept};
 use super::{Call, external};
 use crate::behaviour::Behaviour;
 use crate::models::gates::{CreateFacts, Refusal, Resolved, check_create};
@@ -29,12 +29,21 @@ const TEMPLATES: [(&str, &str); 7] = [
     ("seo-agent", "claude-code"),
 ];
 
+/// Whether the folder of this template is there.
+pub fn is_template(template: &str) -> bool {
+    TEMPLATES.iter().any(|(name, _)| *name == template)
+}
+
 pub async fn create(call: Call) -> Response {
     let platform = &call.platform;
-    let Some(payload) = call.json::<Create>().filter(|p| p.name.as_ref().is_some_and(|n| !n.is_empty()))
+    let Some(payload) = call.object::<Create>().filter(|p| p.name.as_ref().is_some_and(|n| !n.is_empty()))
     else {
         return reply::error(400, "invalid workspace payload");
     };
+    let Some(compute) = compute_kept(payload.compute.as_ref().unwrap_or(&Value::Null)) else {
+        return reply::error(400, "invalid workspace payload");
+    };
+    let payload = Create { compute: Some(compute), ..payload };
     if !payload.fields_ok() {
         return reply::error(400, "invalid workspace fields");
     }
@@ -102,7 +111,7 @@ pub async fn create(call: Call) -> Response {
 /// A template that is not there is missed only once the row is stored, which then reads `failed`.
 fn refused_after_commit(platform: &Platform, payload: &Create, id: Uuid) -> Option<Response> {
     let template = payload.template.as_deref().unwrap_or_default();
-    let known = template.is_empty() || TEMPLATES.iter().any(|(name, _)| *name == template);
+    let known = template.is_empty() || is_template(template);
     if known || !platform.does(Behaviour::CreateRefusesAfterCommit) {
         return None;
     }
@@ -164,8 +173,11 @@ fn row(
     id: Uuid,
     delivery: Delivery,
 ) -> Result<Workspace, Response> {
+    if !payload.storable() {
+        return Err(reply::error(500, "failed to create workspace"));
+    }
     let state = platform.state();
-    let parent = match payload.parent_id.as_deref().filter(|p| !p.is_empty()) {
+    let parent = match payload.parent_id.as_deref() {
         None if platform.does(Behaviour::CreateMayBeARoot) => None,
         None => state.default_parent(),
         Some(text) => match Uuid::try_parse(text).ok().filter(|p| state.get(*p).is_some()) {
@@ -191,7 +203,10 @@ fn row(
         None | Some(0) => 3,
         Some(tier) => tier,
     };
-    workspace.url = payload.url.clone().unwrap_or_default();
+    // Of a managed workspace it was only looked at.
+    if resolved.external || payload.external == Some(true) {
+        workspace.url = payload.url.clone().unwrap_or_default();
+    }
     workspace.delivery = delivery;
     workspace.workspace_dir = payload.workspace_dir.clone().filter(|d| !d.is_empty());
     if let Some(access) = payload.workspace_access.clone().filter(|a| !a.is_empty()) {
@@ -199,7 +214,7 @@ fn row(
     }
     workspace.budget_limit = payload.budget_limit;
     workspace.max_concurrent_tasks = payload.max_concurrent_tasks.filter(|n| *n > 0).unwrap_or(1);
-    workspace.compute = payload.compute.clone().filter(Value::is_object).unwrap_or_else(|| json!({}));
+    workspace.compute = payload.compute.clone().unwrap_or_else(|| json!({}));
     if let Some(canvas) = payload.canvas {
         (workspace.x, workspace.y) = (canvas.x, canvas.y);
     }

@@ -40,7 +40,7 @@ pub fn connection_of(call: &Call, id: Uuid, token: &str) -> Value {
 }
 
 /// `EXTERNAL_PLATFORM_URL`, else what a proxy forwarded, else what the request was sent to.
-fn platform_url(call: &Call) -> String {
+pub fn platform_url(call: &Call) -> String {
     if let Some(url) = call.platform.server_var("EXTERNAL_PLATFORM_URL") {
         return url.trim_end_matches('/').to_owned();
     }
@@ -51,32 +51,36 @@ fn platform_url(call: &Call) -> String {
 
 /// The workspace if it is external-like; else the answer.
 fn external(call: &Call) -> Result<Uuid, Response> {
-    let id = call.id()?;
+    let id = call.id_or("lookup failed")?;
     let state = call.platform.state();
-    let Some(workspace) = state.present(id) else { return Err(reply::error(404, "workspace not found")) };
+    // A removed one is like any other here.
+    let Some(workspace) = state.get(id) else { return Err(reply::error(404, "workspace not found")) };
     if workspace.external_like() {
         return Ok(id);
     }
-    Err(reply::json_body(
-        400,
-        &json!({
-            "error": "workspace is not external",
-            "runtime": workspace.runtime,
-            "hint": "only external workspaces have a connection of their own",
-        }),
-    ))
+    let error = "connection payload is only valid for external/BYO-compute workspaces";
+    Err(reply::json_body(400, &json!({ "error": error, "runtime": workspace.runtime })))
 }
 
 pub fn rotate(call: &Call) -> Response {
     let id = match external(call) {
         Ok(id) => id,
+        Err(refusal) if refusal.status() == 400 => {
+            let runtime = call.id().ok().and_then(|id| Some(call.platform.state().get(id)?.runtime.clone()));
+            let error = "credentials are rotated for external/BYO-compute workspaces only";
+            let hint = "a managed workspace gets new credentials with its next restart";
+            return reply::json_body(400, &json!({ "error": error, "runtime": runtime, "hint": hint }));
+        }
         Err(refusal) => return refusal,
     };
     let token = {
         let mut state = call.platform.state();
         state.tokens.revoke(id, |_| true);
-        let token = state.tokens.issue(id, Kind::Instance);
-        state.emit("EXTERNAL_CREDENTIALS_ROTATED", id, json!({}), Keep::Stored);
+        let token = match state.present(id) {
+            Some(_) => state.tokens.issue(id, Kind::Instance),
+            None => state.tokens.issue_in_vain(id, Kind::Instance),
+        };
+        state.emit("EXTERNAL_CREDENTIALS_ROTATED", id, json!({ "workspace_id": id }), Keep::Stored);
         token
     };
     reply::ok(&json!({ "connection": connection_of(call, id, &token) }))

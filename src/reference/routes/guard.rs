@@ -113,7 +113,8 @@ pub fn tenant(platform: &Platform, parts: &Parts) -> Option<Response> {
     }
 }
 
-/// Exactly `Bearer `, in this case (contract §1.2).
+/// Exactly `Bearer `, in this case (contract §1.2); blanks around the token are not part of it.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").filter(|t| !t.is_empty())
+    let token = headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?.trim();
+    Some(token).filter(|t| !t.is_empty())
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Call;
+use super::create::is_template;
 use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::cycle::Plan;
@@ -46,7 +47,7 @@ fn restart_refusal(call: &Call, id: Uuid) -> Option<Response> {
 }
 
 pub async fn restart(call: Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -57,17 +58,17 @@ pub async fn restart(call: Call) -> Response {
     let body: RestartBody = if call.body.is_empty() {
         RestartBody::default()
     } else {
-        match call.json() {
+        match call.object() {
             Some(body) => body,
             None => return reply::error(400, "invalid JSON body"),
         }
     };
     let reset = body.reset == Some(true) || call.flag("reset");
-    let template = body.template.filter(|t| !t.is_empty() && body.apply_template == Some(true));
+    let template = body.template.filter(|t| is_template(t) && body.apply_template == Some(true));
     let config_dir = template.unwrap_or_else(|| "existing-volume".to_owned());
     if !platform.fault(Fault::RestartNoop) {
         platform.state().begin_provisioning(id, platform.behaviours);
-        platform.launch(id, Plan { stop: true, reset, context: true, first: false }).await;
+        platform.launch(id, Plan { stop: true, reset, context: true, ..Plan::default() }).await;
     }
     reply::ok(&json!({ "status": "provisioning", "config_dir": config_dir, "reset_session": reset }))
 }
@@ -85,7 +86,7 @@ fn stopping(call: &Call, id: Uuid, change: i32) {
 }
 
 pub async fn pause(call: Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -98,7 +99,7 @@ pub async fn pause(call: Call) -> Response {
         let mut below = state.descendants(id);
         below.retain(|d| state.get(*d).is_some_and(|w| w.status != Status::Paused));
         if !below.is_empty() && !call.flag("cascade") {
-            let error = "workspace has descendants that are not paused; send ?cascade=true to pause them too";
+            let error = "workspace has descendants — use ?cascade=true to pause all";
             return reply::json_body(409, &json!({ "error": error, "descendants": listed(&state, &below) }));
         }
         below.insert(0, id);
@@ -107,6 +108,12 @@ pub async fn pause(call: Call) -> Response {
     let mut failures = Vec::new();
     for id in &all {
         stopping(&call, *id, 1);
+        // A start that is under way is finished first, and then stopped.
+        let cycle = platform.state().get(*id).map(|w| std::sync::Arc::clone(&w.cycle));
+        let cycle = cycle.filter(|_| !platform.saas());
+        if let Some(cycle) = cycle {
+            drop(cycle.lock().await);
+        }
         let stopped = platform.provisioner.stop(*id).await;
         let tells = platform.does(Behaviour::PartialEdges);
         match stopped {
@@ -134,7 +141,7 @@ pub async fn pause(call: Call) -> Response {
 }
 
 pub async fn resume(call: Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -174,7 +181,7 @@ pub async fn resume(call: Call) -> Response {
 }
 
 pub async fn hibernate(call: Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -206,16 +213,18 @@ pub async fn hibernate(call: Call) -> Response {
 
 /// Clouds only (contract §5.6).
 pub fn switch_provider(call: &Call) -> Response {
-    let id = match call.id() {
+    let body: Value = call.json().unwrap_or_default();
+    match body["provider"].as_str().unwrap_or_default() {
+        "" => return reply::error(400, "provider is required"),
+        "aws" | "gcp" | "hetzner" => {}
+        _ => return reply::error(400, "unsupported provider (want aws|gcp|hetzner)"),
+    }
+    let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
-    let known = call.platform.state().present(id).is_some();
-    let body: Option<Value> = call.json();
-    let provider = body.as_ref().and_then(|b| b["provider"].as_str()).unwrap_or_default();
-    match provider {
-        _ if !known => reply::error(404, "workspace not found"),
-        "aws" | "gcp" | "hetzner" => reply::error(409, "this server has no cloud provider to switch"),
-        _ => reply::error(400, "provider must be one of aws, gcp, hetzner"),
+    match call.platform.state().present(id) {
+        None => reply::error(404, "workspace not found"),
+        Some(_) => reply::error(409, "this server has no cloud provider to switch"),
     }
 }

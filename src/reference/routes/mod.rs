@@ -3,7 +3,9 @@
 mod a2a;
 mod activity;
 mod admin;
+mod budget;
 mod create;
+mod delegation;
 mod delete;
 mod edit;
 mod external;
@@ -30,7 +32,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{ConnectInfo, FromRequestParts as _, State};
-use axum::http::{HeaderName, HeaderValue, Method, Request, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::json;
@@ -101,6 +103,7 @@ pub async fn answer(platform: Arc<Platform>, peer: Peer, request: Request<Body>)
     if let Some(origin) = origin.filter(|o| allowed_origin(&platform, o)) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     }
     response
 }
@@ -110,6 +113,29 @@ fn allowed_origin(platform: &Platform, origin: &HeaderValue) -> bool {
     let allowed =
         platform.server_var("CORS_ORIGINS").unwrap_or("http://localhost:3000,http://localhost:3001");
     allowed.split(',').any(|o| o.trim().as_bytes() == origin.as_bytes())
+}
+
+/// Whether a page asks that is neither listed nor the server's own.
+fn foreign(platform: &Platform, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| {
+        let origin = origin.to_str().unwrap_or_default();
+        origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(host)
+    });
+    !own && !allowed_origin(platform, origin)
+}
+
+/// Where a path leads that has a slash at its end and is a route without it.
+fn slash_too_many(method: &Method, uri: &Uri) -> Option<Response> {
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty())?;
+    find(method, path)?;
+    let to = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut response = match *method == Method::GET {
+        true => reply::html(301, format!("<a href=\"{to}\">Moved Permanently</a>.\n\n")),
+        false => reply::empty(307),
+    };
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&to).ok()?);
+    Some(response)
 }
 
 /// Faults of the wire, around the request. Agents and inspection are spared.
@@ -154,11 +180,14 @@ async fn route(platform: &Arc<Platform>, peer: &Peer, request: Request<Body>) ->
     if let Some(refusal) = guard::tenant(platform, &parts) {
         return refusal;
     }
+    if foreign(platform, &parts.headers) {
+        return reply::empty(403);
+    }
     let Some(Found { route, params }) = find(&parts.method, parts.uri.path()) else {
         if parts.method == Method::OPTIONS && parts.headers.contains_key(header::ORIGIN) {
             return preflight();
         }
-        return reply::no_route();
+        return slash_too_many(&parts.method, &parts.uri).unwrap_or_else(reply::no_route);
     };
     let served = route.served(platform.behaviours);
     if !served || (route.path.starts_with("/__lifecycle") && !platform.inspect) {

@@ -1,6 +1,7 @@
 //! Model, billing mode, offered models (contract §8.1, §8.3).
 
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -8,11 +9,11 @@ use super::Call;
 use crate::models::billing::BillingMode;
 use crate::models::derive::offered_models;
 use crate::models::gates::check_model_put;
-use crate::reference::state::workspace::SecretRow;
+use crate::reference::state::workspace::{SecretRow, Workspace};
 use crate::reference::{reply, rules};
 
 pub fn read(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -23,20 +24,29 @@ pub fn read(call: &Call) -> Response {
     }
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Model {
+    model: Option<String>,
+}
+
 pub fn write(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
-    let body: Value = call.json().unwrap_or_default();
-    let Some(model) = body["model"].as_str() else { return reply::error(400, "invalid request body") };
+    let Some(body) = call.object::<Model>() else { return reply::error(400, "invalid request body") };
+    let model = body.model.as_deref().unwrap_or_default();
     let platform = &call.platform;
     {
         let mut state = platform.state();
-        let Some(runtime) = state.present(id).map(|w| w.runtime.clone()) else {
-            return reply::error(404, "workspace not found");
+        // Clearing is checked against no row, setting against any, removed or not.
+        let runtime = match state.get(id).map(|w| w.runtime.clone()) {
+            Some(runtime) => runtime,
+            None if model.is_empty() => return reply::ok(&json!({ "status": "cleared" })),
+            None => return reply::error(404, "workspace not found"),
         };
-        if !model.is_empty()
+        if !model.trim().is_empty()
             && let Err(refusal) = check_model_put(platform.catalogue, &runtime, model)
         {
             return reply::json_body(refusal.status, &refusal.body());
@@ -72,7 +82,9 @@ pub fn retired(_: &Call) -> Response {
 
 fn shown(call: &Call, id: Uuid) -> Response {
     let state = call.platform.state();
-    let Some(workspace) = state.present(id) else { return reply::error(404, "workspace not found") };
+    // Of an id without a row the server tells its default, and of a removed one what it would be.
+    let nobody = Workspace::new(id, String::new(), String::new());
+    let workspace = state.get(id).unwrap_or(&nobody);
     let billing = rules::billing(&call.platform, &state, workspace);
     reply::ok(&json!({
         "workspace_id": id,
@@ -83,26 +95,49 @@ fn shown(call: &Call, id: Uuid) -> Response {
     }))
 }
 
+/// The id as it is written by the server itself; other spellings are refused here.
+fn exact(call: &Call) -> Result<Uuid, Response> {
+    let id = Uuid::try_parse(call.id_text()).ok().filter(|id| id.to_string() == call.id_text());
+    id.ok_or_else(|| reply::error(400, "invalid workspace id"))
+}
+
+/// A refusal that shows what the decoder said.
+fn undecoded(error: &str, detail: &str) -> Response {
+    reply::json_body(400, &json!({ "error": error, "detail": detail }))
+}
+
 pub fn billing(call: &Call) -> Response {
-    match call.id() {
+    match exact(call) {
         Ok(id) => shown(call, id),
         Err(refusal) => refusal,
     }
 }
 
 pub fn set_billing(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match exact(call) {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
-    let body: Map<String, Value> = call.json().unwrap_or_default();
+    let body: Map<String, Value> = match serde_json::from_slice(&call.body) {
+        Ok(body) => body,
+        Err(error) => return undecoded("invalid json", &error.to_string()),
+    };
     let mode = match body.get("mode") {
         Some(Value::Null) => None,
         Some(Value::String(word)) => match word.parse::<BillingMode>() {
             Ok(mode) => Some(mode.as_str().to_owned()),
             Err(error) => return reply::error(400, error.to_string()),
         },
-        Some(_) => return reply::error(400, "mode must be a string or null"),
+        Some(other) => {
+            let kind = match other {
+                Value::Number(_) => "number",
+                Value::Bool(_) => "bool",
+                Value::Array(_) => "array",
+                _ => "object",
+            };
+            let detail = format!("json: cannot unmarshal {kind} into Go value of type string");
+            return undecoded("mode must be a string or null", &detail);
+        }
         None => return reply::error(400, "mode is required"),
     };
     match call.platform.state().get_mut(id) {

@@ -1,10 +1,11 @@
 //! What anybody may ask (contract §1.1).
 
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Call;
-use super::payload::INSTANCES;
+use super::payload::{CLOUDS, Cloud};
 use crate::reference::reply;
 
 pub fn health(_: &Call) -> Response {
@@ -26,24 +27,50 @@ pub fn identity(call: &Call) -> Response {
 }
 
 pub fn upload_limits(_: &Call) -> Response {
-    reply::ok(&json!({ "max_file_bytes": 25 << 20, "max_total_bytes": 100 << 20, "max_files": 10 }))
+    let most = 100 << 20;
+    reply::ok(
+        &json!({ "per_file_bytes": most, "per_request_bytes": most, "max_attachments_per_message": 10 }),
+    )
 }
 
+/// What each cloud offers.
 pub fn compute_metadata(_: &Call) -> Response {
-    let labels = ["AWS", "Google Cloud", "Hetzner"];
-    let providers: Vec<Value> = INSTANCES
+    let providers: Vec<Value> = CLOUDS
         .iter()
-        .zip(labels)
-        .map(|((id, instances), label)| {
-            json!({ "id": id, "label": label, "default_instance": instances[0], "instances": instances })
+        .map(|cloud| {
+            let (id, label, usual) = (cloud.id, cloud.label, cloud.usual);
+            json!({ "id": id, "label": label, "default_instance": usual, "instances": cloud.instances })
         })
         .collect();
     reply::ok(&json!({ "providers": providers }))
 }
 
+/// The same for a workspace, by provider.
+pub fn compute_options(call: &Call) -> Response {
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    if call.platform.state().present(id).is_none() {
+        return reply::error(404, "workspace not found");
+    }
+    let by = |show: fn(&Cloud) -> Value| -> Value {
+        Value::Object(CLOUDS.iter().map(|cloud| (cloud.id.to_owned(), show(cloud))).collect())
+    };
+    reply::ok(&json!({
+        "providers": ["aws", "hetzner", "gcp"],
+        "instanceTypes": by(|cloud| json!(cloud.instances)),
+        "defaults": by(|cloud| json!(cloud.usual)),
+        "display_defaults": by(|cloud| json!(cloud.with_display)),
+    }))
+}
+
 pub fn metrics(call: &Call) -> Response {
     let live = call.platform.state().live().count();
     let mut response = reply::text(200, "");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     *response.body_mut() = axum::body::Body::from(format!(
         "# HELP molecule_workspaces Workspaces that are not removed.\n\
          # TYPE molecule_workspaces gauge\nmolecule_workspaces {live}\n"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What `POST /workspaces` reads; other keys are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,12 +57,22 @@ impl Create {
     /// Whether name, role, model and runtime are within their bounds.
     pub fn fields_ok(&self) -> bool {
         let text = |value: &Option<String>, max: usize, plain: bool| {
-            value.as_deref().is_none_or(|v| v.len() <= max && (!plain || clean(v)))
+            value
+                .as_deref()
+                .is_none_or(|v| v.len() <= max && !v.contains(['\n', '\r']) && (!plain || clean(v)))
         };
         text(&self.name, 255, true)
             && text(&self.role, 1000, true)
             && text(&self.model, 100, false)
             && text(&self.runtime, 100, false)
+    }
+
+    /// Whether a database takes it: no NUL in a text, a tier of 32 bits.
+    pub fn storable(&self) -> bool {
+        let texts =
+            [&self.name, &self.role, &self.model, &self.runtime, &self.workspace_dir, &self.workspace_access];
+        !texts.into_iter().flatten().any(|text| text.contains('\0'))
+            && self.tier.is_none_or(|tier| i32::try_from(tier).is_ok())
     }
 
     /// Whether the template leaves the templates' directory.
@@ -91,21 +101,114 @@ pub fn clean(text: &str) -> bool {
     !text.contains(['\n', '\r']) && !text.contains(BANNED)
 }
 
-/// Whether a directory of the host may be mounted.
+/// Whether a directory of the host may be mounted: looked at as it reads without empty parts and `.`.
 pub fn dir_ok(dir: &str) -> bool {
+    let parts: Vec<&str> = dir.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let clean = format!("/{}", parts.join("/"));
     dir.starts_with('/')
-        && !dir.split('/').any(|part| part == "..")
+        && !dir.contains("..")
         && !BLOCKED_DIRS.iter().chain(&["/usr"]).any(|blocked| {
-            dir.strip_prefix(blocked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            clean.strip_prefix(blocked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
 }
 
-/// Instance types by provider.
-pub const INSTANCES: [(&str, &[&str]); 3] = [
-    ("aws", &["t3.medium", "t3.large", "t3.xlarge", "m5.large", "m5.xlarge", "g4dn.xlarge"]),
-    ("gcp", &["e2-medium", "e2-standard-2", "e2-standard-4", "n2-standard-2"]),
-    ("hetzner", &["cpx21", "cpx31", "cpx41", "ccx13"]),
+/// One cloud, as the server offers it.
+pub struct Cloud {
+    pub id: &'static str,
+    pub label: &'static str,
+    pub usual: &'static str,
+    pub with_display: &'static str,
+    pub instances: &'static [&'static str],
+}
+
+/// The clouds, with the instance types that a workspace may name.
+pub const CLOUDS: [Cloud; 3] = [
+    Cloud {
+        id: "aws",
+        label: "AWS (default)",
+        usual: "t3.medium",
+        with_display: "t3.xlarge",
+        instances: &[
+            "t3.medium",
+            "t3.large",
+            "t3.xlarge",
+            "t3.2xlarge",
+            "m6i.large",
+            "m6i.xlarge",
+            "c6i.xlarge",
+        ],
+    },
+    Cloud {
+        id: "gcp",
+        label: "GCP",
+        usual: "e2-standard-2",
+        with_display: "e2-standard-4",
+        instances: &["e2-small", "e2-medium", "e2-standard-2", "e2-standard-4", "e2-standard-8"],
+    },
+    Cloud {
+        id: "hetzner",
+        label: "Hetzner",
+        usual: "cpx31",
+        with_display: "cpx41",
+        instances: &["cpx11", "cpx21", "cpx31", "cpx41", "cpx51", "cax11", "cax21", "cax31", "cax41"],
+    },
 ];
+
+/// What each key of a compute object is; keys that are not here go.
+#[derive(Clone, Copy)]
+enum Shape {
+    Text,
+    Whole,
+    Object(&'static [(&'static str, Shape)]),
+}
+
+const COMPUTE: &[(&str, Shape)] = &[
+    ("provider", Shape::Text),
+    ("instance_type", Shape::Text),
+    ("data_persistence", Shape::Text),
+    ("volume", Shape::Object(&[("root_gb", Shape::Whole)])),
+    (
+        "display",
+        Shape::Object(&[
+            ("mode", Shape::Text),
+            ("protocol", Shape::Text),
+            ("width", Shape::Whole),
+            ("height", Shape::Whole),
+        ]),
+    ),
+];
+
+/// A compute object as the server keeps it: unknown keys and zero values go. `None`: a field of another type.
+pub fn compute_kept(compute: &Value) -> Option<Value> {
+    match compute {
+        Value::Null => Some(Value::Object(Map::new())),
+        Value::Object(map) => kept(map, COMPUTE).map(Value::Object),
+        _ => None,
+    }
+}
+
+fn kept(map: &Map<String, Value>, shape: &[(&str, Shape)]) -> Option<Map<String, Value>> {
+    let mut found = Map::new();
+    for (key, shape) in shape {
+        let value = match (map.get(*key), shape) {
+            (None | Some(Value::Null), _) => continue,
+            (Some(Value::String(text)), Shape::Text) => {
+                Some(Value::from(text.as_str())).filter(|_| !text.is_empty())
+            }
+            (Some(Value::Number(number)), Shape::Whole) => {
+                Some(number.as_i64()?).filter(|n| *n != 0).map(Value::from)
+            }
+            (Some(Value::Object(inner)), Shape::Object(shape)) => {
+                Some(kept(inner, shape)?).filter(|m| !m.is_empty()).map(Value::Object)
+            }
+            _ => return None,
+        };
+        if let Some(value) = value {
+            found.insert((*key).to_owned(), value);
+        }
+    }
+    Some(found)
+}
 
 /// What is wrong with a `compute` object.
 pub fn compute_error(compute: &Value) -> Option<&'static str> {
@@ -115,12 +218,12 @@ pub fn compute_error(compute: &Value) -> Option<&'static str> {
     let Some(map) = compute.as_object() else { return Some("compute must be an object") };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let provider = text(map.get("provider"));
-    let instances = INSTANCES.iter().find(|(name, _)| *name == provider).map(|(_, list)| *list);
+    let instances = CLOUDS.iter().find(|cloud| cloud.id == provider).map(|cloud| cloud.instances);
     if !provider.is_empty() && instances.is_none() {
         return Some("compute.provider must be one of aws, gcp, hetzner");
     }
     let instance = text(map.get("instance_type"));
-    let known = instances.unwrap_or(INSTANCES[0].1);
+    let known = instances.unwrap_or(CLOUDS[0].instances);
     if !instance.is_empty() && !known.contains(&instance.as_str()) {
         return Some("compute.instance_type is not allowed for this provider");
     }
@@ -174,6 +277,9 @@ mod tests {
             ("/etc", false),
             ("/usr/local", false),
             ("/etcetera", true),
+            ("/srv/a..b", false),
+            ("//etc", false),
+            ("/./etc/x", false),
         ] {
             assert_eq!(dir_ok(dir), good, "{dir}");
         }
@@ -208,7 +314,8 @@ mod tests {
             }
         }
         for banned in BANNED.into_iter().chain(['\n', '\r']) {
-            for (key, good) in [("name", false), ("role", false), ("model", true)] {
+            let line = matches!(banned, '\n' | '\r');
+            for (key, good) in [("name", false), ("role", false), ("model", !line), ("runtime", !line)] {
                 assert_eq!(create(key, &format!("a{banned}b")).fields_ok(), good, "{key} {banned:?}");
             }
         }

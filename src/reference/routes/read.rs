@@ -31,6 +31,7 @@ pub fn one(call: &Call) -> Response {
                 "hint": "Regenerate workspace + token from the canvas → Tokens tab",
             }),
         ),
+        Some(w) if w.tier_erased => reply::error(500, "query failed"),
         Some(w) => reply::ok(&w.single(call.platform.does(Behaviour::SingleReadTellsHealth))),
     }
 }
@@ -38,7 +39,7 @@ pub fn one(call: &Call) -> Response {
 /// The handler checks again with the workspace's own token, so that an admin's is refused while the
 /// workspace has any (contract §1.4).
 pub fn state(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("auth check failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };

@@ -1,5 +1,7 @@
 //! Register, heartbeat, card (contract §6.1–§6.3).
 
+use std::collections::BTreeMap;
+
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,10 +21,24 @@ use crate::reference::{proxy, reply};
 #[serde(default)]
 struct RegisterBody {
     id: Option<String>,
+    /// `null` is a card.
+    #[serde(deserialize_with = "said")]
     agent_card: Option<Value>,
     url: Option<String>,
     delivery_mode: Option<String>,
     kind: Option<String>,
+}
+
+/// A value that is there, even as `null`.
+fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    capabilities: Option<BTreeMap<String, Option<bool>>>,
+    idle_timeout_seconds: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,7 +52,7 @@ struct HeartbeatBody {
     current_task: Option<String>,
     monthly_spend: Option<i64>,
     runtime_state: Option<String>,
-    runtime_metadata: Option<Value>,
+    runtime_metadata: Option<Metadata>,
     agent_card: Option<Value>,
 }
 
@@ -71,10 +87,8 @@ fn refused(call: &Call, reason: &str, text: impl AsRef<str>) -> Response {
 
 async fn try_register(call: &Call) -> Response {
     let platform = &call.platform;
-    let body: RegisterBody = call.json().unwrap_or_default();
-    let (Some(id_text), Some(card)) =
-        (body.id.filter(|i| !i.is_empty()), body.agent_card.filter(|c| !c.is_null()))
-    else {
+    let body: RegisterBody = call.object().unwrap_or_default();
+    let (Some(id_text), Some(card)) = (body.id.filter(|i| !i.is_empty()), body.agent_card) else {
         return refused(call, "invalid_json", "invalid request body");
     };
     let given = body.delivery_mode.unwrap_or_default();
@@ -115,8 +129,8 @@ async fn try_register(call: &Call) -> Response {
         return failed(refused(call, "url_validate_failed", "url could not be validated"));
     }
     let delivery = given_mode.or(stored).unwrap_or(Delivery::Push);
-    let url = body
-        .url
+    let said_url = body.url.unwrap_or_default();
+    let url = Some(said_url.clone())
         .filter(|u| !u.is_empty())
         .or_else(|| card["url"].as_str().map(str::to_owned))
         .unwrap_or_default();
@@ -136,13 +150,14 @@ async fn try_register(call: &Call) -> Response {
         return failed(reply::error(409, "a platform agent must be the org root"));
     }
     let mut state = platform.state();
-    let url = if delivery == Delivery::Push { url } else { String::new() };
+    // A poller's address is written as it says, unlooked at, and only what the payload itself says.
+    let url = if delivery == Delivery::Push { url } else { said_url };
     state.register(Register { id, url, agent_card: card, delivery }, platform.behaviours);
     let mut answer = json!({ "status": "registered", "delivery_mode": delivery.as_str() });
     if !state.tokens.has_instance(id) {
         if removed {
             // It is issued and never validates: lookups skip removed workspaces (contract §13, 23).
-            answer["auth_token"] = json!(random_token());
+            answer["auth_token"] = json!(state.tokens.issue_in_vain(id, Kind::Instance));
         } else {
             answer["auth_token"] = json!(state.tokens.issue(id, Kind::Instance));
         }
@@ -161,7 +176,7 @@ fn inbound_secret(state: &mut crate::reference::state::State, id: Uuid) -> Strin
 
 pub fn heartbeat(call: &Call) -> Response {
     let platform = &call.platform;
-    let Some(body) = call.json::<HeartbeatBody>() else { return reply::error(400, "invalid request body") };
+    let Some(body) = call.object::<HeartbeatBody>() else { return reply::error(400, "invalid request body") };
     let Some(id_text) = body.workspace_id.filter(|i| !i.is_empty()) else {
         return reply::error(400, "invalid request body");
     };
@@ -170,6 +185,10 @@ pub fn heartbeat(call: &Call) -> Response {
     }
     let Ok(id) = Uuid::try_parse(&id_text) else { return reply::error(500, "failed to update") };
     let metadata = body.runtime_metadata.unwrap_or_default();
+    let numbers = [body.active_tasks, body.uptime_seconds];
+    if numbers.into_iter().flatten().any(|n| i32::try_from(n).is_err()) {
+        return reply::error(500, "failed to update");
+    }
     let beat = Heartbeat {
         error_rate: body.error_rate.unwrap_or_default(),
         sample_error: body.sample_error.unwrap_or_default(),
@@ -178,8 +197,11 @@ pub fn heartbeat(call: &Call) -> Response {
         current_task: body.current_task.unwrap_or_default(),
         monthly_spend: body.monthly_spend.unwrap_or_default(),
         runtime_state: body.runtime_state.unwrap_or_default(),
-        status_mgmt: metadata["capabilities"]["status_mgmt"].as_bool(),
-        idle_timeout_seconds: metadata["idle_timeout_seconds"].as_u64(),
+        status_mgmt: metadata.capabilities.unwrap_or_default().get("status_mgmt") == Some(&Some(true)),
+        idle_timeout_seconds: metadata
+            .idle_timeout_seconds
+            .and_then(|s| u64::try_from(s).ok())
+            .filter(|s| *s > 0),
         agent_card: body.agent_card.filter(|c| !c.is_null()),
     };
     let (answer, spare) = {
@@ -204,20 +226,18 @@ pub fn heartbeat(call: &Call) -> Response {
 
 pub fn update_card(call: &Call) -> Response {
     let body: Value = call.json().unwrap_or_default();
-    let (Some(id_text), card) = (body["workspace_id"].as_str(), &body["agent_card"]) else {
+    let (Some(id_text), Some(card)) = (body["workspace_id"].as_str(), body.get("agent_card")) else {
         return reply::error(400, "invalid request body");
     };
-    if card.is_null() {
-        return reply::error(400, "invalid request body");
-    }
     if let Some(refusal) = token_refusal(call, id_text) {
         return refusal;
     }
     let Ok(id) = Uuid::try_parse(id_text) else { return reply::error(500, "failed to update") };
     let mut state = call.platform.state();
     if let Some(workspace) = state.get_mut(id) {
-        workspace.agent_card = Some(card.clone());
-        state.emit("AGENT_CARD_UPDATED", id, json!({ "agent_card": card }), Keep::Stored);
+        workspace.agent_card = Some(card.clone()).filter(|card| !card.is_null());
     }
+    // Told and stored, whether there is a row or not.
+    state.emit("AGENT_CARD_UPDATED", id, json!({ "agent_card": card }), Keep::Stored);
     reply::ok(&json!({ "status": "updated" }))
 }

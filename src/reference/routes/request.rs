@@ -9,6 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::guard::{Caller, bearer};
@@ -40,14 +41,19 @@ impl Call {
         Uuid::try_parse(self.id_text()).map_err(|_| reply::error(400, "invalid workspace ID"))
     }
 
+    /// The first `:name` as an id; else what a route answers that asks its database with it as it is.
+    pub fn id_or(&self, text: &str) -> Result<Uuid, Response> {
+        Uuid::try_parse(self.id_text()).map_err(|_| reply::error(500, text))
+    }
+
     /// A query value.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a query value is `true`.
+    /// Whether a query value is the word `true`; nothing else switches anything on.
     pub fn flag(&self, name: &str) -> bool {
-        matches!(self.query(name), Some("true" | "1"))
+        self.query(name) == Some("true")
     }
 
     /// A header's text.
@@ -60,9 +66,24 @@ impl Call {
         bearer(&self.headers)
     }
 
-    /// The body as JSON.
+    /// The body as JSON, read as Go reads it into a struct: what follows the first value is ignored, keys are
+    /// known in any case, the last of two equal keys wins, bad UTF-8 is replaced, `null` is nothing said.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.body).ok()
+        let text = String::from_utf8_lossy(&self.body);
+        let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next()?.ok()?;
+        let value = match first {
+            Value::Object(map) => {
+                map.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect()
+            }
+            Value::Null => Value::Object(Map::new()),
+            other => other,
+        };
+        serde_json::from_value(value).ok()
+    }
+
+    /// The body as an object; a list is none.
+    pub fn object<T: DeserializeOwned>(&self) -> Option<T> {
+        self.json::<Map<String, Value>>().and_then(|map| serde_json::from_value(Value::Object(map)).ok())
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Call, Caller, read};
 use crate::domain::Status;
 use crate::models::gates::{Stored, check_secret_write};
 use crate::reference::faults::Fault;
-use crate::reference::state::workspace::SecretRow;
+use crate::reference::state::workspace::{SecretRow, Workspace};
 use crate::reference::{reply, rules};
 
 #[derive(Debug, Default, Deserialize)]
@@ -21,9 +21,12 @@ struct Body {
     value: Option<String>,
 }
 
+/// What the guard takes for the runtime of a workspace that is not there.
+const UNKNOWN_RUNTIME: &str = "claude-code";
+
 /// Key and value, both with something in them.
 fn pair(call: &Call) -> Option<(String, String)> {
-    let body: Body = call.json()?;
+    let body: Body = call.object()?;
     Some((body.key.filter(|k| !k.is_empty())?, body.value.filter(|v| !v.is_empty())?))
 }
 
@@ -112,7 +115,13 @@ pub fn write(call: &Call) -> Response {
     let platform = &call.platform;
     {
         let mut state = platform.state();
-        let Some(workspace) = state.get_mut(id) else { return reply::error(500, "failed to save secret") };
+        // The guard comes first: a vendor's key of nobody is refused like one of somebody without a model.
+        let mut nobody = None;
+        let known = state.get(id).is_some();
+        let workspace = match state.get_mut(id) {
+            Some(workspace) => workspace,
+            None => nobody.insert(Workspace::new(id, String::new(), UNKNOWN_RUNTIME.to_owned())),
+        };
         let names: BTreeSet<String> = workspace.secrets.keys().cloned().collect();
         let stored = Stored {
             runtime: &workspace.runtime,
@@ -124,6 +133,9 @@ pub fn write(call: &Call) -> Response {
             let mut body = refusal.body();
             body["workspace_id"] = json!(id);
             return reply::json_body(refusal.status, &body);
+        }
+        if !known {
+            return reply::error(500, "failed to save secret");
         }
         if !platform.fault(Fault::SecretWriteIgnored) {
             put(&mut workspace.secrets, &key, value);

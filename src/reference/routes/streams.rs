@@ -25,7 +25,7 @@ pub fn all_events(call: &Call) -> Response {
 }
 
 pub fn events(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -34,13 +34,13 @@ pub fn events(call: &Call) -> Response {
 
 /// A comment first, then one `data:` line an event; nothing else, ever.
 pub fn sse(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("failed to verify workspace") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
     let events = {
         let mut state = call.platform.state();
-        if state.present(id).is_none() {
+        if state.get(id).is_none() {
             return reply::error(404, "workspace not found");
         }
         state.events.subscribe(Wants::Workspace(id))
@@ -56,6 +56,7 @@ pub fn sse(call: &Call) -> Response {
         .map(Ok::<Bytes, Infallible>)
         .take_until(async move { until.stopping.cancelled().await });
     let mut response = Response::new(Body::from_stream(body));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),
@@ -83,7 +84,7 @@ pub async fn socket(call: Call) -> Response {
             Wants::All
         }
         Some(text) => {
-            let Ok(id) = Uuid::try_parse(text) else { return reply::error(400, "invalid X-Workspace-ID") };
+            let Ok(id) = Uuid::try_parse(text) else { return reply::error(500, "auth check failed") };
             let mut state = call.platform.state();
             if state.tokens.has_any(id) {
                 let Some(token) = call.bearer() else {
@@ -96,7 +97,7 @@ pub async fn socket(call: Call) -> Response {
             Wants::Caller(id)
         }
     };
-    let Some(upgrade) = call.socket else { return reply::error(400, "not a websocket handshake") };
+    let Some(upgrade) = call.socket else { return reply::plain(400, "Bad Request\n") };
     let platform = Arc::clone(&call.platform);
     // Subscribed before the handshake is answered, so that nothing after it is missed.
     let events = platform.state().events.subscribe(wants);

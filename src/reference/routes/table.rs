@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 use super::guard::Guard;
 use super::request::Call;
 use super::{
-    a2a, activity, admin, create, delete, edit, external, inspect, kept, lifecycle, messages, model, open,
-    peers, read, registry, secrets, streams, tokens,
+    a2a, activity, admin, budget, create, delegation, delete, edit, external, inspect, kept, lifecycle,
+    messages, model, open, peers, read, registry, secrets, streams, tokens,
 };
 use crate::behaviour::{Behaviour, Behaviours};
 
@@ -88,6 +88,8 @@ pub static ROUTES: &[Route] = &[
     now("GET", "/workspaces/:id/state", Workspace, read::state),
     now("PATCH", "/workspaces/:id", Workspace, edit::patch),
     now("PATCH", "/workspaces/:id/abilities", Admin, edit::abilities),
+    now("GET", "/workspaces/:id/budget", Workspace, budget::read),
+    now("PATCH", "/workspaces/:id/budget", Admin, budget::write),
     now("GET", "/workspaces/:id/console", Admin, admin::console),
     later!("DELETE", "/workspaces/:id", Admin, delete::delete),
     later!("POST", "/workspaces/:id/restart", Workspace, lifecycle::restart),
@@ -102,7 +104,13 @@ pub static ROUTES: &[Route] = &[
     now("POST", "/workspaces/:id/activity", Workspace, activity::log),
     now("POST", "/workspaces/:id/activity/ack", Workspace, activity::acknowledge)
         .with(Behaviour::ActivityHasSeq),
+    now("GET", "/workspaces/:id/session-search", Workspace, activity::search),
     now("POST", "/workspaces/:id/notify", Workspace, messages::notify),
+    now("POST", "/workspaces/:id/broadcast", Workspace, messages::broadcast),
+    now("POST", "/workspaces/:id/delegate", Workspace, delegation::delegate),
+    now("GET", "/workspaces/:id/delegations", Workspace, delegation::list),
+    now("GET", "/admin/delegations", Admin, delegation::all),
+    now("GET", "/workspaces/:id/compute-options", Workspace, open::compute_options),
     now("GET", "/workspaces/:id/chat-history", Workspace, messages::history),
     now("POST", "/workspaces/:id/chat/uploads", Workspace, kept::upload),
     now("GET", "/workspaces/:id/chat/download", Workspace, kept::download),
@@ -185,7 +193,12 @@ fn matches(pattern: &str, segments: &[&str]) -> Option<Vec<String>> {
             if segment.is_empty() {
                 return None;
             }
-            params.push(percent_decode_str(segment).decode_utf8_lossy().into_owned());
+            let value = percent_decode_str(segment).decode_utf8_lossy().into_owned();
+            // A slash that was written as `%2F` is one, and then the path is another.
+            if value.contains('/') {
+                return None;
+            }
+            params.push(value);
         } else if want != *segment {
             return None;
         }
@@ -204,6 +217,7 @@ mod tests {
             ("HEAD", "/health", None),
             ("GET", "/workspaces/a%20b", Some(("/workspaces/:id", vec!["a b"]))),
             ("GET", "/workspaces/", None),
+            ("GET", "/workspaces/a%2Fb", None),
             ("GET", "/workspaces/a/secrets/values", Some(("/workspaces/:id/secrets/values", vec!["a"]))),
             ("DELETE", "/workspaces/a/secrets/K", Some(("/workspaces/:id/secrets/:key", vec!["a", "K"]))),
             ("POST", "/health", None),

@@ -19,7 +19,10 @@ fn issue(call: &Call, id: Uuid) -> Response {
     if state.tokens.list(id).count() >= MAX_LIVE {
         return reply::error(429, format!("workspace already has {MAX_LIVE} live tokens; revoke some first"));
     }
-    let token = state.tokens.issue(id, Kind::Api);
+    let token = match state.present(id) {
+        Some(_) => state.tokens.issue(id, Kind::Api),
+        None => state.tokens.issue_in_vain(id, Kind::Api),
+    };
     reply::json_body(201, &json!({ "auth_token": token, "workspace_id": id, "message": SAVE_IT }))
 }
 
@@ -76,8 +79,10 @@ pub fn revoke(call: &Call) -> Response {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
-    let token = call.params.get(1).and_then(|t| Uuid::try_parse(t).ok());
-    let revoked = call.platform.state().tokens.revoke(id, |row| Some(row.id) == token);
+    let Some(Ok(token)) = call.params.get(1).map(|t| Uuid::try_parse(t)) else {
+        return reply::error(500, "failed to revoke token");
+    };
+    let revoked = call.platform.state().tokens.revoke(id, |row| row.id == token);
     if revoked == 0 {
         reply::error(404, "token not found")
     } else {
@@ -86,7 +91,7 @@ pub fn revoke(call: &Call) -> Response {
 }
 
 pub fn revoke_all(call: &Call) -> Response {
-    let id = match call.id() {
+    let id = match call.id_or("revoke failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
@@ -176,6 +181,9 @@ pub fn list_org(call: &Call) -> Response {
 }
 
 pub fn revoke_org(call: &Call) -> Response {
+    if Uuid::try_parse(call.id_text()).is_err() {
+        return reply::error(500, "failed to revoke");
+    }
     let mut state = call.platform.state();
     let before = state.org_tokens.len();
     state.org_tokens.retain(|t| t.id.to_string() != call.id_text());

@@ -74,7 +74,7 @@ fn who_gets_a_probe() {
         let item = probe_of(&platform, id);
         assert_eq!(item.is_some(), probed, "{runtime} {status} {tasks} {still}");
         if let Some(item) = item {
-            assert_eq!(platform.state().queue.get(id, item).unwrap().priority, 100);
+            assert_eq!(platform.state().queue.find(item).unwrap().1.priority, 100);
         }
     }
     // Whoever logs something gets on.
@@ -110,7 +110,7 @@ async fn who_does_not_answer_is_restarted_and_left_alone_for_a_while() {
         let seen = (restarted(&platform, id), probe_of(&platform, id).is_none());
         assert_eq!(seen, (restart, over), "{standing:?} {tasks} {waited}");
         if over {
-            let kept = platform.state().queue.get(id, item).unwrap().standing;
+            let kept = platform.state().queue.find(item).unwrap().1.standing;
             assert_eq!(kept == Standing::Dropped, standing != Standing::Completed);
         }
     }

@@ -16,6 +16,9 @@ use crate::reference::clock::{Clock, wall};
 
 /// A refused register marks a workspace degraded this long (contract §4.2).
 pub const REGISTER_FAILURE_WINDOW: Duration = Duration::from_secs(300);
+/// What the event says of it, whatever the heartbeat says.
+const REGISTER_FAILED: &str =
+    "Register failed — workspace auth token may be stale. Restart or reprovision to recover.";
 /// Spend is clamped to this (contract §6.2).
 const MAX_SPEND: i64 = 1_000_000_000_000;
 
@@ -29,7 +32,7 @@ pub struct Heartbeat {
     pub current_task: String,
     pub monthly_spend: i64,
     pub runtime_state: String,
-    pub status_mgmt: Option<bool>,
+    pub status_mgmt: bool,
     pub idle_timeout_seconds: Option<u64>,
     pub agent_card: Option<Value>,
 }
@@ -46,6 +49,9 @@ pub struct Register {
 impl State {
     /// Emits an event about a workspace.
     pub fn emit(&mut self, kind: &'static str, id: Uuid, payload: Value, keep: Keep) {
+        if let Some(workspace) = self.get_mut(id) {
+            workspace.spoke = Instant::now();
+        }
         let related: Vec<Uuid> = match self.get(id) {
             Some(_) => self.related(id),
             None => Vec::new(),
@@ -91,33 +97,40 @@ impl State {
     /// A new external row: `online` when it brings a URL, else `awaiting_agent`.
     pub fn created_external(&mut self, workspace: Workspace) {
         let (id, url) = (workspace.id, workspace.url.clone());
+        let payload = json!({ "name": workspace.name, "external": true });
         self.created(workspace);
-        if url.is_empty() {
-            self.set_status(id, Status::AwaitingAgent);
-            self.stored("WORKSPACE_AWAITING_AGENT", id, json!({ "runtime": "external" }));
-        } else {
-            self.set_status(id, Status::Online);
-            self.stored("WORKSPACE_ONLINE", id, json!({ "url": url, "external": true }));
-        }
+        let (status, event) = match url.is_empty() {
+            true => (Status::AwaitingAgent, "WORKSPACE_AWAITING_AGENT"),
+            false => (Status::Online, "WORKSPACE_ONLINE"),
+        };
+        self.set_status(id, status);
+        self.stored(event, id, payload);
     }
 
-    /// A register that passed its gates. Unknown ids become rows; removed ones stay as they are.
+    /// A register that passed its gates. Unknown ids become rows; removed ones stay as they are, and are told of.
     pub fn register(&mut self, register: Register, behaviours: Behaviours) {
         let id = register.id;
-        if self.get(id).is_none() {
+        let new = self.get(id).is_none();
+        if new {
             let mut workspace = Workspace::new(id, id.to_string(), "claude-code".to_owned());
             workspace.tier = 1;
             self.insert(workspace);
         }
         let Some(workspace) = self.get_mut(id) else { return };
+        // A row that is made now has no name yet that could fill a gap.
+        let card = match new {
+            true => register.agent_card,
+            false => reconcile_card(register.agent_card, workspace),
+        };
         if workspace.status == Status::Removed {
-            return;
+            let mode = register.delivery.as_str();
+            let payload = json!({ "url": register.url, "agent_card": card, "delivery_mode": mode });
+            return self.stored("WORKSPACE_ONLINE", id, payload);
         }
-        let card = reconcile_card(register.agent_card, workspace);
-        if !keeps_url(&workspace.url) && !register.url.is_empty() {
+        if !keeps_url(&workspace.url) {
             workspace.url.clone_from(&register.url);
         }
-        workspace.agent_card = Some(card.clone());
+        workspace.agent_card = Some(card.clone()).filter(|card| !card.is_null());
         workspace.delivery = register.delivery;
         let now = Instant::now();
         workspace.last_heartbeat = Some(now);
@@ -162,15 +175,15 @@ impl State {
         workspace.active_tasks = beat.active_tasks;
         workspace.uptime_seconds = beat.uptime_seconds;
         workspace.current_task.clone_from(&beat.current_task);
-        if beat.monthly_spend != 0 {
-            workspace.monthly_spend = beat.monthly_spend.clamp(0, MAX_SPEND);
+        // Below zero is nothing said. What is less than before was spent anew: nothing is taken back.
+        if beat.monthly_spend > 0 {
+            let spend = beat.monthly_spend.min(MAX_SPEND);
+            let before = std::mem::replace(&mut workspace.monthly_spend, spend);
+            workspace.budget.spend(if spend >= before { spend - before } else { spend });
         }
-        if let Some(seconds) = beat.idle_timeout_seconds {
-            workspace.idle_timeout_seconds = Some(seconds);
-        }
-        if let Some(own) = beat.status_mgmt {
-            workspace.status_mgmt = own;
-        }
+        // What this heartbeat does not say is not so any more; the status is judged by the one before.
+        workspace.idle_timeout_seconds = beat.idle_timeout_seconds;
+        let own = std::mem::replace(&mut workspace.status_mgmt, beat.status_mgmt);
         if let Some(card) = &beat.agent_card {
             workspace.last_register_failure = None;
             if workspace.agent_card.is_none() {
@@ -180,7 +193,7 @@ impl State {
         if workspace.liveness.is_some() {
             workspace.liveness = Some(Instant::now());
         }
-        self.evaluate(id, beat, clock);
+        self.evaluate(id, beat, own, clock);
         if task_changed {
             let payload = json!({ "current_task": beat.current_task, "active_tasks": beat.active_tasks });
             self.emit("TASK_UPDATED", id, payload, Keep::StreamOnly);
@@ -190,11 +203,10 @@ impl State {
     }
 
     /// What a heartbeat does to the status.
-    fn evaluate(&mut self, id: Uuid, beat: &Heartbeat, clock: &Clock) {
+    fn evaluate(&mut self, id: Uuid, beat: &Heartbeat, own: bool, clock: &Clock) {
         let Some(workspace) = self.get(id) else { return };
         let refused =
             workspace.last_register_failure.is_some_and(|at| clock.since(at) < REGISTER_FAILURE_WINDOW);
-        let own = workspace.status_mgmt;
         let sample = &beat.sample_error;
         let wedged = beat.runtime_state == "wedged";
         // The row is online before it is judged: a refused register degrades it with the same beat.
@@ -208,21 +220,22 @@ impl State {
             from @ (Status::AwaitingAgent | Status::Failed) => {
                 (Status::Online, Some(("WORKSPACE_ONLINE", json!({ "recovered_from": from.as_str() }))))
             }
-            Status::Online if wedged => (
-                Status::Degraded,
-                Some(("WORKSPACE_DEGRADED", json!({ "runtime_state": "wedged", "sample_error": sample }))),
-            ),
-            Status::Online if beat.error_rate >= 0.5 && !own => (
-                Status::Degraded,
-                Some((
-                    "WORKSPACE_DEGRADED",
-                    json!({ "error_rate": beat.error_rate, "sample_error": sample }),
-                )),
-            ),
-            Status::Online if refused => (
-                Status::Degraded,
-                Some(("WORKSPACE_DEGRADED", json!({ "register_failure": true, "sample_error": sample }))),
-            ),
+            Status::Online => {
+                // Each reason is judged by itself, and tells of itself.
+                let reasons = [
+                    (wedged, json!({ "runtime_state": "wedged", "sample_error": sample })),
+                    (
+                        beat.error_rate >= 0.5 && !own,
+                        json!({ "error_rate": beat.error_rate, "sample_error": sample }),
+                    ),
+                    (refused, json!({ "register_failure": true, "sample_error": REGISTER_FAILED })),
+                ];
+                for (_, payload) in reasons.into_iter().filter(|(holds, _)| *holds) {
+                    self.set_status(id, Status::Degraded);
+                    self.stored("WORKSPACE_DEGRADED", id, payload);
+                }
+                return;
+            }
             Status::Degraded
                 if beat.error_rate < 0.1 && beat.runtime_state.is_empty() && !refused && !own =>
             {
@@ -362,7 +375,6 @@ impl State {
         }
         self.set_status(id, Status::Removed);
         self.tokens.revoke(id, |_| true);
-        self.queue.forget(id);
         if let Some(activities) = self.activity.get_mut(&id) {
             activities.trim();
         }
@@ -370,6 +382,12 @@ impl State {
 
     /// Writes an activity row and tells the streams.
     pub fn log_activity(&mut self, id: Uuid, row: Row) {
+        self.tell_activity(id, &row);
+        self.activity.entry(id).or_default().push(row);
+    }
+
+    /// Tells the streams of a row.
+    pub fn tell_activity(&mut self, id: Uuid, row: &Row) {
         let mut payload = Map::new();
         for (key, value) in [
             ("activity_type", json!(row.kind)),
@@ -392,17 +410,16 @@ impl State {
                 payload.insert(key.to_owned(), value);
             }
         }
-        self.activity.entry(id).or_default().push(row);
         self.emit("ACTIVITY_LOGGED", id, Value::Object(payload), Keep::StreamOnly);
     }
 }
 
-/// A stored URL on this machine with a port of its own is kept (contract §6.1).
+/// A stored URL on this machine is kept if it ends in a port of its own (contract §6.1); one with a path is not.
 fn keeps_url(url: &str) -> bool {
     ["http://127.0.0.1:", "http://localhost:"]
         .iter()
         .find_map(|start| url.strip_prefix(start))
-        .is_some_and(|port| port.trim_end_matches('/') != "8000")
+        .is_some_and(|port| port != "8000" && port.parse::<u16>().is_ok())
 }
 
 /// Fills the gaps of a card from the row.

@@ -1,6 +1,7 @@
 //! Everything the platform knows, behind one lock; transitions are methods and emit their events.
 
 pub mod activity;
+pub mod budget;
 pub mod events;
 pub mod kept;
 pub mod machine;

@@ -14,6 +14,8 @@ use crate::reference::clock::wall;
 const FINISHED_KEPT: usize = 200;
 /// Items that wait at most, per workspace.
 const WAITING_MAX: usize = 1_000;
+/// What is said of an item that made room for its successor.
+const SUPERSEDED: &str = "superseded: expired before drain; replaced by a fresh enqueue";
 /// After this many attempts an item is failed.
 pub const MAX_ATTEMPTS: u32 = 5;
 
@@ -59,7 +61,7 @@ pub struct Item {
     pub dispatched_at: Option<String>,
     pub completed_at: Option<String>,
     pub expires_at: Option<String>,
-    /// Contract time after which it is dropped.
+    /// Contract time after which it is not sent any more.
     pub expires_in: Option<Duration>,
     pub response: Option<Value>,
 }
@@ -84,6 +86,11 @@ impl Item {
             expires_in: None,
             response: None,
         }
+    }
+
+    /// Whether its time is over.
+    fn expired(&self, age: impl Fn(Instant) -> Duration) -> bool {
+        self.expires_in.is_some_and(|limit| age(self.enqueued) > limit)
     }
 
     /// As the status route shows it.
@@ -119,11 +126,26 @@ pub struct Queue {
 impl Queue {
     /// Puts an item in, or finds the one with the same message id that still waits.
     /// The id and how many wait; `None` when the queue is full.
-    pub fn enqueue(&mut self, workspace: Uuid, item: Item) -> Option<(Uuid, usize)> {
+    /// One whose time is over makes room for it.
+    pub fn enqueue(
+        &mut self,
+        workspace: Uuid,
+        item: Item,
+        age: impl Fn(Instant) -> Duration,
+    ) -> Option<(Uuid, usize)> {
         let items = self.items.entry(workspace).or_default();
-        let same = item.message_id.as_ref().and_then(|message| {
-            items.iter().find(|i| i.standing.waits() && i.message_id.as_ref() == Some(message)).map(|i| i.id)
-        });
+        let mut same = None;
+        for old in items.iter_mut().filter(|i| i.standing.waits() && i.message_id.is_some()) {
+            if old.message_id != item.message_id {
+                continue;
+            }
+            if old.standing == Standing::Queued && old.expired(&age) {
+                old.standing = Standing::Dropped;
+                old.last_error = Some(SUPERSEDED.to_owned());
+            } else {
+                same = Some(old.id);
+            }
+        }
         let depth = items.iter().filter(|i| i.standing == Standing::Queued).count();
         if let Some(id) = same {
             return Some((id, depth));
@@ -142,18 +164,12 @@ impl Queue {
         Some((id, depth + 1))
     }
 
-    /// The next item to send, marked dispatched; expired ones are dropped on the way.
+    /// The next item to send, marked dispatched. Those whose time is over are passed over and stay as they are.
     pub fn take(&mut self, workspace: Uuid, age: impl Fn(Instant) -> Duration) -> Option<Item> {
         let items = self.items.get_mut(&workspace)?;
-        for item in items.iter_mut().filter(|i| i.standing == Standing::Queued) {
-            if item.expires_in.is_some_and(|limit| age(item.enqueued) > limit) {
-                item.standing = Standing::Dropped;
-                item.last_error = Some("expired".to_owned());
-            }
-        }
         let next = items
             .iter_mut()
-            .filter(|i| i.standing == Standing::Queued)
+            .filter(|i| i.standing == Standing::Queued && !i.expired(&age))
             .max_by_key(|i| (i.priority, std::cmp::Reverse(i.enqueued)))?;
         next.standing = Standing::Dispatched;
         next.attempts += 1;
@@ -170,8 +186,9 @@ impl Queue {
         }
     }
 
-    pub fn get(&self, workspace: Uuid, id: Uuid) -> Option<&Item> {
-        self.items.get(&workspace)?.iter().find(|i| i.id == id)
+    /// An item, and whose queue it is in.
+    pub fn find(&self, id: Uuid) -> Option<(Uuid, &Item)> {
+        self.items.iter().find_map(|(owner, items)| Some((*owner, items.iter().find(|i| i.id == id)?)))
     }
 
     /// Drops what has waited longer; how many.
@@ -201,30 +218,40 @@ mod tests {
         Item::new(None, Some(message.to_owned()), Bytes::new())
     }
 
+    fn young(_: Instant) -> Duration {
+        Duration::ZERO
+    }
+
     #[test]
     fn a_message_waits_once_and_goes_out_in_order() {
         let (mut queue, id) = (Queue::default(), crate::chance::uuid());
-        let (first, _) = queue.enqueue(id, item("a")).unwrap();
-        assert_eq!(queue.enqueue(id, item("a")).map(|(again, _)| again), Some(first));
-        queue.enqueue(id, item("b")).unwrap();
-        let young = |_: Instant| Duration::ZERO;
+        let (first, _) = queue.enqueue(id, item("a"), young).unwrap();
+        assert_eq!(queue.enqueue(id, item("a"), young).map(|(again, _)| again), Some(first));
+        queue.enqueue(id, item("b"), young).unwrap();
         assert_eq!(queue.take(id, young).map(|i| i.id), Some(first));
         assert_eq!(queue.take(id, young).and_then(|i| i.message_id).as_deref(), Some("b"));
         assert!(queue.take(id, young).is_none());
         queue.update(id, first, |i| i.standing = Standing::Completed);
-        assert_ne!(queue.enqueue(id, item("a")).map(|(again, _)| again), Some(first));
+        assert_ne!(queue.enqueue(id, item("a"), young).map(|(again, _)| again), Some(first));
     }
 
     #[test]
-    fn what_expired_is_dropped_and_finished_items_are_bounded() {
+    fn what_expired_stays_until_its_successor_and_finished_items_are_bounded() {
         let (mut queue, id) = (Queue::default(), crate::chance::uuid());
-        let mut old = item("old");
-        old.expires_in = Some(Duration::from_secs(1));
-        let (old, _) = queue.enqueue(id, old).unwrap();
-        assert!(queue.take(id, |_| Duration::from_secs(2)).is_none());
-        assert_eq!(queue.get(id, old).map(|i| i.standing), Some(Standing::Dropped));
+        let brief = || Item { expires_in: Some(Duration::from_secs(1)), ..item("old") };
+        let (old, _) = queue.enqueue(id, brief(), young).unwrap();
+        let late = |_: Instant| Duration::from_secs(2);
+        assert!(queue.take(id, late).is_none());
+        assert_eq!(queue.find(old).map(|(owner, i)| (owner, i.standing)), Some((id, Standing::Queued)));
+        let (new, depth) = queue.enqueue(id, item("old"), late).unwrap();
+        assert_eq!((new == old, depth), (false, 1));
+        let (_, gone) = queue.find(old).unwrap();
+        assert_eq!((gone.standing, gone.last_error.as_deref()), (Standing::Dropped, Some(SUPERSEDED)));
+        // What expired is dropped with the rest.
+        queue.enqueue(id, Item { message_id: Some("b".to_owned()), ..brief() }, young).unwrap();
+        assert_eq!(queue.drop_stale(Some(id), |_| true), 2);
         for n in 0..FINISHED_KEPT * 3 {
-            let (next, _) = queue.enqueue(id, item(&n.to_string())).unwrap();
+            let (next, _) = queue.enqueue(id, item(&n.to_string()), young).unwrap();
             queue.update(id, next, |i| i.standing = Standing::Completed);
         }
         assert!(queue.items[&id].len() <= FINISHED_KEPT + 2);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::budget::Budget;
 use crate::clock::Instant;
 use crate::domain::Status;
 use crate::reference::clock::wall;
@@ -80,6 +81,8 @@ pub struct Workspace {
     pub name: String,
     pub role: Option<String>,
     pub tier: i64,
+    /// An edit wrote `null`: what reads this row fails.
+    pub tier_erased: bool,
     pub status: Status,
     pub platform: bool,
     pub url: String,
@@ -98,6 +101,7 @@ pub struct Workspace {
     pub workspace_access: String,
     pub budget_limit: Option<i64>,
     pub monthly_spend: i64,
+    pub budget: Budget,
     pub x: f64,
     pub y: f64,
     pub collapsed: bool,
@@ -124,6 +128,8 @@ pub struct Workspace {
     pub hibernation_idle_minutes: u64,
     pub restarts: RestartDebounce,
     pub stall: StallWatch,
+    /// When the streams last heard of it.
+    pub spoke: Instant,
     /// When its tasks last changed.
     pub progress: Instant,
     /// How many requests are stopping its instance right now.
@@ -147,6 +153,7 @@ impl Workspace {
             name,
             role: None,
             tier: 3,
+            tier_erased: false,
             status: Status::Provisioning,
             platform: false,
             url: String::new(),
@@ -165,6 +172,7 @@ impl Workspace {
             workspace_access: "none".to_owned(),
             budget_limit: None,
             monthly_spend: 0,
+            budget: Budget::default(),
             x: 0.0,
             y: 0.0,
             collapsed: false,
@@ -189,6 +197,7 @@ impl Workspace {
             hibernation_idle_minutes: 0,
             restarts: RestartDebounce::default(),
             stall: StallWatch::default(),
+            spoke: now,
             progress: now,
             stopping: 0,
             cycle: Arc::default(),

@@ -44,7 +44,7 @@ async fn no_body_and_no_name_upsets_the_server() {
             let text = got.body["error"].as_str().unwrap_or_default();
             // The platform's own 5xx: a database that refuses, a cloud that is not there, nothing to call.
             let own = match got.status {
-                500 => ["failed", "lookup", "registration"].iter().any(|w| text.contains(w)),
+                500 => ["failed", "lookup", "registration", "internal"].iter().any(|w| text.contains(w)),
                 501..=503 => !text.is_empty(),
                 status => status < 500,
             };

@@ -33,9 +33,11 @@ async fn open_routes_answer_without_a_token() {
     for provider in
         play.send("GET", "/compute/metadata", None, None).await.body["providers"].as_array().unwrap()
     {
-        let first = &provider["instances"][0];
-        assert!(first.is_string() && provider["label"].is_string(), "{provider}");
-        assert_eq!(&provider["default_instance"], first);
+        assert!(provider["label"].is_string(), "{provider}");
+        assert!(
+            provider["instances"].as_array().unwrap().contains(&provider["default_instance"]),
+            "{provider}"
+        );
     }
     let caps = play.send("GET", "/uploads/limits", None, None).await;
     assert!(caps.status == 200 && caps.body.as_object().is_some_and(|c| !c.is_empty()), "{:?}", caps.body);
@@ -101,6 +103,10 @@ async fn other_origins_when_told() {
         assert_eq!(said, allowed.then_some(origin), "{origin}");
         assert_eq!(got.headers.contains_key("access-control-allow-credentials"), allowed);
         let got = play.send_with("OPTIONS", "/workspaces", None, headers, None).await;
+        if !allowed {
+            assert_eq!((got.status, got.body), (403, serde_json::Value::Null));
+            continue;
+        }
         let named = got.headers["access-control-allow-headers"].to_str().unwrap().to_owned();
         for header in
             ["X-Workspace-ID", "X-Molecule-Org-Id", "X-Molecule-Org-Slug", "X-Confirm-Name", "Authorization"]

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::play::{Play, quick};
+use crate::reference::options::{BootTiming, Options};
 
 async fn socket(
     play: &Play,
@@ -75,7 +76,9 @@ async fn a_canvas_hears_everything_and_a_workspace_what_concerns_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stored_events_leave_the_small_talk_out() {
-    let play = Play::new(quick()).await;
+    // Slow enough that the stream is there before the instance is.
+    let boot = BootTiming { provision: std::time::Duration::from_secs(2), ..BootTiming::default() };
+    let play = Play::new(Options { time_scale: 1.0, boot, ..quick() }).await;
     let (id, token) = play.managed("w").await;
     let mut stream = play.listen(&id, &token).await;
     play.online(&id).await;

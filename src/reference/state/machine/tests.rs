@@ -72,9 +72,17 @@ fn a_recent_register_failure_degrades_until_a_card_or_the_window_clears_it() {
 #[test]
 fn status_management_of_its_own_switches_the_rate_rules_off() {
     let (mut state, id) = with(Status::Online);
-    let beat = Heartbeat { error_rate: 0.9, status_mgmt: Some(true), ..Heartbeat::default() };
-    state.heartbeat(id, &beat, &Clock::new(1.0));
-    assert_eq!(state.get(id).unwrap().status, Status::Online);
+    let beat = |status_mgmt, error_rate| Heartbeat { error_rate, status_mgmt, ..Heartbeat::default() };
+    // It is judged by what the heartbeat before said, and a heartbeat that does not say it takes it away.
+    for (own, rate, status) in [
+        (true, 0.0, Status::Online),
+        (true, 0.9, Status::Online),
+        (false, 0.9, Status::Online),
+        (false, 0.9, Status::Degraded),
+    ] {
+        state.heartbeat(id, &beat(own, rate), &Clock::new(1.0));
+        assert_eq!(state.get(id).unwrap().status, status, "{own} {rate}");
+    }
 }
 
 #[test]
@@ -117,9 +125,12 @@ fn cards_are_filled_from_the_row_and_urls_on_this_machine_are_kept() {
     let row = state.get(id).unwrap();
     assert_eq!(row.url, "http://localhost:4242");
     assert_eq!(row.agent_card, Some(json!({ "name": "w", "description": "w" })));
-    for (url, kept) in
-        [("http://localhost:8000", false), ("http://127.0.0.1:81/", true), ("http://a:1", false)]
-    {
+    for (url, kept) in [
+        ("http://localhost:8000", false),
+        ("http://127.0.0.1:81", true),
+        ("http://127.0.0.1:81/", false),
+        ("http://a:1", false),
+    ] {
         assert_eq!(keeps_url(url), kept, "{url}");
     }
 }
@@ -225,7 +236,7 @@ fn each_move_says_what_the_contract_says() {
             beat(0.0, ""),
             true,
             "WORKSPACE_DEGRADED",
-            json!({ "register_failure": true, "sample_error": "s" }),
+            json!({ "register_failure": true, "sample_error": REGISTER_FAILED }),
         ),
     ] {
         assert_eq!(heard(from.clone(), &beat, failed), (kind.to_owned(), payload), "from {from}");
