@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where Chromium is, or `None`, which is said aloud.
 fn chromium() -> Option<PathBuf> {
     let named = switch("LIFECYCLE_CHROMIUM").map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = switch("PATH").unwrap_or_default();
     let on_path = || {
         let places =
             std::env::split_paths(&path).flat_map(|dir| ["chromium", "google-chrome"].map(|n| dir.join(n)));
