@@ -45,7 +45,7 @@ pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target
     }
     let scale = health.headers.get("x-lifecycle-time-scale").and_then(|v| v.parse().ok()).unwrap_or(1.0);
     api.scale = TimeScale::new(scale);
-    admin_works(&api).await?;
+    admin_works(&api, settings.patience).await?;
     let about = get(&api, "/__lifecycle", &Auth::Admin).await;
     let about = about.filter(|a| a.status == 200).and_then(|a| a.json);
     let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
@@ -220,9 +220,11 @@ fn not_a_server(base_url: &str, health: &Response) -> OpenError {
 }
 
 /// The admin token must be accepted before anything is created.
-async fn admin_works(api: &Api) -> Result<(), OpenError> {
-    let asker = asker(api, Instant::now() + policy::PROBE.within);
-    let answer = asker.ask("list", api.list(), &policy::PROBE).await.result();
+async fn admin_works(api: &Api, patience: Duration) -> Result<(), OpenError> {
+    // An edge may serve /health before it routes anything else.
+    let policy = policy::first_answer(patience);
+    let asker = asker(api, Instant::now() + patience + policy.attempt);
+    let answer = asker.ask("list", api.list(), &policy).await.result();
     let answer =
         answer.map_err(|e| OpenError::new(format!("GET /workspaces: {}", e.text), &["the server's log"]))?;
     let error = record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt());
@@ -247,6 +249,10 @@ async fn admin_works(api: &Api) -> Result<(), OpenError> {
         404 => Err(OpenError::new(
             "GET /workspaces answered 404: no workspace-server, or another organisation's",
             &["--base-url", "--org-id (or MOLECULE_ORG_ID): a wrong one is answered 404 with an empty body"],
+        )),
+        status @ 500.. => Err(OpenError::new(
+            format!("/health answers, and the API does not: GET /workspaces answered {status}: {error}"),
+            &["is the server just starting? --patience waits longer", "the server's log"],
         )),
         status => {
             Err(OpenError::new(format!("GET /workspaces answered {status}: {error}"), &["the server's log"]))

@@ -168,6 +168,23 @@ fn a_proxy_that_answers_for_a_server_that_starts_is_waited_out() {
     met(&proxy.base).exit(3).stderr_has("is answered with 503").stderr_has("--patience");
 }
 
+/// An edge may serve `/health` before it routes anything else: the same patience holds for the rest (field D4).
+#[test]
+fn an_api_that_comes_after_its_health_is_waited_for() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let rule =
+        Rule { mischief: Mischief::Status503, begins: "GET /workspaces HTTP", every: 1, reaches: false };
+    let proxy = Proxy::before(&platform, Some(rule));
+    let run =
+        Harness::new().args(["run", "-q", "external-poll-mode", "--patience", "60s"]).at(&proxy.base).spawn();
+    // More often than any other probe is asked again.
+    wait_for("many looks", || (proxy.spoilt() > 30).then_some(()));
+    proxy.set(Rule { begins: "GET /nothing", ..rule });
+    run.output().exit(0);
+    proxy.set(rule);
+    met(&proxy.base).exit(3).stderr_has("/health answers, and the API does not").stderr_has("--patience");
+}
+
 #[test]
 fn a_server_that_accepts_and_never_answers_is_bounded() {
     let output = met(&format!("http://{}", serve(Manner::Silent)));
