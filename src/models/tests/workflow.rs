@@ -89,6 +89,9 @@ fn what_hangs_on_secrets_and_unknown_values_is_undecidable() {
 fn a_key_is_wanted_where_a_model_is_named() {
     for (env, run, codes) in [
         ("", "lifecycle run --ci", &[][..]),
+        ("E2E_RUNTIME: codex", "lifecycle run --ci", &[]),
+        ("E2E_RUNTIME: hermes, E2E_LLM_PATH: platform", "lifecycle run --ci", &[]),
+        ("E2E_RUNTIME: codex, E2E_MODEL_SLUG: openai/gpt-4o", "lifecycle run --ci", &["model::C16"]),
         ("E2E_RUNTIME: claude-code", "lifecycle run --base-url http://there:8080", &[]),
         ("E2E_MODEL_SLUG: sonnet", "lifecycle run --ci", &["model::C3"]),
     ] {

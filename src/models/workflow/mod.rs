@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Finding, Situation, detect_certain};
 use crate::models::dispatch::Script;
-use crate::models::inputs::{LLM_PATH, MODEL_SLUG, RUNTIME};
+use crate::models::inputs::{DEFAULT_PLATFORM_MODEL, LLM_PATH, MODEL_SLUG, RUNTIME};
 use crate::models::situation::{SET, TargetKind};
 use crate::models::yaml;
 use crate::source::{Problem, SourceFile, Span};
@@ -107,8 +107,8 @@ fn check_call(call: &Call, context: &Context<'_>, report: &mut WorkflowReport) {
     for (situation, branch) in &known {
         let mut found = detect_certain(context.catalogue, context.allowlist, situation);
         if chooses_itself(situation) {
-            found.certain.retain(|finding| !lacks_a_key(finding));
-            found.possible.retain(|finding| !lacks_a_key(finding));
+            found.certain.retain(|finding| !speaks_of_the_pick(finding));
+            found.possible.retain(|finding| !speaks_of_the_pick(finding));
         }
         for finding in &found.certain {
             let problem = problem(finding, situation, branch);
@@ -126,13 +126,16 @@ fn check_call(call: &Call, context: &Context<'_>, report: &mut WorkflowReport) {
     }
 }
 
-/// Where no model is named, this tool takes one that the target has a key for, or skips the scenario.
+/// Where no model is named, this tool takes one that the runtime has and the target has a key for, or skips the scenario:
+/// what scripts would pick from their table is never sent.
 fn chooses_itself(situation: &Situation) -> bool {
-    situation.script == Some(Script::Harness) && !situation.env.contains_key(MODEL_SLUG)
+    let named = |name: &str| situation.env.contains_key(name);
+    situation.script == Some(Script::Harness) && !named(MODEL_SLUG) && !named(DEFAULT_PLATFORM_MODEL)
 }
 
-fn lacks_a_key(finding: &Finding) -> bool {
-    finding.class.code == "C3"
+/// Findings about a model that somebody named, or its key.
+fn speaks_of_the_pick(finding: &Finding) -> bool {
+    ["C2", "C3", "C4", "C5", "C8", "C10", "C16", "C20", "C23"].contains(&finding.class.code)
 }
 
 fn problem(finding: &Finding, situation: &Situation, branch: &Branch) -> Problem {
