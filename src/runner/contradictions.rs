@@ -7,7 +7,7 @@ use crate::models::allowlist::{Allowlist, external_like};
 use crate::models::catalogue::Catalogue;
 use crate::models::contradictions::{Finding, Situation, Target, detect};
 use crate::models::derive::derive;
-use crate::models::inputs::{LLM_PATH, MODEL_SLUG};
+use crate::models::inputs::{LLM_PATH, LlmPath, MODEL_SLUG};
 use crate::models::situation::SET;
 use crate::scenario::model::{Create, Credentials, ModelField, Step, Verb};
 use crate::scenario::template::Template;
@@ -152,7 +152,10 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
                 (name.clone(), if empty { String::new() } else { SET.to_owned() })
             })
             .collect();
-        if create.credentials == Credentials::Auto && !create.external {
+        // Who lets the platform pay sends no key.
+        let platform =
+            path.as_deref().is_some_and(|path| LlmPath::of_scripts(Some(path)) == LlmPath::Platform);
+        if create.credentials == Credentials::Auto && !create.external && !platform {
             let names = secrets.keys().cloned().collect();
             let provider = derive(against.catalogue, &name, model.as_deref().unwrap_or_default(), &names);
             if let Ok(provider) = provider
@@ -164,8 +167,11 @@ fn of_create(step: &Step, create: &Create, scope: &Known<'_>, against: &Against<
         }
         situation.secrets = Some(secrets);
         situation.model = model;
+        if let Some(path) = path.filter(|p| !p.is_empty()) {
+            situation.env.insert(LLM_PATH.to_owned(), path);
+        }
     }
-    for setting in ["runtime", "template", "model", "secrets", "external"] {
+    for setting in ["runtime", "template", "model", "secrets", "external", LLM_PATH] {
         situation.place(setting, &step.source, step.span);
     }
     let refusal_is_wanted = !create.answer.status.is_empty() && !create.answer.status_fits(201);

@@ -8,7 +8,9 @@ use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{Evidence, Red, Subject, Symptoms, Wait};
 use crate::models::inputs::{LLM_PATH, LlmPath};
-use crate::scenario::model::{Expect, Verb};
+use crate::runner::scope::{Locals, StepScope};
+use crate::scenario::model::{Expect, Step, Verb};
+use crate::scenario::verbs::walk_where;
 
 /// What a verb wants of the platform.
 pub(super) fn wanted(verb: &Verb) -> Red {
@@ -81,17 +83,25 @@ pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) ->
         decisive: decisive_at,
         exchanges_whole: exchanges.whole,
         evidence,
-        llm_path: Some(llm_path(context)),
+        llm_path: Some(llm_path(context, failure.workspace.as_deref())),
         time_scale: context.run.api.scale.factor(),
         wakes: Some(context.run.target.contract.has(Behaviour::HibernateWakes)),
     }
 }
 
-/// Who was to pay: an input of the scenario, or the variable that the scripts read.
-fn llm_path(context: &ScenarioContext) -> String {
-    let input = context.inputs.get("llm_path").and_then(serde_json::Value::as_str);
-    let told = input.or(context.run.env.get(LLM_PATH).map(String::as_str));
-    LlmPath::of_scripts(told).as_str().to_owned()
+/// Who was to pay: what the create said, an input of the scenario, or the variable that the scripts read.
+fn llm_path(context: &ScenarioContext, alias: Option<&str>) -> String {
+    let scope = StepScope { context, locals: &Locals::default() };
+    let of_create = |step: &Step| match &step.verb {
+        Verb::Create(create) if Some(create.alias.as_str()) == alias => {
+            create.llm_path.as_ref()?.render(&scope).ok().filter(|path| !path.is_empty())
+        }
+        _ => None,
+    };
+    let said = walk_where(&context.scenario.steps, |_| true).find_map(of_create);
+    let input = || context.inputs.get("llm_path").and_then(serde_json::Value::as_str).map(str::to_owned);
+    let told = said.or_else(input).or_else(|| context.run.env.get(LLM_PATH).cloned());
+    LlmPath::of_scripts(told.as_deref()).as_str().to_owned()
 }
 
 fn subject(context: &ScenarioContext, workspace: Workspace, failed: Option<Instant>) -> Subject {
