@@ -267,6 +267,52 @@ fn what_was_seen_has_the_right_name() {
             UNCLASSIFIED,
         ),
         (
+            // The row of a tenant keeps the id of its instance; the control plane says what became of it.
+            case("await", "not in time")
+                .row("online", "")
+                .part("environment", json!({ "instance": "i-1", "status": "online" }))
+                .part("control plane", json!({ "instances": [{ "instance_id": "i-1", "state": "terminated" }] })),
+            "dead-instance-stays-online",
+        ),
+        (
+            // An earlier instance ended; the row's own one runs.
+            case("await", "not in time")
+                .row("online", "")
+                .part("environment", json!({ "instance": "i-2", "status": "online" }))
+                .part("control plane", json!({ "instances": [
+                    { "instance_id": "i-2", "state": "running" }, { "instance_id": "i-1", "state": "terminated" }
+                ] })),
+            UNCLASSIFIED,
+        ),
+        (
+            case("await", "not in time")
+                .row("failed", "provisioning failed")
+                .part("control plane", json!({ "provisions": [] }))
+                .part("server log", log(&["cp provisioner: provision failed (401): <unstructured body, 0 bytes>"])),
+            "cp-call-went-elsewhere",
+        ),
+        (
+            case("await", "not in time")
+                .row("provisioning", "")
+                .part("control plane", json!({ "counters": { "provision_calls": 0 } })),
+            "cp-call-went-elsewhere",
+        ),
+        (
+            // Somebody's call arrived; whose, a number does not tell.
+            case("await", "not in time")
+                .row("failed", "provisioning failed")
+                .part("control plane", json!({ "counters": { "provision_calls": 1 } })),
+            "cp-provision-failed",
+        ),
+        (
+            // It failed before a call was due.
+            case("await", "not in time")
+                .row("failed", "no key")
+                .event("WORKSPACE_PROVISION_FAILED", json!({ "error": "no key", "code": "MISSING_BYOK_CREDENTIAL" }))
+                .part("control plane", json!({ "provisions": [] })),
+            "provision-missing-credential",
+        ),
+        (
             case("await", "not in time").row("failed", "provisioning failed").event("WORKSPACE_PROVISION_FAILED", json!({ "error": "provisioning failed" })),
             "cp-provision-failed",
         ),
