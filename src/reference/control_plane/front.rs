@@ -149,7 +149,9 @@ async fn disturb(plane: &Plane, rule: &Rule, peer: &Peer) -> Option<Response> {
 
 async fn disturbed(plane: &Arc<Plane>, asked: &Asked, peer: &Peer) -> (Response, String) {
     count(plane, asked);
-    if asked.path.starts_with("/__stub") {
+    // Whoever sets rules can always take them back; the rest of its own routes is disturbed only by name.
+    let own = asked.path.starts_with("/__stub");
+    if asked.path == "/__stub/routes" {
         return (route(plane, asked).await, "route".to_owned());
     }
     let rule = {
@@ -158,7 +160,8 @@ async fn disturbed(plane: &Arc<Plane>, asked: &Asked, peer: &Peer) -> (Response,
         let org = named.as_deref().and_then(|name| state.by_name(name));
         let ids = org.map(|org| (org.id.to_string(), org.slug.clone()));
         let (id, slug) = ids.unzip();
-        take(&mut state.rules, |rule| rule.is_about(asked, id.as_deref(), slug.as_deref()))
+        let named = |rule: &Rule| if own { rule.path.starts_with("/__stub/") } else { rule.org != "*" };
+        take(&mut state.rules, |rule| named(rule) && rule.is_about(asked, id.as_deref(), slug.as_deref()))
     };
     let Some(rule) = rule else { return (route(plane, asked).await, "route".to_owned()) };
     let told = format!("rule {} {}", rule.method, rule.path);

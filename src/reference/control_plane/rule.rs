@@ -20,7 +20,7 @@ pub struct Rule {
     pub method: String,
     /// The path; one that ends in `*` is a beginning.
     pub path: String,
-    /// Only this organisation's, by id or slug.
+    /// Only this organisation's, by id or slug; `*`: every tenant's.
     #[serde(default)]
     pub org: String,
     /// The status; none leaves the true one.
@@ -97,7 +97,7 @@ impl Rule {
             Some(beginning) => asked.path.starts_with(beginning),
             None => asked.path == self.path,
         };
-        let whose = self.org.is_empty() || [org, slug].contains(&Some(self.org.as_str()));
+        let whose = self.org.is_empty() || self.org == "*" || [org, slug].contains(&Some(self.org.as_str()));
         path && whose && (self.method.is_empty() || self.method.eq_ignore_ascii_case(asked.method.as_str()))
     }
 
