@@ -193,7 +193,9 @@ impl Console {
         let told = state.scenarios.values().any(|s| s.advisory_steps().next().is_some())
             || state.reds().next().is_some()
             || !state.left().is_empty()
-            || !state.fixed.is_empty();
+            || !state.fixed.is_empty()
+            // Nothing passed: silence would look like a pass.
+            || !state.scenarios.values().any(|s| s.verdict() == Some(Verdict::Passed));
         let green = state.finished.as_ref().is_some_and(|f| f.code == 0) && !told;
         // Each known red has its line above; there is no more to say of them to somebody who wants little.
         let known = state.finished.as_ref().is_some_and(|f| f.exit == ExitCode::KnownRed)
