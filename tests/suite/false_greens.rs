@@ -211,7 +211,7 @@ fn never_noticed() {
 fn require_live_is_the_real_one() {
     let skipped = "local-crash-recovers";
     run().args([skipped]).run().exit(5).stderr_has("1 skipped");
-    run().args([skipped, "--allow-none"]).run().exit(0);
+    run().args([skipped, "--allow-none"]).run().exit(0).stderr_has("1 skipped");
     run().args([skipped, "--require-live"]).run().exit(5);
     run().args(["mock", skipped, "--require-live"]).run().exit(5);
     run().args(["mock", "--require-live"]).run().exit(0);

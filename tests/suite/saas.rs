@@ -197,7 +197,17 @@ fn what_goes_wrong_on_the_way_is_named() {
 #[test]
 fn bad_input_is_refused_before_anything_is_sent() {
     let plane = Plane::start(&[]);
+    let path = ("E2E_LLM_PATH", "platform");
+    let slug = |slug| vec![path, ("E2E_MODEL_SLUG", slug)];
     for (args, env, says) in [
+        (vec!["reconciler"], slug("MiniMax-M2"), "`MiniMax-M2` is served by minimax with your own key"),
+        (vec!["staging-smoke"], slug("MiniMax-M2.7"), "model::C1"),
+        (vec!["staging-full"], slug("sonnet"), "model::C1"),
+        (vec!["reconciler"], slug("no-such-model"), "model::C2"),
+        (vec!["reconciler"], vec![path, ("E2E_DEFAULT_PLATFORM_MODEL", "MiniMax-M2")], "model::C1"),
+        (vec!["reconciler", "-i", "model=MiniMax-M2"], vec![path], "model::C1"),
+        // The reconciler's own path is the platform's.
+        (vec!["reconciler"], vec![("E2E_MODEL_SLUG", "MiniMax-M2")], "model::C1"),
         (vec!["--org-prefix", "cp455-claude-code-"], vec![], "18 characters, limit 13"),
         (vec!["--org-prefix", "E2E"], vec![], "begins with a letter"),
         (vec!["--cp-route", "GET /x=1"], vec![], "is no rule"),
@@ -220,11 +230,35 @@ fn bad_input_is_refused_before_anything_is_sent() {
     assert_eq!(posts, 0, "{seen}");
 }
 
+/// The pair of #2316 in a copy of the staging lane's workflow, and sent on purpose.
+#[test]
+fn a_vendors_model_on_the_platforms_path_is_found_and_explained() {
+    let healthy =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/workflows/healthy/e2e-staging-reconciler.yml");
+    let healthy = std::fs::read_to_string(healthy).unwrap();
+    let line = healthy.lines().position(|line| line.trim().starts_with("E2E_LLM_PATH:")).unwrap() + 1;
+    let written = healthy.lines().nth(line - 1).unwrap().to_owned();
+    let planted = written.replace(written.trim(), "E2E_MODEL_SLUG: MiniMax-M2");
+    let broken = healthy.replacen(&written, &format!("{written}\n{planted}"), 1);
+    Harness::new().file("w.yml", &healthy).args(["check", "w.yml"]).run().exit(0);
+    let found = Harness::new().file("w.yml", broken).args(["check", "w.yml"]).run().exit(2);
+    for part in ["model::C1", &format!("w.yml:{line}:"), "MiniMax-M2", "E2E_LLM_PATH: platform"] {
+        assert!(found.stderr.contains(part), "{part}: {}", found.stderr);
+    }
+    let on_purpose = "scenario: on-purpose\nsummary: A vendor's model without a key.\nneeds: [managed]\nsteps:\n  \
+                      - create: { as: ws, runtime: claude-code, model: MiniMax-M2, llm_path: platform, credentials: none, contradiction: C1 }\n";
+    let done = Harness::new().args(["run", "--target", "saas"]).scenario(on_purpose).run().exit(1);
+    for part in ["platform-path-with-vendor-model", "#2316", "sent: model MiniMax-M2, no secrets"] {
+        assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+    }
+}
+
+const BOOTS: &str = "scenario: boots\nsummary: A workspace comes online.\nneeds: [managed]\nsteps:\n  \
+                     - create: { as: ws, runtime: claude-code, model: auto }\n  - await: { workspace: ws, status: online, within: 30s }\n";
+
 /// The row is the same each time; the record and the log tell what it was.
 #[test]
 fn answers_to_the_provision_call_have_names_of_their_own() {
-    let boots = "scenario: boots\nsummary: A workspace comes online.\nneeds: [managed]\nsteps:\n  \
-                 - create: { as: ws, runtime: claude-code, model: auto }\n  - await: { workspace: ws, status: online, within: 30s }\n";
     for (answer, mechanism, class) in [
         ("200", "cp-answers-200-instead-of-201", "infra"),
         ("401", "cp-refuses-credentials", "infra"),
@@ -235,10 +269,59 @@ fn answers_to_the_provision_call_have_names_of_their_own() {
     ] {
         let rule = format!("POST /cp/workspaces/provision={answer}");
         let done =
-            Harness::new().args(["run", "--target", "saas", "--cp-route", &rule]).scenario(boots).run();
+            Harness::new().args(["run", "--target", "saas", "--cp-route", &rule]).scenario(BOOTS).run();
         assert!(done.stderr.contains(mechanism), "{answer}: {}", done.stderr);
         assert!(text_of(&done).contains(&format!("\"class\":\"{class}\"")), "{answer}");
     }
+}
+
+/// The same answers where neither the record nor the log can be read: one name, and what is missing to decide.
+#[test]
+fn without_record_and_log_one_honest_name_is_left() {
+    let plane = Plane::start(&[]);
+    for answer in [
+        json!({ "status": 200 }),
+        json!({ "status": 401 }),
+        json!({ "status": 500 }),
+        json!({ "status": 201, "body": "\u{1}not json {" }),
+        json!({ "reset": true }),
+        json!({ "status": 502, "times": 3 }),
+    ] {
+        let mut rule = answer.clone();
+        rule["path"] = json!("/cp/workspaces/provision");
+        plane.rule(rule);
+        for path in ["/__stub/requests", "/__stub/state"] {
+            plane.rule(json!({ "path": path, "status": 404 }));
+        }
+        plane.rule(json!({ "path": "/__lifecycle*", "org": "*", "status": 404 }));
+        let done = plane.run().env("MINIMAX_API_KEY", "a-key-of-the-tests").scenario(BOOTS).run().exit(3);
+        for part in
+            ["cp-provision-failed", "Undecided without the server's log or the control plane's record"]
+        {
+            assert!(done.stderr.contains(part), "{answer}: {}", done.stderr);
+        }
+        plane.ask("DELETE", "/__stub/routes", None);
+        assert_eq!(plane.living(), Vec::<String>::new(), "{answer}");
+    }
+}
+
+/// #2863: the server has CP_UPSTREAM_URL only, so its calls never arrive here.
+#[test]
+fn a_provision_call_that_went_elsewhere_is_named() {
+    let elsewhere = ["--tenant-env", "CP_PROVISION_URL=", "--tenant-env", "MOLECULE_CP_URL="];
+    let named = |done: Output| {
+        for part in ["cp-call-went-elsewhere", "CP_UPSTREAM_URL", "#2863", "provision_calls 0"] {
+            assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+        }
+        assert!(text_of(&done).contains("\"class\":\"config\""));
+    };
+    let ours = Harness::new().args(["run", "--target", "saas"]).args(elsewhere);
+    named(ours.scenario(BOOTS).run().exit(1));
+    // A stub that keeps no record has counters, and they stay at zero.
+    let plane = Plane::start(&elsewhere);
+    plane.rule(json!({ "path": "/__stub/requests", "status": 404 }));
+    named(plane.run().env("MINIMAX_API_KEY", "a-key-of-the-tests").scenario(BOOTS).run().exit(1));
+    assert_eq!(plane.ask("GET", "/__stub/state", None).1["provision_calls"], 0);
 }
 
 #[test]
@@ -344,4 +427,55 @@ fn a_job_that_ends_before_its_lane_may_is_warned_about() {
     }
     let plan = Harness::new().args(["plan", "--profile", "reconciler"]).run().exit(0);
     assert!(plan.stdout.contains("in all, with clean-up"), "{}", plan.stdout);
+}
+
+/// Nights of a cron: how each ends, and what is said.
+#[test]
+fn the_reconcilers_nights_are_told_apart() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let night = |more: &[&str]| {
+        let args = ["run", "--profile", "reconciler", "--state", "state.json", "-i", "noticed_within=2s"];
+        Harness::within(&dir).args(args).args(more.iter().copied())
+    };
+    let stale = ["--fault", "stale-online-after-kill"];
+    let never = ["--fault", "never-online"];
+    let ends = |what: &str, done: Output, code: i32, says: &str| {
+        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
+        done
+    };
+    for (what, more, code, says) in [
+        ("green", &[][..], 0, "1 passed"),
+        ("new", &stale[..], 1, "  new "),
+        ("known", &stale[..], 7, "  known "),
+        // Of another kind: the provider is overloaded, says the answer.
+        ("another", &["--fault", "error-as-text"][..], 70, "  new "),
+        ("gone", &[][..], 0, "  fixed "),
+        ("flapping", &stale[..], 1, "  new "),
+        ("deadline of a phase", &["--org-within", "instance=1ms"][..], 3, "instance of http"),
+        (
+            "hard deadline",
+            &[never[0], never[1], "--global-timeout", "4s"][..],
+            1,
+            "limit 4.0 s from --global-timeout",
+        ),
+    ] {
+        let done = ends(what, night(more).run(), code, says);
+        assert!(done.stderr.contains("organisation: purge"), "{what}: {}", done.stderr);
+        assert_eq!(
+            done.stderr.contains("dead-instance-stays-online"),
+            more == stale,
+            "{what}: {}",
+            done.stderr
+        );
+    }
+    // Another run is at it; then it dies without a word, and its lock is nobody's.
+    let first = night(&never).spawn();
+    while !first.stderr().contains("organisation: api") {
+        pause();
+    }
+    ends("overlap", night(&[]).run(), 8, "process ");
+    first.signal("KILL");
+    first.output();
+    ends("stale lock", night(&[]).run(), 0, "  fixed ");
 }
