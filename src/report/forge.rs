@@ -68,6 +68,10 @@ pub(super) fn annotations(state: &RunState, workspace: &Workspace, max: usize) -
 
 /// For a run that ended with a code that is not 0, whatever the reason.
 pub fn ending(code: u8, reason: &str) -> String {
+    // Other programs look for these words at the very beginning.
+    if ["DEP-DOWN:", "CONFIG-MISSING:"].iter().any(|word| reason.starts_with(word)) {
+        return command("error", &[], reason);
+    }
     command("error", &[("title", format!("lifecycle: exit {code}"))], reason)
 }
 

@@ -12,7 +12,7 @@ use crate::report::ReportError;
 use crate::run::folder::FolderError;
 use crate::run::state_file::StateError;
 use crate::source::{Level, Problem};
-use crate::targets::OpenError;
+use crate::targets::{Dependency, OpenError};
 
 /// What went wrong before, around or after the scenarios of a run.
 #[derive(Debug, thiserror::Error)]
@@ -218,6 +218,8 @@ impl SessionError {
             | E::State(StateError::Bad { .. }) => ExitCode::BadInput,
             E::State(StateError::Locked { .. }) => ExitCode::Locked,
             E::Open(OpenError { busy: true, .. }) => ExitCode::Locked,
+            E::Open(OpenError { dependency: Some(Dependency::Down), .. }) => ExitCode::DependencyDown,
+            E::Open(OpenError { dependency: Some(Dependency::NotConfigured), .. }) => ExitCode::NotConfigured,
             E::Interrupted { code, .. } | E::Cut { code, .. } => *code,
             E::State(StateError::Io { .. })
             | E::Folder(_)

@@ -8,9 +8,12 @@ use super::failure::SessionError;
 use super::settings::TargetSettings;
 use crate::domain::Secret;
 use crate::event::RunFinished;
+use crate::models::inputs::LlmPath;
 use crate::reference::control_plane::Rule;
 use crate::run::signals::Signals;
-use crate::targets::saas::{self, Hurry, Stage, slug};
+use crate::runner::contradictions::{Foreseen, creates};
+use crate::runner::plan::Instance;
+use crate::targets::saas::{self, Hurry, LLM_PROXY_ROUTE, LlmProxy, Stage, slug};
 
 /// Flags and environment, as the settings of organisations.
 ///
@@ -61,6 +64,15 @@ pub fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<saas::Se
     let rules = args.cp_routes.iter().map(|text| text.parse::<Rule>());
     let rules =
         rules.collect::<Result<Vec<_>, _>>().map_err(|e| SessionError::Organisation(e.to_string()))?;
+    let terminate = env
+        .get("LIFECYCLE_TERMINATE")
+        .map(|command| command.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let names = |word: &String| ["{instance}", "{workspace}", "{org}"].iter().any(|name| word.contains(name));
+    let terminate = terminate.filter(|words| !words.is_empty());
+    if terminate.as_ref().is_some_and(|words| !words.iter().any(|word| names(word))) {
+        let text = "LIFECYCLE_TERMINATE has none of {instance}, {workspace} and {org}: it would not know what to end";
+        return Err(SessionError::Organisation(text.to_owned()));
+    }
     let ci = env.ci();
     let run_name = env.get("E2E_RUN_ID").map(str::to_owned).or_else(|| ci.get("run").cloned());
     Ok(saas::Settings {
@@ -77,8 +89,30 @@ pub fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<saas::Se
         rules,
         tenant_env: args.tenant_env.clone(),
         poison: env.flag("E2E_INTENTIONAL_FAILURE"),
+        terminate,
+        llm_proxy: env
+            .get("E2E_LLM_PROXY_URL")
+            .filter(|url| !url.is_empty())
+            .map(|url| proxy(url.to_owned(), env)),
         ..defaults
     })
+}
+
+/// How the proxy of the platform's models is asked.
+fn proxy(url: String, env: &Env) -> LlmProxy {
+    let given = env.get("E2E_LLM_PROXY_TIMEOUT").and_then(|v| v.trim().parse().ok());
+    LlmProxy { url, within: std::time::Duration::from_secs(given.unwrap_or(30)) }
+}
+
+/// The control plane's own proxy is asked too when the platform pays for what a run creates there.
+pub(super) fn learn_proxy(settings: &mut saas::Settings, instances: &[Instance], env: &Env) {
+    let on_platform = |create: Foreseen| LlmPath::of_scripts(Some(&create.llm_path)) == LlmPath::Platform;
+    let runs = instances.iter().filter(|i| i.skip.is_none());
+    if let (None, Some(cp)) = (&settings.llm_proxy, &settings.cp_url)
+        && runs.flat_map(creates).any(on_platform)
+    {
+        settings.llm_proxy = Some(proxy(format!("{}{LLM_PROXY_ROUTE}", cp.trim_end_matches('/')), env));
+    }
 }
 
 /// Purges it; every interrupt meanwhile leaves less time.

@@ -90,6 +90,9 @@ pub(super) async fn run(
     let mut settings = target_settings(&named, shell, asked.seed, Arc::clone(&library.catalogue))?;
     // A lock file reaches as far as its disk; other machines are seen by what they have there.
     settings.saas.alone = asked.state.is_some();
+    if settings.kind.has_control_plane() {
+        organisation::learn_proxy(&mut settings.saas, &instances, &shell.env);
+    }
     refuse_contradictions(&instances, &library, &settings, &asked, shell)?;
     let today = crate::clock::wall().to_string();
     let expired: Vec<Problem> = scenarios

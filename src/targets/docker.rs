@@ -78,7 +78,7 @@ impl Started {
 
 impl From<EngineError> for OpenError {
     fn from(error: EngineError) -> Self {
-        OpenError { what: error.what, check: error.check, busy: false, refused: false }
+        OpenError { what: error.what, check: error.check, busy: false, refused: false, dependency: None }
     }
 }
 

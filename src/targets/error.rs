@@ -12,16 +12,31 @@ pub struct OpenError {
     pub busy: bool,
     /// It answered, and refused the credential.
     pub refused: bool,
+    /// What it needs of others is not there.
+    pub dependency: Option<Dependency>,
+}
+
+/// What is wrong with what a target needs of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependency {
+    /// It is down.
+    Down,
+    /// Nobody said where it is.
+    NotConfigured,
 }
 
 impl OpenError {
     pub(super) fn new(what: impl Into<String>, check: &[&str]) -> Self {
         let check = check.iter().map(|s| (*s).to_owned()).collect();
-        OpenError { what: what.into(), check, busy: false, refused: false }
+        OpenError { what: what.into(), check, busy: false, refused: false, dependency: None }
     }
 
     pub(super) fn refused(what: impl Into<String>, check: &[&str]) -> Self {
         OpenError { refused: true, ..OpenError::new(what, check) }
+    }
+
+    pub(super) fn dependency(kind: Dependency, what: impl Into<String>, check: &[&str]) -> Self {
+        OpenError { dependency: Some(kind), ..OpenError::new(what, check) }
     }
 
     pub(super) fn busy(what: impl Into<String>) -> Self {

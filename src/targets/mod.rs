@@ -18,7 +18,7 @@ mod target;
 
 use tokio_util::sync::CancellationToken;
 
-pub use error::OpenError;
+pub use error::{Dependency, OpenError};
 pub use facts::{Answers, LogSource, ServerLog, TargetFacts};
 pub use kind::Kind;
 pub use settings::{Asked, Settings};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::harness::{Harness, Output, PASSES, Process, pause};
+use super::harness::{Harness, Output, PASSES, Process, pause, switch, wait_for};
+use super::tls::Front;
 
 const TOKEN: &str = "cp-token-of-the-tests";
 
@@ -17,13 +18,18 @@ struct Plane {
 
 impl Plane {
     fn start(more: &[&str]) -> Plane {
+        Plane::at_pace("40", more)
+    }
+
+    /// Its clock is so much faster than real time.
+    fn at_pace(scale: &str, more: &[&str]) -> Plane {
         let args = [
             "serve",
             "control-plane",
             "--listen",
             "127.0.0.1:0",
             "--time-scale",
-            "40",
+            scale,
             "--admin-token",
             TOKEN,
         ];
@@ -457,17 +463,13 @@ fn the_reconcilers_nights_are_told_apart() {
             "hard deadline",
             &[never[0], never[1], "--global-timeout", "4s"][..],
             1,
-            "limit 4.0 s from --global-timeout",
+            "did not end within 4.00 s (--global-timeout)",
         ),
     ] {
         let done = ends(what, night(more).run(), code, says);
         assert!(done.stderr.contains("organisation: purge"), "{what}: {}", done.stderr);
-        assert_eq!(
-            done.stderr.contains("dead-instance-stays-online"),
-            more == stale,
-            "{what}: {}",
-            done.stderr
-        );
+        let named = done.stderr.contains("[dead-instance-stays-online]");
+        assert_eq!(named, more == stale, "{what}: {}", done.stderr);
     }
     // Another run is at it; then it dies without a word, and its lock is nobody's.
     let first = night(&never).spawn();
@@ -478,4 +480,159 @@ fn the_reconcilers_nights_are_told_apart() {
     first.signal("KILL");
     first.output();
     ends("stale lock", night(&[]).run(), 0, "  fixed ");
+}
+
+/// What a tenant lacks is named by its phase, with its limit; what was made of it is purged.
+#[test]
+fn a_tenant_that_is_not_ready_is_named_by_its_phase() {
+    let plane = Plane::at_pace("0.2", &[]);
+    let done = plane.run().args(["--org-within", "instance=1s"]).scenario(PASSES).run().exit(3);
+    assert!(done.stderr.contains("instance_status provisioning (after"), "{}", done.stderr);
+    assert_eq!(plane.living(), Vec::<String>::new());
+
+    let plane = Plane::start(&[]);
+    let nowhere = "http://{slug}.nowhere.invalid";
+    let done = plane
+        .run()
+        .args(["--tenant-domain", nowhere, "--org-within", "dns=1s"])
+        .scenario(PASSES)
+        .run()
+        .exit(3);
+    assert!(done.stderr.contains("FAILED     organisation: dns"), "{}", done.stderr);
+    assert_eq!(plane.living(), Vec::<String>::new());
+
+    let early = Front::of(&plane.base, "*.localhost", 2099);
+    let tenants = early.base.replace("127.0.0.1", "{slug}.localhost");
+    let done =
+        plane.run().file("ca.pem", &early.ca).args(["--tenant-domain", &tenants, "--ca-cert", "ca.pem"]);
+    let done = done.args(["--org-within", "tls=1s"]).scenario(PASSES).run().exit(3);
+    assert!(done.stderr.contains("FAILED     organisation: tls"), "{}", done.stderr);
+    assert!(done.stderr.contains("not valid yet"), "{}", done.stderr);
+    assert_eq!(plane.living(), Vec::<String>::new());
+}
+
+/// The tenant refuses in the middle what it took before: the run says so, and the control plane purges all the same.
+#[test]
+fn a_token_that_expires_in_the_middle_is_named() {
+    let plane = Plane::start(&[]);
+    let asks = "scenario: asks\nsummary: Asks until somebody refuses.\nsteps:\n  \
+                - http: { path: /workspaces, until: true, within: 60s, expect: 401 }\n  - create: { as: ws, external: true, delivery_mode: poll }\n";
+    let process = plane.run().scenario(asks).spawn();
+    while !process.stderr().contains("PLAN") {
+        pause();
+    }
+    plane.rule(json!({ "path": "/workspaces*", "org": "*", "status": 401, "body": { "error": "invalid admin auth token" } }));
+    let done = process.output().exit(1);
+    assert!(done.stderr.contains("admin-token-refused"), "{}", done.stderr);
+    plane.ask("DELETE", "/__stub/routes", None);
+    assert_eq!(plane.living(), Vec::<String>::new());
+}
+
+/// One question without a credential: whoever answers below 500 is up. Nothing is made when it is not.
+#[test]
+fn the_proxy_of_the_platforms_models_is_asked_before_an_organisation_is_made() {
+    let plane = Plane::start(&[]);
+    let route = "/api/v1/internal/llm/openai/v1/chat/completions";
+    let there = format!("{}{route}", plane.base);
+    let down = json!({ "path": route, "status": 503 });
+    let cut = json!({ "path": route, "reset": true });
+    for (what, rule, url, code, says) in [
+        ("a refusal is up", None, Some(there.as_str()), 0, "answered 401: it is up"),
+        ("down", Some(&down), Some(&there), 70, "error: DEP-DOWN:staging-llm http"),
+        ("cut", Some(&cut), Some(&there), 70, "error: DEP-DOWN:staging-llm http"),
+        ("the control plane's own", Some(&down), None, 70, "error: DEP-DOWN:staging-llm http"),
+        (
+            "nobody there",
+            None,
+            Some("http://127.0.0.1:1/v1"),
+            70,
+            "DEP-DOWN:staging-llm http://127.0.0.1:1/v1",
+        ),
+        ("no address", None, Some("staging"), 71, "error: CONFIG-MISSING:staging-llm-proxy-url staging"),
+    ] {
+        plane.ask("DELETE", "/__stub/routes", None);
+        if let Some(rule) = rule {
+            plane.rule(rule.clone());
+        }
+        let run = match url {
+            Some(url) => plane.run().env("E2E_LLM_PROXY_URL", url).scenario(PASSES),
+            None => plane.run().args(["staging-platform-boot"]),
+        };
+        let done = run.run();
+        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
+        assert_eq!(done.stderr.contains("organisation: create"), code == 0, "{what}: {}", done.stderr);
+    }
+    assert_eq!(plane.living(), Vec::<String>::new());
+}
+
+/// `LIFECYCLE_MOMENTS=50`: so many moments of a run for each signal; a few otherwise. Moments are counted in events.
+#[test]
+fn a_signal_at_any_moment_leaves_no_organisation() {
+    let moments = switch("LIFECYCLE_MOMENTS").and_then(|n| n.parse().ok()).unwrap_or(3);
+    let plane = Plane::start(&[]);
+    let lives = "scenario: lives\nsummary: A workspace lives.\nneeds: [external]\nsteps:\n  \
+                 - create: { as: ws, external: true, delivery_mode: poll }\n  - http: { path: /workspaces, expect: 200 }\n";
+    for signal in ["INT", "TERM", "KILL"] {
+        for moment in 0..moments {
+            // A whole run has about fifty events.
+            let wanted = moment * 50 / moments;
+            let dir = Arc::new(tempfile::tempdir().unwrap());
+            let mut process = plane.run_in(&dir).scenario(lives).spawn();
+            let events = |process: &Process| {
+                let log = process
+                    .run_folder()
+                    .and_then(|run| std::fs::read_to_string(run.join("events.jsonl")).ok());
+                log.map_or(0, |log| log.lines().count())
+            };
+            while events(&process) < wanted && !process.ended() {
+                pause();
+            }
+            process.signal(signal);
+            let done = process.output();
+            if signal == "KILL" {
+                Harness::within(&dir).args(["sweep", "--cp-token", TOKEN]).run();
+            }
+            assert_eq!(
+                plane.living(),
+                Vec::<String>::new(),
+                "{signal} after {wanted} events: {}",
+                done.stderr
+            );
+        }
+    }
+}
+
+/// A cloud's own command ends what the control plane cannot.
+#[test]
+fn an_instance_can_be_ended_by_a_command() {
+    let plane = Plane::start(&[]);
+    let ends = "scenario: ends\nsummary: An instance is ended.\nneeds: [instances]\nsteps:\n  \
+                - create: { as: ws, runtime: claude-code, model: auto }\n  - await: { workspace: ws, status: online, within: 60s }\n  \
+                - terminate: ws\n  - await: { workspace: ws, status: online, new_instance: true, within: 60s }\n";
+    let script = "echo \"$1\" > asked.tmp && mv asked.tmp asked\nuntil [ -e done ]; do sleep 0.05; done\n";
+    let process = plane.run().file("end.sh", script).env("LIFECYCLE_TERMINATE", "sh end.sh {instance}");
+    let process = process
+        .env("PATH", "/usr/bin:/bin")
+        .env("MINIMAX_API_KEY", "a-key-of-the-tests")
+        .scenario(ends)
+        .spawn();
+    let asked = process.dir().path().join("asked");
+    let instance = wait_for("the command was asked", || std::fs::read_to_string(&asked).ok());
+    let path = format!("/cp/admin/instances/{}/terminate", instance.trim());
+    assert_eq!(plane.ask("POST", &path, None).0, 200);
+    std::fs::write(process.dir().path().join("done"), "").unwrap();
+    process.output().exit(0);
+    let (_, seen) = plane.ask("GET", "/__stub/requests?path=/cp/admin/instances", None);
+    assert_eq!(seen["requests"].as_array().map(Vec::len), Some(1), "only the test asked: {seen}");
+    assert_eq!(plane.living(), Vec::<String>::new());
+
+    let run = || plane.run().scenario(ends);
+    let fails = run()
+        .env("LIFECYCLE_TERMINATE", "false {instance}")
+        .env("MINIMAX_API_KEY", "k")
+        .env("PATH", "/usr/bin:/bin");
+    assert!(fails.run().exit(3).stderr.contains("`false` ended with 1"));
+    let lacks = run().env("LIFECYCLE_TERMINATE", "aws ec2 terminate-instances").run().exit(2);
+    assert!(lacks.stderr.contains("LIFECYCLE_TERMINATE has none of {instance}"), "{}", lacks.stderr);
 }

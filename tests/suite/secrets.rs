@@ -176,9 +176,9 @@ fn keys_of_the_environment_are_in_nothing() {
         .run()
         .exit(1);
     assert!(output.stderr.contains("CAUSE"), "{}", output.stderr);
-    // The provider has nothing to do with an agent that never speaks: its name is in what `explain` shows of the create.
+    // The provider has nothing to do with an agent that never speaks: `explain` shows what the create asked for.
     let explained = output.then(["explain", "last"]).run().exit(0);
-    assert!(explained.stdout.contains("provider minimax"), "{}", explained.stdout);
+    assert!(explained.stdout.contains("with MiniMax-"), "{}", explained.stdout);
     holds_none(&explained, &[PLANTED]);
     holds_none(&output, &[PLANTED, "another-planted-value-9876"]);
 }

@@ -12,19 +12,25 @@ use super::harness::{Harness, Output};
 use super::platform::{Platform, TOKEN, beside, block};
 
 /// Ends TLS before a platform, with a certificate of a CA that nobody knows.
-struct Front {
-    base: String,
+pub(super) struct Front {
+    pub base: String,
     /// The CA, PEM.
-    ca: String,
+    pub ca: String,
 }
 
 impl Front {
     fn before(platform: &Platform) -> Front {
+        Front::of(&platform.base, "127.0.0.1", 1975)
+    }
+
+    /// Before an address, with a certificate for this name that is good from this year on.
+    pub(super) fn of(upstream: &str, name: &str, from: i32) -> Front {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
         let cert = params.signed_by(&key, &issuer).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(
             tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
@@ -37,7 +43,7 @@ impl Front {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = block(TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("https://{}", listener.local_addr().unwrap());
-        let upstream = platform.base.trim_start_matches("http://").to_owned();
+        let upstream = upstream.trim_start_matches("http://").to_owned();
         beside(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, upstream) = (acceptor.clone(), upstream.clone());

@@ -318,6 +318,7 @@ async fn route(plane: &Arc<Plane>, asked: &Asked) -> Response {
         ("GET", ["__stub", "routes"]) => stub::rules(plane),
         ("POST", ["__stub", "routes"]) => stub::add_rule(plane, asked),
         ("DELETE", ["__stub", "routes"]) => stub::clear_rules(plane),
+        ("POST", ["api", "v1", "internal", "llm", ..]) => reply::error(401, "missing usage token"),
         (_, ["cp", ..]) => reply::error(501, format!("not implemented: {method} {}", asked.path)),
         _ => reply::no_route(),
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::await_status::{known, plain, reach};
 use super::before_edge::{baseline, remember_activity};
 use super::identity::auth_of;
-use super::{answer, container};
+use super::{answer, container, flow};
 use crate::clock::Instant;
 use crate::domain::Status;
 use crate::http::Response;
@@ -17,10 +17,11 @@ use crate::run::look::Seen;
 use crate::run::wait::{self, Verdict};
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
-use crate::runner::scope::StepScope;
+use crate::runner::scope::{Locals, StepScope};
 use crate::runner::workspace::Workspace;
 use crate::runner::{environment, instances};
-use crate::scenario::model::{Edge, Terminate, Wake};
+use crate::scenario::model::{Edge, Exec, Terminate, Wake};
+use crate::scenario::template::Template;
 use crate::targets::saas::Behind;
 
 /// The row leaves its old state within this.
@@ -311,17 +312,56 @@ async fn terminate_at_control_plane(
     remember_activity(context, alias, step).await;
     let before = baseline(context, workspace, step).await;
     let found = instances::of_workspace(context, behind, &workspace.id, step).await.map_err(environment)?;
-    let instance = found
-        .or_else(|| before.instance.clone())
-        .ok_or_else(|| environment(format!("the control plane shows no running instance of {alias}")))?;
-    context.run.ledger.disturb(&workspace.id, true);
-    let request = behind.api.terminate(&instance);
-    let answer = context.mutate(step, "terminate", request).await;
-    let answer = answer.map_err(|e| Failure::transport("terminate", &e).about(alias))?;
-    if !answer.is_success() {
-        let text = format!("the instance {instance} of {alias} was not ended: {}", answer::describe(&answer));
-        return Err(environment(text));
+    let instance = found.or_else(|| before.instance.clone());
+    if let Some(command) = &behind.settings.terminate {
+        context.run.ledger.disturb(&workspace.id, true);
+        let words = [
+            ("{instance}", instance.clone().unwrap_or_default()),
+            ("{workspace}", workspace.id.clone()),
+            ("{org}", behind.org.slug.clone()),
+        ];
+        if instance.is_none() && command.iter().any(|word| word.contains(words[0].0)) {
+            return Err(environment(format!("the control plane shows no running instance of {alias}")));
+        }
+        by_command(context, command, &words, step).await.map_err(|failure| failure.about(alias))?;
+    } else {
+        let none = || environment(format!("the control plane shows no running instance of {alias}"));
+        let instance = instance.as_ref().ok_or_else(none)?;
+        context.run.ledger.disturb(&workspace.id, true);
+        let request = behind.api.terminate(instance);
+        let answer = context.mutate(step, "terminate", request).await;
+        let answer = answer.map_err(|e| Failure::transport("terminate", &e).about(alias))?;
+        if !answer.is_success() {
+            let said = answer::describe(&answer);
+            return Err(environment(format!("the instance {instance} of {alias} was not ended: {said}")));
+        }
     }
     context.update(alias, |w| w.begin_edge("terminate", before));
+    let instance = instance.unwrap_or_else(|| format!("the instance of {alias}"));
     Ok(Passed::with(format!("{instance} ended behind the platform's back")))
+}
+
+/// Ends an instance by the command that the environment names: a cloud's own, with the environment at hand.
+async fn by_command(
+    context: &ScenarioContext,
+    command: &[String],
+    words: &[(&str, String)],
+    step: &StepRun,
+) -> Result<(), Failure> {
+    let filled =
+        |word: &String| words.iter().fold(word.clone(), |word, (name, value)| word.replace(name, value));
+    let exec = Exec {
+        argv: command.iter().map(|word| Template::literal(filled(word))).collect(),
+        env: context.run.env.iter().map(|(name, value)| (name.clone(), Template::literal(value))).collect(),
+        stdin: None,
+        code: 0,
+        stdout: Vec::new(),
+        capture: None,
+    };
+    let scope = StepScope { context, locals: &Locals::default() };
+    match flow::exec(context, &exec, step, &scope).await {
+        Ok(_) => Ok(()),
+        Err(failure) if matches!(failure.kind, FailureKind::Cancelled) => Err(failure),
+        Err(failure) => Err(Failure { kind: FailureKind::Environment, ..failure }),
+    }
 }

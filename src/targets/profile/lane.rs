@@ -245,6 +245,7 @@ impl Lane {
                         check,
                         busy: false,
                         refused: false,
+                        dependency: None,
                     });
                 }
             }

@@ -7,6 +7,8 @@ pub enum Phase {
     ControlPlane,
     /// It has room for one more.
     Quota,
+    /// The proxy of models that the platform pays for answers.
+    LlmProxy,
     /// The organisation's row is there.
     Create,
     /// Its machine runs.
@@ -31,6 +33,7 @@ impl Phase {
         match self {
             Phase::ControlPlane => "control plane",
             Phase::Quota => "quota",
+            Phase::LlmProxy => "llm proxy",
             Phase::Create => "create",
             Phase::Instance => "instance",
             Phase::Token => "token",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::llm_proxy::LlmProxy;
 use super::slug;
 use crate::domain::Secret;
 use crate::reference::control_plane::Rule;
@@ -31,6 +32,10 @@ pub struct Settings {
     pub tenant_env: Vec<(String, String)>,
     /// The tenant's token is spoilt on purpose: the run proves that it can be red.
     pub poison: bool,
+    /// The command that ends an instance, in place of the control plane; words in braces say which.
+    pub terminate: Option<Vec<String>>,
+    /// The proxy that is asked before anything is made; `None`: no scenario of this run needs it.
+    pub llm_proxy: Option<LlmProxy>,
     /// Somebody else's live organisation with the same prefix ends the run before it makes one.
     pub alone: bool,
 }
@@ -49,6 +54,8 @@ impl Default for Settings {
             rules: Vec::new(),
             tenant_env: Vec::new(),
             poison: false,
+            terminate: None,
+            llm_proxy: None,
             alone: false,
         }
     }

@@ -74,6 +74,9 @@ impl Stage {
             self.desk.secret("CP_ADMIN_API_TOKEN", token.expose());
         }
         plane.maker().preflight(&own, &self.desk).await?;
+        if let Some(proxy) = &own.llm_proxy {
+            proxy.ask(&settings.http, &self.desk).await?;
+        }
         let org = plane.maker().make(&own, &settings.http, &self.desk).await?;
         settings.base_url = Some(org.base_url.clone());
         settings.admin_token = Some(match own.poison {

@@ -38,6 +38,7 @@ impl Lane {
                         check: vec![only],
                         busy: false,
                         refused: false,
+                        dependency: None,
                     }
                 })?
             };
@@ -89,6 +90,7 @@ impl Lane {
             check: missing.iter().map(|image| format!("docker pull {image}")).collect(),
             busy: false,
             refused: false,
+            dependency: None,
         })
     }
 
