@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, stream};
 
 /// Who asks.
@@ -82,6 +84,8 @@ pub enum What {
     Garbled,
     /// 200 and nothing else.
     Empty,
+    /// A gateway's page that shows the request's credentials, plain and in base64.
+    Echo,
 }
 
 /// Why there is no answer.
@@ -127,6 +131,14 @@ impl What {
             _ => return None,
         })
     }
+}
+
+/// A page that shows what somebody sent, as gateways in debug mode do.
+pub(super) fn echo(authorization: &str) -> Response<Body> {
+    let bare = authorization.strip_prefix("Bearer ").unwrap_or(authorization);
+    let encoded = STANDARD.encode(bare);
+    let text = format!("upstream failed; sent authorization={authorization} as {encoded}, token {bare}");
+    of(502, "text/plain", &text)
 }
 
 fn of(status: u16, kind: &str, body: &str) -> Response<Body> {

@@ -183,6 +183,7 @@ impl Network {
             what = None;
         }
         let peer = Peer::of(SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000 + (number % 20_000) as u16)));
+        let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let mut answer = None;
         if handled && let Some(app) = &host.app {
             complete(&mut request);
@@ -202,6 +203,10 @@ impl Network {
             Some(What::Truncated) => answer.map(|answer| answer.map(fault::half)).ok_or(Broken::Reset)?,
             Some(What::Hang) => std::future::pending().await,
             Some(What::Garbage) => return Err(Broken::Garbage),
+            Some(What::Echo) => {
+                let said = authorization.as_ref().and_then(|value| value.to_str().ok());
+                fault::echo(said.unwrap_or_default())
+            }
             Some(what) => what.answer().ok_or(Broken::Reset)?,
         };
         self.travel(fate.back).await;

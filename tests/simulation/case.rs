@@ -262,6 +262,7 @@ fn rule(chance: &mut StdRng) -> Rule {
         What::WrongType,
         What::Garbled,
         What::Empty,
+        What::Echo,
     ]
     .choose(chance)
     .unwrap();
