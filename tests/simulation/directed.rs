@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lifecycle_harness::event::EventKind;
+use lifecycle_harness::event::{Class, EventKind};
 use lifecycle_harness::run::signals::Signal;
 use lifecycle_harness::wire::{Fault, Side, What};
 
@@ -104,6 +104,49 @@ fn clean_up_against_a_server_that_is_gone() {
         }
     }
     assert!(late.is_empty(), "later than {THIRTY} ms after the interrupt: {late:?}");
+}
+
+/// The server's process is killed, frozen, or killed and started again with all it knew, at thirty moments of a run: the
+/// environment is to blame and never the platform, and whatever is left was told.
+#[test]
+fn a_server_that_dies_at_thirty_moments() {
+    const MOMENTS: u32 = 30;
+    let whole = examine(&local_provision(7)).0;
+    let length = Duration::from_millis(whole.events.last().map_or(0, |event| event.ms));
+    let forever = Duration::from_secs(100_000);
+    let (short, long) = (Duration::from_secs(3), Duration::from_secs(40));
+    let mut reds = 0;
+    for moment in 0..MOMENTS {
+        let at = length * moment / MOMENTS;
+        for trouble in [
+            Trouble::Down { at, lasts: forever },
+            Trouble::Down { at, lasts: short },
+            Trouble::Frozen { at, lasts: short },
+            Trouble::Frozen { at, lasts: long },
+        ] {
+            let name = format!("{trouble:?} of {length:?}");
+            let case = Case { trouble, ..local_provision(7) };
+            let (played, mut wrong) = examine(&case);
+            for event in &played.events {
+                match &event.event {
+                    EventKind::Diagnosed(found)
+                        if found.mechanism != "unclassified" && found.class != Class::Infra =>
+                    {
+                        wrong.push(format!("{} is {:?}", found.mechanism, found.class));
+                    }
+                    EventKind::ScenarioFinished(one) if one.verdict.is_red() => {
+                        reds += 1;
+                        if one.class != Some(Class::Infra) {
+                            wrong.push(format!("{:?} {:?}: {}", one.verdict, one.class, one.reason));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            assert!(wrong.is_empty(), "{name}, exit {:?}:\n- {}", played.exit(), wrong.join("\n- "));
+        }
+    }
+    assert!(reds > 0, "no run noticed anything");
 }
 
 /// A create that was done and whose answer does not come, root and workspace alike: it is made once, owned and removed.

@@ -287,6 +287,10 @@ fn exit(played: &Played, wrong: &mut Vec<String>) {
             _ => None,
         });
     }
+    // All of them were named: where each was skipped, nothing was tested.
+    if !verdicts.is_empty() && verdicts.iter().all(|one| one.verdict == Verdict::Skipped) {
+        codes.insert(ExitCode::NotLive);
+    }
     if has_left {
         codes.insert(ExitCode::Leak);
     }
