@@ -52,6 +52,9 @@ pub const KNOWN: [KnownAnswer; 4] = [
     },
 ];
 
+/// What a second question is for, whose answer tells a promise from a wrong answer.
+pub const ASK_ONCE_MORE: &str = "ask once more";
+
 /// What the old stub agent answers to everything (scenarios §3).
 pub const STUB_REPLY: &str = "STUB OK";
 

@@ -22,6 +22,8 @@ pub const UNCLASSIFIED: &str = "unclassified";
 const NEAREST: usize = 3;
 /// So many others that hold are shown.
 const ALSO: usize = 4;
+/// So many of the newest lines of a log are shown where no cause is known.
+const NEWEST: usize = 3;
 /// So many lines are quoted of each of them.
 const ALSO_LINES: usize = 2;
 
@@ -137,7 +139,8 @@ fn seen(facts: &Facts) -> Vec<String> {
             "no answer: {*transport}",
             "reply ({reply.kind}): {reply.text}",
             "wait: wanted {wait.wants}; last seen {wait.last}; {wait.errors} of {wait.polls} polls failed",
-            "row: {record.status} at {record.url}",
+            "row: {record.status}",
+            "row's address: {record.url}",
             "last_sample_error: {record.last_sample_error}",
             "statuses since the {edge}: {status_since_edge}",
             "events, newest first: {event.type}",
@@ -148,7 +151,12 @@ fn seen(facts: &Facts) -> Vec<String> {
         ];
         lines.iter().filter_map(|line| Template::parse(line).ok()).collect()
     });
-    LINES.iter().flat_map(|line| line.lines(facts)).collect()
+    let logs = [("register.said", "register"), ("instance.log", "agent log"), ("server.log", "server log")];
+    let newest = logs.iter().flat_map(|(fact, title)| {
+        let lines = facts.get(fact).unwrap_or_default();
+        lines[lines.len().saturating_sub(NEWEST)..].iter().map(move |line| format!("{title}: {line}"))
+    });
+    LINES.iter().flat_map(|line| line.lines(facts)).chain(newest).collect()
 }
 
 /// The mechanisms that can make such a red and of which most holds, and what they lack.

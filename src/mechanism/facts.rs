@@ -46,6 +46,7 @@ const STATUSES: &[&str] = &[
     "hibernating",
 ];
 const YES_NO: &[&str] = &["true", "false"];
+const KNOWN: &[&str] = &["right", "question", "other"];
 
 const fn deep(name: &'static str, shape: Shape, about: &'static str) -> FactInfo {
     FactInfo { name, shape, deep: true, values: &[], about }
@@ -223,6 +224,15 @@ pub const VOCABULARY: &[FactInfo] = &[
         said::KINDS,
     ),
     deep("reply.text", Shape::Text, "its text, or its error"),
+    one_of(deep("reply.known", Shape::Text, "whether it is the answer to the known question"), KNOWN),
+    one_of(
+        deep("reply.second", Shape::Text, "the same of the reply to a second question, where one was asked"),
+        KNOWN,
+    ),
+    one_of(
+        deep("reply.queue", Shape::Text, "what became of the message in the queue, where it was followed"),
+        &["queued", "dispatched", "completed", "failed", "dropped"],
+    ),
     one_of(deep("reply.same_request", Shape::Text, "it answers the request that was sent"), YES_NO),
     deep("http.status", Shape::Number, "status of the decisive answer"),
     deep("http.statuses", Shape::List, "statuses of all answers in the step"),

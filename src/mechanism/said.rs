@@ -5,16 +5,34 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexBuilder};
 
 /// The kinds of errors that agents and providers report, as facts have them. `none` is no error.
-pub const KINDS: &[&str] =
-    &["auth", "model", "endpoint", "quota", "overloaded", "network", "opaque", "other", "none"];
+pub const KINDS: &[&str] = &[
+    "auth",
+    "model",
+    "endpoint",
+    "quota",
+    "context",
+    "limited",
+    "overloaded",
+    "network",
+    "opaque",
+    "other",
+    "none",
+];
 
 /// The first that fits decides: a 429 about a quota is one of the quota, a 404 about a model one of the model.
-const PATTERNS: [(&str, &str); 9] = [
+const PATTERNS: [(&str, &str); 13] = [
     ("opaque", r"_resulterror"),
+    // A program of the runtime's own, no provider.
+    ("other", r"hermes-agent unreachable"),
     (
         "quota",
-        r"insufficient_quota|exceeded your current quota|credit balance|billing hard limit|quota (is |was )?(exceeded|exhausted|used up)|out of credits|insufficient (balance|credits|funds)",
+        r"insufficient_quota|quota_exceeded|exceeded your (current |monthly )?quota|credit balance|billing hard limit|billing_(not_active|error)|quota (is |was |has been )?(exceeded|exhausted|used up|reached)|out of credits|insufficient[ _](balance|credits|funds)|balance is too low|payment required|\b402\b|usage limit|spend(ing)? (limit|cap)",
     ),
+    (
+        "context",
+        r"context_length_exceeded|maximum context length|context window|(prompt|input|request) is too (long|large)|too many (input |prompt )?tokens|request_too_large|string too long",
+    ),
+    ("overloaded", r"\b529\b|overloaded|(at|over|exceeds?) capacity"),
     (
         "endpoint",
         r"/v1/v1|page not found|cannot (get|post) /|no (such )?route|unknown (path|route|endpoint|url)",
@@ -25,16 +43,15 @@ const PATTERNS: [(&str, &str); 9] = [
     ),
     (
         "auth",
-        r"\b40[13]\b|invalid.{0,3}api.{0,3}key|incorrect api key|failed to authenticate|authentication|unauthori[sz]ed|permission_error|could not resolve authentication|no provider api key|no credential|missing_byok_credential|no anthropic_auth_token|(missing|wrong|expired|revoked) (api )?(key|token|credential)",
+        r"\b40[13]\b|invalid.{0,3}api.{0,3}key|incorrect api key|failed to authenticate|authentication|unauthori[sz]ed|unauthenticated|permission_(error|denied)|could not resolve authentication|no provider api key|no credential|missing_byok_credential|no anthropic_auth_token|please run /login|(missing|wrong|expired|revoked) (api )?(key|token|credential)|(key|token|credential)s? (is |are |has |have )?(been )?(invalid|expired|revoked|missing|not valid)",
     ),
     ("endpoint", r"\b404\b|\b405\b|not_found_error|method not allowed"),
-    (
-        "overloaded",
-        r"\b529\b|\b429\b|overloaded|rate.?limit|too many requests|\b50[0234]\b|service unavailable|bad gateway",
-    ),
+    ("limited", r"\b429\b|rate.?limit|too many requests|throttl|resource_exhausted"),
+    ("overloaded", r"\b50[0234]\b|service unavailable|bad gateway"),
     (
         "network",
-        r"connection refused|dns error|name resolution|could not resolve host|timed out|timeout|unreachable|connection error|connect error|connection reset|no route to host|network is|certificate",
+        // A tool or a child of the agent may time out too: only what was asked over a network counts.
+        r"connection refused|econnrefused|enotfound|eai_again|getaddrinfo|etimedout|dns error|name resolution|could not resolve host|failed to lookup|(connect\w*|request|read|api|https?|upstream|provider|gateway|socket)\b.{0,40}(timed out|timeout)|connect ?timeout|read ?timeout|apitimeout|unreachable|connection error|connect error|connection reset|socket hang up|fetch failed|no route to host|network is|certificate",
     ),
     ("other", r"error|exception|traceback|failed|refused|cannot|could not"),
 ];
@@ -89,6 +106,29 @@ mod tests {
             ("API Error: 404 not found", "endpoint"),
             ("API Error: 529 {\"type\":\"overloaded_error\"}", "overloaded"),
             ("Agent error: 503 Service Unavailable", "overloaded"),
+            ("Error code: 429 - {'error': {'type': 'rate_limit_error'}}", "limited"),
+            ("429 RESOURCE_EXHAUSTED: You exceeded your current quota", "quota"),
+            ("429 The engine is currently overloaded, please try again later", "overloaded"),
+            ("API Error: 402 {\"error\":{\"message\":\"Payment Required\"}}", "quota"),
+            ("Your credit balance is too low to access the Anthropic API.", "quota"),
+            ("invalid params, insufficient balance (1008)", "quota"),
+            ("Claude AI usage limit reached|1751353200", "quota"),
+            (
+                "400 {\"error\":{\"message\":\"prompt is too long: 210000 tokens > 200000 maximum\"}}",
+                "context",
+            ),
+            ("This model's maximum context length is 8192 tokens", "context"),
+            ("Invalid API key · Please run /login", "auth"),
+            ("OAuth token has expired", "auth"),
+            ("hermes-agent unreachable: connection refused", "other"),
+            ("Agent error: tool `bash` timed out after 120 s", "other"),
+            ("httpx.ConnectTimeout", "network"),
+            ("getaddrinfo ENOTFOUND api.minimax.io", "network"),
+            ("-32603 Internal error", "other"),
+            ("-32601 Method not found", "other"),
+            ("-32001 Task not found", "other"),
+            ("-32602 Invalid params", "other"),
+            ("-32005 ContentTypeNotSupportedError", "other"),
             ("tcp connect error: Connection refused (os error 111)", "network"),
             ("request timed out", "network"),
             ("Exception: list index out of range", "other"),

@@ -109,6 +109,8 @@ pub fn reply(body: &Value) -> Reply {
     }
     match body.get("result") {
         Some(result) => {
+            // Since version 1 of the protocol a result says which of the two it is.
+            let result = result.get("task").filter(|task| task.is_object()).unwrap_or(result);
             let text = reply_text(result);
             if let Some(state) = task_state(result).filter(|state| state != "completed") {
                 return Reply::Task(state, text);
@@ -144,11 +146,18 @@ fn reply_text(result: &Value) -> String {
     let parts = artifacts
         .filter_map(|artifact| artifact.get("parts"))
         .chain(places.iter().filter_map(|place| result.pointer(place)));
+    let plain = [Some(result), result.get("text")].into_iter().flatten().filter_map(Value::as_str);
     let mut texts: Vec<&str> = Vec::new();
-    for text in parts.flat_map(part_texts) {
+    for text in parts.flat_map(part_texts).chain(plain) {
         if !texts.contains(&text) {
             texts.push(text);
         }
+    }
+    // A task may keep what was said in its history alone.
+    if texts.is_empty() {
+        let mut said = result.get("history").and_then(Value::as_array).into_iter().flatten();
+        let last = said.rfind(|m| text(m, "role").to_ascii_lowercase().ends_with("agent"));
+        texts.extend(last.and_then(|m| m.get("parts")).map(part_texts).unwrap_or_default());
     }
     texts.join("\n")
 }
@@ -157,7 +166,10 @@ fn part_texts(parts: &Value) -> Vec<&str> {
     let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
     parts
         .iter()
-        .filter(|p| text(p, "kind") == "text" || text(p, "type") == "text")
+        .filter(|p| {
+            let bare = p.get("kind").is_none() && p.get("type").is_none();
+            bare || text(p, "kind") == "text" || text(p, "type") == "text"
+        })
         .map(|p| text(p, "text"))
         .collect()
 }
@@ -177,6 +189,16 @@ pub fn wrapped_error(text: &str) -> Option<String> {
         "exception:",
         "traceback (most recent call last)",
         "a2a_error",
+        "error code:",
+        "an error occurred",
+        "sorry, i encountered an error",
+        "request failed",
+        "execution error",
+        "unexpected error",
+        "internal error",
+        "internal server error",
+        "connection error",
+        "litellm.",
     ];
     let contains = [
         "missing_byok_credential",
@@ -189,12 +211,37 @@ pub fn wrapped_error(text: &str) -> Option<String> {
         "no provider api key",
         "_resulterror",
         "invalid api key",
+        "authentication_error",
+        "permission_error",
+        "rate_limit_error",
+        "overloaded_error",
+        "invalid_request_error",
+        "not_found_error",
+        "billing_error",
+        "context_length_exceeded",
+        "credit balance is too low",
+        "prompt is too long",
+        "please run /login",
+        "oauth token has expired",
+        "usage limit reached",
     ];
     let hit = begins
         .iter()
         .find(|b| lower.starts_with(**b))
-        .or_else(|| contains.iter().find(|c| lower.contains(**c)))?;
-    Some((*hit).to_owned())
+        .or_else(|| contains.iter().find(|c| lower.contains(**c)))
+        .map(|hit| (*hit).to_owned());
+    hit.or_else(|| exception(text))
+}
+
+/// The name of an exception with which a text begins, as Python and JavaScript print it: `openai.RateLimitError: …`.
+fn exception(text: &str) -> Option<String> {
+    let (name, _) = text.trim_start().split_once(':')?;
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    let ends = |end: &str| bare.len() > end.len() && bare.ends_with(end);
+    let is_one = (["Error", "Exception"].into_iter().any(ends) || (name.contains('.') && ends("Timeout")))
+        && name.chars().all(of_name);
+    is_one.then(|| name.to_lowercase())
 }
 
 #[cfg(test)]
@@ -269,6 +316,23 @@ mod tests {
                 json!({ "error": "workspace has no URL", "status": "paused" }),
                 Reply::Platform("workspace has no URL".into()),
             ),
+            (
+                json!({ "result": { "message": { "role": "ROLE_AGENT", "parts": [{ "text": "of version 1" }] } } }),
+                Reply::Text("of version 1".into()),
+            ),
+            (
+                json!({ "result": { "task": { "status": { "state": "TASK_STATE_COMPLETED" }, "artifacts": [{ "parts": [{ "text": "a task" }] }] } } }),
+                Reply::Text("a task".into()),
+            ),
+            (
+                json!({ "result": { "kind": "task", "status": { "state": "completed" }, "history": [
+                    { "role": "user", "parts": [{ "kind": "text", "text": "asked" }] },
+                    { "role": "agent", "parts": [{ "kind": "text", "text": "told" }] },
+                ] } }),
+                Reply::Text("told".into()),
+            ),
+            (json!({ "result": "a text alone" }), Reply::Text("a text alone".into())),
+            (json!({ "result": { "parts": [{ "kind": "data", "data": {} }] } }), Reply::Empty),
             (json!("nonsense"), Reply::Platform("an answer without a result".into())),
         ];
         for (body, reply_is) in table {
@@ -283,7 +347,9 @@ mod tests {
         {
             assert!(wrapped_error(bad).is_some(), "{bad}");
         }
-        for good in ["PONG", "I made no error, and no exception either: PONG", "room 401 is free"] {
+        for good in
+            ["PONG", "Answer: PONG", "I made no error, and no exception either: PONG", "room 401 is free"]
+        {
             assert_eq!(wrapped_error(good), None, "{good}");
         }
     }

@@ -64,9 +64,11 @@ pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) ->
     let origin = failure.origin.as_deref();
     let within_ms = origin.map_or(0, |o| time::ms(o.within));
     let exchanges = origin.map(|o| o.exchanges.clone()).unwrap_or_default();
-    // A request that got no answer is often followed by looks that do; it is what the step failed by.
+    // A request that got no answer, or one of nobody, is often followed by looks that do; it is what the step failed by.
     let decisive_at = failure.purpose.as_ref().and_then(|purpose| {
-        exchanges.exchanges.iter().rposition(|e| e.purpose == *purpose && e.error.is_some())
+        let all = &exchanges.exchanges;
+        let lost = all.iter().rposition(|e| e.purpose == *purpose && e.error.is_some());
+        lost.or_else(|| all.iter().rposition(|e| e.purpose == *purpose))
     });
     Symptoms {
         scenario: context.name.to_string(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::parts::{part, yes};
 use crate::domain::Transport;
+use crate::domain::answers::{ASK_ONCE_MORE, KNOWN};
 use crate::event::{Body, Ended, Exchange, Symptoms};
 use crate::mechanism::facts::Facts;
 use crate::mechanism::said;
@@ -21,7 +22,7 @@ const PATIENCE: u64 = 2_000;
 const CUT: u64 = 8 << 10;
 
 /// What is sent after the answer that decides, to understand it: it decides nothing itself.
-const AFTERWARDS: [&str; 2] = ["look for the lost answer", "read the name back"];
+const AFTERWARDS: [&str; 3] = ["look for the lost answer", "read the name back", ASK_ONCE_MORE];
 /// What asks for an answer of the agent.
 const MESSAGES: [&str; 2] = ["message", "follow the queued message"];
 
@@ -142,8 +143,14 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
         facts.set("reply.text", shown(last.response.as_ref()));
         return;
     };
-    let body = body.get("response_body").filter(|b| b.is_object()).unwrap_or(body);
+    let queued = last.purpose == MESSAGES[1];
+    let item = queued.then(|| text(body, "status")).filter(|status| !status.is_empty());
+    facts.list("reply.queue", item.map(str::to_owned));
+    let ended = item.is_some_and(|status| status != "completed");
+    let body = body.get("response_body").filter(|b| b.is_object() && !ended).unwrap_or(body);
     let (kind, said) = match record::reply(body) {
+        // The item itself: it says why it was given up, and is no reply.
+        Reply::Platform(_) if queued && item.is_some() => ("queued", text(body, "last_error").to_owned()),
         Reply::Text(text) => ("text", text),
         Reply::RpcError(code, text) => ("rpc-error", format!("{code} {text}")),
         Reply::Task(state, text) => ("task", format!("{state}: {text}")),
@@ -158,11 +165,32 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
     };
     facts.set("reply.kind", kind);
     facts.set("reply.error", error);
+    // A followed answer is one to the message that was sent.
+    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]);
+    let sent = sent.and_then(|e| e.request.as_ref()?.json.as_ref());
+    let second = symptoms.exchanges.iter().rev().find(|e| e.purpose == ASK_ONCE_MORE);
+    if let Some(question) = sent.and_then(|sent| sent.pointer("/params/message/parts/0/text")?.as_str()) {
+        facts.list("reply.known", known(question, &said).map(str::to_owned));
+        let text = second.and_then(|e| e.response.as_ref()?.json.as_ref()).map(record::reply);
+        if let Some(Reply::Text(text)) = text {
+            facts.list("reply.second", known(question, &text).map(str::to_owned));
+        }
+    }
     facts.set("reply.text", said);
-    let asked = last.request.as_ref().and_then(|b| b.json.as_ref()?.get("id"));
+    let asked = sent.and_then(|sent| sent.get("id"));
     if let Some(same) = asked.and_then(|id| record::answers(body, id)) {
         facts.set("reply.same_request", yes(same));
     }
+}
+
+/// What a reply to a known question is.
+fn known(question: &str, reply: &str) -> Option<&'static str> {
+    let known = KNOWN.iter().find(|known| known.prompt == question)?;
+    Some(match (known.is_in(reply), reply.contains(known.prompt)) {
+        (true, _) => "right",
+        (false, true) => "question",
+        (false, false) => "other",
+    })
 }
 
 /// Sentences of the platform's own on the route of messages (contract §7.2); an agent's string error stands there too.
@@ -194,7 +222,18 @@ const OWN: [&str; 20] = [
 pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
     let purpose = facts.text("http.purpose").unwrap_or_default();
     let status = facts.text("http.status").and_then(|s| s.parse::<u16>().ok());
-    let Some(status) = status.filter(|s| MESSAGES.contains(&purpose.as_str()) && *s >= 300) else { return };
+    let Some(status) = status.filter(|_| MESSAGES.contains(&purpose.as_str())) else { return };
+    if facts.text("http.json").as_deref() == Some("false") {
+        if through_the_platform(symptoms, status) {
+            facts.set("http.of_agent", yes(true));
+        } else if status >= 300 {
+            facts.set("http.of_agent", yes(false));
+        }
+        return;
+    }
+    if status < 300 {
+        return;
+    }
     let error = facts.text("http.error").unwrap_or_default();
     let phrase = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     let bare = phrase.is_some_and(|phrase| error.eq_ignore_ascii_case(phrase));
@@ -208,6 +247,19 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
         // Words that nobody knows, and no row that says whose they are.
         (false, false) => {}
     }
+}
+
+/// Whether what is no JSON went through the platform's own route: it has the platform's header, or it is a success and
+/// the platform has logged the message. A gateway's page has neither.
+fn through_the_platform(symptoms: &Symptoms, status: u16) -> bool {
+    let Some(sent) = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]) else { return false };
+    let id =
+        sent.request.as_ref().and_then(|b| b.json.as_ref()?.pointer("/params/message/messageId")?.as_str());
+    let rows = part(symptoms, "activity").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let own =
+        |row: &Value| row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == id;
+    let logged = id.is_some() && rows.iter().any(own);
+    sent.headers.contains_key("x-ratelimit-limit") || (status < 300 && logged)
 }
 
 /// Writes and deletes that were answered with success, against the list that followed.

@@ -9,9 +9,9 @@ use crate::mechanism::{Subject, Symptoms, UNCLASSIFIED, Wait, diagnose};
 
 /// Symptoms that are built up part by part.
 #[derive(Clone, Default)]
-struct Case(Symptoms);
+pub(super) struct Case(pub(super) Symptoms);
 
-fn case(verb: &str, message: &str) -> Case {
+pub(super) fn case(verb: &str, message: &str) -> Case {
     let subject = Subject {
         id: "w".into(),
         managed: true,
@@ -29,6 +29,7 @@ fn case(verb: &str, message: &str) -> Case {
             ("await", _) => Red::Online,
             ("a2a", _) => Red::Reply,
             ("create", _) => Red::Create,
+            ("delete", _) => Red::Gone,
             ("http", _) => Red::Answer,
             ("hold", _) => Red::Hold,
             ("expect", Some("activity")) => Red::Activity,
@@ -55,13 +56,13 @@ fn kind_of(error: &str) -> Transport {
 }
 
 impl Case {
-    fn part(mut self, name: &str, data: Value) -> Case {
+    pub(super) fn part(mut self, name: &str, data: Value) -> Case {
         let part = EvidencePart { name: name.into(), data, ..EvidencePart::default() };
         self.0.evidence = Evidence { parts: [self.0.evidence.parts, vec![part]].concat(), ..self.0.evidence };
         self
     }
 
-    fn row(self, status: &str, error: &str) -> Case {
+    pub(super) fn row(self, status: &str, error: &str) -> Case {
         self.part(
             "record",
             json!({
@@ -73,7 +74,7 @@ impl Case {
         )
     }
 
-    fn event(self, kind: &str, payload: Value) -> Case {
+    pub(super) fn event(self, kind: &str, payload: Value) -> Case {
         self.part(
             "events",
             json!([
@@ -83,29 +84,29 @@ impl Case {
         )
     }
 
-    fn path(mut self, path: &str) -> Case {
+    pub(super) fn path(mut self, path: &str) -> Case {
         self.0.llm_path = Some(path.into());
         self
     }
 
-    fn deleted(mut self) -> Case {
+    pub(super) fn deleted(mut self) -> Case {
         subject(&mut self).deleted = true;
         self
     }
 
-    fn edge(mut self, name: &str) -> Case {
+    pub(super) fn edge(mut self, name: &str) -> Case {
         subject(&mut self).edge = name.into();
         subject(&mut self).edges = 1;
         self
     }
 
-    fn timeline(mut self, seen: &[(Status, u32)]) -> Case {
+    pub(super) fn timeline(mut self, seen: &[(Status, u32)]) -> Case {
         subject(&mut self).timeline = seen.to_vec();
         self
     }
 
     /// Each variable: name, value in words or unset, expected.
-    fn env(self, before: Option<&[(&str, &str, &str)]>, after: &[(&str, &str, &str)]) -> Case {
+    pub(super) fn env(self, before: Option<&[(&str, &str, &str)]>, after: &[(&str, &str, &str)]) -> Case {
         let vars = |rows: &[(&str, &str, &str)]| {
             let var = |(name, value, expected): &(&str, &str, &str)| {
                 let var = EnvVar {
@@ -128,7 +129,14 @@ impl Case {
         self.part("environment", data)
     }
 
-    fn exchange(mut self, purpose: &str, method: &str, path: &str, status: u16, body: Value) -> Case {
+    pub(super) fn exchange(
+        mut self,
+        purpose: &str,
+        method: &str,
+        path: &str,
+        status: u16,
+        body: Value,
+    ) -> Case {
         self.0.exchanges.push(Exchange {
             purpose: purpose.into(),
             method: method.into(),
@@ -142,13 +150,13 @@ impl Case {
         self
     }
 
-    fn sends(mut self, body: Value) -> Case {
+    pub(super) fn sends(mut self, body: Value) -> Case {
         self.0.exchanges.last_mut().unwrap().request = Some(Body { json: Some(body), ..Body::default() });
         self
     }
 
     /// An exchange without an answer.
-    fn lost(mut self, purpose: &str, error: &str) -> Case {
+    pub(super) fn lost(mut self, purpose: &str, error: &str) -> Case {
         self.0.kind = Kind::Environment;
         self.0.exchanges.push(Exchange {
             purpose: purpose.into(),
@@ -161,7 +169,7 @@ impl Case {
         self
     }
 
-    fn waited(mut self, wants: &str, last: &str, polls: u64, error: Option<&str>) -> Case {
+    pub(super) fn waited(mut self, wants: &str, last: &str, polls: u64, error: Option<&str>) -> Case {
         let errors = if error.is_some() { polls } else { 0 };
         let (blind, last_error) = (error.is_some(), error.map(str::to_owned));
         let last_error_kind = error.filter(|e| !e.starts_with(|c: char| c.is_ascii_digit())).map(kind_of);
@@ -176,14 +184,14 @@ impl Case {
         self
     }
 
-    fn answers(self, text: &str) -> Case {
+    pub(super) fn answers(self, text: &str) -> Case {
         let result =
             json!({ "jsonrpc": "2.0", "id": "m", "result": { "parts": [{ "kind": "text", "text": text }] } });
         self.exchange("message", "POST", "/workspaces/w/a2a", 200, result).sends(json!({ "id": "m" }))
     }
 }
 
-fn create(status: u16, code: &str, secrets: Value) -> Case {
+pub(super) fn create(status: u16, code: &str, secrets: Value) -> Case {
     let body = json!({ "error": "no", "code": code });
     let sent = json!({ "runtime": "claude-code", "model": "MiniMax-M2", "secrets": secrets });
     let mut case = case("create", "create: wanted 201");
@@ -191,7 +199,7 @@ fn create(status: u16, code: &str, secrets: Value) -> Case {
     case.exchange("create", "POST", "/workspaces", status, body).sends(sent)
 }
 
-fn aborted(error: &str, payload: Value) -> Case {
+pub(super) fn aborted(error: &str, payload: Value) -> Case {
     case("await", "failed").row("failed", error).event("WORKSPACE_PROVISION_FAILED", payload)
 }
 
@@ -432,9 +440,8 @@ fn what_was_seen_has_the_right_name() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What was wrong with confidence, or vague, on real servers (shared/reference/diagnoses.md §1, §2, §5).
-#[test]
-fn a_cause_that_could_not_have_made_the_red_is_not_named() {
+/// What was wrong with confidence, or vague, on real servers.
+pub(super) fn of_real_servers() -> Vec<(&'static str, Case, &'static str)> {
     let right: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", KEY, KEY)];
     let unset: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "unset", KEY)];
     let mode: &[(&str, &str, &str)] = &[right[0], ("MOLECULE_LLM_BILLING_MODE", "unset", "byok")];
@@ -480,7 +487,12 @@ fn a_cause_that_could_not_have_made_the_red_is_not_named() {
     let gone = |status: &str| json!({ "gone": { "value": status, "from": "read, list" } });
     let refused_401 = json!({ "error": "invalid workspace auth token" });
     let missing_401 = json!({ "error": "missing workspace auth token" });
-    let table: Vec<(&str, Case, &str)> = vec![
+    let plane = |status: u16| {
+        let line = format!("cp provisioner: provision failed ({status}): <unstructured body, 68 bytes>");
+        aborted("provisioning failed", json!({ "error": "provisioning failed" }))
+            .part("server log", log(&[&line]))
+    };
+    vec![
         // A deviation of the environment makes no 502, no empty text, no 529, no missing row.
         ("opaque, and a variable is missing", case("a2a", "x").answers("Agent error (_ResultError)").env(None, unset), "opaque-agent-error"),
         ("empty, and a variable is missing", case("a2a", "x").answers("").env(None, unset), "empty-completion"),
@@ -493,6 +505,18 @@ fn a_cause_that_could_not_have_made_the_red_is_not_named() {
         ("an unknown method", case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 200, json!({ "jsonrpc": "2.0", "error": { "code": -32601, "message": "Method not found" } })).env(None, unset), "agent-refuses-message"),
         ("degraded by a 401, and the variable is missing", case("await", "x").row("degraded", "API Error: 401 invalid api key").env(None, unset), "projection-missing"),
         ("degraded by something else", case("await", "x").row("degraded", "disk on fire").env(None, unset), "agent-reports-degraded"),
+        // The control plane, by its status in the server's log.
+        ("a control plane answers 200", plane(200), "cp-answers-200-instead-of-201"),
+        ("a control plane answers 302", plane(302), "cp-answers-otherwise"),
+        ("a control plane answers 401", plane(401), "cp-refuses-credentials"),
+        ("a control plane answers 402", plane(402), "cp-answers-otherwise"),
+        ("a control plane answers 403", plane(403), "cp-refuses-credentials"),
+        ("a control plane answers 422", plane(422), "cp-answers-otherwise"),
+        ("a control plane answers 429", plane(429), "cp-answers-otherwise"),
+        ("a control plane answers 500", plane(500), "cp-answers-server-error"),
+        ("a control plane answers 502", plane(502), "cp-behind-a-gateway-error"),
+        ("a control plane forbids a name", aborted("provisioning failed", json!({})).part("server log", log(&["cp provisioner: provision failed (400): privileged_env_forbidden ADMIN_TOKEN"])), "cp-forbids-name"),
+        ("a control plane that nobody saw answer", aborted("provisioning failed", json!({ "error": "provisioning failed" })), "cp-provision-failed"),
         // What an agent or its provider says.
         ("a path is no model", case("a2a", "x").answers("Agent error: 404 page not found").env(None, right), "endpoint-misrouted"),
         ("quota in a 200", case("a2a", "x").answers("API Error: 429 insufficient_quota"), "provider-quota-exhausted"),
@@ -539,7 +563,12 @@ fn a_cause_that_could_not_have_made_the_red_is_not_named() {
         // A pause that does not hold.
         ("brought back", stream(case("hold", "x").waited("paused", "online", 9, None).row("online", ""), &["WORKSPACE_PAUSED", "WORKSPACE_PROVISIONING", "WORKSPACE_ONLINE"]), "pause-undone"),
         ("an August server", bearer(case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 401, json!({ "error": "missing caller auth token" })), "anonymous"), "caller-needs-token"),
-    ];
+    ]
+}
+
+#[test]
+fn a_cause_that_could_not_have_made_the_red_is_not_named() {
+    let table = of_real_servers();
     let wrong: Vec<String> = table
         .iter()
         .filter_map(|(name, case, wanted)| {

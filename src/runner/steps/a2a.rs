@@ -8,9 +8,9 @@ use super::answer;
 use super::await_status::known;
 use super::identity::auth_of;
 use crate::clock::{self, Instant};
-use crate::domain::answers::{KNOWN, KnownAnswer, STUB_REPLY};
+use crate::domain::answers::{ASK_ONCE_MORE, KNOWN, KnownAnswer, STUB_REPLY};
 use crate::event::EventKind;
-use crate::http::{Request, Response};
+use crate::http::{Payload, Request, Response};
 use crate::platform::policy;
 use crate::platform::record::{self, Reply as Got};
 use crate::platform::whose::Due;
@@ -62,8 +62,8 @@ pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &
     for (name, value) in &verb.headers {
         request.headers.push((name.clone(), value.render(scope)?));
     }
-    let judged = Judged { context, verb, question, id: &id, scope };
-    let passed = converse(&judged, request, step).await.map_err(|f| f.about(alias))?;
+    let judged = Judged { context, verb, question, id: &id, scope, request: &request };
+    let passed = converse(&judged, request.clone(), step).await.map_err(|f| f.about(alias))?;
     Ok(passed)
 }
 
@@ -73,6 +73,7 @@ struct Judged<'a> {
     question: Option<&'static KnownAnswer>,
     id: &'a str,
     scope: &'a StepScope<'a>,
+    request: &'a Request,
 }
 
 /// Sends until the platform takes the message: an agent that starts, is busy or restarts is "not yet".
@@ -210,18 +211,7 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         return Err(answer::unwanted(&answer, text));
     };
     let mut got = record::reply(body);
-    let of_agent = matches!(got, Got::Text(_) | Got::Task(..) | Got::Empty | Got::RpcError(..));
-    if of_agent
-        && verb.envelope == Envelope::Full
-        && record::answers(body, &Value::from(judged.id)) == Some(false)
-    {
-        let id = body.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
-        return Err(Failure::product(format!(
-            "the reply answers another request: id {}, sent {}",
-            judged.context.excerpt(&id.unwrap_or_default(), 80),
-            judged.id
-        )));
-    }
+    of_this_request(judged, body, &got)?;
     if let Got::Followed(queue) = &got
         && !matches!(verb.reply, Reply::Queued | Reply::Ignored)
     {
@@ -240,7 +230,10 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         (Reply::RpcError(code), _) => {
             Err(Failure::product(format!("wanted the JSON-RPC error {code}, got {status_line}")))
         }
-        (Reply::Answer, Got::Text(text)) => answered(judged, &text),
+        (Reply::Answer, Got::Text(text)) => match answered(judged, &text) {
+            Err(wrong) if judged.asks_again(&text) => Err(ask_once_more(judged, wrong, step).await),
+            result => result,
+        },
         (Reply::Text(matchers), Got::Text(text)) => {
             let value = Value::String(text.clone());
             for matcher in matchers {
@@ -273,6 +266,55 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         (_, Got::Platform(text)) => {
             Err(answer::unwanted(&answer, format!("wanted an answer, got {}: {text}", answer.status)))
         }
+    }
+}
+
+/// An agent's answer carries the id of the request that it answers, through the queue too.
+fn of_this_request(judged: &Judged<'_>, body: &Value, got: &Got) -> Result<(), Failure> {
+    let of_agent = matches!(got, Got::Text(_) | Got::Task(..) | Got::Empty | Got::RpcError(..));
+    let own = record::answers(body, &Value::from(judged.id)) != Some(false);
+    if !of_agent || judged.verb.envelope != Envelope::Full || own {
+        return Ok(());
+    }
+    let id = body.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+    Err(Failure::product(format!(
+        "the reply answers another request: id {}, sent {}",
+        judged.context.excerpt(&id.unwrap_or_default(), 80),
+        judged.id
+    )))
+}
+
+impl Judged<'_> {
+    /// Whether a text that is no answer may be a promise of one: a second question tells.
+    fn asks_again(&self, text: &str) -> bool {
+        let plain = self.verb.envelope == Envelope::Full && self.verb.method.is_none();
+        let known = self.context.run.target.answers == Answers::Known;
+        let promise = |question: &KnownAnswer| {
+            !question.is_in(text) && !text.contains(question.prompt) && record::wrapped_error(text).is_none()
+        };
+        plain && known && self.question.is_some_and(promise)
+    }
+}
+
+/// What the second question adds to a failure by the first reply: an agent that can answer only acknowledged the first.
+async fn ask_once_more(judged: &Judged<'_>, wrong: Failure, step: &StepRun) -> Failure {
+    let Some(question) = judged.question else { return wrong };
+    let id = crate::chance::uuid().to_string();
+    let part = match judged.verb.part {
+        PartKey::Kind => "kind",
+        PartKey::Type => "type",
+    };
+    let body = message(&id, "message/send", question.prompt, part, false, Value::Object(Map::new()));
+    let request = Request { body: Payload::Json(body), ..judged.request.clone() };
+    let until = policy::SECOND_LOOK.end(step.deadline, Instant::now());
+    let look = StepRun { deadline: until, ..step.clone() };
+    let Ok(answer) = judged.context.fetch(&look, ASK_ONCE_MORE, request).await else { return wrong };
+    let second = answer.json.as_ref().map(record::reply);
+    match second {
+        Some(Got::Text(text)) if question.is_in(&text) => wrong.details([
+            "asked once more, the agent answers: the first reply was no answer of its own".to_owned(),
+        ]),
+        _ => wrong,
     }
 }
 
@@ -341,7 +383,14 @@ async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Res
         let Some(body) = answer.json.as_ref() else { continue };
         match queue {
             Some(_) => match record::text(body, "status") {
-                "completed" => return Ok(body.get("response_body").map_or(Got::Empty, record::reply)),
+                "completed" => {
+                    let Some(reply) = body.get("response_body").filter(|reply| !reply.is_null()) else {
+                        return Err(Failure::product("the queued message was completed without a reply"));
+                    };
+                    let got = record::reply(reply);
+                    of_this_request(judged, reply, &got)?;
+                    return Ok(got);
+                }
                 "failed" | "dropped" => {
                     let why = record::text(body, "last_error");
                     return Err(Failure::product(format!(

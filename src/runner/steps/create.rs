@@ -147,7 +147,8 @@ pub async fn run(
             mint(context, &verb.alias, step, "its answer was lost", FailureKind::Environment).await?;
             Ok(Passed::with(format!("{id}, found by its name after the answer was lost")))
         }
-        Err(failure) => Err(failure),
+        // What was looked for afterwards explains nothing.
+        Err(failure) => Err(Failure { purpose: Some("create".to_owned()), ..failure }),
     }
 }
 

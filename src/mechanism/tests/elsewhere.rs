@@ -1,0 +1,227 @@
+//! What goes wrong on platforms, with agents and providers that nobody here has seen: the right class and name, or
+//! `unclassified` with what decides.
+
+use serde_json::{Value, json};
+
+use super::causes::{Case, aborted, case, create};
+use crate::domain::answers::KNOWN;
+use crate::event::{Class, Ended, Exchange};
+use crate::mechanism::{UNCLASSIFIED, diagnose};
+
+const KEY: &str = "equals secret MINIMAX_API_KEY";
+const BASE: &str = "https://api.minimax.io/anthropic";
+const RIGHT: &[(&str, &str, &str)] =
+    &[("ANTHROPIC_AUTH_TOKEN", KEY, KEY), ("ANTHROPIC_BASE_URL", BASE, BASE)];
+
+/// An agent's answer, where the environment is as the rules say.
+fn says(text: &str) -> Case {
+    case("a2a", "x").row("online", "").answers(text).env(None, RIGHT)
+}
+
+fn message(status: u16, body: Value) -> Case {
+    case("a2a", "x").row("online", "").exchange("message", "POST", "/workspaces/w/a2a", status, body)
+}
+
+/// An answer that is no JSON, with these headers.
+fn page(status: u16, kind: &str, text: &str, headers: &[(&str, &str)]) -> Case {
+    let mut case = message(status, json!({}));
+    let last = case.0.exchanges.last_mut().unwrap();
+    let response = last.response.as_mut().unwrap();
+    (response.json, response.text, response.bytes) = (None, Some(text.to_owned()), text.len() as u64);
+    last.headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    last.headers.insert("content-type".into(), kind.into());
+    case
+}
+
+fn question() -> Value {
+    let parts = json!([{ "kind": "text", "text": KNOWN[0].prompt }]);
+    json!({ "id": "m", "params": { "message": { "messageId": "m", "parts": parts } } })
+}
+
+/// A reply to a known question, and one to the second question when it was asked.
+fn known(first: &str, second: Option<&str>) -> Case {
+    let reply = |text: &str| json!({ "id": "m", "result": { "parts": [{ "kind": "text", "text": text }] } });
+    let case = case("a2a", "wanted the known answer PONG, got: x").row("online", "");
+    let case = case.exchange("message", "POST", "/workspaces/w/a2a", 200, reply(first)).sends(question());
+    match second {
+        Some(text) => case.exchange("ask once more", "POST", "/workspaces/w/a2a", 200, reply(text)),
+        None => case,
+    }
+}
+
+/// A message that was queued, and the item as it was last seen.
+fn queued(item: Value) -> Case {
+    let case = message(202, json!({ "queued": true, "queue_id": "q" })).sends(question());
+    case.exchange("follow the queued message", "GET", "/workspaces/w/a2a/queue/q", 200, item)
+}
+
+fn refused_read(status: u16) -> Case {
+    let mut case = case("await", "x").waited(
+        "online",
+        &format!("the read was refused ({status}: invalid admin auth token)"),
+        9,
+        None,
+    );
+    case.0.wait.as_mut().unwrap().end = Ended::Hopeless;
+    case
+}
+
+fn booting() -> Case {
+    case("await", "x").waited("online", "provisioning", 90, None)
+}
+
+fn unwritten(line: &str) -> Case {
+    let log = json!({ "lines": [format!("12:00:00 Provisioner: start w failed: {line}")] });
+    case("await", "failed").row("failed", "workspace start failed").part("server log", log)
+}
+
+fn by(mut case: Case, change: impl FnOnce(&mut Exchange)) -> Case {
+    change(case.0.exchanges.last_mut().unwrap());
+    case
+}
+
+/// What platforms, agents and providers say that nobody here has.
+pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
+    use Class::{Config, Infra, Product, Provider, Unclassified};
+    let rate = &[("x-ratelimit-limit", "unlimited")];
+    let html = "<!DOCTYPE html><html><body>Welcome</body></html>";
+    let ours =
+        json!({ "jsonrpc": "2.0", "id": "m", "result": { "parts": [{ "kind": "text", "text": "PONG" }] } });
+    let theirs = json!({ "jsonrpc": "2.0", "id": "of-another", "result": { "parts": [{ "kind": "text", "text": "PONG" }] } });
+    let rpc = |code: i64, text: &str| {
+        message(200, json!({ "jsonrpc": "2.0", "id": "m", "error": { "code": code, "message": text } }))
+    };
+    let openai: &[(&str, &str, &str)] = &[("OPENAI_API_KEY", "unset", "equals secret OPENAI_API_KEY")];
+    let old: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "equals secret OLD_KEY", KEY), RIGHT[1]];
+    let nothing = json!({ "instance": null, "status": "provisioning" });
+    let unavailable = json!({ "error": "platform unavailable", "code": "platform_unavailable" });
+    vec![
+        // Providers, in their own words.
+        ("Anthropic, key", says("Error code: 401 - {'type': 'error', 'error': {'type': 'authentication_error', 'message': 'invalid x-api-key'}}"), "provider-refuses-credential", Config),
+        ("Claude Code, key", says("Invalid API key · Please run /login"), "provider-refuses-credential", Config),
+        ("Claude Code, token", says("API Error: 401 {\"error\":{\"message\":\"OAuth token has expired.\"}} · Please run /login"), "provider-refuses-credential", Config),
+        ("OpenAI, key", says("openai.AuthenticationError: Error code: 401 - {'error': {'message': 'Incorrect API key provided: sk-pr***'}}"), "provider-refuses-credential", Config),
+        ("Gemini, key", says("Agent error: 400 API key not valid. Please pass a valid API key. API_KEY_INVALID"), "provider-refuses-credential", Config),
+        ("OpenAI, model", says("openai.NotFoundError: Error code: 404 - {'error': {'message': 'The model `gpt-9` does not exist or you do not have access to it.', 'code': 'model_not_found'}}"), "provider-model-unknown", Config),
+        ("Anthropic, model", says("API Error: 404 {\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: claude-x\"}}"), "provider-model-unknown", Config),
+        ("Anthropic, 529", says("API Error: 529 {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}"), "provider-overloaded", Provider),
+        ("Anthropic, 429", says("Error code: 429 - {'type': 'error', 'error': {'type': 'rate_limit_error', 'message': 'This request would exceed your rate limit'}}"), "provider-rate-limited", Provider),
+        ("LiteLLM, 429", says("litellm.RateLimitError: RateLimitError: OpenAIException - Too Many Requests"), "provider-rate-limited", Provider),
+        ("Anthropic, money", says("Credit balance is too low"), "provider-quota-exhausted", Provider),
+        ("OpenAI, money", says("openai.RateLimitError: Error code: 429 - {'error': {'message': 'You exceeded your current quota, please check your plan and billing details.', 'type': 'insufficient_quota'}}"), "provider-quota-exhausted", Provider),
+        ("OpenRouter, money", says("Error code: 402 - {'error': {'message': 'Insufficient credits. Add more using https://openrouter.ai/settings/credits', 'code': 402}}"), "provider-quota-exhausted", Provider),
+        ("MiniMax, money", says("API Error: 500 {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"insufficient balance (1008)\"}}"), "provider-quota-exhausted", Provider),
+        ("Anthropic, length", says("API Error: 400 {\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 209000 tokens > 200000 maximum\"}}"), "context-overflow", Config),
+        ("OpenAI, length", says("openai.BadRequestError: Error code: 400 - {'error': {'message': \"This model's maximum context length is 128000 tokens.\", 'code': 'context_length_exceeded'}}"), "context-overflow", Config),
+        ("a name that does not resolve", says("API Error: getaddrinfo ENOTFOUND api.minimax.io"), "provider-unreachable", Provider),
+        ("a provider that hangs", says("httpx.ReadTimeout: The read operation timed out"), "provider-unreachable", Provider),
+        ("a bad gateway", says("API Error: 502 Bad Gateway"), "provider-overloaded", Provider),
+        // No provider in it.
+        ("a tool that hangs", says("Agent error: tool `bash` timed out after 120 s"), "agent-error-as-text", Product),
+        ("a runtime's own part", says("hermes-agent unreachable: Connection refused"), "agent-error-as-text", Product),
+        ("a traceback", says("Traceback (most recent call last):\n  File \"a.py\"\nKeyError: 'parts'"), "agent-error-as-text", Product),
+        // JSON-RPC.
+        ("-32600", rpc(-32600, "Invalid Request"), "agent-refuses-message", Product),
+        ("-32601", rpc(-32601, "Method not found"), "agent-refuses-message", Product),
+        ("-32602", rpc(-32602, "Invalid params"), "agent-refuses-message", Product),
+        ("-32603", rpc(-32603, "Internal error"), "agent-refuses-message", Product),
+        ("-32700", rpc(-32700, "Parse error"), "agent-refuses-message", Product),
+        ("-32000", rpc(-32000, "Server error"), "agent-refuses-message", Product),
+        ("-32001", rpc(-32001, "Task not found"), "agent-refuses-message", Product),
+        ("-32005", rpc(-32005, "Content type not supported"), "agent-refuses-message", Product),
+        ("a provider's words in it", rpc(-32603, "Error code: 529 overloaded_error").env(None, RIGHT), "provider-overloaded", Provider),
+        // Replies that are none.
+        ("a promise", known("⚡ I am stopping what I was doing; your message is taken up next.", Some("PONG")), "acknowledged-not-answered", Product),
+        ("a model that answers otherwise", known("Hello there!", Some("Hello again!")), "wrong-answer", Product),
+        ("nobody asked again", known("Hello there!", None), "wrong-answer", Product),
+        ("an echo", known(KNOWN[0].prompt, None), "reply-echoes-question", Product),
+        ("JSON of another protocol", message(200, json!({ "message": "hello" })), "agent-speaks-no-rpc", Product),
+        ("a page of the agent, 200", page(200, "text/html", html, rate), "agent-speaks-no-rpc", Product),
+        ("a page of the agent, 404", page(404, "text/html", html, rate), "agent-speaks-no-rpc", Product),
+        ("a page of a gateway", page(502, "text/html", "<html><title>502 Bad Gateway</title></html>", &[("server", "nginx")]), "proxy-page-instead-of-server", Infra),
+        ("a login page", page(200, "text/html", "<html>Sign in</html>", &[]), "proxy-page-instead-of-server", Infra),
+        ("a plain 503 of a balancer", page(503, "text/plain", "no healthy upstream", &[("server", "envoy")]), "server-unavailable", Infra),
+        ("the agent's limit", message(429, json!({ "error": "Too Many Requests" })), "agent-answers-error", Product),
+        ("the server's limit", message(429, json!({ "error": "rate limit exceeded" })), "rate-limited", Infra),
+        ("the agent's 402", message(402, json!({ "error": "Payment Required" })), "agent-answers-error", Product),
+        ("of another request, in the queue", queued(json!({ "status": "completed", "response_body": theirs })), "reply-of-another-request", Product),
+        ("right, in the queue", queued(json!({ "status": "completed", "response_body": ours })), UNCLASSIFIED, Unclassified),
+        ("given up: nobody there", queued(json!({ "status": "failed", "attempts": 5, "last_error": "dial tcp: lookup ws-1: no such host" })), "agent-unreachable", Product),
+        ("given up: the agent's error", queued(json!({ "status": "failed", "last_error": "agent says 500" })), "message-queued-not-answered", Product),
+        ("dropped", queued(json!({ "status": "dropped" })), "message-queued-not-answered", Product),
+        // Environments.
+        ("another provider's key", case("expect", "env").row("online", "").env(None, openai), "secret-not-passed", Product),
+        ("a restart that keeps an old key", case("expect", "env").edge("restart").row("online", "").env(None, old), "wrong-credential-projected", Product),
+        ("a key in small letters", create(422, "MISSING_BYOK_CREDENTIAL", json!({ "minimax_api_key": "x" })), "create-missing-credential", Config),
+        ("a code of tomorrow", create(422, "WORKSPACE_QUOTA_EXCEEDED", json!({})), "create-refused-otherwise", Config),
+        // Starts.
+        ("a private image", unwritten("Error response from daemon: pull access denied for x, repository does not exist or may require 'docker login'"), "image-missing", Config),
+        ("an unknown tag", unwritten("manifest for x:1 not found: manifest unknown: manifest unknown"), "image-missing", Config),
+        ("an image for another machine", unwritten("no matching manifest for linux/arm64/v8 in the manifest list entries"), "image-cannot-run", Config),
+        ("a start that nobody knows", unwritten("context deadline exceeded"), "provision-start-failed", Product),
+        ("failed for a reason of tomorrow", aborted("nodes are out of gas", json!({ "error": "nodes are out of gas" })), UNCLASSIFIED, Unclassified),
+        ("stuck, and the row says why", booting().row("provisioning", "license server refused").event("WORKSPACE_PROVISIONING", json!({})).part("environment", nothing), UNCLASSIFIED, Unclassified),
+        ("a status of tomorrow", booting().row("warming", "").event("WORKSPACE_WARMING", json!({})), UNCLASSIFIED, Unclassified),
+        ("no events at all", booting().row("provisioning", "").part("events", json!([])), UNCLASSIFIED, Unclassified),
+        // Credentials and ways.
+        ("the token was rotated", refused_read(401), "admin-token-refused", Config),
+        ("a list that is given all the same", refused_read(401).part("neighbours", json!([])), UNCLASSIFIED, Unclassified),
+        ("a clock that is off", case("http", "x").lost("GET /", "invalid peer certificate: certificate not valid yet"), "certificate-not-trusted", Infra),
+        ("no name", case("http", "x").lost("GET /", "error sending request: client error (Connect): dns error: failed to lookup address information: Name or service not known"), "name-does-not-resolve", Infra),
+        ("the database, on a delete", case("delete", "x").row("online", "").exchange("delete", "DELETE", "/workspaces/w", 503, unavailable), "server-datastore-down", Infra),
+        ("an event that did not come", case("expect", "event of ws: WORKSPACE_ONLINE").row("online", ""), UNCLASSIFIED, Unclassified),
+    ]
+}
+
+#[test]
+fn what_others_see_has_the_right_name_or_none() {
+    let table = table();
+    let wrong: Vec<String> = table
+        .iter()
+        .filter_map(|(name, case, wanted, class)| {
+            let got = diagnose(&case.0);
+            (got.mechanism != *wanted || got.class != *class).then(|| {
+                format!(
+                    "{name}: wanted {wanted} {class:?}, got {} {:?}\n  {:?}\n  {:?}",
+                    got.mechanism, got.class, got.nearest, got.evidence
+                )
+            })
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where no name is given, what decides is quoted.
+#[test]
+fn what_has_no_name_shows_what_decides() {
+    let log = |lines: &[&str]| json!({ "lines": lines });
+    let table = [
+        (booting().row("provisioning", "license server refused"), "license server refused"),
+        (booting().row("warming", ""), "row: warming"),
+        (aborted("nodes are out of gas", json!({ "error": "no gas" })), "no gas"),
+        (message(500, json!({ "error": "something new" })), "something new"),
+        (
+            booting()
+                .row("provisioning", "")
+                .part("agent log", log(&["a", "b", "c", "waiting for the licence"])),
+            "agent log: waiting for the licence",
+        ),
+        (
+            booting().row("failed", "x").part("server log", log(&["scheduler: no node for w"])),
+            "server log: scheduler: no node for w",
+        ),
+    ];
+    for (case, shown) in table {
+        let got = diagnose(&case.0);
+        assert_eq!(got.mechanism, UNCLASSIFIED, "{shown}: {:?}", got.evidence);
+        assert!(got.evidence.iter().any(|line| line.contains(shown)), "{shown}: {:?}", got.evidence);
+    }
+}
+
+/// A follow that was answered by a request of somebody else carries no body of ours.
+#[test]
+fn an_answer_without_an_id_is_nobodys() {
+    let body = json!({ "status": "completed", "response_body": { "result": { "parts": [{ "kind": "text", "text": "PONG" }] } } });
+    let got = diagnose(&by(queued(body), |exchange| exchange.request = None).0);
+    assert_ne!(got.mechanism, "reply-of-another-request");
+}
