@@ -84,6 +84,8 @@ pub const TABLE: &[FaultRun] = &[
     red("agent-401", PROVISION, &[], "wrong-credential-projected"),
     provider("empty-completion", &["local-first-answer", "local-provision"], "empty-completion"),
     provider("error-as-text", &["local-first-answer", "local-provision"], "provider-overloaded"),
+    red("acknowledges-first", ANSWER, &[], "acknowledged-not-answered"),
+    red("reply-of-another", &["local-first-answer", "local-provision"], &[], "reply-of-another-request"),
     red("url-unroutable", ANSWER, &["--time-scale", "1", "-i", "online_within=5s"], "agent-url-unroutable"),
     red("config-volume-lost", &["local-provision", "local-restart-context"], &[], "config-volume-lost"),
     red(

@@ -29,6 +29,10 @@ pub enum Fault {
     EmptyCompletion,
     /// The agent wraps an error text in a good answer.
     ErrorAsText,
+    /// The agent acknowledges the first message of an instance instead of answering it.
+    AcknowledgesFirst,
+    /// The agent answers under the id of another request.
+    ReplyOfAnother,
     /// The agent advertises an address that nobody can resolve.
     UrlUnroutable,
     /// The config volume is empty when a workspace is provisioned again.
@@ -87,7 +91,7 @@ const fn info(
 }
 
 /// All faults, in the order in which they are listed.
-pub const ALL: [FaultInfo; 26] = [
+pub const ALL: [FaultInfo; 28] = [
     info(Fault::NoProjection, "no-projection", "no ANTHROPIC_* reaches the instance", Some("#2709"), None),
     info(
         Fault::ProjectionLostOnRestart,
@@ -123,6 +127,20 @@ pub const ALL: [FaultInfo; 26] = [
     info(Fault::Agent401, "agent-401", "the credential in the environment is a wrong one", None, None),
     info(Fault::EmptyCompletion, "empty-completion", "the agent answers with an empty text", None, None),
     info(Fault::ErrorAsText, "error-as-text", "the agent wraps an error text in a good answer", None, None),
+    info(
+        Fault::AcknowledgesFirst,
+        "acknowledges-first",
+        "the agent answers an instance's first message with a promise, and later ones",
+        None,
+        None,
+    ),
+    info(
+        Fault::ReplyOfAnother,
+        "reply-of-another",
+        "the agent answers under the id of another request",
+        None,
+        None,
+    ),
     info(
         Fault::UrlUnroutable,
         "url-unroutable",
@@ -192,6 +210,41 @@ impl Fault {
     /// What is known about it.
     pub fn info(self) -> FaultInfo {
         ALL.into_iter().find(|i| i.fault == self).unwrap_or(ALL[0])
+    }
+
+    /// The right names for a red that it makes; any other name is wrong.
+    pub const fn mechanisms(self) -> &'static [&'static str] {
+        match self {
+            Fault::NoProjection => &["projection-missing"],
+            Fault::ProjectionLostOnRestart => &["projection-lost-over-edge"],
+            Fault::BaseUrlDoubleV1 => &["base-url-keeps-v1"],
+            // Without the server's log only the absence shows.
+            Fault::RestartContextSource => &["restart-context-source", "restart-context-not-logged"],
+            Fault::Register400Once => &["register-400-leaves-degraded"],
+            Fault::NeverOnline => &["agent-never-speaks", "register-timeout", "no-register-seen"],
+            Fault::BootFailed => &["provision-start-failed"],
+            Fault::SlowOnline => &["boot-outlives-deadline", "came-after-deadline"],
+            Fault::Agent401 => &["wrong-credential-projected"],
+            Fault::EmptyCompletion => &["empty-completion"],
+            Fault::ErrorAsText => &["provider-overloaded"],
+            Fault::AcknowledgesFirst => &["acknowledged-not-answered"],
+            Fault::ReplyOfAnother => &["reply-of-another-request"],
+            Fault::UrlUnroutable => &["agent-url-unroutable"],
+            Fault::ConfigVolumeLost => &["config-volume-lost"],
+            Fault::TokenLostOnRestart => &["token-lost-over-edge"],
+            Fault::SecretWriteIgnored => &["secret-write-dropped"],
+            Fault::StaleOnlineAfterKill => &["dead-instance-stays-online"],
+            Fault::RestartNoop => &["restart-keeps-old-instance", "restart-not-carried-out"],
+            Fault::OldLingers => &["old-instance-lingers"],
+            Fault::DeleteLeaks => &["delete-not-removed"],
+            Fault::CreateDuplicatesOnRetry => &["server-unavailable"],
+            Fault::Hang => &["server-hangs"],
+            Fault::Http503EveryN => &["server-unavailable"],
+            Fault::Http429EveryN => &["rate-limited"],
+            Fault::ResetEveryN => &["connection-cut"],
+            Fault::GarbageEveryN => &["answer-is-no-json"],
+            Fault::HangEveryN => &["server-hangs", "reply-too-slow"],
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub enum AgentKind {
     Reference,
     /// Answers `STUB OK` to everything.
     Stub,
+    /// Somebody else's: says what it was told, under a card of its own.
+    Echo,
 }
 
 /// How long an embedded instance takes to start and stop, in contract time (contract §14.1).

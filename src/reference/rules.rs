@@ -17,8 +17,14 @@ use crate::models::projection::{Abort, Assembly, Concierge, assemble};
 /// What the agent sends to a provider that the `agent-401` fault gave a wrong credential.
 const WRONG_CREDENTIAL: &str = "lifecycle-fault-agent-401";
 /// Faults that the agent itself shows.
-const AGENT_FAULTS: [Fault; 4] =
-    [Fault::NeverOnline, Fault::EmptyCompletion, Fault::ErrorAsText, Fault::UrlUnroutable];
+const AGENT_FAULTS: [Fault; 6] = [
+    Fault::NeverOnline,
+    Fault::EmptyCompletion,
+    Fault::ErrorAsText,
+    Fault::AcknowledgesFirst,
+    Fault::ReplyOfAnother,
+    Fault::UrlUnroutable,
+];
 
 /// Values of a table of secrets.
 fn values(rows: &BTreeMap<String, SecretRow>) -> BTreeMap<String, String> {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use lifecycle_harness::behaviour::Edition;
 use lifecycle_harness::reference::fault_runs::{self, FaultRun};
 use lifecycle_harness::reference::faults;
+use lifecycle_harness::reference::options::{AgentKind, BootTiming};
 use lifecycle_harness::run::signals::Signal;
 use lifecycle_harness::scenario::{self, Scenario, expand_matrix};
 use lifecycle_harness::wire::{Fault, Side, What};
@@ -51,6 +53,17 @@ pub struct Case {
     /// What the table of faults says of this run.
     pub row: Option<&'static FaultRun>,
     pub inputs: BTreeMap<String, String>,
+    pub server: Server,
+}
+
+/// What the platform is, while nothing is wrong with it.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    pub edition: Edition,
+    pub agent: AgentKind,
+    pub boot: BootTiming,
+    /// As somebody else's: it shows no environment and tells of no provider.
+    pub closed: bool,
 }
 
 /// What goes wrong.
@@ -153,6 +166,7 @@ impl Case {
             cut,
             row: None,
             inputs: BTreeMap::new(),
+            server: Server::default(),
         }
     }
 
@@ -175,6 +189,7 @@ impl Case {
             swept_at_once: false,
             row: Some(row),
             inputs: BTreeMap::new(),
+            server: Server::default(),
         };
         for flag in row.flags.chunks(2) {
             match flag {

@@ -15,6 +15,8 @@ mod invariants;
 #[cfg(test)]
 mod play;
 #[cfg(test)]
+mod precision;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod transports;

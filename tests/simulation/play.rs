@@ -348,8 +348,9 @@ async fn sweep(left: &Path, world: &World) -> Swept {
     let log = Log::reopen(left, redactor).unwrap();
     let mut written = log.listen();
     let ledger = Ledger::restore(log.clone(), owing.home, owing.entries, owing.once, owing.slowest);
-    let target =
-        targets::open(&settings(&world.network.process(), &world.platform.base_url())).await.unwrap();
+    let opened = targets::open(&settings(&world.network.process(), &world.platform.base_url())).await;
+    // A platform whose fault is that it cannot be read cannot be swept either.
+    let Ok(target) = opened else { return Swept::default() };
     let run = bundle::tool(&target, log.clone(), ledger.clone(), "sweep");
     cleanup::clean(&run, ledger.all_open(), Instant::now() + Duration::from_secs(300), "sweep").await;
     let back = cleanup::look_back(&run, &owing.watched, Instant::now() + Duration::from_secs(20)).await;

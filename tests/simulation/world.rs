@@ -66,13 +66,17 @@ impl World {
             network: Some(network.clone()),
             admin_token: Secret::new(ADMIN_TOKEN),
             time_scale: case.time_scale,
-            inspect: true,
+            inspect: !case.server.closed,
             faults,
+            edition: case.server.edition,
+            behaviours: case.server.edition.behaviours(),
+            agent: case.server.agent,
+            boot: case.server.boot,
             seed: case.seed,
             llm_proxy: true,
             heartbeat: Duration::from_secs(5),
             server_env: proxy_env(&provider.base_url()),
-            provider: Some(provider.base_url()),
+            provider: (!case.server.closed).then(|| provider.base_url()),
             ..Options::default()
         })
         .await
@@ -92,6 +96,15 @@ impl World {
         for number in 0..case.strangers {
             world.stranger(&format!("somebodys-{number}")).await;
         }
+        // What a server has of its own is nobody's to remove.
+        let own: Vec<String> = world.rows().into_iter().map(|(id, _)| id).collect();
+        let mut strangers = world.strangers.lock().unwrap();
+        for id in own {
+            if !strangers.contains(&id) {
+                strangers.push(id);
+            }
+        }
+        drop(strangers);
         world
     }
 

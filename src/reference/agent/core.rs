@@ -30,6 +30,8 @@ pub(super) struct Core {
     pub(super) outbound: Outbound,
     pub(super) started: Instant,
     pub(super) busy: AtomicI64,
+    /// Messages that were not of the platform's own.
+    pub(super) heard: AtomicI64,
     pub(super) log: Mutex<VecDeque<String>>,
     pub(super) tell: Option<fn(&str)>,
 }

@@ -31,6 +31,10 @@ pub async fn speak(core: Arc<Core>) {
 fn card(core: &Core) -> Value {
     match core.kind {
         AgentKind::Stub => json!({ "name": "stub", "description": "stub", "skills": [] }),
+        AgentKind::Echo => json!({
+            "name": "Parrot", "description": "says it again", "version": "0.9.1", "protocolVersion": "0.3.0",
+            "capabilities": { "streaming": true }, "skills": [{ "id": "echo", "name": "Echo", "tags": [] }],
+        }),
         AgentKind::Reference => json!({ "name": "", "description": "reference agent", "skills": [] }),
     }
 }

@@ -97,6 +97,7 @@ pub fn embed(parts: Embed) -> Agent {
         outbound: parts.outbound,
         started: Instant::now(),
         busy: AtomicI64::new(0),
+        heard: AtomicI64::new(0),
         log: Mutex::default(),
         tell: None,
     };
@@ -130,6 +131,7 @@ pub async fn start(settings: Settings) -> io::Result<Running> {
         outbound: Outbound::new()?,
         started: Instant::now(),
         busy: AtomicI64::new(0),
+        heard: AtomicI64::new(0),
         log: Mutex::default(),
         tell: settings.tell,
     };

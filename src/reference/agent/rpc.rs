@@ -35,6 +35,8 @@ async fn answer(State(core): State<Arc<Core>>, method: Method, body: Bytes) -> R
             let busy = Busy(Arc::clone(&core));
             let text = speak(&core, &request).await;
             drop(busy);
+            let other = core.fault("reply-of-another").then(|| json!("of-another-request"));
+            let id = other.unwrap_or(id);
             result(
                 &id,
                 &json!({
@@ -75,11 +77,20 @@ async fn speak(core: &Arc<Core>, request: &Value) -> String {
     if core.kind == AgentKind::Stub {
         return STUB_REPLY.to_owned();
     }
+    if core.kind == AgentKind::Echo {
+        return text_of(message);
+    }
     if core.fault("empty-completion") {
         return String::new();
     }
     if core.fault("error-as-text") {
         return "Agent error: 529 overloaded_error: the model is overloaded".to_owned();
+    }
+    if core.fault("acknowledges-first")
+        && kind == "message"
+        && core.heard.fetch_add(1, Ordering::Relaxed) == 0
+    {
+        return "I am stopping what I was doing; your message is taken up next.".to_owned();
     }
     if core.is_process() && text_of(message) == memory::TAKE_ALL {
         // The answer leaves first: a message without one would be delivered again.

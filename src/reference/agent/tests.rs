@@ -12,6 +12,7 @@ fn core(vars: &[(&str, &str)]) -> Core {
         heartbeat: Duration::from_secs(30),
         outbound: Outbound::new().unwrap(),
         started: Instant::now(),
+        heard: Default::default(),
         busy: AtomicI64::new(0),
         log: Mutex::default(),
         tell: None,
