@@ -69,7 +69,7 @@ pub fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<saas::Se
         .map(|command| command.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     let names = |word: &String| ["{instance}", "{workspace}", "{org}"].iter().any(|name| word.contains(name));
     let terminate = terminate.filter(|words| !words.is_empty());
-    if terminate.as_ref().is_some_and(|words| !words.iter().any(|word| names(word))) {
+    if terminate.as_ref().is_some_and(|words| !words.iter().any(names)) {
         let text = "LIFECYCLE_TERMINATE has none of {instance}, {workspace} and {org}: it would not know what to end";
         return Err(SessionError::Organisation(text.to_owned()));
     }
