@@ -176,8 +176,8 @@ fn keys_of_the_environment_are_in_nothing() {
         .run()
         .exit(1);
     assert!(output.stderr.contains("CAUSE"), "{}", output.stderr);
-    // The provider has nothing to do with an agent that never speaks: `explain` shows what the create asked for.
-    let explained = output.then(["explain", "last"]).run().exit(0);
+    // The provider has nothing to do with an agent that never speaks: `explain --full` shows what the create asked for.
+    let explained = output.then(["explain", "last", "--full"]).run().exit(0);
     assert!(explained.stdout.contains("with MiniMax-"), "{}", explained.stdout);
     holds_none(&explained, &[PLANTED]);
     holds_none(&output, &[PLANTED, "another-planted-value-9876"]);

@@ -11,7 +11,7 @@ use super::phase::Phase;
 use crate::clock::Instant;
 use crate::event::PartState;
 use crate::http::{self, Payload, Request};
-use crate::targets::{Dependency, OpenError};
+use crate::targets::error::{Dependency, OpenError};
 
 /// Where it is on a control plane.
 pub const ROUTE: &str = "/api/v1/internal/llm/openai/v1/chat/completions";
