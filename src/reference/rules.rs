@@ -121,7 +121,9 @@ fn spoil(
         && let Some(base) = env.get_mut("ANTHROPIC_BASE_URL")
         && !own.contains_key("ANTHROPIC_BASE_URL")
     {
+        // The platform's own is this server's proxy, wherever that is.
         *base = provider
+            .filter(|p| !p.is_platform())
             .and_then(|p| p.base_url_anthropic.clone())
             .unwrap_or_else(|| format!("{}/v1", base.trim_end_matches('/')));
     }

@@ -10,6 +10,9 @@ use crate::http::{Transport, TransportError};
 use crate::run::wait::{WaitError, was_away};
 use crate::scenario::template::TemplateError;
 
+/// A server that was not seen for so long may have made a final status by its own absence: its agents cannot reach it.
+const LONG_AWAY: Duration = Duration::from_secs(10);
+
 /// A step that did as it should.
 #[derive(Clone, Debug, Default)]
 pub struct Passed {
@@ -150,8 +153,12 @@ impl Failure {
         };
         // A wait that saw nothing but errors, or for a while, says nothing about the product: what was asked for may
         // have been lost with the server.
-        let away = was_away(&error.stats).filter(|_| error.end == WaitEnd::TimedOut);
-        let unseen = error.stats.blind || away.is_some();
+        let away = match error.end {
+            WaitEnd::TimedOut => was_away(&error.stats).is_some(),
+            // A status that is final was seen; that it came of the server's own absence takes a long one.
+            _ => error.stats.longest_gap_ms >= time::ms(LONG_AWAY),
+        };
+        let unseen = error.stats.blind || away;
         let kind = if kind == FailureKind::Product && unseen { FailureKind::Environment } else { kind };
         let how = match error.end {
             WaitEnd::TimedOut => "not in time",

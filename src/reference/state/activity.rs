@@ -104,10 +104,23 @@ pub struct Activities {
     bytes: usize,
 }
 
+/// A microsecond later, in the same form.
+fn just_after(at: &str) -> String {
+    let next = at
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .and_then(|at| at.checked_add(jiff::SignedDuration::from_micros(1)).ok());
+    next.map_or_else(|| at.to_owned(), |at| format!("{at:.6}"))
+}
+
 impl Activities {
     /// Appends a row; the oldest ones go when there is no room.
     pub fn push(&mut self, mut row: Row) {
         self.next += 1;
+        // No two rows of a database are of one moment; clocks of tests stand still.
+        if let Some(last) = self.rows.back().filter(|last| last.created_at >= row.created_at) {
+            row.created_at = just_after(&last.created_at);
+        }
         row.seq = self.next;
         row.size = row.measure();
         self.bytes += row.size;
