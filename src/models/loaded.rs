@@ -10,7 +10,7 @@ use crate::source::{Problem, SourceFile};
 
 impl Catalogue {
     /// Reads and checks a catalogue. All problems at once, each with its place; unknown keys are
-    /// only warnings, because the platform reads past them (see [`Catalogue::lint`]).
+    /// only warnings, because the platform reads past them (see [`lint`](crate::models::catalogue::lint)).
     pub fn parse(source: &SourceFile) -> Result<Catalogue, Vec<Problem>> {
         let tree = yaml::parse(source).map_err(|problem| vec![*problem])?;
         let mut reader = Reader::new(source);
