@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lifecycle_harness::docker::{Action, ContainerSpec, Engine, Settings, names};
+use lifecycle_harness::facade::docker::{Action, ContainerSpec, Engine, Settings, names};
 use serde_json::Value;
 
 const BIN: &str = env!("CARGO_BIN_EXE_lifecycle");

@@ -5,10 +5,10 @@ use std::hint::black_box;
 use std::process::Command;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lifecycle_harness::redact::Redactor;
-use lifecycle_harness::scenario::template::{Scope, Template};
-use lifecycle_harness::scenario::{self, shipped, shipped_fragments};
-use lifecycle_harness::source::Span;
+use lifecycle_harness::facade::redact::Redactor;
+use lifecycle_harness::facade::scenario::template::{Scope, Template};
+use lifecycle_harness::facade::scenario::{self, shipped, shipped_fragments};
+use lifecycle_harness::facade::source::Span;
 use serde_json::{Value, json};
 
 struct Known;
@@ -79,7 +79,7 @@ fn folding(c: &mut Criterion) {
     let mut group = c.benchmark_group("log");
     group.sample_size(20).throughput(Throughput::Bytes(size));
     group.bench_function("fold a run", |b| {
-        b.iter(|| lifecycle_harness::report::fold(black_box(&log)).unwrap())
+        b.iter(|| lifecycle_harness::facade::report::fold(black_box(&log)).unwrap())
     });
     group.finish();
 }

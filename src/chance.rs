@@ -30,7 +30,7 @@ impl Drop for Seeded {
 
 /// A random value.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-pub fn random<T>() -> T
+pub(crate) fn random<T>() -> T
 where
     StandardUniform: Distribution<T>,
 {
@@ -42,7 +42,7 @@ where
 
 /// A factor out of a range.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-pub fn factor(range: Range<f64>) -> f64 {
+pub(crate) fn factor(range: Range<f64>) -> f64 {
     SEEDED.with_borrow_mut(|own| match own {
         Some(own) => own.random_range(range),
         None => rand::rng().random_range(range),
@@ -50,7 +50,7 @@ pub fn factor(range: Range<f64>) -> f64 {
 }
 
 /// A random UUID (version 4).
-pub fn uuid() -> Uuid {
+pub(crate) fn uuid() -> Uuid {
     uuid::Builder::from_random_bytes(random()).into_uuid()
 }
 

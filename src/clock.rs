@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
-pub use tokio::time::error::Elapsed;
-pub use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+pub use tokio::time::{Instant, timeout};
+pub(crate) use tokio::time::{MissedTickBehavior, interval, timeout_at};
 
 /// Sleeps for a duration.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
@@ -16,7 +16,7 @@ pub async fn sleep(duration: Duration) {
 
 /// Sleeps until an instant that may have passed.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-pub async fn sleep_until(instant: Instant) {
+pub(crate) async fn sleep_until(instant: Instant) {
     tokio::time::sleep_until(instant).await;
 }
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lifecycle_harness::cli::main(std::env::args_os()).into()
+    lifecycle_harness::facade::cli::main(std::env::args_os()).into()
 }

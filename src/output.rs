@@ -52,7 +52,7 @@ impl CiLog {
 
 /// Whether a character, unseen itself, changes how the others are shown: the direction of writing, the line, or as a
 /// tag that no font draws.
-pub fn steers(c: char) -> bool {
+pub(crate) fn steers(c: char) -> bool {
     matches!(c,
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
         | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
@@ -60,7 +60,7 @@ pub fn steers(c: char) -> bool {
 }
 
 /// The same JSON, in which no character steers a terminal and no text is a command to a CI system's log.
-pub fn harmless_json(json: &str) -> String {
+pub(crate) fn harmless_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for (at, c) in json.char_indices() {
         let command = c == '#' && json[at..].starts_with("##[");
@@ -77,7 +77,7 @@ pub fn harmless_json(json: &str) -> String {
 }
 
 /// A drawn text in which nothing but lines and colours is left of what steers a terminal.
-pub fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         let colour = || {

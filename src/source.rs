@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const BUILT_IN: &str = "<built-in>/";
 
 /// The path of a file that this program carries, from its name.
-pub fn built_in(name: &str) -> Option<&str> {
+pub(crate) fn built_in(name: &str) -> Option<&str> {
     name.strip_prefix(BUILT_IN)
 }
 
@@ -179,7 +179,7 @@ impl Problem {
 }
 
 /// The nearest of some names to a word that none of them is, for "did you mean".
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scored: Vec<(usize, &str)> =
         names.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name)).collect();
     scored.sort();
@@ -191,7 +191,7 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
 const LISTED: usize = 8;
 
 /// "did you mean `x`?" when one name is near, then the valid names, nearest first: of many only the nearest few.
-pub fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names = nearest(word, names);
     if names.is_empty() {
         return "there is none to choose from".to_owned();

@@ -192,7 +192,7 @@ fn best(commit: Option<&str>, seen: &BTreeMap<Behaviour, (bool, Told)>) -> Editi
 }
 
 /// What `behaviours list` shows of one behaviour: where it is on, and how that is found out.
-pub fn where_and_how(behaviour: Behaviour) -> (String, &'static str) {
+pub(crate) fn where_and_how(behaviour: Behaviour) -> (String, &'static str) {
     let Some(row) = row(behaviour) else { return Default::default() };
     let on: Vec<&str> = row.editions.iter().map(|e| e.as_str()).collect();
     let place = if on.is_empty() { "none".to_owned() } else { on.join(", ") };
@@ -200,7 +200,7 @@ pub fn where_and_how(behaviour: Behaviour) -> (String, &'static str) {
 }
 
 /// Behaviours that a probe tells.
-pub fn probed() -> impl Iterator<Item = (Behaviour, &'static super::probe::Probe)> {
+pub(crate) fn probed() -> impl Iterator<Item = (Behaviour, &'static super::probe::Probe)> {
     rows().iter().filter_map(|row| Some((row.behaviour, row.probe.as_ref()?)))
 }
 

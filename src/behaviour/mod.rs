@@ -1,17 +1,17 @@
 //! What a workspace-server may do one way or the other: named behaviours, and editions as sets of them.
 
-pub mod contract;
-pub mod overlay;
-pub mod page;
-pub mod probe;
+pub(crate) mod contract;
+pub(crate) mod overlay;
+pub(crate) mod page;
+pub(crate) mod probe;
 mod table;
 
 use std::fmt;
 
 use crate::source::{did_you_mean, nearest};
 
-pub use contract::{Contract, Drift, Origin};
-pub use table::{EditionRow, Row, edition, editions, row, rows};
+pub(crate) use contract::{Contract, Drift};
+pub(crate) use table::{Row, edition, editions, row, rows};
 
 macro_rules! behaviours {
     ($($variant:ident = $name:literal,)*) => {
@@ -242,7 +242,7 @@ impl Played {
 ///
 /// # Errors
 /// What is wrong with it, and what could be meant.
-pub fn typed(text: &str) -> Result<(Behaviour, bool), String> {
+pub(crate) fn typed(text: &str) -> Result<(Behaviour, bool), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=on or NAME=off"))?;
     let behaviour = Behaviour::named(name)
         .ok_or_else(|| format!("no behaviour is called `{name}`: {}", Behaviour::hint(name)))?;
@@ -254,7 +254,7 @@ pub fn typed(text: &str) -> Result<(Behaviour, bool), String> {
 }
 
 /// `on` or `off`.
-pub const fn word(on: bool) -> &'static str {
+pub(crate) const fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 

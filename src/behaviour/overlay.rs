@@ -5,7 +5,7 @@ use crate::source::{Problem, SourceFile, Span, did_you_mean};
 use crate::yaml::{self, Aliases, Node, Reading};
 
 /// The usual name of the file.
-pub const FILE: &str = "lifecycle.contract.yaml";
+pub(crate) const FILE: &str = "lifecycle.contract.yaml";
 
 /// What was accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const READING: Reading = Reading {
 ///
 /// # Errors
 /// All that is wrong with it, each with its place.
-pub fn read(file: &SourceFile) -> Result<Overlay, Vec<Problem>> {
+pub(crate) fn read(file: &SourceFile) -> Result<Overlay, Vec<Problem>> {
     let mut problems = Vec::new();
     let overlay = yaml::parse(file, &READING, &mut problems)
         .map(|root| Reader { file, problems: &mut problems }.overlay(&root));

@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// An id that no workspace has.
-pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 /// What stands for some workspace of the server.
 const ANY: &str = "<any>";
 
 /// As whom it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum As {
+pub(crate) enum As {
     /// The admin token.
     Admin,
     /// No token.
@@ -25,7 +25,7 @@ pub enum As {
 /// One GET.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// The path, with `<nobody>` and `<any>`.
     pub get: String,
     /// As whom.
@@ -40,7 +40,7 @@ pub struct Probe {
 /// What an answer must be; all that is given must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Sign {
+pub(crate) struct Sign {
     /// One of these.
     pub status: Vec<u16>,
     /// The body is JSON.
@@ -57,7 +57,7 @@ pub struct Sign {
 
 impl Probe {
     /// The path to ask, where some workspace is this; `None` when it needs one and there is none.
-    pub fn path(&self, any: Option<&str>) -> Option<String> {
+    pub(crate) fn path(&self, any: Option<&str>) -> Option<String> {
         let path = self.get.replace("<nobody>", NOBODY);
         match any {
             Some(id) => Some(path.replace(ANY, id)),
@@ -66,7 +66,7 @@ impl Probe {
     }
 
     /// Whether the behaviour is on, by the answer; `None`: it does not tell.
-    pub fn tells(&self, status: u16, body: Option<&Value>) -> Option<bool> {
+    pub(crate) fn tells(&self, status: u16, body: Option<&Value>) -> Option<bool> {
         match (self.on.fits(status, body), self.off.fits(status, body)) {
             (true, false) => Some(true),
             (false, true) => Some(false),

@@ -12,7 +12,7 @@ use crate::yaml::{self, Aliases, Reading};
 /// One behaviour.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub(crate) struct Row {
     /// Which.
     #[serde(rename = "name")]
     pub behaviour: Behaviour,
@@ -37,7 +37,7 @@ fn yes() -> bool {
 /// One edition.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EditionRow {
+pub(crate) struct EditionRow {
     /// Which.
     pub name: Edition,
     /// The commit that a build of it names, from its start.
@@ -74,22 +74,22 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// All behaviours, in the order of documentation.
-pub fn rows() -> &'static [Row] {
+pub(crate) fn rows() -> &'static [Row] {
     &TABLE.behaviours
 }
 
 /// All editions, oldest first.
-pub fn editions() -> &'static [EditionRow] {
+pub(crate) fn editions() -> &'static [EditionRow] {
     &TABLE.editions
 }
 
 /// What is known about one behaviour.
-pub fn row(behaviour: Behaviour) -> Option<&'static Row> {
+pub(crate) fn row(behaviour: Behaviour) -> Option<&'static Row> {
     rows().iter().find(|row| row.behaviour == behaviour)
 }
 
 /// What is known about one edition.
-pub fn edition(edition: Edition) -> Option<&'static EditionRow> {
+pub(crate) fn edition(edition: Edition) -> Option<&'static EditionRow> {
     editions().iter().find(|row| row.name == edition)
 }
 

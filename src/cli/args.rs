@@ -148,7 +148,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Nothing of a project decides what it does.
-    pub fn needs_no_project(&self) -> bool {
+    pub(super) fn needs_no_project(&self) -> bool {
         matches!(
             self,
             Command::Check(CheckArgs { .. })

@@ -22,7 +22,7 @@ static BAD_SCENARIOS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/
 
 impl Code {
     /// A text that causes the problem.
-    pub fn example(&self) -> &'static str {
+    pub(super) fn example(&self) -> &'static str {
         let (area, code) = self.code.split_once("::").unwrap_or_default();
         let file = match area {
             "scenario" => BAD_SCENARIOS.get_file(format!("{code}.yaml")),
@@ -32,7 +32,7 @@ impl Code {
     }
 
     /// What `lifecycle help` prints.
-    pub fn page(&self) -> String {
+    pub(super) fn page(&self) -> String {
         let mut page = format!("{}\n\n{}\n\nFix: {}", self.code, self.what, self.fix);
         if !self.example().is_empty() {
             let _ = write!(page, "\n\nExample of what is wrong:\n");

@@ -23,18 +23,18 @@ pub(crate) struct CliError {
 
 impl CliError {
     /// With a code and a line.
-    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: ExitCode, message: impl Into<String>) -> Self {
         CliError { code, message: message.into(), next: Vec::new(), problems: Vec::new() }
     }
 
     /// With what to do.
-    pub fn next(mut self, line: impl Into<String>) -> Self {
+    pub(super) fn next(mut self, line: impl Into<String>) -> Self {
         self.next.push(line.into());
         self
     }
 
     /// On one line.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self.next.as_slice() {
             [] => self.message.clone(),
             next => format!("{}; check: {}", self.message, next.join("; ")),
@@ -42,7 +42,7 @@ impl CliError {
     }
 
     /// On one line, with the problems in files; hints are for the terminal.
-    pub fn whole(&self) -> String {
+    pub(super) fn whole(&self) -> String {
         let problem = |p: &Problem| {
             let place = p.place().map(|place| format!("{place}: ")).unwrap_or_default();
             format!("; {place}{}", p.message)
@@ -52,7 +52,7 @@ impl CliError {
     }
 
     /// Commands to the log of a forge: each problem at its place, or why nothing ran.
-    pub fn annotations(&self, workspace: &Workspace) -> Vec<String> {
+    pub(super) fn annotations(&self, workspace: &Workspace) -> Vec<String> {
         const MAX: usize = 10;
         let errors = self.problems.iter().filter(|p| p.level == Level::Error);
         let mut all: Vec<String> = errors
@@ -73,7 +73,7 @@ impl CliError {
     }
 
     /// Problems of input: exit 2, nothing was sent.
-    pub fn problems(problems: Vec<Problem>) -> Self {
+    pub(super) fn problems(problems: Vec<Problem>) -> Self {
         let errors = problems.iter().filter(|p| p.level == Level::Error).count();
         let message = match errors {
             1 => "1 error, nothing was sent".to_owned(),
@@ -83,7 +83,7 @@ impl CliError {
     }
 
     /// Drawn for the terminal.
-    pub fn draw(&self, printer: &Printer) -> String {
+    pub(super) fn draw(&self, printer: &Printer) -> String {
         let mut text = String::new();
         for problem in &self.problems {
             text.push_str(&problem.draw(printer.stderr_colour(), printer.width()));

@@ -9,7 +9,7 @@ use crate::domain::ExitCode;
 
 /// How an answer is printed.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct FormatArgs {
+pub(crate) struct FormatArgs {
     /// How the answer is printed: text or json
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", hide_possible_values = true)]
     format: Format,
@@ -29,7 +29,7 @@ enum Format {
 
 impl FormatArgs {
     /// For a script.
-    pub fn is_json(self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.json || self.format == Format::Json
     }
 }

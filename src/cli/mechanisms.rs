@@ -10,7 +10,7 @@ use super::format::FormatArgs;
 use super::{Shell, format, table};
 use crate::domain::ExitCode;
 use crate::mechanism::file::{Layer, Mechanism};
-use crate::mechanism::{again, catalogue, lint, page};
+use crate::mechanism::{again, catalogue, lint, words};
 use crate::report::text::clean;
 use crate::run::folder;
 use crate::session::files;
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &MechanismsArgs, shell: &Shell) -> Result<ExitCode, CliE
             for layer in Layer::ALL {
                 for m in catalogue::shipped().iter().filter(|m| m.layer == layer) {
                     let issue = m.issue.clone().unwrap_or_default();
-                    let (name, class) = (m.name.clone(), page::class(m).to_owned());
+                    let (name, class) = (m.name.clone(), words::class(m).to_owned());
                     rows.push(vec![name, layer.as_str().to_owned(), class, issue, m.summary.raw()]);
                 }
             }
@@ -173,15 +173,15 @@ fn test(mechanisms: &[Mechanism], against: &[String], shell: &Shell) -> Result<(
 
 fn row(m: &Mechanism) -> serde_json::Value {
     serde_json::json!({
-        "mechanism": m.name, "layer": m.layer.as_str(), "class": page::class(m), "summary": m.summary.raw(),
-        "explains": page::explained(m), "match": page::words(&m.matches), "fix_shape": m.fix_shape.raw(), "part": m.part, "issue": m.issue,
+        "mechanism": m.name, "layer": m.layer.as_str(), "class": words::class(m), "summary": m.summary.raw(),
+        "explains": words::explained(m), "match": words::words(&m.matches), "fix_shape": m.fix_shape.raw(), "part": m.part, "issue": m.issue,
         "fallback": m.fallback, "yields": m.yields, "never_seen": m.never_seen, "fingerprint_field": m.fingerprint_field,
     })
 }
 
 fn show(m: &Mechanism) -> String {
     let mut text =
-        format!("{} ({}, layer {})\n  {}\n", m.name, page::class(m), m.layer.as_str(), m.summary.raw());
+        format!("{} ({}, layer {})\n  {}\n", m.name, words::class(m), m.layer.as_str(), m.summary.raw());
     let mut list = |title: &str, lines: Vec<String>| {
         for (i, line) in lines.iter().enumerate() {
             let label = if i == 0 { title } else { "" };
@@ -191,8 +191,8 @@ fn show(m: &Mechanism) -> String {
             text.push('\n');
         }
     };
-    list("can make", page::explained(m));
-    list("needs", page::words(&m.matches));
+    list("can make", words::explained(m));
+    list("needs", words::words(&m.matches));
     list("quotes", m.evidence.iter().map(|t| t.raw()).collect());
     let ruled = m.rules_out.iter().map(|r| match r.when.as_slice() {
         [] => r.text.raw(),

@@ -22,7 +22,7 @@ mod info;
 mod init;
 mod man;
 mod mechanisms;
-pub mod model;
+pub(crate) mod model;
 mod pages;
 mod plan;
 mod probe;

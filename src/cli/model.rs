@@ -21,7 +21,7 @@ use crate::source::{Problem, SourceFile, did_you_mean};
 
 /// Models, providers and secrets, without a network
 #[derive(Args, Debug)]
-pub struct ModelArgs {
+pub(crate) struct ModelArgs {
     /// What to ask.
     #[command(subcommand)]
     pub command: ModelCommand,
@@ -29,7 +29,7 @@ pub struct ModelArgs {
 
 /// Questions about models.
 #[derive(Debug, Subcommand)]
-pub enum ModelCommand {
+pub(crate) enum ModelCommand {
     /// Print the model for a runtime, and nothing else
     Resolve(ChoiceArgs),
     /// Show which rule chose, which lost and why, what is sent when, what the container will hold
@@ -42,7 +42,7 @@ pub enum ModelCommand {
 
 /// Which model is asked for.
 #[derive(Args, Debug)]
-pub struct ChoiceArgs {
+pub(crate) struct ChoiceArgs {
     /// The runtime [env: E2E_RUNTIME]
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
@@ -65,7 +65,7 @@ pub struct ChoiceArgs {
 
 /// Which catalogue and manifest are used.
 #[derive(Args, Clone, Debug, Default)]
-pub struct FileArgs {
+pub(crate) struct FileArgs {
     /// Use this catalogue instead of the shipped one (the platform's own file works)
     #[arg(long, value_name = "FILE")]
     pub providers: Option<PathBuf>,
@@ -76,7 +76,7 @@ pub struct FileArgs {
 
 /// What to list.
 #[derive(Args, Debug)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Only this runtime
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
@@ -93,7 +93,7 @@ pub struct ListArgs {
 
 /// What to compare.
 #[derive(Args, Debug)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// The old catalogue; `built-in` is the shipped one
     pub old: PathBuf,
     /// The new catalogue; `built-in` is the shipped one
@@ -104,10 +104,10 @@ pub struct DiffArgs {
 }
 
 /// Reads a file; the caller's, so that this stays free of IO.
-pub type Read<'a> = dyn Fn(&Path) -> std::io::Result<String> + 'a;
+pub(crate) type Read<'a> = dyn Fn(&Path) -> std::io::Result<String> + 'a;
 
 /// Answers a question. Data goes to `out`, talk to `err`; the error is IO on those two.
-pub fn run(
+pub(crate) fn run(
     args: ModelArgs,
     env: &BTreeMap<String, String>,
     read: &Read<'_>,

@@ -27,7 +27,7 @@ pub(super) fn again(settings: RunSettings, recorded: &Recorded, shell: &Shell) -
 
 impl RunArgs {
     /// What was typed, what CI's variables mean, what the project wants; and where the latter comes from.
-    pub fn settings(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
+    pub(super) fn settings(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
         let like = self.like.clone().map(Again::Like);
         let mut settings = RunSettings {
             selection: self.selection.clone(),
@@ -62,13 +62,13 @@ impl RunArgs {
 
 impl LibraryArgs {
     /// What was typed.
-    pub fn settings(&self) -> LibrarySettings {
+    pub(super) fn settings(&self) -> LibrarySettings {
         let LibraryArgs { scenarios, providers, manifest } = self.clone();
         LibrarySettings { scenarios, providers, manifest, edition: None }
     }
 
     /// What was typed, else what the project wants.
-    pub fn in_project(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
+    pub(super) fn in_project(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
         let mut settings = RunSettings { library: self.settings(), ..RunSettings::default() };
         let told = shell.preset()?.map(|preset| preset.fill(&mut settings)).unwrap_or_default();
         Ok((settings, told))
@@ -77,7 +77,7 @@ impl LibraryArgs {
 
 impl TargetArgs {
     /// What was typed.
-    pub fn settings(&self) -> TargetSettings {
+    pub(super) fn settings(&self) -> TargetSettings {
         let typed = self.clone();
         TargetSettings {
             kind: typed.target,

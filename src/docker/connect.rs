@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, EngineError, ErrorKind};
 
 /// Where an engine is when nothing says otherwise.
-pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+pub(crate) const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// The import of an image may not keep silent longer, in seconds; everything else has a bound of its own.
 const TIMEOUT: u64 = 180;
 

@@ -9,13 +9,13 @@ const HELD: usize = 8 << 10;
 
 /// Collects pieces, gives redacted lines. Pieces are bytes: a character may be cut in two as well.
 #[derive(Default)]
-pub struct Lines {
+pub(crate) struct Lines {
     held: Vec<u8>,
 }
 
 impl Lines {
     /// Adds a piece; gives the lines that are whole now.
-    pub fn push(&mut self, piece: &[u8], redactor: &Redactor) -> Vec<String> {
+    pub(crate) fn push(&mut self, piece: &[u8], redactor: &Redactor) -> Vec<String> {
         let mut lines = Vec::new();
         let mut rest = piece;
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {
@@ -41,7 +41,7 @@ impl Lines {
     }
 
     /// The last line, if it did not end.
-    pub fn finish(self, redactor: &Redactor) -> Option<String> {
+    pub(crate) fn finish(self, redactor: &Redactor) -> Option<String> {
         (!self.held.is_empty()).then(|| redactor.text(&String::from_utf8_lossy(&self.held)).into_owned())
     }
 }

@@ -10,13 +10,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Held until it is dropped, or the process ends.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     _file: Option<File>,
 }
 
 /// Waits for the lock; who does not want to wait any longer drops it. A temporary folder that cannot be written to is
 /// no reason to stop.
-pub async fn machine() -> Held {
+pub(crate) async fn machine() -> Held {
     let path = std::env::temp_dir().join("lifecycle-docker.lock");
     let Ok(file) = File::options().create(true).append(true).open(path) else { return Held { _file: None } };
     loop {

@@ -4,33 +4,35 @@
 //! name what they own.
 
 mod about;
-pub mod agent_image;
+pub(crate) mod agent_image;
 mod bounds;
-pub mod connect;
-pub mod containers;
+pub(crate) mod connect;
+pub(crate) mod containers;
 mod engine;
 mod errands;
-pub mod error;
+pub(crate) mod error;
 mod inventory;
-pub mod lines;
-pub mod lock;
+pub(crate) mod lines;
+pub(crate) mod lock;
 pub mod names;
-pub mod networks;
-pub mod owned;
-pub mod owner;
-pub mod probe;
+pub(crate) mod networks;
+pub(crate) mod owned;
+pub(crate) mod owner;
+pub(crate) mod probe;
 mod shown;
-pub mod tags;
+pub(crate) mod tags;
 pub mod tar;
-pub mod volumes;
-pub mod workspaces;
+pub(crate) mod volumes;
+pub(crate) mod workspaces;
 
-pub use about::About;
+pub(crate) use about::About;
 pub use connect::Settings;
-pub use containers::{Action, ContainerSpec, Listed};
+pub(crate) use containers::Listed;
+pub use containers::{Action, ContainerSpec};
 pub use engine::Engine;
-pub use error::{EngineError, ErrorKind};
-pub use shown::Container;
+pub(crate) use error::EngineError;
+pub use error::ErrorKind;
+pub(crate) use shown::Container;
 
 /// Filters as the API takes them: `label` → values.
 fn filters(pairs: &[(&str, &str)]) -> std::collections::HashMap<String, Vec<String>> {

@@ -65,7 +65,7 @@ impl Owned {
 }
 
 /// Labels of everything that a run makes.
-pub fn labels(run: &str) -> BTreeMap<String, String> {
+pub(crate) fn labels(run: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         (names::RUN.to_owned(), run.to_owned()),
         (names::OWNER.to_owned(), Owner::this().label()),

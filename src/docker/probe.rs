@@ -18,7 +18,7 @@ use super::{Action, Container, ContainerSpec, Engine, EngineError, ErrorKind, na
 use crate::redact::Redactor;
 
 /// From where nothing is said about the inside.
-pub const OUTSIDE: &str = "the network of workspaces";
+pub(crate) const OUTSIDE: &str = "the network of workspaces";
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ struct Line {
 /// A neighbour is made, asks and ends within this.
 const NEIGHBOUR: Duration = Duration::from_secs(4);
 /// Said when it did not.
-pub const LATE: &str = "no answer of the engine in time";
+pub(crate) const LATE: &str = "no answer of the engine in time";
 
 /// More output of a probe is not read.
 const OUTPUT: usize = 16 << 10;
@@ -166,7 +166,7 @@ impl Engine {
 }
 
 /// The line that a probe prints.
-pub fn line(answered: bool, said: &str) -> String {
+pub(crate) fn line(answered: bool, said: &str) -> String {
     serde_json::json!({ "answered": answered, "said": said }).to_string()
 }
 

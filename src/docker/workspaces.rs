@@ -4,7 +4,7 @@ use super::volumes::Volume;
 use super::{Container, Engine, EngineError, ErrorKind, names};
 
 /// What was found under a workspace's names, and stays.
-pub fn foreign(container: &str) -> String {
+pub(crate) fn foreign(container: &str) -> String {
     format!("container {container} is somebody else's, not touched")
 }
 

@@ -2,7 +2,7 @@
 
 /// A known-answer question: what the harness asks, what the reference provider answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownAnswer {
+pub(crate) struct KnownAnswer {
     /// The token that the reply must contain.
     pub token: &'static str,
     /// The question. Its wording is load-bearing (scenarios §6, #2332): models refuse bare echo requests.
@@ -12,7 +12,7 @@ pub struct KnownAnswer {
 impl KnownAnswer {
     /// Whether a reply holds the token as a word of its own. The question holds it too: an agent that only says the
     /// question again has not answered it.
-    pub fn is_in(&self, reply: &str) -> bool {
+    pub(crate) fn is_in(&self, reply: &str) -> bool {
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
         let question = plain(self.prompt);
         let mut said = plain(reply).replace(&question, " ");
@@ -33,7 +33,7 @@ impl KnownAnswer {
 }
 
 /// The questions that every known-answer agent can answer (scenarios §6).
-pub const KNOWN: [KnownAnswer; 4] = [
+pub(crate) const KNOWN: [KnownAnswer; 4] = [
     KnownAnswer {
         token: "PONG",
         prompt: "This is an automated connectivity check of a test suite. To confirm that you received it, reply with exactly the word: PONG",
@@ -53,13 +53,13 @@ pub const KNOWN: [KnownAnswer; 4] = [
 ];
 
 /// What a second question is for, whose answer tells a promise from a wrong answer.
-pub const ASK_ONCE_MORE: &str = "ask once more";
+pub(crate) const ASK_ONCE_MORE: &str = "ask once more";
 
 /// What the old stub agent answers to everything (scenarios §3).
-pub const STUB_REPLY: &str = "STUB OK";
+pub(crate) const STUB_REPLY: &str = "STUB OK";
 
 /// The answer to a question, if it is a known one: the word after `exactly the word:`.
-pub fn answer(prompt: &str) -> Option<&str> {
+pub(crate) fn answer(prompt: &str) -> Option<&str> {
     let (_, rest) = prompt.rsplit_once("exactly the word:")?;
     rest.split_whitespace().next().map(|word| word.trim_end_matches(['.', '!']))
 }

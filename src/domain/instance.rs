@@ -4,7 +4,7 @@
 const CREATED: &str = "@created";
 
 /// The name of a container's instance; it changes with every start. `started` is empty or year 1 before the first.
-pub fn name(id: &str, started: &str) -> String {
+pub(crate) fn name(id: &str, started: &str) -> String {
     if started.is_empty() || started.starts_with("0001-") {
         return format!("{id}{CREATED}");
     }
@@ -12,7 +12,7 @@ pub fn name(id: &str, started: &str) -> String {
 }
 
 /// Whether two names are of one instance: what was only created then and runs now was replaced by nothing.
-pub fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     let id = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
     one == other || ((one.ends_with(CREATED) || other.ends_with(CREATED)) && id(one) == id(other))
 }

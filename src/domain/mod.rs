@@ -1,19 +1,20 @@
 //! Words of the field as types: statuses, secrets, verdicts, exit codes.
 
-pub mod answers;
-pub mod exit;
-pub mod input_source;
-pub mod instance;
-pub mod natural;
-pub mod red;
-pub mod secret;
-pub mod status;
-pub mod time;
-pub mod transport;
-pub mod words;
+pub(crate) mod answers;
+pub(crate) mod exit;
+pub(crate) mod input_source;
+pub(crate) mod instance;
+pub(crate) mod natural;
+pub(crate) mod red;
+pub(crate) mod secret;
+pub(crate) mod status;
+pub(crate) mod time;
+pub(crate) mod transport;
+pub(crate) mod words;
 
 pub use exit::ExitCode;
-pub use input_source::InputSource;
+pub(crate) use input_source::InputSource;
 pub use secret::Secret;
-pub use status::Status;
-pub use transport::{Elsewhere, Transport};
+pub(crate) use status::Status;
+pub(crate) use transport::Elsewhere;
+pub use transport::Transport;

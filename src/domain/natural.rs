@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares two names; digits in them are numbers.
-pub fn natural(a: &str, b: &str) -> Ordering {
+pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {
         let (text, number) = (head(&mut left, false), head(&mut left, true));

@@ -23,7 +23,7 @@ impl Identity {
 }
 
 /// A step's name, or its verb and subject, as one part of a fingerprint: `await-ws-online`.
-pub fn place(name: &str) -> String {
+pub(crate) fn place(name: &str) -> String {
     let mut place = String::new();
     for letter in name.chars() {
         if letter.is_alphanumeric() {

@@ -7,7 +7,7 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 /// Why a text is no duration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum DurationError {
+pub(crate) enum DurationError {
     /// A number that no duration can hold.
     #[error("`{0}` is not a duration: write 90s, 4m or 1m 30s")]
     Number(String),
@@ -28,7 +28,7 @@ pub enum DurationError {
 ///
 /// # Errors
 /// A text that says what is accepted.
-pub fn parse(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     let duration = match text.parse::<f64>() {
         Ok(seconds) => {
@@ -44,7 +44,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// Shows a duration with the precision a person wants: `7 ms`, `1.24 s`, `4m 05s`.
-pub fn show(duration: Duration) -> String {
+pub(crate) fn show(duration: Duration) -> String {
     let ms = duration.as_millis();
     match ms {
         0..1_000 => format!("{ms} ms"),
@@ -55,7 +55,7 @@ pub fn show(duration: Duration) -> String {
 }
 
 /// Milliseconds, saturating: what events carry.
-pub fn ms(duration: Duration) -> u64 {
+pub(crate) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,7 +1,7 @@
 //! Words that depend on a number.
 
 /// `1 poll`, `2 polls`.
-pub fn count(n: impl TryInto<u64>, what: &str) -> String {
+pub(crate) fn count(n: impl TryInto<u64>, what: &str) -> String {
     match n.try_into() {
         Ok(1) => format!("1 {what}"),
         Ok(n) => format!("{n} {what}s"),

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::log::LogError;
-use super::payload::{Event, EventKind, Exchange, SCHEMA};
+use super::payload::{Event, EventKind, SCHEMA};
+use super::seen::Exchange;
 use crate::domain::{Elsewhere, Transport};
 
 /// A line may not be longer than this; the writer cuts bodies far below it.
@@ -66,7 +67,7 @@ impl ReadSummary {
 }
 
 /// Reads events one by one.
-pub struct LogReader {
+pub(crate) struct LogReader {
     path: PathBuf,
     lines: BufReader<File>,
     line: Vec<u8>,
@@ -143,7 +144,7 @@ impl LogReader {
     ///
     /// # Errors
     /// The path cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, LogError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         let path = if path.is_dir() { path.join("events.jsonl") } else { path.to_owned() };
         let file = File::open(&path).map_err(|e| LogError::io("open", &path, e))?;
         Ok(LogReader {
@@ -158,7 +159,7 @@ impl LogReader {
 
     /// Leaves out bodies and headers of exchanges: most of a log, and reports show none.
     #[must_use]
-    pub fn without_bodies(mut self) -> Self {
+    pub(crate) fn without_bodies(mut self) -> Self {
         self.bodies = false;
         self
     }
@@ -171,7 +172,7 @@ impl LogReader {
         clippy::should_implement_trait,
         reason = "an iterator could not be asked for its summary afterwards"
     )]
-    pub fn next(&mut self) -> Result<Option<Event>, LogError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, LogError> {
         loop {
             self.line.clear();
             let read = std::io::Read::take(&mut self.lines, MAX_LINE as u64)

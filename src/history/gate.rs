@@ -10,7 +10,7 @@ use super::rates::{History, wilson};
 
 /// What is asked of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Judged runs that are needed.
     pub runs: usize,
     /// The share that must be good.
@@ -29,7 +29,7 @@ impl Default for Rules {
 /// What becomes of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It fails too often to gate.
     Demote,
     /// Not enough is known, or it is between the bars.
@@ -40,7 +40,7 @@ pub enum Decision {
 
 impl Decision {
     /// For people.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Decision::Demote => "demote",
             Decision::Hold => "hold",
@@ -51,7 +51,7 @@ impl Decision {
 
 /// A decision and how it came about.
 #[derive(Clone, Debug, Serialize)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// The scenario.
     pub scenario: String,
     /// What becomes of it.
@@ -67,7 +67,7 @@ pub struct Judged {
 }
 
 /// Judges a scenario. It is demoted only where chance does not explain its failures: the whole interval is below the bar.
-pub fn judge(history: &History, rules: &Rules) -> Judged {
+pub(crate) fn judge(history: &History, rules: &Rules) -> Judged {
     let (good, judged) = (history.good, history.judged);
     let between = wilson(good, judged);
     let rate = if judged == 0 { 0.0 } else { good as f64 / judged as f64 };

@@ -4,6 +4,6 @@ mod gate;
 mod rates;
 mod sample;
 
-pub use gate::{Decision, Judged, Rules, judge};
-pub use rates::{History, Spread, histories};
-pub use sample::{Outcome, Sample, samples_of};
+pub(crate) use gate::{Decision, Judged, Rules, judge};
+pub(crate) use rates::{History, histories};
+pub(crate) use sample::{Sample, samples_of};

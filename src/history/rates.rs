@@ -16,7 +16,7 @@ const SLOW_MS: u64 = 500;
 
 /// Durations in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// The middle.
     pub p50: u64,
     /// 95 of 100 took no longer.
@@ -25,7 +25,7 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of some durations, by the nearest rank; `None` of none.
-    pub fn of(mut durations: Vec<u64>) -> Option<Spread> {
+    pub(crate) fn of(mut durations: Vec<u64>) -> Option<Spread> {
         durations.sort_unstable();
         let rank =
             |share: usize| durations.get((durations.len() * share).div_ceil(100).saturating_sub(1)).copied();
@@ -35,7 +35,7 @@ impl Spread {
 
 /// One scenario instance over many runs.
 #[derive(Clone, Debug, Serialize)]
-pub struct History {
+pub(crate) struct History {
     /// The instance.
     pub scenario: String,
     /// Runs in which it said something of the platform.
@@ -64,7 +64,7 @@ pub struct History {
 
 /// A pass that took much longer than usual.
 #[derive(Clone, Debug, Serialize)]
-pub struct Slow {
+pub(crate) struct Slow {
     /// The run.
     pub run: String,
     /// How long it took.
@@ -74,7 +74,7 @@ pub struct Slow {
 }
 
 /// Histories in the order in which scenarios first appear; samples come oldest first.
-pub fn histories(samples: &[Sample]) -> Vec<History> {
+pub(crate) fn histories(samples: &[Sample]) -> Vec<History> {
     let mut by: IndexMap<&str, Vec<&Sample>> = IndexMap::new();
     for sample in samples {
         by.entry(&sample.scenario).or_default().push(sample);
@@ -135,7 +135,7 @@ fn strip(samples: &[&Sample]) -> String {
 }
 
 /// Wilson's score interval for `hits` of `all`, at 95 %: where the true rate lies.
-pub fn wilson(hits: usize, all: usize) -> (f64, f64) {
+pub(super) fn wilson(hits: usize, all: usize) -> (f64, f64) {
     const Z: f64 = 1.959_964;
     if all == 0 {
         return (0.0, 1.0);

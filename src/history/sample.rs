@@ -11,7 +11,7 @@ use crate::scenario::without_round;
 /// What an instance's end says about the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Passed, or failed as expected.
     Good,
     /// Passed at a later try: counts as a failure where a lane is judged.
@@ -35,7 +35,7 @@ impl From<Verdict> for Outcome {
 
 /// An instance in a run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The run's id.
     pub run: String,
     /// When the run began, RFC 3339.
@@ -53,7 +53,7 @@ pub struct Sample {
 }
 
 /// The instances of a run that came to an end, in the order of the plan.
-pub fn samples_of(state: &RunState) -> Vec<Sample> {
+pub(crate) fn samples_of(state: &RunState) -> Vec<Sample> {
     state
         .scenarios
         .values()

@@ -9,7 +9,7 @@ use crate::redact::Redactor;
 const KEEP: usize = 64 << 10;
 
 /// Keeps a JSON body.
-pub fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
+pub(crate) fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
     redactor.learn(value);
     let mut value = value.clone();
     redactor.value(&mut value);
@@ -23,7 +23,7 @@ pub fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
 }
 
 /// Keeps a body that is no JSON.
-pub fn keep_text(redactor: &Redactor, text: &str) -> Body {
+pub(crate) fn keep_text(redactor: &Redactor, text: &str) -> Body {
     keep(redactor, text, text.len())
 }
 

@@ -85,7 +85,7 @@ impl TransportError {
 }
 
 /// The whole chain of causes: reqwest's own text hides "Connection refused" three levels down.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -21,12 +21,12 @@ use crate::redact::Redactor;
 use crate::wire::{Network, Side};
 
 pub use crate::domain::Transport;
-pub use body::{keep_json, keep_text};
-pub use error::{TransportError, chain};
-pub use websocket::WebSocket;
+pub(crate) use body::{keep_json, keep_text};
+pub(crate) use error::{TransportError, chain};
+pub(crate) use websocket::WebSocket;
 
 /// No answer may be larger; an endless one ends here.
-pub const MAX_BODY: usize = 32 << 20;
+pub(crate) const MAX_BODY: usize = 32 << 20;
 
 /// What it calls itself.
 const AGENT: &str = concat!("lifecycle/", env!("CARGO_PKG_VERSION"));
@@ -333,7 +333,7 @@ impl Client {
 ///
 /// # Errors
 /// What is wrong with it, without what may be secret in it.
-pub fn address(text: &str) -> Result<(), String> {
+pub(crate) fn address(text: &str) -> Result<(), String> {
     let url = reqwest::Url::parse(text).map_err(|e| format!("cannot be read: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("begins with `{}:`, not with http:// or https://", url.scheme()));
@@ -348,7 +348,7 @@ pub fn address(text: &str) -> Result<(), String> {
 }
 
 /// Whether a host is this machine, for which no proxy is ever used.
-pub fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost"
         || names::is_under_localhost(host)

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The machine's resolver, but for those names.
-pub struct Names;
+pub(super) struct Names;
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
@@ -25,7 +25,7 @@ impl Resolve for Names {
 }
 
 /// Whether a host is a name under `localhost`.
-pub fn is_under_localhost(host: &str) -> bool {
+pub(super) fn is_under_localhost(host: &str) -> bool {
     let host = host.trim_end_matches('.');
     host.len() > ".localhost".len() && host.to_ascii_lowercase().ends_with(".localhost")
 }

@@ -16,7 +16,7 @@ use crate::wire::{Network, Side};
 const MAX_FRAME: usize = 4 << 20;
 
 /// An open WebSocket.
-pub type WebSocket = WebSocketStream<Box<dyn Pipe>>;
+pub(crate) type WebSocket = WebSocketStream<Box<dyn Pipe>>;
 
 /// What an open WebSocket reads and writes: a socket that was upgraded, or a pipe in memory.
 pub trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}

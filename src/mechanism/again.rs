@@ -19,7 +19,7 @@ const EXCHANGES: usize = 64;
 
 /// A red, as it was named and as it is named now.
 #[derive(Clone, Debug)]
-pub struct Again {
+pub(crate) struct Again {
     /// Which scenario.
     pub scenario: String,
     /// Which step.
@@ -32,14 +32,14 @@ pub struct Again {
 
 impl Again {
     /// Another name than then.
-    pub fn changed(&self) -> bool {
+    pub(crate) fn changed(&self) -> bool {
         self.now.as_ref().is_some_and(|now| now.mechanism != self.then.mechanism)
     }
 }
 
 /// A mechanism that holds for a step that passed and would explain it, had it failed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fired {
+pub(crate) struct Fired {
     /// Which mechanism.
     pub mechanism: String,
     /// Where.
@@ -50,7 +50,7 @@ pub struct Fired {
 
 /// What today's catalogue says of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// Its reds, in the order in which they were named.
     pub reds: Vec<Again>,
     /// Mechanisms that hold for steps that passed.
@@ -61,7 +61,7 @@ pub struct Judged {
 
 impl Judged {
     /// How many reds have no name now.
-    pub fn unclassified(&self) -> usize {
+    pub(crate) fn unclassified(&self) -> usize {
         self.reds.iter().filter(|r| r.now.as_ref().unwrap_or(&r.then).mechanism == UNCLASSIFIED).count()
     }
 }
@@ -79,7 +79,7 @@ struct Open {
 ///
 /// # Errors
 /// Its log cannot be read.
-pub fn judge(mechanisms: &[Mechanism], run: &Path) -> Result<Judged, LogError> {
+pub(crate) fn judge(mechanisms: &[Mechanism], run: &Path) -> Result<Judged, LogError> {
     let mut judged = Judged::default();
     let mut open: BTreeMap<String, Open> = BTreeMap::new();
     let mut log = LogReader::open(run)?;

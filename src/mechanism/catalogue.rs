@@ -11,12 +11,12 @@ use crate::source::SourceFile;
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/mechanism/catalogue");
 
 /// The name of every file, without `.yaml`.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FOLDER.files().filter_map(|file| file.path().to_str()?.strip_suffix(".yaml"))
 }
 
 /// The files as sources.
-pub fn files() -> Vec<SourceFile> {
+pub(crate) fn files() -> Vec<SourceFile> {
     let text = |name| FOLDER.get_file(format!("{name}.yaml"))?.contents_utf8();
     let source = |name| Some(SourceFile::built_in(&format!("mechanisms/{name}.yaml"), text(name)?));
     let mut files: Vec<SourceFile> = names().filter_map(source).collect();
@@ -25,7 +25,7 @@ pub fn files() -> Vec<SourceFile> {
 }
 
 /// The shipped mechanisms, by layer and name. A test holds that every file loads.
-pub fn shipped() -> &'static [Mechanism] {
+pub(crate) fn shipped() -> &'static [Mechanism] {
     static SHIPPED: LazyLock<Vec<Mechanism>> = LazyLock::new(|| {
         let mut all: Vec<Mechanism> =
             files().iter().filter_map(|file| super::file::parse(file).ok()).collect();

@@ -17,7 +17,7 @@ use crate::event::{AlsoSeen, Class, Diagnosis, Red, Symptoms};
 use crate::scenario::without_round;
 
 /// What a failure is called that no mechanism explains.
-pub const UNCLASSIFIED: &str = "unclassified";
+pub(crate) const UNCLASSIFIED: &str = "unclassified";
 /// So many mechanisms are named beside it.
 const NEAREST: usize = 3;
 /// So many others that hold are shown.
@@ -28,12 +28,12 @@ const NEWEST: usize = 3;
 const ALSO_LINES: usize = 2;
 
 /// Names the cause of a failure by the shipped catalogue.
-pub fn diagnose(symptoms: &Symptoms) -> Diagnosis {
+pub(crate) fn diagnose(symptoms: &Symptoms) -> Diagnosis {
     by(catalogue::shipped(), symptoms)
 }
 
 /// Names the cause by these mechanisms.
-pub fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
+pub(super) fn by(mechanisms: &[Mechanism], symptoms: &Symptoms) -> Diagnosis {
     let facts = facts_of(symptoms);
     let red = red_of(symptoms);
     let holding: Vec<&Mechanism> =

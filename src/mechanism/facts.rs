@@ -7,7 +7,7 @@ use crate::source::did_you_mean;
 
 /// How a fact looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// One text.
     Text,
     /// One number.
@@ -20,7 +20,7 @@ pub enum Shape {
 
 /// One fact that mechanisms may speak of.
 #[derive(Clone, Copy, Debug)]
-pub struct FactInfo {
+pub(crate) struct FactInfo {
     /// Its name.
     pub name: &'static str,
     /// How it looks.
@@ -29,7 +29,8 @@ pub struct FactInfo {
     pub deep: bool,
     /// The only values that it has, where they are known.
     pub values: &'static [&'static str],
-    /// What it is, in one line.
+    /// What it is, in one line; on the page that a test writes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the page"))]
     pub about: &'static str,
 }
 
@@ -61,7 +62,7 @@ const fn one_of(info: FactInfo, values: &'static [&'static str]) -> FactInfo {
 }
 
 /// Every fact there is.
-pub const VOCABULARY: &[FactInfo] = &[
+pub(crate) const VOCABULARY: &[FactInfo] = &[
     one_of(
         symptom("kind", Shape::Text, "how the step counts before any cause is known"),
         &["product", "inconclusive", "environment", "config", "harness"],
@@ -315,7 +316,7 @@ pub struct UnknownFact {
 ///
 /// # Errors
 /// There is no such fact; the text says which are near.
-pub fn find(name: &str) -> Result<&'static FactInfo, UnknownFact> {
+pub(crate) fn find(name: &str) -> Result<&'static FactInfo, UnknownFact> {
     let exact = VOCABULARY.iter().find(|f| f.name == name && f.shape != Shape::Map);
     let below = || {
         let (map, key) = name.split_once('.')?;

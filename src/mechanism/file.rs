@@ -88,7 +88,7 @@ impl Layer {
 }
 
 /// The classes as they are written.
-pub const CLASSES: [(&str, Class); 5] = [
+pub(crate) const CLASSES: [(&str, Class); 5] = [
     ("product", Class::Product),
     ("config", Class::Config),
     ("infra", Class::Infra),
@@ -175,7 +175,7 @@ const KEYS: [&str; 15] = [
 ///
 /// # Errors
 /// All problems of it at once.
-pub fn parse(source: &SourceFile) -> Result<Mechanism, Vec<Problem>> {
+pub(crate) fn parse(source: &SourceFile) -> Result<Mechanism, Vec<Problem>> {
     let root = yaml::parse(source).map_err(|p| vec![*p])?;
     let mut reader = Reader { source, problems: Vec::new() };
     let mechanism = reader.mechanism(&root);

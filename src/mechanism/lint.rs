@@ -10,7 +10,7 @@ use crate::source::{Problem, SourceFile};
 ///
 /// # Errors
 /// Every problem of every file.
-pub fn load(files: &[SourceFile]) -> Result<Vec<Mechanism>, Vec<Problem>> {
+pub(crate) fn load(files: &[SourceFile]) -> Result<Vec<Mechanism>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut mechanisms = Vec::new();
     for file in files {

@@ -4,23 +4,24 @@
 //! [`file::Mechanism`] says which facts prove a cause and which reds it can have made. Of those that can, the one of
 //! the lowest layer is named; what holds besides is also seen.
 
-pub mod again;
-pub mod catalogue;
-pub mod condition;
+pub(crate) mod again;
+pub(crate) mod catalogue;
+pub(crate) mod condition;
 mod diagnose;
 mod extract;
-pub mod facts;
-pub mod file;
-pub mod lint;
-pub mod page;
+pub(crate) mod facts;
+pub(crate) mod file;
+pub(crate) mod lint;
+#[cfg(test)]
+mod page;
 mod red;
-pub mod said;
-pub mod template;
+pub(crate) mod said;
+pub(crate) mod template;
+pub(crate) mod words;
 
-pub use crate::event::{Subject, Symptoms, Wait};
-pub use diagnose::{UNCLASSIFIED, diagnose};
-pub use extract::{facts_of, short_time};
-pub use red::red_of;
+pub(crate) use crate::event::Symptoms;
+pub(crate) use diagnose::{UNCLASSIFIED, diagnose};
+pub(crate) use extract::short_time;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use crate::event::{Ended, Kind, Red, Symptoms};
 
 /// The red of a failure.
-pub fn red_of(symptoms: &Symptoms) -> Red {
+pub(crate) fn red_of(symptoms: &Symptoms) -> Red {
     if symptoms.kind == Kind::Harness {
         return Red::Panic;
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexBuilder};
 
 /// The kinds of errors that agents and providers report, as facts have them. `none` is no error.
-pub const KINDS: &[&str] = &[
+pub(crate) const KINDS: &[&str] = &[
     "auth",
     "model",
     "endpoint",
@@ -57,7 +57,7 @@ const PATTERNS: [(&str, &str); 13] = [
 ];
 
 /// The kind of an error's text; `none` for an empty one, `other` when it says nothing that is known.
-pub fn kind(text: &str) -> &'static str {
+pub(crate) fn kind(text: &str) -> &'static str {
     static READ: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
         let read = |(kind, pattern): &(&'static str, &str)| {
             let pattern =

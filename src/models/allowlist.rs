@@ -7,10 +7,10 @@ use crate::models::yaml;
 use crate::source::{Problem, SourceFile};
 
 /// Runtimes that every platform accepts, whatever its manifest says.
-pub const ALWAYS: [&str; 4] = ["external", "kimi", "kimi-cli", "mock"];
+pub(crate) const ALWAYS: [&str; 4] = ["external", "kimi", "kimi-cli", "mock"];
 
 /// Runtimes with an image that can be started.
-pub const IMAGES: [&str; 5] = ["claude-code", "codex", "google-adk", "hermes", "openclaw"];
+pub(crate) const IMAGES: [&str; 5] = ["claude-code", "codex", "google-adk", "hermes", "openclaw"];
 
 /// The runtimes that a create may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,12 +88,12 @@ impl Allowlist {
 }
 
 /// Runtimes that somebody else runs: they need no model, and model rules do not look at them.
-pub fn external_like(runtime: &str) -> bool {
+pub(crate) fn external_like(runtime: &str) -> bool {
     matches!(runtime, "external" | "kimi" | "kimi-cli")
 }
 
 /// Whether the platform has an image for a runtime: what passes create without one ends `failed`.
-pub fn has_image(runtime: &str) -> bool {
+pub(crate) fn has_image(runtime: &str) -> bool {
     IMAGES.contains(&runtime)
 }
 

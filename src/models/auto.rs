@@ -13,12 +13,12 @@ use crate::models::inputs::{Inputs, LlmPath, holder};
 use crate::models::keys::is_guarded;
 use crate::models::preferences::{FAVOURED, by_pattern, ranked, secrets_of, usable};
 
-pub use crate::models::preferences::{GENERIC, foreign, usable_keys};
+pub(crate) use crate::models::preferences::{foreign, usable_keys};
 
 /// What happened to a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ruling {
+pub(crate) enum Ruling {
     /// It decided.
     Fired,
     /// It was tried and lost.
@@ -29,7 +29,7 @@ pub enum Ruling {
 
 /// A rule, what happened to it and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// For example `slug override`, `key E2E_MINIMAX_API_KEY`.
     pub rule: String,
     /// What happened.
@@ -40,7 +40,7 @@ pub struct Reason {
 
 /// What the user said beside runtime, path and keys.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Overrides<'a> {
+pub(crate) struct Overrides<'a> {
     /// An explicit model: it is used or refused, never replaced.
     pub slug: Option<&'a str>,
     /// The model to prefer where the platform pays.
@@ -49,7 +49,7 @@ pub struct Overrides<'a> {
 
 impl<'a> Overrides<'a> {
     /// Those of CI's variables.
-    pub fn of(inputs: &'a Inputs) -> Self {
+    pub(crate) fn of(inputs: &'a Inputs) -> Self {
         Overrides {
             slug: inputs.slug.as_deref(),
             default_platform_model: inputs.default_platform_model.as_deref(),
@@ -59,7 +59,7 @@ impl<'a> Overrides<'a> {
 
 /// A create that works.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// `runtime` of the body.
     pub runtime: String,
     /// `template` of the body; then `runtime` is what it resolves to and is not sent.
@@ -80,7 +80,7 @@ pub struct Choice {
 
 /// Why there is no such create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NoChoice {
+pub(crate) struct NoChoice {
     /// What was tried, and why it lost; never empty.
     pub why: Vec<Reason>,
     /// Only a key is missing.
@@ -91,14 +91,14 @@ pub struct NoChoice {
 
 impl NoChoice {
     /// The last reason, in one line.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         self.why.last().map(|reason| format!("{}: {}", reason.rule, reason.because)).unwrap_or_default()
     }
 }
 
 /// Chooses a model. `keys` holds names of variables with a vendor's key (native, or with `E2E_`);
 /// `offered` is what the server at hand offers, when it was asked.
-pub fn auto(
+pub(crate) fn auto(
     catalogue: &Catalogue,
     allowlist: &Allowlist,
     runtime: &str,

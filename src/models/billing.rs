@@ -60,7 +60,7 @@ impl FromStr for BillingMode {
 
 /// A decision and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Billing {
+pub(crate) struct Billing {
     /// Who pays.
     pub mode: BillingMode,
     /// `workspace_override`, `derived_provider` or `derived_default`.
@@ -71,7 +71,7 @@ pub struct Billing {
 
 /// The override, else what the model derives to (a key need not be there), else the deployment's
 /// default. `available` holds names of variables in the environment.
-pub fn decide(
+pub(crate) fn decide(
     catalogue: &Catalogue,
     override_mode: Option<BillingMode>,
     runtime: &str,

@@ -6,7 +6,7 @@ use crate::behaviour::{self, Edition};
 use crate::source::{Problem, SourceFile, Span};
 
 /// The one provider that the platform itself pays for; every other is "bring your own key".
-pub const PLATFORM: &str = "platform";
+pub(crate) const PLATFORM: &str = "platform";
 
 /// Providers and the runtimes that may use them, valid by construction.
 #[derive(Clone, Debug)]

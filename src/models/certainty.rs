@@ -11,7 +11,7 @@ use crate::source::Level;
 
 /// What holds for certain, and what hangs on settings that nobody can see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     /// In every completion of what is not known.
     pub certain: Vec<Finding>,
     /// In some only.
@@ -19,7 +19,7 @@ pub struct Report {
 }
 
 /// The same over every completion of the variables that may or may not be set.
-pub fn detect_certain(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Report {
+pub(crate) fn detect_certain(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Report {
     let maybe: Vec<&String> = situation.maybe.iter().collect();
     // Beyond a handful only none, each alone and all: enough to see whether a finding hangs on them.
     let sets: Vec<BTreeSet<&String>> = if maybe.len() <= 5 {

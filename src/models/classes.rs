@@ -330,11 +330,12 @@ pub static CLASSES: [Class; 27] = [
 ];
 
 /// A class by its code.
-pub fn class_of(code: &str) -> Option<&'static Class> {
+pub(crate) fn class_of(code: &str) -> Option<&'static Class> {
     CLASSES.iter().find(|class| class.code == code)
 }
 
-/// Every code, for "did you mean".
-pub fn codes() -> impl Iterator<Item = &'static str> {
+#[cfg(test)]
+/// Every code.
+pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
     CLASSES.iter().map(|class| class.code)
 }

@@ -10,7 +10,7 @@ use crate::models::keys::SCM_TOKENS;
 
 /// What the container has on top of the assembled variables.
 #[derive(Clone, Copy, Debug)]
-pub struct ContainerFacts<'a> {
+pub(crate) struct ContainerFacts<'a> {
     /// The workspace.
     pub workspace_id: &'a str,
     /// Where the container reaches the platform.
@@ -24,7 +24,7 @@ pub struct ContainerFacts<'a> {
 }
 
 /// A container's whole environment (contract §8.6).
-pub fn container_env(
+pub(crate) fn container_env(
     assembled: &BTreeMap<String, String>,
     facts: &ContainerFacts<'_>,
 ) -> BTreeMap<String, String> {
@@ -59,7 +59,7 @@ pub fn container_env(
 
 /// What a generated `config.yaml` says about the model (models.md §4.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ConfigModel {
+pub(crate) struct ConfigModel {
     /// For claude-code cut at the first `/`, else as it was given.
     pub model: String,
     /// The provider, derived from the full id; absent where nothing derives.
@@ -67,7 +67,7 @@ pub struct ConfigModel {
 }
 
 /// The model and provider of a generated `config.yaml`. An ambiguous model is an error.
-pub fn config_yaml_model(
+pub(crate) fn config_yaml_model(
     catalogue: &Catalogue,
     runtime: &str,
     model: &str,

@@ -8,7 +8,7 @@ use crate::models::catalogue::{Catalogue, Provider};
 
 /// Why nothing serves a model. Never a fall-back: the platform has none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DeriveError {
+pub(crate) enum DeriveError {
     /// The model is empty or blank.
     #[error("a model is required")]
     ModelRequired,
@@ -41,7 +41,7 @@ pub enum DeriveError {
 /// How a provider was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Matched {
+pub(crate) enum Matched {
     /// One arm lists the id.
     Listed,
     /// Several arms list the id; the credentials at hand chose.
@@ -56,12 +56,12 @@ pub enum Matched {
 
 impl Matched {
     /// Whether the exact id is in the catalogue.
-    pub fn is_listed(self) -> bool {
+    pub(crate) fn is_listed(self) -> bool {
         matches!(self, Matched::Listed | Matched::ListedByCredential | Matched::ListedFirst)
     }
 
     /// In words.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Matched::Listed => "listed by one arm",
             Matched::ListedByCredential => "listed by several arms, chosen by the credentials at hand",
@@ -73,7 +73,7 @@ impl Matched {
 }
 
 /// The provider of a model. `available` holds names of environment variables, never values.
-pub fn derive<'c>(
+pub(crate) fn derive<'c>(
     catalogue: &'c Catalogue,
     runtime: &str,
     model: &str,
@@ -83,7 +83,7 @@ pub fn derive<'c>(
 }
 
 /// The provider of a model and how it was found.
-pub fn derive_how<'c>(
+pub(crate) fn derive_how<'c>(
     catalogue: &'c Catalogue,
     runtime: &str,
     model: &str,
@@ -144,26 +144,11 @@ fn with_credential<'c>(providers: &[&'c Provider], available: &BTreeSet<String>)
 
 /// Whether a create with this pair passes the registration gate: an empty model and an unknown
 /// runtime do (the gate is open for what it does not know).
-pub fn registered(catalogue: &Catalogue, runtime: &str, model: &str) -> bool {
+pub(crate) fn registered(catalogue: &Catalogue, runtime: &str, model: &str) -> bool {
     model.is_empty()
         || catalogue.runtime(runtime).is_none()
         || catalogue.models_for(runtime).is_some_and(|models| models.contains(&model))
         || derive(catalogue, runtime, model, &BTreeSet::new()).is_ok()
-}
-
-/// What the platform's proxy makes of a model: vendor, the rest of the id, and the provider.
-/// The separator `/` is tried before `:`; a bare id has no upstream.
-pub fn resolve_upstream<'c, 'm>(
-    catalogue: &'c Catalogue,
-    model: &'m str,
-) -> Option<(&'c str, &'m str, &'c Provider)> {
-    ['/', ':'].into_iter().find_map(|separator| {
-        let (vendor, rest) = model.split_once(separator)?;
-        catalogue.providers.iter().find_map(|provider| {
-            let known = provider.upstream_vendor.as_deref()?;
-            (known == vendor).then_some((known, rest, provider))
-        })
-    })
 }
 
 /// A row of `GET /admin/llm/offered-models`.
@@ -181,7 +166,7 @@ pub struct OfferedModel {
 }
 
 /// The models that a platform offers for a runtime, sorted by id. `None`: unknown runtime (404).
-pub fn offered_models(catalogue: &Catalogue, runtime: &str) -> Option<Vec<OfferedModel>> {
+pub(crate) fn offered_models(catalogue: &Catalogue, runtime: &str) -> Option<Vec<OfferedModel>> {
     let none = BTreeSet::new();
     let mut offered: Vec<OfferedModel> = catalogue
         .models_for(runtime)?

@@ -16,7 +16,7 @@ use crate::models::spelling::{case_twin, other_spellings, withdrawn};
 use crate::source::{Level, did_you_mean, nearest};
 
 /// What contradicts itself, when everything is known. [`Situation::maybe`] counts as not set.
-pub fn detect(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Vec<Finding> {
+pub(crate) fn detect(catalogue: &Catalogue, allowlist: &Allowlist, situation: &Situation) -> Vec<Finding> {
     if situation.script == Some(Script::LocalProvision) && local(&situation.env).is_none() {
         // A loud skip: nothing is sent.
         return Vec::new();

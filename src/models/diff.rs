@@ -11,7 +11,7 @@ use crate::models::inputs::LlmPath;
 
 /// What a model is on a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Served {
+pub(crate) struct Served {
     /// By whom.
     pub provider: String,
     /// Whether the platform pays.
@@ -32,7 +32,7 @@ impl Served {
 
 /// A model whose service changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
+pub(crate) struct Change {
     /// Before; `None`: a create was refused.
     pub before: Option<Served>,
     /// After; `None`: a create is refused.
@@ -43,14 +43,14 @@ pub struct Change {
 
 impl Change {
     /// Whether somebody else pays.
-    pub fn flips_payer(&self) -> bool {
+    pub(crate) fn flips_payer(&self) -> bool {
         matches!((&self.before, &self.after), (Some(a), Some(b)) if a.platform != b.platform)
     }
 }
 
 /// The consequences of going from one catalogue to another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// Runtimes that appear.
     pub runtimes_added: Vec<String>,
     /// Runtimes that go, with the number of models that go with them.
@@ -65,13 +65,13 @@ pub struct Diff {
 
 impl Diff {
     /// Whether nobody notices.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Diff::default()
     }
 }
 
 /// Compares two catalogues.
-pub fn diff(a: &Catalogue, b: &Catalogue) -> Diff {
+pub(crate) fn diff(a: &Catalogue, b: &Catalogue) -> Diff {
     let names = |catalogue: &Catalogue| -> BTreeSet<String> {
         catalogue.runtimes().iter().map(|runtime| runtime.name.clone()).collect()
     };
@@ -182,7 +182,7 @@ fn fields(a: &Provider, b: &Provider) -> Vec<String> {
 
 impl Diff {
     /// For a screen: one line a kind of change, models of the same fate together.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if self.is_empty() {
             return "no consequences\n".into();

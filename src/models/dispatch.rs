@@ -2,17 +2,17 @@
 //!
 //! A plan holds names only: where each value comes from, never the value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::models::inputs::{Inputs, LlmPath, holder};
+use crate::models::inputs::{Inputs, LlmPath};
 use crate::models::keys::is_guarded;
 
 /// Where a secret's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Origin {
+pub(crate) enum Origin {
     /// The environment variable of that name.
     Env(String),
     /// A text that is no secret.
@@ -20,10 +20,10 @@ pub enum Origin {
 }
 
 /// Secret name → where its value comes from.
-pub type Plan = BTreeMap<String, Origin>;
+pub(crate) type Plan = BTreeMap<String, Origin>;
 
 /// The values of a plan; what the environment does not have is left out.
-pub fn resolve(plan: &Plan, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(crate) fn resolve(plan: &Plan, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     plan.iter()
         .filter_map(|(name, from)| {
             let value = match from {
@@ -71,7 +71,7 @@ pub enum Arm {
 
 /// What is sent when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Dispatch {
+pub(crate) struct Dispatch {
     /// Which arm won.
     pub arm: Arm,
     /// In the create body.
@@ -85,7 +85,7 @@ pub struct Dispatch {
 const OPENAI_URL: &str = "https://api.openai.com/v1";
 
 /// The secrets that a script would send.
-pub fn dispatch(script: Script, inputs: &Inputs) -> Dispatch {
+pub(crate) fn dispatch(script: Script, inputs: &Inputs) -> Dispatch {
     let default = if script == Script::Reconciler { LlmPath::Platform } else { LlmPath::Byok };
     let path = inputs.llm_path.as_deref().map_or(default, |text| LlmPath::of_scripts(Some(text)));
     let chain: &[(Arm, &str)] = match script {
@@ -115,7 +115,7 @@ pub fn dispatch(script: Script, inputs: &Inputs) -> Dispatch {
 }
 
 /// The secrets of an arm, all of them.
-pub fn arm_secrets(arm: Arm, holder: &str) -> Plan {
+pub(crate) fn arm_secrets(arm: Arm, holder: &str) -> Plan {
     let key = || Origin::Env(holder.to_owned());
     let text = |text: &str| Origin::Text(text.to_owned());
     let pairs: Vec<(&str, Origin)> = match arm {
@@ -143,7 +143,7 @@ fn split(secrets: Plan) -> (Plan, Plan) {
 
 /// The local lifecycle's credential (models.md §3.3). `minimax`: `LIFECYCLE_LLM=minimax`, which
 /// needs `MINIMAX_API_KEY`; `None` when it is not there (a loud skip).
-pub fn local(env: &BTreeMap<String, String>) -> Option<(String, Dispatch)> {
+pub(crate) fn local(env: &BTreeMap<String, String>) -> Option<(String, Dispatch)> {
     let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
     let minimax = set("LIFECYCLE_LLM").is_some_and(|mode| mode == "minimax");
     let (model, key, from) = if minimax {
@@ -164,11 +164,6 @@ pub fn local(env: &BTreeMap<String, String>) -> Option<(String, Dispatch)> {
         deferred.insert("MODEL_PROVIDER".into(), Origin::Text("minimax".into()));
     }
     Some((model, Dispatch { arm: Arm::Lifecycle, create, deferred, unused: Vec::new() }))
-}
-
-/// Whether a set of variables holds a native key, with or without `E2E_`.
-pub fn holds(keys: &BTreeSet<String>, key: &str) -> bool {
-    holder(keys, key).is_some()
 }
 
 #[cfg(test)]

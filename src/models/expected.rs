@@ -30,7 +30,7 @@ const SERVER: &str = "\u{1}server ";
 
 /// What is known about a workspace when its environment is checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Expecting<'a> {
+pub(crate) struct Expecting<'a> {
     /// The workspace, when the id is known: it is in a header of the platform's path.
     pub workspace_id: Option<&'a str>,
     /// Its runtime.
@@ -52,7 +52,7 @@ pub struct Expecting<'a> {
 /// What a variable must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Expect {
+pub(crate) enum Expect {
     /// Not in the environment.
     Absent,
     /// Exactly this text; never a secret.
@@ -65,7 +65,7 @@ pub enum Expect {
 
 /// One variable, what it must be and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExpectedVar {
+pub(crate) struct ExpectedVar {
     /// The variable.
     pub name: String,
     /// What it must be.
@@ -76,7 +76,7 @@ pub struct ExpectedVar {
 
 /// The model related part of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Projection {
+pub(crate) struct Projection {
     /// Sorted by name.
     pub rows: Vec<ExpectedVar>,
     /// Who pays; `None` when the provision stops.
@@ -86,7 +86,7 @@ pub struct Projection {
 }
 
 /// What `satisfies: provider` asserts about a container's environment.
-pub fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
+pub(crate) fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
     let marked = |names: &BTreeSet<String>| -> BTreeMap<String, String> {
         names.iter().map(|name| (name.clone(), format!("{SECRET}{name}"))).collect()
     };
@@ -99,7 +99,6 @@ pub fn expected(catalogue: &Catalogue, facts: &Expecting<'_>) -> Projection {
             workspace_id: facts.workspace_id.unwrap_or(SERVER),
             name: "",
             runtime: facts.runtime,
-            tier: 0,
             role: None,
             parent_id: None,
             payload_model: Some(facts.model),

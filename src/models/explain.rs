@@ -20,7 +20,7 @@ use crate::source::Level;
 
 /// What is asked about.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The catalogue.
     pub catalogue: &'a Catalogue,
     /// Runtimes that the platform accepts.
@@ -35,18 +35,18 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     /// The pinned table's answer.
-    pub fn pinned(&self) -> Pick {
+    pub(crate) fn pinned(&self) -> Pick {
         pinned(self.runtime, &Inputs { llm_path: Some(self.path.as_str().into()), ..self.inputs.clone() })
     }
 
     /// The answer that the catalogue accepts.
-    pub fn auto(&self) -> Result<Choice, NoChoice> {
+    pub(crate) fn auto(&self) -> Result<Choice, NoChoice> {
         let overrides = Overrides::of(self.inputs);
         auto(self.catalogue, self.allowlist, self.runtime, self.path, &self.inputs.keys, overrides, None)
     }
 
     /// Where the two rules part, in a line.
-    pub fn difference(&self) -> Option<String> {
+    pub(crate) fn difference(&self) -> Option<String> {
         let pick = self.pinned();
         match self.auto() {
             Ok(choice) if choice.model == pick.slug => None,
@@ -68,9 +68,7 @@ impl Question<'_> {
 
 /// An answer, explained.
 #[derive(Clone, Debug)]
-pub struct Explanation {
-    /// By which rules.
-    pub rules: Rules,
+pub(crate) struct Explanation {
     /// The runtime that the model is for.
     pub runtime: String,
     /// The template, when one is sent instead.
@@ -98,7 +96,7 @@ pub struct Explanation {
 }
 
 /// Explains the answer of the pinned table, or of `auto`. The error is `auto`'s: nothing works.
-pub fn explain(question: &Question<'_>, rules: Rules) -> Result<Explanation, NoChoice> {
+pub(crate) fn explain(question: &Question<'_>, rules: Rules) -> Result<Explanation, NoChoice> {
     let (situation, create, deferred, why, runtime, template) = match rules {
         Rules::Auto => {
             let choice = question.auto()?;
@@ -136,7 +134,6 @@ pub fn explain(question: &Question<'_>, rules: Rules) -> Result<Explanation, NoC
         .map_err(|error| error.to_string());
     let none = BTreeSet::new();
     Ok(Explanation {
-        rules,
         runtime,
         template,
         billing: decide(catalogue, None, &sent.resolved_runtime, &sent.model, &names, true),
@@ -195,7 +192,7 @@ fn pinned_situation(question: &Question<'_>, inputs: &Inputs) -> Situation {
 
 impl Explanation {
     /// For a screen.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {
             let _ = writeln!(text, "{name:12}{value}");
@@ -235,7 +232,7 @@ impl Explanation {
 }
 
 /// Why `auto` has nothing, for a screen.
-pub fn no_choice_text(none: &NoChoice) -> String {
+pub(crate) fn no_choice_text(none: &NoChoice) -> String {
     let mut text = String::from("no usable model\n\nwhy\n");
     for reason in &none.why {
         let _ = writeln!(text, "  {}: {}", reason.rule, reason.because);

@@ -14,7 +14,7 @@ use crate::models::keys::is_guarded;
 
 /// What a create says about runtime, model and secrets.
 #[derive(Clone, Copy, Debug)]
-pub struct CreateFacts<'a> {
+pub(crate) struct CreateFacts<'a> {
     /// `runtime` of the body; `None` and empty are the same.
     pub runtime: Option<&'a str>,
     /// `model` of the body; `None` and empty are the same.
@@ -35,7 +35,7 @@ pub struct CreateFacts<'a> {
 
 /// What a create that passed the gates is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The runtime that the row gets.
     pub runtime: String,
     /// The model; empty for what needs none.
@@ -101,7 +101,7 @@ fn given(text: Option<&str>) -> Option<&str> {
 }
 
 /// Runtime, model and secrets of a create, in the platform's order.
-pub fn check_create(
+pub(crate) fn check_create(
     catalogue: &Catalogue,
     allowlist: &Allowlist,
     facts: &CreateFacts<'_>,
@@ -223,13 +223,13 @@ fn vendor_only(
 }
 
 /// `PUT /workspaces/:id/model`: registration only. An empty model clears and always passes.
-pub fn check_model_put(catalogue: &Catalogue, runtime: &str, model: &str) -> Result<(), Refusal> {
+pub(crate) fn check_model_put(catalogue: &Catalogue, runtime: &str, model: &str) -> Result<(), Refusal> {
     check_registered(catalogue, runtime, model)
 }
 
 /// What a platform has stored about a workspace when a secret is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     /// The row's runtime.
     pub runtime: &'a str,
     /// The stored model; empty when there is none.
@@ -242,7 +242,11 @@ pub struct Stored<'a> {
 
 /// A write of a workspace secret (contract §8.1): a guarded key needs a stored model that a vendor
 /// serves, and no `platform_managed` override. A `byok` override unlocks nothing.
-pub fn check_secret_write(catalogue: &Catalogue, stored: &Stored<'_>, key: &str) -> Result<(), Refusal> {
+pub(crate) fn check_secret_write(
+    catalogue: &Catalogue,
+    stored: &Stored<'_>,
+    key: &str,
+) -> Result<(), Refusal> {
     if !is_guarded(key) {
         return Ok(());
     }

@@ -11,17 +11,13 @@ use crate::models::catalogue::Catalogue;
 use crate::models::keys::GUARDED;
 
 /// Explicit model id; wins over everything.
-pub const MODEL_SLUG: &str = "E2E_MODEL_SLUG";
+pub(crate) const MODEL_SLUG: &str = "E2E_MODEL_SLUG";
 /// `platform` or `byok`.
-pub const LLM_PATH: &str = "E2E_LLM_PATH";
+pub(crate) const LLM_PATH: &str = "E2E_LLM_PATH";
 /// The model of the platform's path.
-pub const DEFAULT_PLATFORM_MODEL: &str = "E2E_DEFAULT_PLATFORM_MODEL";
+pub(crate) const DEFAULT_PLATFORM_MODEL: &str = "E2E_DEFAULT_PLATFORM_MODEL";
 /// The runtime.
-pub const RUNTIME: &str = "E2E_RUNTIME";
-
-/// The four keys of CI, in the order in which scripts take the first that is set.
-pub const CI_KEYS: [&str; 4] =
-    ["E2E_MINIMAX_API_KEY", "E2E_ANTHROPIC_API_KEY", "E2E_GOOGLE_API_KEY", "E2E_OPENAI_API_KEY"];
+pub(crate) const RUNTIME: &str = "E2E_RUNTIME";
 
 /// Who is meant to pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,7 +68,7 @@ impl FromStr for LlmPath {
 
 /// What is set. An empty variable is unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// `E2E_MODEL_SLUG`.
     pub slug: Option<String>,
     /// `E2E_LLM_PATH`, as it is written.
@@ -87,7 +83,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Out of an environment; values of keys are not kept.
-    pub fn from_env(catalogue: &Catalogue, env: &BTreeMap<String, String>) -> Inputs {
+    pub(crate) fn from_env(catalogue: &Catalogue, env: &BTreeMap<String, String>) -> Inputs {
         let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
         let known = catalogue.auth_names();
         let is_key = |name: &str| {
@@ -112,22 +108,17 @@ impl Inputs {
     }
 
     /// The variable that holds a native key: the one with `E2E_` first.
-    pub fn holder(&self, key: &str) -> Option<&str> {
+    pub(crate) fn holder(&self, key: &str) -> Option<&str> {
         holder(&self.keys, key)
-    }
-
-    /// The path as scripts read it.
-    pub fn path(&self) -> LlmPath {
-        LlmPath::of_scripts(self.llm_path.as_deref())
     }
 }
 
 /// A key's name without `E2E_`.
-pub fn native(name: &str) -> &str {
+pub(crate) fn native(name: &str) -> &str {
     name.strip_prefix("E2E_").unwrap_or(name)
 }
 
 /// The variable among `names` that holds a native key: the one with `E2E_` first.
-pub fn holder<'a>(names: &'a BTreeSet<String>, key: &str) -> Option<&'a str> {
+pub(crate) fn holder<'a>(names: &'a BTreeSet<String>, key: &str) -> Option<&'a str> {
     names.get(&format!("E2E_{key}")).or_else(|| names.get(key)).map(String::as_str)
 }

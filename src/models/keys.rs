@@ -2,7 +2,7 @@
 
 /// The 23 vendor keys that the platform guards: refused next to a platform-billed model, removed
 /// from its environment, and any of them counts as "a credential" when an environment is assembled.
-pub const GUARDED: [&str; 23] = [
+pub(crate) const GUARDED: [&str; 23] = [
     "AI_GATEWAY_API_KEY",
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
@@ -29,7 +29,7 @@ pub const GUARDED: [&str; 23] = [
 ];
 
 /// Operator credentials that must not be global secrets: an environment with one is not assembled.
-pub const FORBIDDEN_GLOBAL: [&str; 16] = [
+pub(crate) const FORBIDDEN_GLOBAL: [&str; 16] = [
     "GITEA_TOKEN",
     "GITEA_PAT",
     "GITHUB_TOKEN",
@@ -49,18 +49,18 @@ pub const FORBIDDEN_GLOBAL: [&str; 16] = [
 ];
 
 /// And so is every name that starts like this.
-pub const FORBIDDEN_GLOBAL_PREFIX: &str = "MOLECULE_OPERATOR_";
+pub(crate) const FORBIDDEN_GLOBAL_PREFIX: &str = "MOLECULE_OPERATOR_";
 
 /// Write tokens of forges that never reach a container (contract §8.6).
-pub const SCM_TOKENS: [&str; 4] = ["GITEA_TOKEN", "GITLAB_TOKEN", "GL_TOKEN", "BITBUCKET_TOKEN"];
+pub(crate) const SCM_TOKENS: [&str; 4] = ["GITEA_TOKEN", "GITLAB_TOKEN", "GL_TOKEN", "BITBUCKET_TOKEN"];
 
 /// Whether a name is one of the 23.
-pub fn is_guarded(name: &str) -> bool {
+pub(crate) fn is_guarded(name: &str) -> bool {
     GUARDED.binary_search(&name).is_ok()
 }
 
 /// Whether a global secret of that name stops every provision.
-pub fn is_forbidden_global(name: &str) -> bool {
+pub(crate) fn is_forbidden_global(name: &str) -> bool {
     FORBIDDEN_GLOBAL.contains(&name) || name.starts_with(FORBIDDEN_GLOBAL_PREFIX)
 }
 

@@ -1,35 +1,37 @@
 //! Model rules: pure, offline. Callers read files and environments and hand them in.
 
-pub mod allowlist;
-pub mod auto;
-pub mod billing;
-pub mod catalogue;
-pub mod certainty;
-pub mod classes;
-pub mod container;
-pub mod contradictions;
-pub mod derive;
-pub mod detect;
+pub(crate) mod allowlist;
+pub(crate) mod auto;
+pub(crate) mod billing;
+pub(crate) mod catalogue;
+pub(crate) mod certainty;
+pub(crate) mod classes;
+pub(crate) mod container;
+pub(crate) mod contradictions;
+#[cfg(test)]
+mod contradictions_page;
+pub(crate) mod derive;
+pub(crate) mod detect;
 mod detect_env;
-pub mod diff;
-pub mod dispatch;
-pub mod expected;
-pub mod explain;
-pub mod gates;
-pub mod inputs;
-pub mod keys;
+pub(crate) mod diff;
+pub(crate) mod dispatch;
+pub(crate) mod expected;
+pub(crate) mod explain;
+pub(crate) mod gates;
+pub(crate) mod inputs;
+pub(crate) mod keys;
 mod loaded;
-pub mod preferences;
-pub mod projection;
+pub(crate) mod preferences;
+pub(crate) mod projection;
 mod read;
-pub mod server_env;
-pub mod situation;
+pub(crate) mod server_env;
+pub(crate) mod situation;
 pub mod situation_file;
-pub mod slug;
-pub mod spelling;
-pub mod table;
+pub(crate) mod slug;
+pub(crate) mod spelling;
+pub(crate) mod table;
 pub mod workflow;
-pub mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::models::keys::is_guarded;
 use crate::models::slug::PLATFORM_MODEL;
 
 /// Names that several vendors accept: on a third party they would carry Anthropic's key to it.
-pub const GENERIC: [&str; 2] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"];
+pub(crate) const GENERIC: [&str; 2] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"];
 
 /// Models that people ask for first, where an arm lists them.
 pub(crate) const FAVOURED: [&str; 7] = [
@@ -47,7 +47,7 @@ const BY_PATTERN: [(&str, &str); 20] = [
 ];
 
 /// Variables whose key `auto` can use on a runtime, best first: for who generates one.
-pub fn usable_keys<'c>(catalogue: &'c Catalogue, runtime: &str) -> Vec<&'c str> {
+pub(crate) fn usable_keys<'c>(catalogue: &'c Catalogue, runtime: &str) -> Vec<&'c str> {
     let mut keys = Vec::new();
     if let Some(found) = catalogue.runtime(runtime) {
         for provider in ranked(catalogue, found) {
@@ -67,7 +67,7 @@ pub(crate) fn usable(provider: &Provider, name: &str) -> bool {
 }
 
 /// A generic name on a third party: it holds another vendor's key.
-pub fn foreign(provider: &Provider, name: &str) -> bool {
+pub(crate) fn foreign(provider: &Provider, name: &str) -> bool {
     GENERIC.contains(&name) && provider.auth_mode == "third_party_anthropic_compat"
 }
 

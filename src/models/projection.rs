@@ -12,13 +12,12 @@ use crate::models::catalogue::{Catalogue, Provider};
 use crate::models::derive::derive;
 use crate::models::keys::{GUARDED, is_forbidden_global};
 
-pub use crate::models::container::{ConfigModel, ContainerFacts, config_yaml_model, container_env};
-pub use crate::models::expected::{Expect, ExpectedVar, Expecting, Projection, expected};
-pub use crate::models::server_env::ServerEnv;
+pub(crate) use crate::models::expected::{Expect, Expecting, Projection, expected};
+pub(crate) use crate::models::server_env::ServerEnv;
 
 /// What the organisation's own workspace (kind `platform`) gets on top.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Concierge {
+pub(crate) struct Concierge {
     /// The server's admin token.
     pub admin_token: String,
     /// The platform's URL.
@@ -28,19 +27,17 @@ pub struct Concierge {
 }
 
 /// The model that a concierge without one gets.
-pub const CONCIERGE_MODEL: &str = "moonshot/kimi-k2.6";
+pub(crate) const CONCIERGE_MODEL: &str = "moonshot/kimi-k2.6";
 
 /// Everything that an assembly looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Assembly<'a> {
+pub(crate) struct Assembly<'a> {
     /// The workspace.
     pub workspace_id: &'a str,
     /// Its name: the author of its commits.
     pub name: &'a str,
     /// Its runtime.
     pub runtime: &'a str,
-    /// Its tier; only [`container_env`] shows it.
-    pub tier: u8,
     /// Its role.
     pub role: Option<&'a str>,
     /// Its parent, when the payload carries it: a create does, a restart does not.
@@ -67,7 +64,7 @@ pub struct Assembly<'a> {
 
 /// What happened to a variable, and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Note {
+pub(crate) struct Note {
     /// The variable.
     pub name: String,
     /// `set`, `copied from NAME`, `removed`.
@@ -78,7 +75,7 @@ pub struct Note {
 
 /// An environment, before the container's own variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assembled {
+pub(crate) struct Assembled {
     /// Name → value.
     pub env: BTreeMap<String, String>,
     /// Who pays.
@@ -154,7 +151,7 @@ impl Draft {
 }
 
 /// The environment of a workspace, or why its provision stops (contract §8.4, in that order).
-pub fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled, Abort> {
+pub(crate) fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Assembled, Abort> {
     let mut draft = Draft { env: BTreeMap::new(), notes: Vec::new() };
     let mut global_origin = BTreeSet::new();
     for (name, value) in from.global_secrets.iter().filter(|(name, _)| *name != "LLM_PROVIDER") {
@@ -231,7 +228,7 @@ fn has_credential(from: &Assembly<'_>, provider: Option<&Provider>, draft: &Draf
 }
 
 /// Base URLs that a server may set beside a vendor's key: of OpenAI's protocol, for runtimes that speak it.
-pub const BASE_URL_DEFAULTS: [(&str, &str, &str); 6] = [
+pub(crate) const BASE_URL_DEFAULTS: [(&str, &str, &str); 6] = [
     ("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
     ("GROQ_API_KEY", "GROQ_BASE_URL", "https://api.groq.com/openai/v1"),
     ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
@@ -438,7 +435,7 @@ fn is_claude_code(runtime: &str) -> bool {
 }
 
 /// All trailing slashes, then one trailing `/v1`.
-pub fn trim_v1(url: &str) -> &str {
+pub(crate) fn trim_v1(url: &str) -> &str {
     let url = url.trim_end_matches('/');
     url.strip_suffix("/v1").unwrap_or(url)
 }

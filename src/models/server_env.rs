@@ -4,39 +4,39 @@ use std::collections::BTreeMap;
 
 /// The part of the server's own environment that model rules look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerEnv {
+pub(crate) struct ServerEnv {
     /// Name → value; other names may be in it.
     pub vars: BTreeMap<String, String>,
 }
 
 impl ServerEnv {
     /// From any map of an environment.
-    pub fn new(vars: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(vars: BTreeMap<String, String>) -> Self {
         ServerEnv { vars }
     }
 
     /// `MOLECULE_LLM_BASE_URL`, else `OPENAI_BASE_URL`.
-    pub fn base(&self) -> Option<&str> {
+    pub(crate) fn base(&self) -> Option<&str> {
         self.first(["MOLECULE_LLM_BASE_URL", "OPENAI_BASE_URL"])
     }
 
     /// `MOLECULE_LLM_ANTHROPIC_BASE_URL`, else `ANTHROPIC_BASE_URL`.
-    pub fn anthropic_base(&self) -> Option<&str> {
+    pub(crate) fn anthropic_base(&self) -> Option<&str> {
         self.first(["MOLECULE_LLM_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL"])
     }
 
     /// `MOLECULE_LLM_USAGE_TOKEN`, else `OPENAI_API_KEY`.
-    pub fn token(&self) -> Option<&str> {
+    pub(crate) fn token(&self) -> Option<&str> {
         self.first(["MOLECULE_LLM_USAGE_TOKEN", "OPENAI_API_KEY"])
     }
 
     /// `MOLECULE_LLM_USAGE_URL`.
-    pub fn usage_url(&self) -> Option<&str> {
+    pub(crate) fn usage_url(&self) -> Option<&str> {
         self.first(["MOLECULE_LLM_USAGE_URL"])
     }
 
     /// Whether the platform's proxy can serve a workspace.
-    pub fn proxy_configured(&self) -> bool {
+    pub(crate) fn proxy_configured(&self) -> bool {
         self.base().is_some() && self.token().is_some()
     }
 

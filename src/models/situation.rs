@@ -15,10 +15,10 @@ use crate::models::slug::pinned;
 use crate::source::{SourceFile, Span};
 
 /// Stands for the value of a key that is set.
-pub const SET: &str = "set";
+pub(crate) const SET: &str = "set";
 
 /// The template that is served by another runtime, and that runtime.
-pub const TEMPLATE_VARIANT: (&str, &str) = ("seo-agent", "claude-code");
+pub(crate) const TEMPLATE_VARIANT: (&str, &str) = ("seo-agent", "claude-code");
 
 /// What kind of platform it goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -285,7 +285,6 @@ impl Sent {
                 workspace_id: "",
                 name: "",
                 runtime: &resolved.runtime,
-                tier: 2,
                 role: None,
                 parent_id: None,
                 payload_model: Some(&resolved.model),

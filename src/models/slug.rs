@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 use crate::models::inputs::Inputs;
 
 /// The platform model of the pinned table.
-pub const PLATFORM_MODEL: &str = "moonshot/kimi-k2.6";
+pub(crate) const PLATFORM_MODEL: &str = "moonshot/kimi-k2.6";
 
 /// Which rules choose a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Rules {
+pub(crate) enum Rules {
     /// The table as scripts know it, literally.
     #[default]
     Pinned,
@@ -36,7 +36,7 @@ pub enum Rules {
 
 impl Rules {
     /// Both.
-    pub const NAMES: [&str; 2] = ["pinned", "auto"];
+    pub(crate) const NAMES: [&str; 2] = ["pinned", "auto"];
 }
 
 impl FromStr for Rules {
@@ -54,15 +54,15 @@ impl FromStr for Rules {
 /// A word that names no rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no rules are called `{0}`")]
-pub struct UnknownRules(pub String);
+pub(crate) struct UnknownRules(pub String);
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Row(pub u8);
+pub(crate) struct Row(pub u8);
 
 impl Row {
     /// What the row asks for.
-    pub fn condition(self) -> &'static str {
+    pub(crate) fn condition(self) -> &'static str {
         match self.0 {
             1 => "E2E_MODEL_SLUG is set",
             2 => "E2E_LLM_PATH is platform",
@@ -84,7 +84,7 @@ impl fmt::Display for Row {
 
 /// A slug and the row that gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pick {
+pub(crate) struct Pick {
     /// The model id.
     pub slug: String,
     /// The row.
@@ -92,7 +92,7 @@ pub struct Pick {
 }
 
 /// The slug of the pinned table.
-pub fn pinned(runtime: &str, inputs: &Inputs) -> Pick {
+pub(crate) fn pinned(runtime: &str, inputs: &Inputs) -> Pick {
     let pick = |row, slug: &str| Pick { slug: slug.to_owned(), row: Row(row) };
     let has = |key: &str| inputs.keys.contains(key);
     if let Some(slug) = inputs.slug.as_deref() {

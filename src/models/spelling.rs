@@ -14,7 +14,7 @@ const WITHDRAWN: [(&str, &str); 3] = [
 
 /// When a model was withdrawn, in words. Looks at the id without its vendor, and at dated variants;
 /// a catalogue that still lists the id on some runtime is believed.
-pub fn withdrawn(catalogue: &Catalogue, model: &str) -> Option<&'static str> {
+pub(crate) fn withdrawn(catalogue: &Catalogue, model: &str) -> Option<&'static str> {
     let mut listed =
         catalogue.runtimes().iter().flat_map(|runtime| &runtime.arms).flat_map(|arm| &arm.models);
     if listed.any(|known| known.id == model) {
@@ -28,12 +28,12 @@ pub fn withdrawn(catalogue: &Catalogue, model: &str) -> Option<&'static str> {
 }
 
 /// The id without the vendor before `/` or `:`.
-pub fn stem(model: &str) -> &str {
+pub(crate) fn stem(model: &str) -> &str {
     model.split_once(['/', ':']).map_or(model, |(_, rest)| rest)
 }
 
 /// Registered ids of the runtime that spell the same model, each with who pays.
-pub fn other_spellings(catalogue: &Catalogue, runtime: &str, model: &str) -> Vec<(String, String)> {
+pub(crate) fn other_spellings(catalogue: &Catalogue, runtime: &str, model: &str) -> Vec<(String, String)> {
     let wanted = stem(model);
     let none = BTreeSet::new();
     let listed = catalogue.models_for(runtime).unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn other_spellings(catalogue: &Catalogue, runtime: &str, model: &str) -> Vec
 }
 
 /// A listed id that differs only in case.
-pub fn case_twin<'c>(catalogue: &'c Catalogue, runtime: &str, model: &str) -> Option<&'c str> {
+pub(crate) fn case_twin<'c>(catalogue: &'c Catalogue, runtime: &str, model: &str) -> Option<&'c str> {
     let listed = catalogue.models_for(runtime)?;
     listed.into_iter().find(|id| id.eq_ignore_ascii_case(model.trim()) && *id != model.trim())
 }

@@ -8,7 +8,7 @@ use crate::models::keys::is_guarded;
 
 /// A row of `model list`: an arm of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// The runtime.
     pub runtime: String,
     /// The provider.
@@ -24,7 +24,7 @@ pub struct Row {
 }
 
 /// The rows of a runtime, or of all, in order of declaration.
-pub fn rows(catalogue: &Catalogue, runtime: Option<&str>) -> Vec<Row> {
+pub(crate) fn rows(catalogue: &Catalogue, runtime: Option<&str>) -> Vec<Row> {
     let wanted = |found: &&Runtime| runtime.is_none_or(|name| found.name == name);
     let mut rows = Vec::new();
     for runtime in catalogue.runtimes().iter().filter(wanted) {
@@ -56,7 +56,7 @@ pub fn rows(catalogue: &Catalogue, runtime: Option<&str>) -> Vec<Row> {
 }
 
 /// The rows drawn for a terminal of that width.
-pub fn render(rows: &[Row], width: u16) -> String {
+pub(crate) fn render(rows: &[Row], width: u16) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -80,7 +80,7 @@ pub fn render(rows: &[Row], width: u16) -> String {
 }
 
 /// What the model is called in a generated `config.yaml`, for a line of `explain`.
-pub fn config_line(catalogue: &Catalogue, runtime: &str, model: &str) -> String {
+pub(crate) fn config_line(catalogue: &Catalogue, runtime: &str, model: &str) -> String {
     match config_yaml_model(catalogue, runtime, model) {
         Ok(config) => {
             let provider = config.provider.map(|name| format!(", provider: {name}")).unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::yaml::{Aliases, Kind, Node, Reading};
 ///
 /// # Errors
 /// The first problem of the text.
-pub fn parse(file: &SourceFile) -> Result<Node, Box<Problem>> {
+pub(crate) fn parse(file: &SourceFile) -> Result<Node, Box<Problem>> {
     let mut problems = Vec::new();
     let tree = crate::yaml::parse(file, &READING, &mut problems);
     match (tree, problems.into_iter().next()) {

@@ -19,51 +19,51 @@ pub struct ControlPlane {
 
 /// How an organisation is called, and where its tenant is.
 #[derive(Clone, Debug, Default)]
-pub struct OrgRow(Value);
+pub(crate) struct OrgRow(Value);
 
 impl OrgRow {
     /// Of a row of the list, or of the answer to a create.
-    pub fn new(row: Value) -> OrgRow {
+    pub(crate) fn new(row: Value) -> OrgRow {
         OrgRow(row)
     }
 
     /// Its id.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         record::text(&self.0, "id")
     }
 
     /// Its slug.
-    pub fn slug(&self) -> &str {
+    pub(crate) fn slug(&self) -> &str {
         record::text(&self.0, "slug")
     }
 
     /// Its display name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         record::text(&self.0, "name")
     }
 
     /// `instance_status`: `provisioning`, `running`, `failed`.
-    pub fn instance_status(&self) -> &str {
+    pub(crate) fn instance_status(&self) -> &str {
         record::text(&self.0, "instance_status")
     }
 
     /// Whether nothing is left of it but the row.
-    pub fn is_purged(&self) -> bool {
+    pub(crate) fn is_purged(&self) -> bool {
         record::text(&self.0, "status") == "purged"
     }
 
     /// What went wrong last.
-    pub fn last_error(&self) -> &str {
+    pub(crate) fn last_error(&self) -> &str {
         record::text(&self.0, "last_error")
     }
 
     /// When it was created.
-    pub fn created_at(&self) -> Option<jiff::Timestamp> {
+    pub(crate) fn created_at(&self) -> Option<jiff::Timestamp> {
         record::text(&self.0, "created_at").parse().ok()
     }
 
     /// All of it, for evidence.
-    pub fn value(&self) -> &Value {
+    pub(crate) fn value(&self) -> &Value {
         &self.0
     }
 }
@@ -142,14 +142,14 @@ impl ControlPlane {
 }
 
 /// The rows of a list of organisations: a list, or one under `orgs`.
-pub fn orgs(body: Option<&Value>) -> Option<Vec<OrgRow>> {
+pub(crate) fn orgs(body: Option<&Value>) -> Option<Vec<OrgRow>> {
     let body = body?;
     let rows = body.as_array().or_else(|| body.get("orgs")?.as_array())?;
     Some(rows.iter().cloned().map(OrgRow).collect())
 }
 
 /// The running instance of a workspace among an organisation's instances, newest first.
-pub fn running_instance(body: &Value, workspace: &str) -> Option<String> {
+pub(crate) fn running_instance(body: &Value, workspace: &str) -> Option<String> {
     let all = body.as_array().or_else(|| body.get("instances")?.as_array())?;
     let of =
         |i: &&Value| record::text(i, "workspace_id") == workspace && record::text(i, "state") == "running";
@@ -157,7 +157,7 @@ pub fn running_instance(body: &Value, workspace: &str) -> Option<String> {
 }
 
 /// Where the tenants of a control plane are: `{slug}` stands for the organisation's.
-pub fn tenant_pattern(base_url: &str, domain: Option<&str>) -> String {
+pub(crate) fn tenant_pattern(base_url: &str, domain: Option<&str>) -> String {
     let (scheme, rest) = base_url.split_once("://").unwrap_or(("https", base_url));
     if let Some(domain) = domain {
         let domain = if domain.contains("{slug}") { domain.to_owned() } else { format!("{{slug}}.{domain}") };

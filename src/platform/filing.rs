@@ -13,7 +13,7 @@ use crate::event::{Body, EventKind, Exchange, Log};
 use crate::http::{Payload, Request, Response, TransportError, keep_json, keep_text};
 
 /// Files what came of a request.
-pub type Filed = Box<dyn FnOnce(&Result<Response, TransportError>) + Send>;
+pub(crate) type Filed = Box<dyn FnOnce(&Result<Response, TransportError>) + Send>;
 
 /// Writes exchanges down.
 pub trait Record: Send + Sync {
@@ -28,7 +28,7 @@ pub trait Record: Send + Sync {
 }
 
 /// Writes nothing down: what would be filed is secret, or nobody runs yet.
-pub struct Unrecorded;
+pub(crate) struct Unrecorded;
 
 impl Record for Unrecorded {
     fn begin(&self, _: &str, _: &Request) -> Filed {
@@ -37,11 +37,11 @@ impl Record for Unrecorded {
 }
 
 /// Keeps an exchange besides.
-pub type Keep = Arc<dyn Fn(&Exchange) + Send + Sync>;
+pub(crate) type Keep = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
 /// Files exchanges under a step.
 #[derive(Clone)]
-pub struct Filing {
+pub(crate) struct Filing {
     /// Where.
     pub log: Log,
     /// Whose; `None` for the run itself.
@@ -60,7 +60,7 @@ pub struct Filing {
 
 impl Filing {
     /// For the run itself.
-    pub fn of_run(log: &Log, step: &str) -> Self {
+    pub(crate) fn of_run(log: &Log, step: &str) -> Self {
         Filing {
             log: log.clone(),
             scenario: None,
@@ -175,7 +175,7 @@ impl Record for Filing {
 }
 
 /// The row of a list that has this id, or null; `None` when it is no list.
-pub fn row_of(list: Option<&Value>, id: &str) -> Option<Value> {
+pub(crate) fn row_of(list: Option<&Value>, id: &str) -> Option<Value> {
     let rows = list?.as_array()?;
     Some(rows.iter().find(|row| record::text(row, "id") == id).cloned().unwrap_or(Value::Null))
 }

@@ -1,18 +1,18 @@
 //! Typed client of the workspace-server: which request says what (contract §1–§8).
 
-pub mod ask;
-pub mod control_plane;
-pub mod filing;
-pub mod limits;
-pub mod policy;
+pub(crate) mod ask;
+pub(crate) mod control_plane;
+pub(crate) mod filing;
+pub(crate) mod limits;
+pub(crate) mod policy;
 #[cfg(test)]
 mod policy_page;
-pub mod reach;
+pub(crate) mod reach;
 pub mod record;
-pub mod source;
-pub mod starts;
-pub mod stream;
-pub mod whose;
+pub(crate) mod source;
+pub(crate) mod starts;
+pub(crate) mod stream;
+pub(crate) mod whose;
 
 use std::time::Duration;
 
@@ -178,7 +178,7 @@ impl Api {
 }
 
 /// A full or bare A2A request (contract §7.1).
-pub fn message(id: &str, method: &str, text: &str, part: &str, bare: bool, extra: Value) -> Value {
+pub(crate) fn message(id: &str, method: &str, text: &str, part: &str, bare: bool, extra: Value) -> Value {
     let mut params = json!({
         "message": { "role": "user", "messageId": id, "parts": [{ part: "text", "text": text }] },
     });
@@ -193,7 +193,7 @@ pub fn message(id: &str, method: &str, text: &str, part: &str, bare: bool, extra
 }
 
 /// A path segment that cannot leave its place.
-pub fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     const KEEP: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     utf8_percent_encode(text, KEEP).to_string()

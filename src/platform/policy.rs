@@ -72,12 +72,12 @@ const fn ms(n: u64) -> Duration {
 }
 
 /// A server that has given clean-up no answer for so long is given up: one that only restarts is back by then.
-pub const GIVE_UP: Duration = secs(27);
+pub(crate) const GIVE_UP: Duration = secs(27);
 
 const BORNE: Again = Again::For(secs(30));
 
 /// A read of a step.
-pub const READ: Policy = Policy {
+pub(crate) const READ: Policy = Policy {
     name: "read",
     about: "a read of a step",
     attempt: secs(4),
@@ -95,11 +95,11 @@ pub const READ: Policy = Policy {
 };
 
 /// One look of a step that looks again by itself: a server that hangs is "not yet".
-pub const LOOK: Policy =
+pub(crate) const LOOK: Policy =
     Policy { name: "look", about: "one look of a step that looks again", within: secs(5), ..READ };
 
 /// A look for what an answer that was lost has done: worth time of its own at the end of a step.
-pub const SECOND_LOOK: Policy = Policy {
+pub(crate) const SECOND_LOOK: Policy = Policy {
     name: "second look",
     about: "the activity log, for a reply whose answer was lost",
     within: secs(10),
@@ -108,7 +108,7 @@ pub const SECOND_LOOK: Policy = Policy {
 };
 
 /// The list, for a workspace whose create was not answered.
-pub const FIND_BY_NAME: Policy = Policy {
+pub(crate) const FIND_BY_NAME: Policy = Policy {
     name: "find by name",
     about: "the list, for a workspace whose create was not answered",
     within: secs(5),
@@ -117,7 +117,7 @@ pub const FIND_BY_NAME: Policy = Policy {
 };
 
 /// One row of the admin list, beside a single read.
-pub const ROW_OF_LIST: Policy = Policy {
+pub(crate) const ROW_OF_LIST: Policy = Policy {
     name: "row of the list",
     about: "the list, beside a single read",
     within: secs(4),
@@ -130,7 +130,7 @@ pub const ROW_OF_LIST: Policy = Policy {
 };
 
 /// Changes something.
-pub const MUTATE: Policy = Policy {
+pub(crate) const MUTATE: Policy = Policy {
     name: "mutate",
     about: "what changes something",
     attempt: secs(60),
@@ -144,11 +144,11 @@ pub const MUTATE: Policy = Policy {
 };
 
 /// Makes a workspace: whoever limits rates may stand before the platform, so that the name is looked for first.
-pub const CREATE: Policy =
+pub(crate) const CREATE: Policy =
     Policy { name: "create", about: "the create of a workspace", limited: Again::Never, ..MUTATE };
 
 /// A message: it may be dropped, and is never sent twice.
-pub const MESSAGE: Policy = Policy {
+pub(crate) const MESSAGE: Policy = Policy {
     name: "message",
     about: "a message to an agent",
     attempt: Duration::MAX,
@@ -161,7 +161,7 @@ pub const MESSAGE: Policy = Policy {
 };
 
 /// A heartbeat in the background: the next one comes soon.
-pub const HEARTBEAT: Policy = Policy {
+pub(crate) const HEARTBEAT: Policy = Policy {
     name: "heartbeat",
     about: "heartbeats in the background",
     attempt: secs(10),
@@ -171,7 +171,7 @@ pub const HEARTBEAT: Policy = Policy {
 };
 
 /// Evidence about a failure: all gatherers at once, and none for long.
-pub const EVIDENCE: Policy = Policy {
+pub(crate) const EVIDENCE: Policy = Policy {
     name: "evidence",
     about: "what is gathered about a failure",
     attempt: ms(2_500),
@@ -186,7 +186,7 @@ pub const EVIDENCE: Policy = Policy {
 };
 
 /// The environment of an instance: without it an old instance may pass for a new one.
-pub const ENVIRONMENT: Policy = Policy {
+pub(crate) const ENVIRONMENT: Policy = Policy {
     name: "environment",
     about: "the environment of an instance",
     attempt: ms(2_500),
@@ -203,7 +203,7 @@ pub const ENVIRONMENT: Policy = Policy {
 };
 
 /// A read about the run's own root.
-pub const ROOT: Policy = Policy {
+pub(crate) const ROOT: Policy = Policy {
     name: "root",
     about: "reads about the run's own root, and its move",
     silent: Again::ToTheEnd,
@@ -215,7 +215,7 @@ pub const ROOT: Policy = Policy {
 };
 
 /// The root's create: settled by its name, not by asking again here.
-pub const MAKE_ROOT: Policy = Policy {
+pub(crate) const MAKE_ROOT: Policy = Policy {
     name: "make the root",
     about: "the create of the run's own root",
     attempt: secs(10),
@@ -226,7 +226,7 @@ pub const MAKE_ROOT: Policy = Policy {
 };
 
 /// Removes something: asked until it is done.
-pub const CLEAN_UP: Policy = Policy {
+pub(crate) const CLEAN_UP: Policy = Policy {
     name: "clean-up",
     about: "deletes and lists of clean-up",
     attempt: secs(10),
@@ -242,7 +242,7 @@ pub const CLEAN_UP: Policy = Policy {
 };
 
 /// A read of clean-up: there is another way to what it says.
-pub const CLEAN_UP_LOOK: Policy = Policy {
+pub(crate) const CLEAN_UP_LOOK: Policy = Policy {
     name: "clean-up look",
     about: "reads of clean-up, which have another way",
     silent: Again::For(secs(10)),
@@ -254,7 +254,7 @@ pub const CLEAN_UP_LOOK: Policy = Policy {
 };
 
 /// One read of the poller: the next one comes soon.
-pub const POLL: Policy = Policy {
+pub(crate) const POLL: Policy = Policy {
     name: "poll",
     about: "reads of waits",
     attempt: Duration::MAX,
@@ -268,7 +268,7 @@ pub const POLL: Policy = Policy {
 };
 
 /// What a server offers, before anything runs.
-pub const PROBE: Policy = Policy {
+pub(crate) const PROBE: Policy = Policy {
     name: "probe",
     about: "what a server offers",
     // One that hangs is asked again: what is not seen here is skipped by every scenario.
@@ -285,7 +285,7 @@ pub const PROBE: Policy = Policy {
 };
 
 /// The first answer of a server that may just be starting: for as long as `--patience` says.
-pub const FIRST_ANSWER: Policy = Policy {
+pub(crate) const FIRST_ANSWER: Policy = Policy {
     name: "first answer",
     about: "the first answer of a server (`--patience`)",
     attempt: secs(10),
@@ -299,8 +299,9 @@ pub const FIRST_ANSWER: Policy = Policy {
     ..PROBE
 };
 
+#[cfg(test)]
 /// All of them, in the order of the table.
-pub const ALL: [&Policy; 18] = [
+pub(crate) const ALL: [&Policy; 18] = [
     &READ,
     &LOOK,
     &SECOND_LOOK,
@@ -322,7 +323,7 @@ pub const ALL: [&Policy; 18] = [
 ];
 
 /// The policy of the first answer, with the patience that was given.
-pub fn first_answer(patience: Duration) -> Policy {
+pub(crate) fn first_answer(patience: Duration) -> Policy {
     let again = Again::For(patience);
     let elsewhere = Again::For(patience.min(secs(2)));
     Policy {

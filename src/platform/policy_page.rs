@@ -6,7 +6,7 @@ use super::policy::{ALL, Again, Policy};
 use crate::domain::time;
 
 /// One row a policy.
-pub fn table() -> String {
+pub(super) fn table() -> String {
     let head = "| name | what is asked so | one attempt, from the fourth on | all of it | no whole answer | a gateway's 502–504 | another's answer | its own 502–504 | its own 500 | 429 |\n|---|---|---|---|---|---|---|---|---|---|\n";
     let rows = ALL.iter().map(|policy| row(policy));
     [head.to_owned()].into_iter().chain(rows).collect()

@@ -5,7 +5,7 @@ use crate::http::Request;
 
 /// Whose instance a request may start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Starts {
+pub(crate) enum Starts {
     /// Nobody's.
     Nobody,
     /// That of one workspace, at once.
@@ -17,7 +17,7 @@ pub enum Starts {
 }
 
 /// What a request may start. A workspace's own bearer writes secrets without a restart.
-pub fn starts(api: &Api, request: &Request) -> Starts {
+pub(crate) fn starts(api: &Api, request: &Request) -> Starts {
     if request.method == "GET" {
         return Starts::Nobody;
     }

@@ -15,7 +15,7 @@ use crate::run::poller::Poller;
 const OPENS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Opens the stream once; `false` when the server has none.
-pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
+pub(crate) async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
     let Some(mut socket) = open(&api).await else { return false };
     poller.stream(true);
     tokio::spawn(async move {
@@ -62,7 +62,7 @@ pub async fn follow(api: Api, poller: Poller, stop: CancellationToken) -> bool {
 }
 
 /// Whether the server has an event stream.
-pub async fn opens(api: &Api) -> bool {
+pub(crate) async fn opens(api: &Api) -> bool {
     open(api).await.is_some()
 }
 

@@ -16,7 +16,7 @@ pub enum Due {
 
 /// Who in between sent an answer; `None` when it is the platform's own. Its own errors are JSON with `error`
 /// (contract §1), or the plain lines of its router.
-pub fn whose(answer: &Response, due: Due) -> Option<Elsewhere> {
+pub(crate) fn whose(answer: &Response, due: Due) -> Option<Elsewhere> {
     let own = record::error(answer.json.as_ref()).is_some();
     let kind = answer.headers.get("content-type").map(|kind| kind.to_ascii_lowercase()).unwrap_or_default();
     match answer.status {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// Shorter values would match ordinary words; they are only replaced in credential positions.
-pub const MIN_LEN: usize = 8;
+pub(crate) const MIN_LEN: usize = 8;
 /// A longer value is looked for in pieces, so that no needle is longer than what one window has of the next.
 pub(super) const PIECE: usize = 16 << 10;
 

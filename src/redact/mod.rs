@@ -20,8 +20,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
-pub use forms::MIN_LEN;
-pub use places::is_credential_field;
+pub(crate) use forms::MIN_LEN;
+pub(crate) use places::is_credential_field;
 use views::View;
 
 /// A longer text is searched in windows.
@@ -32,12 +32,12 @@ const OVERLAP: usize = 64 << 10;
 const MARK: &str = "<redacted:";
 
 /// What stands for a secret of this name.
-pub fn marker(name: &str) -> String {
+pub(crate) fn marker(name: &str) -> String {
     format!("{MARK}{name}>")
 }
 
 /// Whether a text holds a placeholder: somewhere in it was a secret.
-pub fn is_marked(text: &str) -> bool {
+pub(crate) fn is_marked(text: &str) -> bool {
     text.contains(MARK)
 }
 
@@ -287,7 +287,7 @@ impl Redactor {
 }
 
 /// The first characters on one line, of a text that comes out of an event or a redactor.
-pub fn excerpt_of_redacted(text: &str, max: usize) -> String {
+pub(crate) fn excerpt_of_redacted(text: &str, max: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(max) {
         None => line,

@@ -45,7 +45,7 @@ const ENDS: [&str; 8] =
     ["API_KEY", "_TOKEN", "_SECRET", "PASSWORD", "AUTH_JSON", "_PAT", "ENCRYPTION_KEY", "_ACCESS_KEY"];
 
 /// Whether a field, header or variable of this name holds a credential.
-pub fn is_credential_field(name: &str) -> bool {
+pub(crate) fn is_credential_field(name: &str) -> bool {
     let is_variable = || name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field))
         || (ENDS.iter().any(|end| name.ends_with(end)) && is_variable())

@@ -109,7 +109,7 @@ async fn resolve(target: &Target<'_>) -> Result<Vec<IpAddr>, String> {
 ///
 /// # Errors
 /// The reason, as the platform words it.
-pub async fn check_agent_url(url: &str, saas: bool, loopback: bool) -> Result<(), String> {
+pub(super) async fn check_agent_url(url: &str, saas: bool, loopback: bool) -> Result<(), String> {
     let Some(target) = target(url) else { return Err("url must be an http or https URL".to_owned()) };
     if target.host == "localhost" {
         return Ok(());
@@ -129,7 +129,7 @@ pub async fn check_agent_url(url: &str, saas: bool, loopback: bool) -> Result<()
 }
 
 /// Whether the platform calls this URL.
-pub async fn may_call(url: &str, mode: Mode, saas: bool) -> bool {
+pub(super) async fn may_call(url: &str, mode: Mode, saas: bool) -> bool {
     let Some(target) = target(url) else { return false };
     let Ok(ips) = (if target.host == "localhost" {
         Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])

@@ -18,7 +18,7 @@ const KEPT: usize = 4_096;
 /// A fast clock stands still while the machine does not run this process: forty times a second's stall is more than
 /// the grace that the contract gives to a heartbeat. At scale 1 time is real time.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     scale: f64,
     floor: Duration,
     born: Instant,
@@ -64,7 +64,7 @@ impl Stalls {
 
 impl Clock {
     /// A clock that runs `scale` times as fast as a real one; nonsense counts as 1.
-    pub fn new(scale: f64) -> Clock {
+    pub(crate) fn new(scale: f64) -> Clock {
         let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
         Clock { scale, floor: Duration::ZERO, born: Instant::now(), stalls: Arc::default() }
     }
@@ -72,32 +72,32 @@ impl Clock {
     /// The same clock, on which waits for real work last at least this long in real time: a machine
     /// does not get faster with the clock.
     #[must_use]
-    pub fn with_floor(self, floor: Duration) -> Clock {
+    pub(crate) fn with_floor(self, floor: Duration) -> Clock {
         Clock { floor, ..self }
     }
 
     /// The factor.
-    pub fn scale(&self) -> f64 {
+    pub(crate) fn scale(&self) -> f64 {
         self.scale
     }
 
     /// Contract time that passed since this clock was made.
-    pub fn passed(&self) -> Duration {
+    pub(crate) fn passed(&self) -> Duration {
         self.since(self.born)
     }
 
     /// How long a contract duration takes on this clock.
-    pub fn real(&self, contract: Duration) -> Duration {
+    pub(crate) fn real(&self, contract: Duration) -> Duration {
         Duration::try_from_secs_f64(contract.as_secs_f64() / self.scale).unwrap_or(contract)
     }
 
     /// How long to wait for real work that a contract duration bounds.
-    pub fn patience(&self, contract: Duration) -> Duration {
+    pub(crate) fn patience(&self, contract: Duration) -> Duration {
         self.real(contract).max(self.floor.min(contract))
     }
 
     /// Contract time that passed since `then`.
-    pub fn since(&self, then: Instant) -> Duration {
+    pub(crate) fn since(&self, then: Instant) -> Duration {
         let stood = {
             let stalls = self.stalls();
             stalls.total().saturating_sub(stalls.up_to(then)) + stalls.under_way(then)
@@ -107,7 +107,7 @@ impl Clock {
     }
 
     /// Waits for a contract duration.
-    pub async fn sleep(&self, contract: Duration) {
+    pub(crate) async fn sleep(&self, contract: Duration) {
         let began = Instant::now();
         let mut left = contract;
         loop {
@@ -121,7 +121,7 @@ impl Clock {
     }
 
     /// Bounds real work by a contract duration; `None` when it did not finish.
-    pub async fn within<F: Future>(&self, contract: Duration, work: F) -> Option<F::Output> {
+    pub(crate) async fn within<F: Future>(&self, contract: Duration, work: F) -> Option<F::Output> {
         let bound = self.patience(contract).mul_f64(self.scale.min(1e9));
         tokio::select! {
             biased;
@@ -131,7 +131,7 @@ impl Clock {
     }
 
     /// Looks for stalls for as long as it is polled; nothing to do for a clock that is not fast.
-    pub async fn watch(&self) {
+    pub(crate) async fn watch(&self) {
         if self.scale <= 1.0 {
             return;
         }
@@ -167,12 +167,12 @@ impl Drop for Watching<'_> {
 }
 
 /// Wall time as the platform writes it: RFC 3339 with microseconds, UTC.
-pub fn wall() -> String {
+pub(crate) fn wall() -> String {
     format!("{:.6}", crate::clock::wall())
 }
 
 /// Wall time in unix milliseconds, as event streams carry it.
-pub fn unix_ms() -> i64 {
+pub(crate) fn unix_ms() -> i64 {
     crate::clock::wall().as_millisecond()
 }
 

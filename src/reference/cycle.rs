@@ -35,7 +35,7 @@ const CONTEXT_LOOK: Duration = Duration::from_millis(500);
 
 /// What a cycle does.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Plan {
+pub(super) struct Plan {
     /// The first provision of this workspace.
     pub first: bool,
     /// Stop the old instance before.
@@ -51,7 +51,7 @@ pub struct Plan {
 impl Platform {
     /// Starts a cycle. It has run to its first wait when this returns, so that what is decided at
     /// once (an abort) is there to be read at once.
-    pub async fn launch(self: &Arc<Self>, id: Uuid, plan: Plan) {
+    pub(super) async fn launch(self: &Arc<Self>, id: Uuid, plan: Plan) {
         let mut cycle = Box::pin(Arc::clone(self).cycle(id, plan));
         if futures_util::poll!(&mut cycle).is_pending() {
             self.spawn(cycle);
@@ -219,7 +219,7 @@ impl Platform {
 
     /// A restart that the platform decides: after a secret write, a model change, a dead instance
     /// (`RestartByID`). Calls shortly after the last one are dropped, later ones coalesced.
-    pub fn restart_by_id(self: &Arc<Self>, id: Uuid) {
+    pub(super) fn restart_by_id(self: &Arc<Self>, id: Uuid) {
         {
             let mut state = self.state();
             let Some(workspace) = state.get_mut(id) else { return };

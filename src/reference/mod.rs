@@ -3,15 +3,15 @@
 //! One state machine (`state`), one table of routes (`routes`), every time constant behind one
 //! factor (`clock`). The harness meets it over HTTP only.
 
-pub mod agent;
-pub mod clock;
-pub mod control_plane;
+pub(crate) mod agent;
+pub(crate) mod clock;
+pub(crate) mod control_plane;
 pub mod fault_runs;
 pub mod faults;
-pub mod options;
-pub mod outbound;
+pub(crate) mod options;
+pub(crate) mod outbound;
 pub mod provider;
-pub mod provision;
+pub(crate) mod provision;
 pub mod server;
 
 mod addresses;

@@ -17,7 +17,7 @@ use reqwest::{Client, redirect};
 use crate::wire::{Broken, Network, Side};
 
 /// How long a connection may take to open (contract §4.2).
-pub const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// Connections kept open and unused to each of many addresses.
 const IDLE_OF_MANY: usize = 1;
 /// Connections kept open and unused to the one address that many share.
@@ -25,7 +25,7 @@ const IDLE_OF_ONE: usize = 64;
 
 /// A client; clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     plain: Client,
     connect: Duration,
     tls: Arc<OnceLock<Result<Client, String>>>,
@@ -34,7 +34,7 @@ pub struct Outbound {
 
 /// An answer, read whole.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP status.
     pub status: u16,
     /// Headers.
@@ -45,7 +45,7 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// The connection could not be opened.
     #[error("cannot connect: {0}")]
     Connect(String),
@@ -73,7 +73,7 @@ pub enum CallError {
 
 /// A request.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// Method.
     pub method: Method,
     /// Absolute URL.
@@ -92,7 +92,7 @@ pub struct Call {
 
 impl Call {
     /// A POST of JSON.
-    pub fn post_json(url: impl Into<String>, body: impl Into<Bytes>) -> Call {
+    pub(crate) fn post_json(url: impl Into<String>, body: impl Into<Bytes>) -> Call {
         Call {
             method: Method::POST,
             url: url.into(),
@@ -106,27 +106,27 @@ impl Call {
 
     /// Bounds the wait for the answer's headers, in real time.
     #[must_use]
-    pub fn headers_within(mut self, limit: Duration) -> Call {
+    pub(crate) fn headers_within(mut self, limit: Duration) -> Call {
         self.headers_within = limit;
         self
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Call {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Call {
         self.headers.push((name, value.into()));
         self
     }
 
     /// Bounds it, in real time.
     #[must_use]
-    pub fn within(mut self, limit: Duration) -> Call {
+    pub(crate) fn within(mut self, limit: Duration) -> Call {
         self.within = limit;
         self
     }
 
     /// Where an answer sends it on, as Go's client follows it; another host gets no secret.
-    pub fn redirected(&self, answer: &Answer) -> Option<Call> {
+    pub(crate) fn redirected(&self, answer: &Answer) -> Option<Call> {
         let keeps = match answer.status {
             301..=303 => false,
             307 | 308 => true,
@@ -177,7 +177,7 @@ impl Outbound {
     ///
     /// # Errors
     /// When the HTTP library cannot be set up.
-    pub fn new() -> std::io::Result<Outbound> {
+    pub(crate) fn new() -> std::io::Result<Outbound> {
         Outbound::connecting_within(CONNECT)
     }
 
@@ -185,7 +185,7 @@ impl Outbound {
     ///
     /// # Errors
     /// When the HTTP library cannot be set up.
-    pub fn connecting_within(connect: Duration) -> std::io::Result<Outbound> {
+    pub(crate) fn connecting_within(connect: Duration) -> std::io::Result<Outbound> {
         Outbound::build(IDLE_OF_MANY, connect)
     }
 
@@ -193,7 +193,7 @@ impl Outbound {
     ///
     /// # Errors
     /// When the HTTP library cannot be set up.
-    pub fn to_one_server() -> std::io::Result<Outbound> {
+    pub(crate) fn to_one_server() -> std::io::Result<Outbound> {
         Outbound::build(IDLE_OF_ONE, CONNECT)
     }
 
@@ -204,7 +204,7 @@ impl Outbound {
 
     /// The same client, which calls through a network in memory when there is one.
     #[must_use]
-    pub fn through(self, network: Option<(Network, Side)>) -> Outbound {
+    pub(crate) fn through(self, network: Option<(Network, Side)>) -> Outbound {
         Outbound { network, ..self }
     }
 
@@ -222,7 +222,7 @@ impl Outbound {
     ///
     /// # Errors
     /// When there is no whole answer.
-    pub async fn send(&self, call: Call) -> Result<Answer, CallError> {
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, CallError> {
         let limit = call.within;
         match crate::clock::timeout(limit, self.send_unbounded(call)).await {
             Ok(result) => result,
@@ -266,7 +266,7 @@ impl Outbound {
 #[cfg(test)]
 impl Outbound {
     /// An answer whose body comes piece by piece.
-    pub async fn open(
+    pub(crate) async fn open(
         &self,
         url: &str,
         token: &str,

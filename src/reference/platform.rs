@@ -32,10 +32,10 @@ use crate::wire::Side;
 /// How many lines of the server's log are kept.
 const LOG_LINES: usize = 1_000;
 /// Where the platform's own model proxy is.
-pub const PROXY_ORIGIN: &str = "https://api.moleculesai.app";
+pub(super) const PROXY_ORIGIN: &str = "https://api.moleculesai.app";
 
 /// One running platform.
-pub struct Platform {
+pub(super) struct Platform {
     pub admin_token: Secret,
     pub clock: Clock,
     pub mode: Mode,
@@ -67,7 +67,7 @@ const ONCE_KEPT: usize = 100_000;
 
 impl Platform {
     /// A platform that does not serve yet.
-    pub fn new(options: Options, platform_url: String) -> std::io::Result<Platform> {
+    pub(super) fn new(options: Options, platform_url: String) -> std::io::Result<Platform> {
         let clock = Clock::new(options.time_scale).with_floor(options.patience);
         let network = options.network;
         let through = |side| network.clone().map(|network| (network, side));
@@ -134,17 +134,17 @@ impl Platform {
     }
 
     /// The state. Never held across an await.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a fault is on.
-    pub fn fault(&self, fault: Fault) -> bool {
+    pub(super) fn fault(&self, fault: Fault) -> bool {
         self.faults.has(fault)
     }
 
     /// Whether it is the turn of a fault that hits every n-th request, and how often it has hit.
-    pub fn fault_turn(&self, fault: Fault) -> Option<u64> {
+    pub(super) fn fault_turn(&self, fault: Fault) -> Option<u64> {
         let every = self.faults.value(fault)?;
         let counter = {
             let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +155,7 @@ impl Platform {
     }
 
     /// Whether a fault that hits a thing once has not hit this one yet; it has now.
-    pub fn fault_once(&self, fault: Fault, what: &str) -> bool {
+    pub(super) fn fault_once(&self, fault: Fault, what: &str) -> bool {
         if !self.fault(fault) {
             return false;
         }
@@ -167,33 +167,33 @@ impl Platform {
     }
 
     /// Whether agents may be at a loopback address that is written as a number.
-    pub fn loopback_ok(&self) -> bool {
+    pub(super) fn loopback_ok(&self) -> bool {
         self.mode == Mode::Development && self.does(Behaviour::LoopbackInDevelopment)
     }
 
     /// Whether this behaviour is on.
-    pub fn does(&self, behaviour: Behaviour) -> bool {
+    pub(super) fn does(&self, behaviour: Behaviour) -> bool {
         self.behaviours.has(behaviour)
     }
 
     /// A variable of the server's environment that is not empty.
-    pub fn server_var(&self, name: &str) -> Option<&str> {
+    pub(super) fn server_var(&self, name: &str) -> Option<&str> {
         self.server.vars.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
     /// A whole number above zero of the server's environment, else the usual one.
-    pub fn server_number(&self, name: &str, usual: u64) -> u64 {
+    pub(super) fn server_number(&self, name: &str, usual: u64) -> u64 {
         let own = self.server_var(name).and_then(|v| v.parse().ok());
         own.filter(|n| (1..=u64::from(u32::MAX)).contains(n)).unwrap_or(usual)
     }
 
     /// Ids of live rows for which something holds.
-    pub fn which(&self, holds: impl Fn(&Workspace) -> bool) -> Vec<Uuid> {
+    pub(super) fn which(&self, holds: impl Fn(&Workspace) -> bool) -> Vec<Uuid> {
         self.state().live().filter(|w| holds(w)).map(|w| w.id).collect()
     }
 
     /// Whether this server is one tenant of many (contract §6.1).
-    pub fn saas(&self) -> bool {
+    pub(super) fn saas(&self) -> bool {
         match self.server_var("MOLECULE_DEPLOY_MODE") {
             Some(mode) => mode == "saas",
             None => self.server_var("MOLECULE_ORG_ID").is_some(),
@@ -201,7 +201,7 @@ impl Platform {
     }
 
     /// Writes a line into the server's log.
-    pub fn say(&self, line: &str) {
+    pub(super) fn say(&self, line: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == LOG_LINES {
             log.pop_front();
@@ -210,12 +210,12 @@ impl Platform {
     }
 
     /// The server's log, oldest line first.
-    pub fn log(&self) -> Vec<String> {
+    pub(super) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Runs work that outlives its request; it ends when the platform stops.
-    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
             let _ = stopping.run_until_cancelled_owned(work).await;
@@ -223,14 +223,14 @@ impl Platform {
     }
 
     /// Ends all work and all instances.
-    pub async fn stop(&self) {
+    pub(super) async fn stop(&self) {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     /// The name of a workspace, for summaries.
-    pub fn name_of(&self, id: Uuid) -> String {
+    pub(super) fn name_of(&self, id: Uuid) -> String {
         self.state().get(id).map(|w| w.name.clone()).unwrap_or_default()
     }
 }

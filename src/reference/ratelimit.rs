@@ -21,7 +21,7 @@ const MINTS: u64 = 10;
 const KEYS: usize = 10_000;
 
 /// Counts requests by key in fixed windows.
-pub struct RateLimit {
+pub(super) struct RateLimit {
     limit: u64,
     window: Duration,
     clock: Clock,
@@ -30,7 +30,7 @@ pub struct RateLimit {
 
 /// What a request may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
+pub(super) struct Allowance {
     pub limit: u64,
     pub remaining: u64,
     /// Contract seconds until the window is over.
@@ -39,19 +39,19 @@ pub struct Allowance {
 }
 
 impl RateLimit {
-    pub fn new(server_env: &BTreeMap<String, String>, clock: Clock) -> RateLimit {
+    pub(super) fn new(server_env: &BTreeMap<String, String>, clock: Clock) -> RateLimit {
         let limit =
             server_env.get("RATE_LIMIT").and_then(|v| v.parse().ok()).filter(|n| *n > 0).unwrap_or(USUAL);
         RateLimit { limit, window: WINDOW, clock, buckets: Mutex::default() }
     }
 
     /// The limit on new organisation tokens, which no variable changes.
-    pub fn of_mints(clock: Clock) -> RateLimit {
+    pub(super) fn of_mints(clock: Clock) -> RateLimit {
         RateLimit { limit: MINTS, window: MINT_WINDOW, clock, buckets: Mutex::default() }
     }
 
     /// Counts a request.
-    pub fn take(&self, key: &str) -> Allowance {
+    pub(super) fn take(&self, key: &str) -> Allowance {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= KEYS && !buckets.contains_key(key) {
             buckets.retain(|_, (start, _)| self.clock.since(*start) < self.window);
@@ -68,7 +68,7 @@ impl RateLimit {
 }
 
 /// Whose requests are counted together: the organisation's, else the bearer's, else the address's.
-pub fn key(headers: &HeaderMap, address: &str) -> String {
+pub(super) fn key(headers: &HeaderMap, address: &str) -> String {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
     if let Some(org) = text("x-molecule-org-id") {
         return format!("org:{org}");

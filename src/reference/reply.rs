@@ -18,60 +18,60 @@ fn build(status: u16, kind: HeaderValue, body: Body) -> Response {
 }
 
 /// A JSON answer as most routes give it.
-pub fn json_body(status: u16, value: &Value) -> Response {
+pub(super) fn json_body(status: u16, value: &Value) -> Response {
     build(status, JSON_UTF8, Body::from(value.to_string()))
 }
 
 /// 200 with JSON.
-pub fn ok(value: &Value) -> Response {
+pub(super) fn ok(value: &Value) -> Response {
     json_body(200, value)
 }
 
 /// `{"error": text}`.
-pub fn error(status: u16, text: impl AsRef<str>) -> Response {
+pub(super) fn error(status: u16, text: impl AsRef<str>) -> Response {
     json_body(status, &json!({ "error": text.as_ref() }))
 }
 
 /// Bytes of JSON that were not made here, as the A2A proxy passes them on.
-pub fn raw(status: u16, body: impl Into<Bytes>) -> Response {
+pub(super) fn raw(status: u16, body: impl Into<Bytes>) -> Response {
     build(status, JSON_RAW, Body::from(body.into()))
 }
 
 /// Plain text without a charset.
-pub fn text(status: u16, body: &'static str) -> Response {
+pub(super) fn text(status: u16, body: &'static str) -> Response {
     build(status, TEXT, Body::from(body))
 }
 
 /// A page.
-pub fn html(status: u16, body: String) -> Response {
+pub(super) fn html(status: u16, body: String) -> Response {
     build(status, HeaderValue::from_static("text/html; charset=utf-8"), Body::from(body))
 }
 
 /// Plain text with a charset, as Go's own error pages have it.
-pub fn plain(status: u16, body: &'static str) -> Response {
+pub(super) fn plain(status: u16, body: &'static str) -> Response {
     build(status, HeaderValue::from_static("text/plain; charset=utf-8"), Body::from(body))
 }
 
 /// What an unknown route gets.
-pub fn no_route() -> Response {
+pub(super) fn no_route() -> Response {
     text(404, "404 page not found")
 }
 
 /// An answer without a body.
-pub fn empty(status: u16) -> Response {
+pub(super) fn empty(status: u16) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     response
 }
 
 /// 429, and when to come again.
-pub fn too_many(seconds: u64) -> Response {
+pub(super) fn too_many(seconds: u64) -> Response {
     let body = json!({ "error": "rate limit exceeded", "retry_after": seconds });
     retry_after(json_body(429, &body), seconds)
 }
 
 /// Adds Retry-After.
-pub fn retry_after(mut response: Response, seconds: u64) -> Response {
+pub(super) fn retry_after(mut response: Response, seconds: u64) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

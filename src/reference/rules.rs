@@ -32,12 +32,12 @@ fn values(rows: &BTreeMap<String, SecretRow>) -> BTreeMap<String, String> {
 }
 
 /// The billing override of a row.
-pub fn override_of(workspace: &Workspace) -> Option<BillingMode> {
+pub(super) fn override_of(workspace: &Workspace) -> Option<BillingMode> {
     workspace.billing_override.as_deref().and_then(|word| word.parse().ok())
 }
 
 /// Who pays for a workspace.
-pub fn billing(platform: &Platform, state: &State, workspace: &Workspace) -> Billing {
+pub(super) fn billing(platform: &Platform, state: &State, workspace: &Workspace) -> Billing {
     let names = state.global_secrets.keys().chain(workspace.secrets.keys()).cloned().collect();
     decide(
         platform.catalogue,
@@ -53,7 +53,7 @@ pub fn billing(platform: &Platform, state: &State, workspace: &Workspace) -> Bil
 ///
 /// # Errors
 /// Why the provision is aborted.
-pub fn environment(
+pub(super) fn environment(
     platform: &Platform,
     state: &State,
     workspace: &Workspace,
@@ -74,7 +74,6 @@ pub fn environment(
             workspace_id: &id,
             name: &workspace.name,
             runtime: &workspace.runtime,
-            tier,
             role: workspace.role.as_deref(),
             parent_id: parent.as_deref().filter(|_| first),
             payload_model: first.then(|| workspace.model()),
@@ -148,7 +147,7 @@ fn spoil(
 ///
 /// # Errors
 /// When the model is ambiguous.
-pub fn config_yaml(platform: &Platform, workspace: &Workspace) -> Result<String, String> {
+pub(super) fn config_yaml(platform: &Platform, workspace: &Workspace) -> Result<String, String> {
     let model = config_yaml_model(platform.catalogue, &workspace.runtime, workspace.model())
         .map_err(|e| e.to_string())?;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

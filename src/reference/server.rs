@@ -75,7 +75,7 @@ impl Running {
 
     /// What the tests set up and look at behind the routes.
     #[cfg(test)]
-    pub fn platform(&self) -> &Arc<Platform> {
+    pub(super) fn platform(&self) -> &Arc<Platform> {
         &self.platform
     }
 

@@ -20,7 +20,7 @@ const PRIORITY: u32 = 100;
 
 /// How often it looks and how long it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
+pub(super) struct Times {
     pub interval: Duration,
     stale: Duration,
     grace: Duration,
@@ -28,7 +28,7 @@ pub struct Times {
 }
 
 /// The times of this server; `None` when it has no watchdog.
-pub fn times(platform: &Platform) -> Option<Times> {
+pub(super) fn times(platform: &Platform) -> Option<Times> {
     if platform.server_var("STALL_WATCHDOG_DISABLED") == Some("true") {
         return None;
     }
@@ -42,7 +42,7 @@ pub fn times(platform: &Platform) -> Option<Times> {
 }
 
 /// One look at every workspace.
-pub fn watch(platform: &Arc<Platform>, times: &Times) {
+pub(super) fn watch(platform: &Arc<Platform>, times: &Times) {
     let watched = |w: &Workspace| {
         w.stall.probe.is_some()
             || (w.is_up() && w.active_tasks > 0 && !w.external_like() && w.runtime != "mock")

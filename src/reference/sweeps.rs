@@ -32,7 +32,7 @@ const SCHEDULER: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Starts all loops.
-pub fn start(platform: &Arc<Platform>) {
+pub(super) fn start(platform: &Arc<Platform>) {
     each(platform, "health-sweep", HEALTH, health);
     each(platform, "liveness", LIVENESS_LOOK, |p| async move { liveness(&p) });
     each(platform, "provision-timeout", PROVISION_TIMEOUT_LOOK, |p| async move { provision_timeout(&p) });

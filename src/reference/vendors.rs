@@ -18,31 +18,31 @@ const DEFAULT_BASE: [(&str, &str); 10] = [
 ];
 
 /// What Anthropic's own client calls without a base URL.
-pub const ANTHROPIC: &str = "https://api.anthropic.com";
+pub(super) const ANTHROPIC: &str = "https://api.anthropic.com";
 
 /// The Messages endpoint of a base URL, as Anthropic's client makes it: a `/v1` in the base is doubled.
-pub fn messages(base: &str) -> String {
+pub(super) fn messages(base: &str) -> String {
     format!("{}/v1/messages", base.trim_end_matches('/'))
 }
 
 /// The chat completions endpoint of a base URL, as OpenAI's client makes it.
-pub fn completions(base: &str) -> String {
+pub(super) fn completions(base: &str) -> String {
     format!("{}/chat/completions", base.trim_end_matches('/'))
 }
 
 /// A provider's Messages endpoint.
-pub fn anthropic_endpoint(provider: &Provider) -> Option<String> {
+pub(super) fn anthropic_endpoint(provider: &Provider) -> Option<String> {
     provider.base_url_anthropic.as_deref().map(|base| messages(trim_v1(base)))
 }
 
 /// A provider's chat completions endpoint.
-pub fn openai_endpoint(provider: &Provider) -> Option<String> {
+pub(super) fn openai_endpoint(provider: &Provider) -> Option<String> {
     let known = DEFAULT_BASE.iter().find(|(name, _)| *name == provider.name).map(|(_, base)| *base);
     provider.base_url_template.as_deref().or(known).map(completions)
 }
 
 /// All endpoints that a vendor of the catalogue has: path and protocol.
-pub fn paths(catalogue: &Catalogue) -> Vec<(String, Protocol)> {
+pub(super) fn paths(catalogue: &Catalogue) -> Vec<(String, Protocol)> {
     let path = |url: String| {
         let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
         rest.split_once('/').map(|(_, path)| format!("/{path}"))

@@ -20,7 +20,7 @@ const MARGIN: usize = 2;
 
 /// How a line is meant, for those who colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// The first line of something bad.
     Title,
     /// The first line of something good.
@@ -37,7 +37,7 @@ pub enum Tone {
 
 /// A line of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockLine {
+pub(crate) struct BlockLine {
     /// Stands on the left; empty where the label above goes on.
     pub label: String,
     /// The text.
@@ -48,7 +48,7 @@ pub struct BlockLine {
 
 impl BlockLine {
     /// Without colour.
-    pub fn plain(&self) -> String {
+    pub(crate) fn plain(&self) -> String {
         match self.tone {
             Tone::Title | Tone::Good => self.text.clone(),
             _ => format!("{}{} {}", " ".repeat(MARGIN), fill(&self.label, LABEL), self.text)
@@ -58,7 +58,7 @@ impl BlockLine {
     }
 
     /// With colour.
-    pub fn coloured(&self) -> String {
+    pub(crate) fn coloured(&self) -> String {
         use owo_colors::OwoColorize;
         let label = fill(&self.label, LABEL);
         let margin = " ".repeat(MARGIN);
@@ -75,7 +75,7 @@ impl BlockLine {
 
 /// How large a block may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
+pub(crate) struct Size {
     /// Columns; commands may be wider rather than cut.
     pub width: usize,
     /// Lines of a screen; `None`: everything.
@@ -86,18 +86,23 @@ pub struct Size {
 
 impl Size {
     /// What a screen shows, with the summary of a run of one red below it: 24 rows where nobody knows how many.
-    pub fn screen(width: usize, rows: Option<usize>) -> Self {
+    pub(crate) fn screen(width: usize, rows: Option<usize>) -> Self {
         const SUMMARY: usize = 7;
         let lines = rows.map_or(22, |rows| rows.saturating_sub(SUMMARY).clamp(15, 22));
         Size { width: width.min(100), lines: Some(lines), explained: false }
     }
 
     /// Everything, for files.
-    pub const WHOLE: Size = Size { width: 120, lines: None, explained: false };
+    pub(crate) const WHOLE: Size = Size { width: 120, lines: None, explained: false };
 }
 
 /// The block of one scenario. `run` is the run's folder as a person would type it.
-pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size: Size) -> Vec<BlockLine> {
+pub(crate) fn failure_block(
+    state: &RunState,
+    scenario: &ScenarioState,
+    run: &str,
+    size: Size,
+) -> Vec<BlockLine> {
     let mut block = Builder {
         lines: Vec::new(),
         width: size.width.max(80),
@@ -144,7 +149,7 @@ pub fn failure_block(state: &RunState, scenario: &ScenarioState, run: &str, size
 }
 
 /// A block as text without colour.
-pub fn plain_text(block: &[BlockLine]) -> String {
+pub(crate) fn plain_text(block: &[BlockLine]) -> String {
     block.iter().map(|line| line.plain() + "\n").collect()
 }
 
@@ -461,7 +466,7 @@ fn explain_line(state: &RunState, scenario: &ScenarioState, run: &str, explained
 }
 
 /// `20.0 s, from online_within; the step took 20.1 s`.
-pub fn limit_text(scenario: &ScenarioState, step: &StepState) -> Option<String> {
+pub(super) fn limit_text(scenario: &ScenarioState, step: &StepState) -> Option<String> {
     let result = step.result.as_ref()?;
     let missed = result.took_ms >= step.budget_ms.saturating_sub(step.budget_ms / 50);
     if step.budget_ms == 0 || !(missed && result.outcome != StepOutcome::Passed) {
@@ -476,7 +481,7 @@ pub fn limit_text(scenario: &ScenarioState, step: &StepState) -> Option<String> 
 }
 
 /// `254 polls, 0 errors, longest gap 0.5 s, 3 event wake-ups`.
-pub fn wait_text(stats: &WaitStats) -> String {
+pub(super) fn wait_text(stats: &WaitStats) -> String {
     let mut text = format!(
         "{}, {}, longest gap {}",
         count(stats.polls, "poll"),

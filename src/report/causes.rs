@@ -94,7 +94,7 @@ impl RunState {
 }
 
 /// By what a red is the same as another one: its mechanism and key, or else the words of its reason.
-pub fn cause_of(red: &ScenarioState) -> (Cow<'_, str>, &str) {
+pub(crate) fn cause_of(red: &ScenarioState) -> (Cow<'_, str>, &str) {
     match &red.diagnosis {
         Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => {
             (Cow::Borrowed(&diagnosis.mechanism), key_of(diagnosis))

@@ -9,7 +9,7 @@ use crate::source::built_in;
 
 /// A command line, and what a person should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub(crate) struct Command {
     /// Program and arguments, unquoted.
     pub args: Vec<String>,
     /// A few words; empty when there is nothing to say.
@@ -22,7 +22,7 @@ impl Command {
     }
 
     /// One line for a shell.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let words: Vec<String> = self.args.iter().map(|arg| quote(arg)).collect();
         let remark = if self.remark.is_empty() { String::new() } else { format!("  # {}", self.remark) };
         words.join(" ") + &remark
@@ -44,7 +44,7 @@ impl Command {
     }
 
     /// Lines of at most so many columns where that is possible, continued with `\`; nothing is cut.
-    pub fn lines(&self, columns: usize) -> Vec<String> {
+    pub(crate) fn lines(&self, columns: usize) -> Vec<String> {
         let mut lines = Vec::new();
         let mut line = String::new();
         for word in self.words() {
@@ -76,7 +76,7 @@ pub(super) fn run_name(state: &RunState) -> String {
 }
 
 /// The commands for a scenario that failed. `run` is the run's folder as a person would type it.
-pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<Command> {
+pub(crate) fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<Command> {
     let name = without_round(scenario.name());
     let mut explain = Command::new(&["lifecycle", "explain", run]);
     if state.reds().count() > 1 {
@@ -112,7 +112,7 @@ pub fn next_steps(state: &RunState, scenario: &ScenarioState, run: &str) -> Vec<
 
 /// The command that runs one scenario again with the same inputs; secret ones come from the
 /// environment again and are only named.
-pub fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
+pub(crate) fn rerun(state: &RunState, scenario: &ScenarioState) -> Command {
     let identity = &state.identity;
     let mut command = Command::new(&["lifecycle", "run"]);
     let mut args = selectors(scenario);
@@ -156,7 +156,7 @@ fn selectors(scenario: &ScenarioState) -> Vec<String> {
 }
 
 /// What `--profile` takes.
-pub fn profile_name(name: &str) -> String {
+pub(crate) fn profile_name(name: &str) -> String {
     match built_in(name) {
         Some(path) => {
             let file = path.rsplit('/').next().unwrap_or(path);

@@ -32,7 +32,7 @@ const SAY_AGAIN_MS: u64 = 30_000;
 const MAX_ANNOTATIONS: usize = 10;
 
 /// The console reporter: it is told every event after the state took it in.
-pub struct Console {
+pub(crate) struct Console {
     printer: Printer,
     ci: CiLog,
     run: PathBuf,
@@ -52,7 +52,7 @@ pub struct Console {
 
 impl Console {
     /// `run` is the run's folder as a person would type it.
-    pub fn new(printer: Printer, ci: CiLog, run: &Path) -> Self {
+    pub(crate) fn new(printer: Printer, ci: CiLog, run: &Path) -> Self {
         let bars = MultiProgress::with_draw_target(printer.progress_target());
         Console {
             printer,
@@ -69,17 +69,17 @@ impl Console {
     }
 
     /// With the folder from which a forge resolves the paths of annotations.
-    pub fn in_workspace(self, workspace: Workspace) -> Self {
+    pub(crate) fn in_workspace(self, workspace: Workspace) -> Self {
         Console { workspace, ..self }
     }
 
     /// How often [`Console::tick`] is worth its while.
-    pub fn ticks(&self) -> Duration {
+    pub(crate) fn ticks(&self) -> Duration {
         Duration::from_millis(if self.printer.draws_progress() { 125 } else { 5_000 })
     }
 
     /// Draws the lines that move, or says again what is still slow.
-    pub fn tick(&mut self, state: &RunState, now_ms: u64) {
+    pub(crate) fn tick(&mut self, state: &RunState, now_ms: u64) {
         if !self.printer.draws_progress() {
             return self.still_slow(state, now_ms);
         }
@@ -104,7 +104,7 @@ impl Console {
     }
 
     /// Takes in what an event means to a person who watches; `state` has it already.
-    pub fn event(&mut self, state: &RunState, event: &Event) {
+    pub(crate) fn event(&mut self, state: &RunState, event: &Event) {
         let at = &event.at;
         match &event.event {
             EventKind::RunStarted(started) => self.run_started(at, started),
@@ -169,7 +169,7 @@ impl Console {
     ///
     /// # Errors
     /// The terminal cannot be written to; a reader that went away is no error.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -181,7 +181,7 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::flush`].
-    pub fn finish(&mut self, state: &RunState) -> io::Result<()> {
+    pub(crate) fn finish(&mut self, state: &RunState) -> io::Result<()> {
         // A terminal that is gone has nothing to be cleared.
         let _ = self.bars.clear();
         self.bars.set_draw_target(ProgressDrawTarget::hidden());
@@ -465,7 +465,7 @@ fn what_follows(state: &RunState, reason: CancelReason) -> String {
 }
 
 /// A block as text with colour.
-pub fn coloured(lines: &[BlockLine]) -> String {
+pub(crate) fn coloured(lines: &[BlockLine]) -> String {
     lines.iter().map(BlockLine::coloured).collect::<Vec<_>>().join("\n")
 }
 

@@ -12,7 +12,7 @@ use super::whole::{part_data, part_title, steps_text};
 use crate::event::Diagnosis;
 
 /// Which run it was, how it ended, and what is odd about its log.
-pub fn explain_head(state: &RunState) -> String {
+pub(crate) fn explain_head(state: &RunState) -> String {
     let identity = &state.identity;
     let target = match (&identity.target, &identity.target_error) {
         (Some(target), _) => format!(" on {} {}", target.kind, target.base_url),
@@ -48,7 +48,12 @@ const BLOCK: usize = SCREEN - HEAD - 3;
 
 /// Why these scenarios are red, in two screens: the first of each cause with its block, the others by name. `run` is the
 /// run's folder as a person would type it.
-pub fn explain_brief(state: &RunState, scenarios: &[&ScenarioState], run: &str, width: usize) -> String {
+pub(crate) fn explain_brief(
+    state: &RunState,
+    scenarios: &[&ScenarioState],
+    run: &str,
+    width: usize,
+) -> String {
     let size = Size { width: width.min(100), lines: Some(BLOCK), explained: true };
     let mut lines: Vec<String> = Vec::new();
     let mut told: Vec<(String, String)> = Vec::new();
@@ -113,7 +118,7 @@ fn verdict_line(scenario: &ScenarioState) -> String {
 }
 
 /// One scenario, whole. `run` is the run's folder as a person would type it.
-pub fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width: usize) -> String {
+pub(crate) fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width: usize) -> String {
     let mut text = String::new();
     if scenario.has_failure() {
         text.push_str(&coloured(&failure_block(state, scenario, run, Size::screen(width, None))));

@@ -93,7 +93,7 @@ impl FileKind {
 
 /// Files that are open and wait for the end of a run.
 #[derive(Debug, Default)]
-pub struct OpenFiles {
+pub(crate) struct OpenFiles {
     files: Vec<(FileKind, PathBuf, File)>,
 }
 
@@ -102,7 +102,7 @@ pub struct OpenFiles {
 ///
 /// # Errors
 /// The first path that cannot be written to.
-pub fn open(paths: &[(FileKind, PathBuf)]) -> Result<OpenFiles, ReportError> {
+pub(crate) fn open(paths: &[(FileKind, PathBuf)]) -> Result<OpenFiles, ReportError> {
     let mut open = OpenFiles::default();
     for (kind, named) in paths {
         let is_stdout = named.as_os_str() == "-";
@@ -131,7 +131,7 @@ impl OpenFiles {
     ///
     /// # Errors
     /// The first one.
-    pub fn write(self, state: &RunState) -> Result<(), ReportError> {
+    pub(crate) fn write(self, state: &RunState) -> Result<(), ReportError> {
         let mut first = None;
         for (kind, path, mut file) in self.files {
             let written = kind.render(state).and_then(|text| {
@@ -150,11 +150,6 @@ impl OpenFiles {
         }
         first.map_or(Ok(()), Err)
     }
-
-    /// Where the files are.
-    pub fn paths(&self) -> impl Iterator<Item = (FileKind, &Path)> {
-        self.files.iter().map(|(kind, path, _)| (*kind, path.as_path()))
-    }
 }
 
 /// A file that is put in the place of another one once it is whole.
@@ -168,7 +163,7 @@ fn new_beside(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// As [`open`] and [`OpenFiles::write`].
-pub fn write_all(state: &RunState, folder: &Path, which: &[FileKind]) -> Result<(), ReportError> {
+pub(crate) fn write_all(state: &RunState, folder: &Path, which: &[FileKind]) -> Result<(), ReportError> {
     let paths: Vec<_> = which.iter().map(|kind| (*kind, folder.join(kind.file_name()))).collect();
     open(&paths)?.write(state)
 }

@@ -67,7 +67,7 @@ pub(super) fn annotations(state: &RunState, workspace: &Workspace, max: usize) -
 }
 
 /// For a run that ended with a code that is not 0, whatever the reason.
-pub fn ending(code: u8, reason: &str) -> String {
+pub(crate) fn ending(code: u8, reason: &str) -> String {
     // Other programs look for these words at the very beginning.
     if ["DEP-DOWN:", "CONFIG-MISSING:"].iter().any(|word| reason.starts_with(word)) {
         return command("error", &[], reason);
@@ -76,7 +76,7 @@ pub fn ending(code: u8, reason: &str) -> String {
 }
 
 /// For a place in a file.
-pub fn problem(kind: &str, file: &str, line: usize, message: &str, workspace: &Workspace) -> String {
+pub(crate) fn problem(kind: &str, file: &str, line: usize, message: &str, workspace: &Workspace) -> String {
     let mut properties = Vec::new();
     if !file.is_empty() && !file.starts_with('<') {
         properties.push(("file", workspace.path(file)));

@@ -17,7 +17,7 @@ use crate::event::{
 };
 
 /// Version of the file's shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize, JsonSchema)]
 struct Report<'a> {
@@ -195,7 +195,7 @@ struct Resources<'a> {
 }
 
 /// The JSON Schema of the file.
-pub fn schema() -> serde_json::Value {
+pub(crate) fn schema() -> serde_json::Value {
     crate::scenario::schema_of_written::<Report<'_>>()
 }
 
@@ -203,7 +203,7 @@ pub fn schema() -> serde_json::Value {
 ///
 /// # Errors
 /// None that a state can cause; serde's word if there is one.
-pub fn render(state: &RunState) -> serde_json::Result<String> {
+pub(super) fn render(state: &RunState) -> serde_json::Result<String> {
     let totals = state.totals();
     let line = totals.line();
     let identity = &state.identity;

@@ -19,7 +19,7 @@ use crate::event::{PartState, Verdict};
 ///
 /// # Errors
 /// The writer's word; none is known that a state can cause.
-pub fn render(state: &RunState) -> Result<String, SerializeError> {
+pub(super) fn render(state: &RunState) -> Result<String, SerializeError> {
     let mut report = Report::new(format!("lifecycle {}", xml(&state.identity.run)));
     report.set_time(Duration::from_millis(state.took_ms()));
     let mut suites: IndexMap<&str, Vec<&ScenarioState>> = IndexMap::new();
@@ -87,7 +87,7 @@ fn unrun(state: &RunState) -> Option<TestCase> {
 }
 
 /// Who ran what against what, as properties.
-pub fn identity(state: &RunState) -> Vec<(&'static str, String)> {
+pub(super) fn identity(state: &RunState) -> Vec<(&'static str, String)> {
     let identity = &state.identity;
     let mut all = vec![
         ("run", identity.run.clone()),

@@ -18,7 +18,7 @@ const BATCH: usize = 1_000;
 
 /// What reports a run gets.
 #[derive(Debug)]
-pub struct ReporterConfig {
+pub(crate) struct ReporterConfig {
     /// Where the console goes.
     pub printer: Printer,
     /// Which commands the log of the CI system understands.
@@ -32,18 +32,18 @@ pub struct ReporterConfig {
 }
 
 /// Everything that reads the log while it is written.
-pub struct Reporters;
+pub(crate) struct Reporters;
 
 /// Reporters at work.
 #[derive(Debug)]
-pub struct ReportersHandle {
+pub(crate) struct ReportersHandle {
     task: JoinHandle<Result<RunState, ReportError>>,
     broken: CancellationToken,
 }
 
 impl Reporters {
     /// Starts the reporters; they see every event that is emitted from now on. They end with the log.
-    pub fn spawn(log: &Log, config: ReporterConfig) -> ReportersHandle {
+    pub(crate) fn spawn(log: &Log, config: ReporterConfig) -> ReportersHandle {
         let broken = CancellationToken::new();
         let events = log.listen();
         let task = tokio::spawn(report(log.clone(), events, config, broken.clone()));
@@ -53,7 +53,7 @@ impl Reporters {
 
 impl ReportersHandle {
     /// Cancelled once a reporter failed: the run should end, the other reporters go on.
-    pub fn broken(&self) -> CancellationToken {
+    pub(crate) fn broken(&self) -> CancellationToken {
         self.broken.clone()
     }
 
@@ -61,7 +61,7 @@ impl ReportersHandle {
     ///
     /// # Errors
     /// The first thing that could not be written; everything else was.
-    pub async fn finish(self) -> Result<RunState, ReportError> {
+    pub(crate) async fn finish(self) -> Result<RunState, ReportError> {
         self.task.await.unwrap_or_else(|error| Err(ReportError::Stopped(error.to_string())))
     }
 }

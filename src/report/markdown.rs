@@ -22,7 +22,7 @@ const MAX_OPEN: usize = 3;
 const MAX_WHY: usize = 300;
 
 /// The file, whole, at most 900 KiB.
-pub fn render(state: &RunState) -> String {
+pub(super) fn render(state: &RunState) -> String {
     let mut page = head(state);
     let causes: Vec<String> =
         state.causes().iter().enumerate().map(|(n, cause)| of_cause(state, cause, n)).collect();

@@ -17,31 +17,28 @@ mod live;
 mod markdown;
 mod outputs;
 mod progress;
-pub mod run_diff;
+pub(crate) mod run_diff;
 mod scenario_state;
 mod state;
 mod summary;
-pub mod text;
+pub(crate) mod text;
 mod timeline;
 mod whole;
 
 #[cfg(test)]
 mod tests;
 
-pub use block::{BlockLine, Size, Tone, failure_block, plain_text};
-pub use causes::{Cause, cause_of};
-pub use commands::{Command, next_steps, profile_name, rerun};
-pub use console::{Console, coloured};
-pub use explain::{explain_brief, explain_head, explain_text};
-pub use files::{FileKind, OpenFiles, ReportError, open, write_all};
-pub use forge::{Workspace, ending, problem};
-pub use json::{SCHEMA_VERSION, schema as json_schema};
-pub use live::{ReporterConfig, Reporters, ReportersHandle};
-pub use progress::{dump_lines, progress_lines};
-pub use scenario_state::{ExchangeNote, KeptEvidence, KeptPart, ScenarioState, StepState, Waiting};
-pub use state::{Cleanup, Resource, Resources, RunState, Totals, fold};
-pub use summary::summary_lines;
-pub use timeline::{Moment, Seen, Timeline, timeline_text};
+pub(crate) use causes::Cause;
+pub(crate) use commands::profile_name;
+pub(crate) use console::Console;
+pub(crate) use explain::{explain_brief, explain_head, explain_text};
+pub(crate) use files::{FileKind, ReportError, open, write_all};
+pub(crate) use forge::{Workspace, ending, problem};
+pub(crate) use json::schema as json_schema;
+pub(crate) use live::{ReporterConfig, Reporters};
+pub(crate) use scenario_state::{ScenarioState, StepState};
+pub(crate) use state::RunState;
+pub use state::fold;
 
 use crate::event::{CancelReason, Class, StepOutcome};
 

@@ -5,7 +5,7 @@ use super::text::clean;
 use crate::event::Verdict;
 
 /// `name=value` lines for `GITHUB_OUTPUT`.
-pub fn step_outputs(state: &RunState) -> String {
+pub(super) fn step_outputs(state: &RunState) -> String {
     let totals = state.totals();
     let code = state.finished.as_ref().map_or_else(String::new, |finished| finished.code.to_string());
     let reason = state.finished.as_ref().map_or("", |finished| finished.reason.as_str());
@@ -42,7 +42,7 @@ fn name(verdict: Verdict) -> &'static str {
 }
 
 /// Prometheus' text format, for node_exporter's textfile collector.
-pub fn prometheus(state: &RunState) -> String {
+pub(super) fn prometheus(state: &RunState) -> String {
     let mut text = String::new();
     let mut metric = |name: &str, help: &str, rows: &[(String, String)]| {
         if rows.is_empty() {

@@ -10,7 +10,7 @@ const MAX_NAME: usize = 36;
 
 /// One line of how far the run is, then at most `max_rows` scenarios that run, those that began
 /// first first, then how many more there are. No line is wider than `width`.
-pub fn progress_lines(state: &RunState, now_ms: u64, width: usize, max_rows: usize) -> Vec<String> {
+pub(crate) fn progress_lines(state: &RunState, now_ms: u64, width: usize, max_rows: usize) -> Vec<String> {
     let running = state.running();
     let mut lines = vec![cut(&head(state, running.len(), now_ms), width)];
     let shown = &running[..running.len().min(max_rows)];
@@ -76,7 +76,7 @@ fn what_runs(scenario: &ScenarioState, now_ms: u64) -> String {
 }
 
 /// What every running scenario is waiting for, since when, what it last saw. No line is cut.
-pub fn dump_lines(state: &RunState, now_ms: u64) -> Vec<String> {
+pub(crate) fn dump_lines(state: &RunState, now_ms: u64) -> Vec<String> {
     let running = state.running();
     let mut lines = vec![format!("waiting at {}", head(state, running.len(), now_ms))];
     for scenario in &running {

@@ -20,7 +20,7 @@ const MANY: usize = 20_000;
 
 /// What of a run is compared.
 #[derive(Debug, Default)]
-pub struct Side {
+pub(crate) struct Side {
     /// Its id.
     pub run: String,
     /// Where it ran: kind and address, and what the server says it is.
@@ -51,7 +51,7 @@ struct Step {
 
 /// In what two runs differ, from what a person wants to know first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A scenario is in one of them only.
     Scenario,
     /// A step or scenario ended otherwise.
@@ -68,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// In one word.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Kind::Scenario => "scenario",
             Kind::Verdict => "verdict",
@@ -82,7 +82,7 @@ impl Kind {
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Where.
     pub scenario: String,
     /// At which step, if at one.
@@ -98,7 +98,7 @@ impl Side {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn read(run: &Path) -> Result<Side, LogError> {
+    pub(crate) fn read(run: &Path) -> Result<Side, LogError> {
         let mut side = Side::default();
         let mut log = LogReader::open(run)?;
         while let Some(event) = log.next()? {
@@ -222,7 +222,7 @@ fn shape(value: &Value) -> BTreeSet<String> {
 }
 
 /// Every difference, scenario by scenario in the order of the first run; within one, step by step.
-pub fn differences(left: &Side, right: &Side) -> Vec<Difference> {
+pub(crate) fn differences(left: &Side, right: &Side) -> Vec<Difference> {
     let mut found = Vec::new();
     let names = |side: &Side| -> BTreeSet<String> {
         side.scenarios.keys().map(|name| without_round(name).to_owned()).collect()

@@ -17,7 +17,7 @@ const MAX_NAMED: usize = 20;
 const MAX_LINES: usize = 3;
 
 /// The summary's lines; `log` is where the log is, as a person would type it.
-pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<BlockLine> {
+pub(crate) fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<BlockLine> {
     let mut out = Out { lines: Vec::new(), columns: width.saturating_sub(16).max(30) };
     let totals = state.totals();
     let red = state.finished.as_ref().is_none_or(|f| f.code != 0);
@@ -87,7 +87,7 @@ pub fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -> Vec<B
 }
 
 /// Of one red whose block is on the same screen, a line is enough; why the run ended so is there too.
-pub fn one_red(lines: &mut Vec<BlockLine>, width: usize) {
+pub(super) fn one_red(lines: &mut Vec<BlockLine>, width: usize) {
     let mut of_red = false;
     lines.retain(|line| {
         if !line.label.is_empty() {

@@ -5,7 +5,7 @@ use console::{measure_text_width, strip_ansi_codes, truncate_str};
 use crate::output::steers;
 
 /// One line without anything that steers a terminal or turns the direction of writing.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let plain = strip_ansi_codes(text);
     let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {
@@ -22,12 +22,12 @@ pub fn clean(text: &str) -> String {
 }
 
 /// At most so many columns, with `…` where it was cut.
-pub fn cut(text: &str, columns: usize) -> String {
+pub(crate) fn cut(text: &str, columns: usize) -> String {
     truncate_str(text, columns, "…").into_owned()
 }
 
 /// Filled with spaces to so many columns, cut when it is longer.
-pub fn fill(text: &str, columns: usize) -> String {
+pub(crate) fn fill(text: &str, columns: usize) -> String {
     let text = cut(text, columns);
     let spaces = columns.saturating_sub(measure_text_width(&text));
     text + &" ".repeat(spaces)
@@ -35,7 +35,7 @@ pub fn fill(text: &str, columns: usize) -> String {
 
 /// Wrapped between words; words that are too long are broken; the last line says when more follows. Takes time in
 /// proportion to the text it shows.
-pub fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> {
     let columns = columns.max(8);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -90,7 +90,7 @@ fn first_columns(word: &str, columns: usize) -> (&str, usize, &str) {
 }
 
 /// A duration in few characters: `7 ms`, `0.5 s`, `20.0 s`, `4m 05s`, `2h 10m`.
-pub fn brief(ms: u64) -> String {
+pub(crate) fn brief(ms: u64) -> String {
     match ms {
         0..100 => format!("{ms} ms"),
         100..59_950 => {
@@ -105,10 +105,10 @@ pub fn brief(ms: u64) -> String {
     }
 }
 
-pub use crate::domain::words::count;
+pub(crate) use crate::domain::words::count;
 
 /// The time of day of an event's time stamp, UTC: `05:41:55Z`.
-pub fn clock(at: &str) -> String {
+pub(crate) fn clock(at: &str) -> String {
     at.get(11..19).map_or_else(|| "--:--:--".to_owned(), |time| format!("{time}Z"))
 }
 

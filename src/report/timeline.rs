@@ -80,7 +80,7 @@ impl Timeline {
 }
 
 /// `provisioning 0.5 s → online 3.2 s → provisioning 20.0 s (still)`.
-pub fn timeline_text(seen: &[Seen]) -> String {
+pub(crate) fn timeline_text(seen: &[Seen]) -> String {
     let parts: Vec<String> = seen
         .iter()
         .map(|s| format!("{} {}{}", s.status, brief(s.took_ms), if s.still { " (still)" } else { "" }))

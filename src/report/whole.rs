@@ -8,7 +8,7 @@ use super::text::{brief, clean};
 use super::timeline::timeline_text;
 
 /// The block, whole, then each gatherer's whole finding.
-pub fn failure_text(state: &RunState, scenario: &ScenarioState) -> String {
+pub(super) fn failure_text(state: &RunState, scenario: &ScenarioState) -> String {
     let mut text = plain_text(&failure_block(state, scenario, &run_name(state), Size::WHOLE));
     if !scenario.exchanges.is_empty() {
         text.push_str("\nlast exchanges\n");
@@ -25,13 +25,13 @@ pub fn failure_text(state: &RunState, scenario: &ScenarioState) -> String {
 }
 
 /// Its title, or its name where an old log has none.
-pub fn part_title(part: &KeptPart) -> String {
+pub(super) fn part_title(part: &KeptPart) -> String {
     let title = if part.title.is_empty() { &part.name } else { &part.title };
     clean(title)
 }
 
 /// The whole finding, indented; or why it is not here.
-pub fn part_data(part: &KeptPart) -> Option<String> {
+pub(super) fn part_data(part: &KeptPart) -> Option<String> {
     if part.left_out > 0 {
         return Some(format!("{} bytes are too many for a report; they are in the log", part.left_out));
     }
@@ -42,7 +42,7 @@ pub fn part_data(part: &KeptPart) -> Option<String> {
 }
 
 /// A line for each step, then a line for each workspace.
-pub fn steps_text(state: &RunState, scenario: &ScenarioState) -> String {
+pub(super) fn steps_text(state: &RunState, scenario: &ScenarioState) -> String {
     let mut text: String = scenario.steps.values().map(|step| step_line(step) + "\n").collect();
     for (name, seen) in state.timelines(scenario, scenario.failed_ms()) {
         text.push_str(&format!("{name}: {}\n", timeline_text(&seen)));
@@ -51,7 +51,7 @@ pub fn steps_text(state: &RunState, scenario: &ScenarioState) -> String {
 }
 
 /// `3 await ws online: passed in 1.2 s`.
-pub fn step_line(step: &StepState) -> String {
+pub(super) fn step_line(step: &StepState) -> String {
     let end = match &step.result {
         Some(result) => {
             let message =

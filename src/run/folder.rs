@@ -70,7 +70,7 @@ impl RunFolder {
 }
 
 /// Whether a run still lives: somebody holds its lock.
-pub fn is_live(folder: &Path) -> bool {
+pub(crate) fn is_live(folder: &Path) -> bool {
     match File::open(folder.join("lock")) {
         Ok(lock) => matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)),
         Err(_) => false,
@@ -82,7 +82,7 @@ const STAMP: usize = "20261121-131553".len();
 
 /// All run folders, oldest first. Names tell seconds only: of those of one second the log that was written last is the
 /// newest.
-pub fn list(runs: &Path) -> Vec<PathBuf> {
+pub(crate) fn list(runs: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(runs) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries
         .filter_map(Result::ok)
@@ -133,7 +133,7 @@ pub enum NoRun {
 ///
 /// # Errors
 /// What there is instead.
-pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, NoRun> {
+pub(crate) fn find(runs: &Path, wanted: &str) -> Result<PathBuf, NoRun> {
     let direct = Path::new(wanted);
     if direct.join("events.jsonl").is_file() || (direct.is_file() && wanted.ends_with(".jsonl")) {
         return Ok(direct.to_owned());
@@ -165,7 +165,7 @@ pub fn find(runs: &Path, wanted: &str) -> Result<PathBuf, NoRun> {
 
 /// Removes the oldest runs beyond `keep`; never one that lives or still owns something. Names tell seconds only, so
 /// the run that has just ended is said to be the newest.
-pub fn prune(runs: &Path, keep: usize, newest: &Path) {
+pub(crate) fn prune(runs: &Path, keep: usize, newest: &Path) {
     let mut folders = list(runs);
     folders.sort_by_key(|folder| folder.file_name() == newest.file_name());
     let excess = folders.len().saturating_sub(keep);

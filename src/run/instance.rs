@@ -9,7 +9,7 @@ use crate::event::ProofKind;
 
 /// What is known of the instance before an edge.
 #[derive(Clone, Debug, Default)]
-pub struct Baseline {
+pub(crate) struct Baseline {
     /// Container id and start time, or another id that changes with the instance.
     pub instance: Option<String>,
     /// Why nobody could see whether there was one: what is there now may be it.
@@ -26,14 +26,14 @@ pub struct Baseline {
 
 impl Baseline {
     /// Whether this is the instance from before the edge.
-    pub fn holds(&self, instance: &str) -> bool {
+    pub(crate) fn holds(&self, instance: &str) -> bool {
         self.instance.as_deref().is_some_and(|old| same(old, instance))
     }
 }
 
 /// What is known of the instance now.
 #[derive(Clone, Debug, Default)]
-pub struct Current<'a> {
+pub(crate) struct Current<'a> {
     /// Container id and start time, if they can be had.
     pub instance: Option<&'a str>,
     /// The record.
@@ -46,7 +46,7 @@ pub struct Current<'a> {
 
 /// What proves a new instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// Which evidence.
     pub kind: ProofKind,
     /// For people: `url a → b`.
@@ -55,7 +55,7 @@ pub struct Proof {
 
 /// Why nothing proves a new instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotNew {
+pub(crate) enum NotNew {
     /// It is the one from before the edge.
     #[error("still the old instance ({0})")]
     Old(String),
@@ -79,7 +79,7 @@ pub enum NotNew {
 ///
 /// # Errors
 /// What was there instead: old, absent, or no evidence either way.
-pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotNew> {
+pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotNew> {
     let proof = |kind, text| Ok(Proof { kind, text });
     if let (Some(old), Some(new)) = (&before.instance, now.instance) {
         // The best evidence decides alone, both ways.
@@ -118,7 +118,7 @@ pub fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotNew> {
 
 /// When a new instance was first proven, and the uptime that the record still showed then.
 #[derive(Clone, Copy, Debug)]
-pub struct Proven {
+pub(crate) struct Proven {
     /// When.
     pub at: Instant,
     /// The old instance's last word, as a rule.
@@ -130,7 +130,7 @@ pub struct Proven {
 ///
 /// # Errors
 /// What is there instead.
-pub fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Result<(), NotNew> {
+pub(crate) fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Result<(), NotNew> {
     let row = |field: &str| now.record.and_then(|r| r.get(field));
     let uptime = row("uptime_seconds").and_then(Value::as_i64);
     let url = row("url").and_then(Value::as_str).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! Waiting, owning and cancelling: what every step stands on.
 
-pub mod cancel;
-pub mod folder;
-pub mod instance;
-pub mod ledger;
-pub mod look;
-pub mod mutation;
-pub mod poller;
-pub mod signals;
-pub mod state_file;
-pub mod status_wait;
-pub mod wait;
+pub(crate) mod cancel;
+pub(crate) mod folder;
+pub(crate) mod instance;
+pub(crate) mod ledger;
+pub(crate) mod look;
+pub(crate) mod mutation;
+pub(crate) mod poller;
+pub(crate) mod signals;
+pub(crate) mod state_file;
+pub(crate) mod status_wait;
+pub(crate) mod wait;

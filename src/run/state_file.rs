@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::scenario::remembered::Remembered;
 
 /// How a file that a user names is read: bounded, and only what is a file.
-pub type Text<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
+pub(crate) type Text<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
 
 /// Why a run cannot have its state.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ impl Holder {
 
 /// The state of a run that lives. The lock ends with the process, however it ends.
 #[derive(Debug)]
-pub struct StateFile {
+pub(crate) struct StateFile {
     path: PathBuf,
     lock: File,
     /// What earlier runs saw.
@@ -74,7 +74,7 @@ impl StateFile {
     ///
     /// # Errors
     /// Another run has it, it is not a state file, or nothing can be written where it is.
-    pub fn open(path: &Path, holder: &Holder, text: &Text<'_>) -> Result<StateFile, StateError> {
+    pub(crate) fn open(path: &Path, holder: &Holder, text: &Text<'_>) -> Result<StateFile, StateError> {
         // What a link points to is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -112,7 +112,7 @@ impl StateFile {
     ///
     /// # Errors
     /// A full or read-only disk; the old file is as it was.
-    pub fn write(&self) -> Result<(), StateError> {
+    pub(crate) fn write(&self) -> Result<(), StateError> {
         let new = beside(&self.path, "new");
         let text = self.remembered.text().map_err(io::Error::from);
         let write = |text: String| {

@@ -13,7 +13,7 @@ use crate::domain::{Status, time};
 
 /// What an `await` wants.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Any of these.
     pub status: Vec<Status>,
     /// None of `status` any more.
@@ -30,7 +30,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// For people: `online with a URL`.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let words: Vec<&str> = self.status.iter().map(Status::as_str).collect();
         let words = words.join(" or ");
         match (self.leaves, self.url) {
@@ -49,7 +49,7 @@ impl Wanted {
 
 /// A change of status as a wait saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transition {
+pub(crate) struct Transition {
     /// `None`: the record is absent.
     pub status: Option<Status>,
     /// When it was first seen.
@@ -58,19 +58,19 @@ pub struct Transition {
 
 /// Judges views one after another; keeps the time spent in the present state.
 #[derive(Debug)]
-pub struct StatusJudge {
+pub(crate) struct StatusJudge {
     wanted: Wanted,
     present: Option<Transition>,
 }
 
 impl StatusJudge {
     /// Wants this.
-    pub fn new(wanted: Wanted) -> Self {
+    pub(crate) fn new(wanted: Wanted) -> Self {
         StatusJudge { wanted, present: None }
     }
 
     /// What a view means; `instance` says whether a new instance is proven (always, when none is wanted).
-    pub fn judge(
+    pub(crate) fn judge(
         &mut self,
         view: &View,
         instance: impl FnOnce(&Value) -> Result<(), NotNew>,

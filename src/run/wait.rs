@@ -12,7 +12,7 @@ use crate::event::{Away, WaitEnd, WaitStats};
 
 /// What a look at the platform means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict<T> {
+pub(crate) enum Verdict<T> {
     /// What was waited for.
     Ready(T),
     /// This is what is there instead.
@@ -25,7 +25,7 @@ pub enum Verdict<T> {
 
 /// A wait that ended without its object.
 #[derive(Clone, Debug)]
-pub struct WaitError {
+pub(crate) struct WaitError {
     /// How it ended.
     pub end: WaitEnd,
     /// The last thing it saw.
@@ -38,7 +38,7 @@ pub struct WaitError {
 const AWAY: (u64, Duration) = (3, Duration::from_secs(1));
 
 /// Whether the server was away for a part of a wait.
-pub fn was_away(stats: &WaitStats) -> Option<&Away> {
+pub(crate) fn was_away(stats: &WaitStats) -> Option<&Away> {
     let long = |away: &&Away| away.to_ms.saturating_sub(away.from_ms) >= time::ms(AWAY.1);
     stats.away.as_ref().filter(|away| away.looks >= AWAY.0).filter(long)
 }
@@ -73,10 +73,10 @@ impl Absence {
 }
 
 /// What was seen longer ago says nothing about now, when every look since has failed.
-pub const STALE: Duration = Duration::from_secs(8);
+pub(crate) const STALE: Duration = Duration::from_secs(8);
 
 /// The pause after a look: 5 ms, then 2 % of the time waited, at most a second; jittered by a tenth.
-pub fn pause(waited: Duration) -> Duration {
+pub(crate) fn pause(waited: Duration) -> Duration {
     let base = (waited / 50).clamp(Duration::from_millis(5), Duration::from_secs(1));
     base.mul_f64(crate::chance::factor(0.9..1.1))
 }
@@ -86,7 +86,7 @@ pub fn pause(waited: Duration) -> Duration {
 ///
 /// # Errors
 /// How it ended instead, with the last thing seen.
-pub async fn until<T>(
+pub(crate) async fn until<T>(
     watch: &mut Watch,
     deadline: Instant,
     cancel: &CancellationToken,

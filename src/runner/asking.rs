@@ -15,7 +15,13 @@ use crate::platform::starts::{Starts, starts};
 
 impl ScenarioContext {
     /// Asks for a step; ends when the body is cancelled.
-    pub async fn ask(&self, step: &StepRun, policy: &Policy, purpose: &str, request: Request) -> Outcome {
+    pub(crate) async fn ask(
+        &self,
+        step: &StepRun,
+        policy: &Policy,
+        purpose: &str,
+        request: Request,
+    ) -> Outcome {
         let starts = starts(&self.run.api, &request);
         let (ids, put_off) = match starts {
             Starts::Nobody => (Vec::new(), false),
@@ -34,7 +40,7 @@ impl ScenarioContext {
     ///
     /// # Errors
     /// No whole answer came, or the run was cancelled.
-    pub async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         step: &StepRun,
         purpose: &str,
@@ -48,7 +54,7 @@ impl ScenarioContext {
     ///
     /// # Errors
     /// As [`ScenarioContext::fetch`].
-    pub async fn look(
+    pub(crate) async fn look(
         &self,
         step: &StepRun,
         purpose: &str,
@@ -61,7 +67,7 @@ impl ScenarioContext {
     ///
     /// # Errors
     /// No whole answer came, or the run was cancelled; the request goes on.
-    pub async fn mutate(
+    pub(crate) async fn mutate(
         &self,
         step: &StepRun,
         purpose: &str,
@@ -74,7 +80,11 @@ impl ScenarioContext {
     ///
     /// # Errors
     /// No whole answer came.
-    pub async fn row_of_list(&self, step: &StepRun, id: &str) -> Result<Option<Value>, TransportError> {
+    pub(crate) async fn row_of_list(
+        &self,
+        step: &StepRun,
+        id: &str,
+    ) -> Result<Option<Value>, TransportError> {
         let filing = Filing { only: Some(id.to_owned()), ..self.filing(step) };
         let asker = self.asker(step, filing);
         let answer = asker.ask("read the list", self.run.api.list(), &policy::ROW_OF_LIST).await.result()?;
@@ -100,7 +110,7 @@ impl ScenarioContext {
     }
 
     /// Files under a step, and keeps nothing in memory: what is gathered about a failure is not what made it.
-    pub fn unkept(&self, step: &StepRun) -> Filing {
+    pub(crate) fn unkept(&self, step: &StepRun) -> Filing {
         Filing {
             scenario: Some(self.name.to_string()),
             exchanges: Arc::clone(&step.exchanges),

@@ -7,7 +7,7 @@ use crate::event::{AlsoSeen, Diagnosis, EventKind};
 use crate::mechanism::{UNCLASSIFIED, diagnose};
 
 /// Gathers, files, and looks for the cause.
-pub async fn find(context: &ScenarioContext, decisive: &Decisive) -> Diagnosis {
+pub(super) async fn find(context: &ScenarioContext, decisive: &Decisive) -> Diagnosis {
     let evidence = evidence::file(context, &decisive.step, &decisive.failure).await;
     let mut symptoms = symptoms::of(context, decisive, evidence);
     // As the log has them: whoever looks for the cause again looks at the same.
@@ -22,7 +22,7 @@ pub async fn find(context: &ScenarioContext, decisive: &Decisive) -> Diagnosis {
 }
 
 /// The first cause, and the later ones beside it.
-pub fn first_of(first: Diagnosis, later: impl IntoIterator<Item = (String, Diagnosis)>) -> Diagnosis {
+pub(super) fn first_of(first: Diagnosis, later: impl IntoIterator<Item = (String, Diagnosis)>) -> Diagnosis {
     let mut first = first;
     for (step, cause) in later {
         let known = cause.mechanism == first.mechanism

@@ -17,7 +17,7 @@ use crate::platform::{policy, record};
 /// # Errors
 /// What the engine says, or that it does not hold the server's containers ([`ErrorKind::Elsewhere`]): nothing of this
 /// run was ever seen there, and the row is online.
-pub async fn of_workspace(
+pub(super) async fn of_workspace(
     context: &ScenarioContext,
     engine: &Engine,
     id: &str,
@@ -52,12 +52,16 @@ pub async fn of_workspace(
 }
 
 /// How often the engine started a workspace's container again by itself.
-pub async fn restarts(context: &ScenarioContext, workspace: &Workspace) -> Option<i64> {
+pub(super) async fn restarts(context: &ScenarioContext, workspace: &Workspace) -> Option<i64> {
     shown(context, workspace).await.map(|container| container.restarts)
 }
 
 /// What the engine shows of a workspace that its row calls up, and that a row does not show.
-pub async fn unlike_its_row(context: &ScenarioContext, workspace: &Workspace, before: i64) -> Vec<String> {
+pub(super) async fn unlike_its_row(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    before: i64,
+) -> Vec<String> {
     let Some(container) = shown(context, workspace).await else { return Vec::new() };
     let again = container.restarts - before;
     let restarted = (again > 0).then(|| format!("the engine started its container again, {again} times"));

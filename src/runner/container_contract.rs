@@ -6,7 +6,7 @@ use crate::docker::{Container, names};
 
 /// What the container was to be made for.
 #[derive(Clone, Debug, Default)]
-pub struct Made {
+pub(super) struct Made {
     /// The workspace's id.
     pub id: String,
     /// Its tier.
@@ -21,7 +21,7 @@ pub struct Made {
 
 impl Made {
     /// From what was sent at create.
-    pub fn from_create(id: &str, runtime: &str, sent: &Value) -> Made {
+    pub(super) fn from_create(id: &str, runtime: &str, sent: &Value) -> Made {
         let text = |field: &str| sent.get(field).and_then(Value::as_str).filter(|t| !t.is_empty());
         let mounts = matches!(text("workspace_access"), Some("read_only" | "read_write"));
         Made {
@@ -40,7 +40,7 @@ const CPU: i64 = 1_000_000_000;
 const PORT: &str = "8000/tcp";
 
 /// Everything that is not as the contract says: what, what it is, what was expected.
-pub fn broken(container: &Container, made: &Made) -> Vec<String> {
+pub(super) fn broken(container: &Container, made: &Made) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut same = |what: &str, is: &str, expected: &str| {
         if is != expected {

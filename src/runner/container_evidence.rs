@@ -16,11 +16,11 @@ const LOG: usize = 60;
 /// Of those, so many are shown.
 const SHOWN: usize = 8;
 /// How far back the engine's events are asked for, in seconds.
-pub const WINDOW: i64 = 1_800;
+pub(super) const WINDOW: i64 = 1_800;
 const MIB: i64 = 1 << 20;
 
 /// State, log, events, volumes and network of a workspace's container.
-pub async fn gather(
+pub(super) async fn gather(
     context: &ScenarioContext,
     engine: &Engine,
     workspace: &Workspace,
@@ -178,7 +178,7 @@ fn state(container: &Container) -> Vec<String> {
 }
 
 /// Everything but its environment, which has rules of its own. `expect: {container_of: …}` tests it as well.
-pub fn facts(container: &Container) -> Value {
+pub(super) fn facts(container: &Container) -> Value {
     json!({
         "id": container.id,
         "name": container.name,

@@ -28,7 +28,7 @@ use crate::run::poller::Poller;
 use crate::runner::drift::Drifts;
 use crate::scenario::known::KnownReds;
 use crate::scenario::model::Scenario;
-pub use crate::targets::{Answers, TargetFacts};
+pub(crate) use crate::targets::{Answers, TargetFacts};
 
 /// Shared by all scenarios of a run.
 pub struct RunContext {
@@ -93,7 +93,7 @@ pub enum Destroy {
 
 /// One scenario instance while it runs.
 #[derive(Clone)]
-pub struct ScenarioContext {
+pub(crate) struct ScenarioContext {
     /// The run.
     pub run: Arc<RunContext>,
     /// Instance name.
@@ -118,7 +118,7 @@ pub struct ScenarioContext {
 
 /// What the steps of a scenario made so far.
 #[derive(Default)]
-pub struct ScenarioState {
+pub(crate) struct ScenarioState {
     /// By alias.
     pub workspaces: IndexMap<String, Workspace>,
     /// By name.
@@ -141,7 +141,7 @@ pub struct ScenarioState {
 
 /// One step while it runs: what its exchanges are filed under.
 #[derive(Clone)]
-pub struct StepRun {
+pub(crate) struct StepRun {
     /// The step's id.
     pub id: String,
     /// Its deadline.
@@ -156,7 +156,7 @@ pub struct StepRun {
 
 impl StepRun {
     /// A step that ends at a deadline.
-    pub fn new(id: &str, deadline: Instant) -> Self {
+    pub(crate) fn new(id: &str, deadline: Instant) -> Self {
         StepRun {
             id: id.to_owned(),
             deadline,
@@ -172,7 +172,12 @@ const TIMELINE: usize = 256;
 
 impl ScenarioContext {
     /// A scenario that begins now; `stop` cancels its waits.
-    pub fn new(run: Arc<RunContext>, name: &str, scenario: Arc<Scenario>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        run: Arc<RunContext>,
+        name: &str,
+        scenario: Arc<Scenario>,
+        stop: CancellationToken,
+    ) -> Self {
         ScenarioContext {
             name: name.into(),
             deadline: Instant::now() + scenario.budget,
@@ -188,22 +193,22 @@ impl ScenarioContext {
     }
 
     /// The state, locked for a moment.
-    pub fn state(&self) -> std::sync::MutexGuard<'_, ScenarioState> {
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, ScenarioState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A copy of what is known of a workspace.
-    pub fn workspace(&self, alias: &str) -> Option<Workspace> {
+    pub(crate) fn workspace(&self, alias: &str) -> Option<Workspace> {
         self.state().workspaces.get(alias).cloned()
     }
 
     /// Changes what is known of a workspace.
-    pub fn update<T>(&self, alias: &str, change: impl FnOnce(&mut Workspace) -> T) -> Option<T> {
+    pub(crate) fn update<T>(&self, alias: &str, change: impl FnOnce(&mut Workspace) -> T) -> Option<T> {
         self.state().workspaces.get_mut(alias).map(change)
     }
 
     /// The bearer of a workspace, or the admin's when it has none.
-    pub fn own_auth(&self, alias: &str) -> Auth {
+    pub(crate) fn own_auth(&self, alias: &str) -> Auth {
         match self.workspace(alias).and_then(|w| w.token) {
             Some(token) => Auth::Bearer(token, format!("workspace {alias}")),
             None => Auth::Admin,
@@ -211,7 +216,7 @@ impl ScenarioContext {
     }
 
     /// Files what a record shows of a workspace, when it changed.
-    pub fn observe(&self, alias: &str, row: &Value, via: &str) {
+    pub(crate) fn observe(&self, alias: &str, row: &Value, via: &str) {
         let Some(status) = record::status(row) else { return };
         let url = record::text(row, "url").to_owned();
         let observation = {
@@ -244,12 +249,12 @@ impl ScenarioContext {
     }
 
     /// The first characters of a text from elsewhere, redacted, on one line.
-    pub fn excerpt(&self, text: &str, max: usize) -> String {
+    pub(crate) fn excerpt(&self, text: &str, max: usize) -> String {
         self.run.log.redactor().excerpt(text, max)
     }
 
     /// Registers a credential with the redactor and wraps it.
-    pub fn secret(&self, name: &str, value: &str) -> Secret {
+    pub(crate) fn secret(&self, name: &str, value: &str) -> Secret {
         self.run.log.redactor().register(name, value);
         Secret::new(value)
     }

@@ -15,7 +15,7 @@ use crate::scenario::verbs::walk_where;
 use crate::source::{Level, Problem};
 
 /// What the creates are checked against.
-pub struct Against<'a> {
+pub(crate) struct Against<'a> {
     /// The catalogue.
     pub catalogue: &'a Catalogue,
     /// Runtimes that the server allows.
@@ -29,7 +29,7 @@ pub struct Against<'a> {
 }
 
 /// Contradictions of all creates of all instances, each once.
-pub fn of_instances(instances: &[Instance], against: &Against<'_>) -> Vec<Problem> {
+pub(crate) fn of_instances(instances: &[Instance], against: &Against<'_>) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for instance in instances.iter().filter(|i| i.skip.is_none()) {
@@ -57,7 +57,7 @@ fn collect<'s>(steps: &'s [Step], into: &mut Vec<(&'s Step, &'s Create)>) {
 }
 
 /// A create with automatic model, as far as inputs and matrix tell.
-pub struct Foreseen {
+pub(crate) struct Foreseen {
     /// Its name in the scenario.
     pub alias: String,
     /// Its runtime.
@@ -69,7 +69,7 @@ pub struct Foreseen {
 }
 
 /// The creates of an instance whose model the rules choose, or that name one with automatic credentials.
-pub fn creates(instance: &Instance) -> Vec<Foreseen> {
+pub(crate) fn creates(instance: &Instance) -> Vec<Foreseen> {
     let scope = Known { instance };
     let mut creates = Vec::new();
     collect(&instance.scenario.steps, &mut creates);

@@ -16,13 +16,13 @@ const EACH: Duration = Duration::from_secs(4);
 const CONSOLE: usize = 40;
 
 /// Lines for people, and data for mechanisms.
-pub struct Told {
+pub(super) struct Told {
     pub lines: Vec<String>,
     pub data: Value,
 }
 
 /// Asks for all of it at once; what it does not tell is left out.
-pub async fn gather(behind: &Behind, workspace: Option<&str>) -> Told {
+pub(super) async fn gather(behind: &Behind, workspace: Option<&str>) -> Told {
     let id = workspace.unwrap_or_default();
     let (list, instances, console, record, counters) = tokio::join!(
         ask(behind, behind.api.list_orgs()),

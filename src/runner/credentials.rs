@@ -17,14 +17,14 @@ use crate::models::inputs::{Inputs, LlmPath};
 use crate::scenario::model::{Create, Credentials, ModelField};
 
 /// What the platform runs where a create names nothing (contract §2.1).
-pub const RUNTIME: &str = "claude-code";
+pub(crate) const RUNTIME: &str = "claude-code";
 
 /// The name under which instances find where our provider stands in for the vendors (DESIGN §7).
-pub const OVERRIDE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
+pub(crate) const OVERRIDE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
 
 /// What a create sends beside its own fields.
 #[derive(Clone, Debug, Default)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// `model`.
     pub model: Option<String>,
     /// What it derives to.
@@ -37,7 +37,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// Nothing is configured (a skip), or what is asked for cannot be.
-pub fn choose(
+pub(crate) fn choose(
     context: &ScenarioContext,
     verb: &Create,
     runtime: Option<&str>,
@@ -95,7 +95,7 @@ pub fn choose(
 }
 
 /// What a create would ask for, as far as it is known before anything runs: `model, provider, who pays, secret names`.
-pub fn foresee(
+pub(crate) fn foresee(
     catalogue: &Catalogue,
     allowlist: &Allowlist,
     env: &BTreeMap<String, String>,

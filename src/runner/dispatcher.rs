@@ -29,7 +29,7 @@ const ROOT: Duration = Duration::from_secs(60);
 
 /// How a run is run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Scenarios at once; waiting is not work.
     pub jobs: usize,
     /// After so many reds the run ends.
@@ -62,7 +62,7 @@ enum Done {
 }
 
 /// Runs all instances; the log's last event is written by the caller, after the target is down.
-pub async fn run(
+pub(crate) async fn run(
     context: Arc<RunContext>,
     instances: Vec<Instance>,
     options: &Options,

@@ -16,7 +16,7 @@ use crate::scenario::{scenario_of, without_round};
 
 /// What of a run must have happened for it to be green.
 #[derive(Clone, Debug, Default)]
-pub struct Demand {
+pub(crate) struct Demand {
     /// Skips and milestones that were not reached are red.
     pub live: bool,
     /// Somebody chose what runs: of that something must.
@@ -32,14 +32,14 @@ pub struct Demand {
 }
 
 /// What a red is called, as everybody reads it, which is how it is written down and typed.
-pub fn identity_of(diagnosis: &Diagnosis, redactor: &Redactor) -> Identity {
+pub(crate) fn identity_of(diagnosis: &Diagnosis, redactor: &Redactor) -> Identity {
     let shown = |text: &str| redactor.text(text).into_owned();
     Identity { fingerprint: shown(&diagnosis.fingerprint), former: shown(&diagnosis.former_fingerprint) }
 }
 
 /// What a run came to.
 #[derive(Debug)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// Every instance's verdict.
     pub finished: Vec<ScenarioFinished>,
     /// The diagnoses, by scenario instance.
@@ -50,7 +50,7 @@ pub struct Ending {
 
 impl Ending {
     /// Known reds whose scenario passed, in words.
-    pub fn unseen(&self, known: &KnownReds) -> Vec<String> {
+    pub(crate) fn unseen(&self, known: &KnownReds) -> Vec<String> {
         let of = |one: &ScenarioFinished, fingerprint: &str| {
             let rest = fingerprint.strip_prefix(without_round(&one.scenario));
             rest.is_some_and(|rest| rest.starts_with('/'))
@@ -69,7 +69,7 @@ impl Ending {
     }
 
     /// What it saw of reds, for who remembers them.
-    pub fn sightings(&self, context: &RunContext) -> Vec<Sighting> {
+    pub(crate) fn sightings(&self, context: &RunContext) -> Vec<Sighting> {
         let today = today();
         let one = |one: &ScenarioFinished| {
             let scenario = without_round(&one.scenario).to_owned();
@@ -89,7 +89,7 @@ impl Ending {
     }
 
     /// The run's last event: counts, exit code and why.
-    pub fn conclude(&self, context: &RunContext, demand: &Demand, took: Duration) -> RunFinished {
+    pub(crate) fn conclude(&self, context: &RunContext, demand: &Demand, took: Duration) -> RunFinished {
         let mut codes: BTreeMap<ExitCode, String> = BTreeMap::new();
         let mut add = |code: ExitCode, why: String| {
             codes.entry(code).or_insert(why);
@@ -221,7 +221,7 @@ impl Ending {
 
 impl Demand {
     /// Why what ran is too little to be green.
-    pub fn unmet(&self, finished: &[ScenarioFinished]) -> Option<String> {
+    pub(crate) fn unmet(&self, finished: &[ScenarioFinished]) -> Option<String> {
         let skipped = |one: &&ScenarioFinished| one.verdict == Verdict::Skipped;
         let told = |one: &ScenarioFinished| format!("{}: {}", one.scenario, one.reason);
         if self.reds

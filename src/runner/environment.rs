@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Why an environment cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Unread {
+pub(crate) enum Unread {
     /// Neither the server nor an engine shows any.
     #[error("this target does not show environments")]
     NotShown,
@@ -50,7 +50,7 @@ pub enum Unread {
 
 /// The environment of one instance, as it is.
 #[derive(Clone, Debug, Default)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// Which instance.
     pub instance: String,
     /// Its variables; secrets are in it, so it is never kept in an event.
@@ -61,7 +61,7 @@ pub struct Environment {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub async fn read(
+pub(crate) async fn read(
     context: &ScenarioContext,
     id: &str,
     step: &StepRun,
@@ -147,17 +147,21 @@ async fn learn(context: &ScenarioContext, step: &StepRun, vars: &BTreeMap<String
 }
 
 /// Whether the target's instances can be looked at and stopped behind its back.
-pub fn in_reach(target: &TargetFacts) -> bool {
+pub(crate) fn in_reach(target: &TargetFacts) -> bool {
     target.engine.is_some() || target.capabilities.contains(&Capability::Inspect)
 }
 
 /// The id of the current instance, if it can be had.
-pub async fn instance(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Option<String> {
+pub(crate) async fn instance(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    step: &StepRun,
+) -> Option<String> {
     read(context, &workspace.id, step).await.ok().flatten().map(|e| e.instance)
 }
 
 /// What the rules expect of a workspace's environment.
-pub fn projection(context: &ScenarioContext, workspace: &Workspace) -> Projection {
+pub(crate) fn projection(context: &ScenarioContext, workspace: &Workspace) -> Projection {
     let names: BTreeSet<String> = workspace.secrets.keys().cloned().collect();
     let tenants = context.run.tenant.names();
     let mut projection = expected(
@@ -187,7 +191,7 @@ pub fn projection(context: &ScenarioContext, workspace: &Workspace) -> Projectio
 }
 
 /// Describes an environment without a value, row by row against the rules, and files it.
-pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Environment) -> Vec<EnvVar> {
+pub(crate) fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Environment) -> Vec<EnvVar> {
     let projection = projection(context, workspace);
     let mut names: BTreeSet<&str> = found.vars.keys().map(String::as_str).collect();
     names.extend(projection.rows.iter().filter(|r| r.expect != Expect::Absent).map(|r| r.name.as_str()));
@@ -244,7 +248,7 @@ pub fn describe(context: &ScenarioContext, workspace: &Workspace, found: &Enviro
 ///
 /// # Errors
 /// Why it cannot be read.
-pub async fn remember(
+pub(crate) async fn remember(
     context: &ScenarioContext,
     alias: &str,
     step: &StepRun,
@@ -308,7 +312,10 @@ fn tag(context: &ScenarioContext, value: &str) -> String {
 }
 
 /// Changes of model variables that neither the rules nor a written secret explain.
-pub fn unexplained(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
+pub(crate) fn unexplained(
+    before: &BTreeMap<String, EnvVar>,
+    after: &BTreeMap<String, EnvVar>,
+) -> Vec<String> {
     let lines = difference(before, after);
     lines
         .into_iter()
@@ -327,7 +334,7 @@ pub fn unexplained(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, E
 }
 
 /// Lines that say how two environments differ: `ANTHROPIC_AUTH_TOKEN: equals secret X → unset`.
-pub fn difference(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
+pub(crate) fn difference(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<String, EnvVar>) -> Vec<String> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     names
         .into_iter()

@@ -70,7 +70,7 @@ impl EvidenceError {
 
 /// The workspace that a failure is about: the one it names, the one whose id was in the request, or the only
 /// one. Of several it takes none rather than a wrong one (#2680).
-pub fn target(context: &ScenarioContext, failure: &Failure) -> Option<Workspace> {
+pub(crate) fn target(context: &ScenarioContext, failure: &Failure) -> Option<Workspace> {
     let state = context.state();
     if let Some(alias) = &failure.workspace {
         return state.workspaces.get(alias).cloned();
@@ -86,7 +86,7 @@ pub fn target(context: &ScenarioContext, failure: &Failure) -> Option<Workspace>
 }
 
 /// Gathers about the workspace that the failure is about.
-pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
+pub(crate) async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
     let target = target(context, failure);
     let mut gatherers: Vec<Gatherer<'_>> = Vec::new();
     if let Some(workspace) = &target {
@@ -208,7 +208,7 @@ pub async fn gather(context: &ScenarioContext, step: &str, failure: &Failure) ->
 }
 
 /// Gathers and files.
-pub async fn file(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
+pub(crate) async fn file(context: &ScenarioContext, step: &str, failure: &Failure) -> Evidence {
     let evidence = gather(context, step, failure).await;
     context.run.log.emit(EventKind::Evidence(Box::new(evidence.clone())));
     evidence

@@ -24,32 +24,28 @@ struct Kept {
 #[derive(Clone, Debug, Default)]
 struct OfStep {
     by_purpose: BTreeMap<String, Kept>,
-    /// Which exchange came last.
-    newest: Option<(u64, u32)>,
     /// One was forgotten that is neither first nor last of its kind.
     forgot: bool,
 }
 
 /// Of the steps that are under way.
 #[derive(Clone, Debug, Default)]
-pub struct StepExchanges {
+pub(crate) struct StepExchanges {
     steps: BTreeMap<String, OfStep>,
 }
 
 /// What is kept of a step, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Copied {
+pub(crate) struct Copied {
     /// The exchanges.
     pub exchanges: Vec<Exchange>,
-    /// The newest of them, by its place.
-    pub newest: Option<usize>,
     /// These are all that there were.
     pub whole: bool,
 }
 
 impl StepExchanges {
     /// Keeps what matters of one.
-    pub fn keep(&mut self, mut exchange: Exchange) {
+    pub(crate) fn keep(&mut self, mut exchange: Exchange) {
         for body in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
             if body.bytes > BODY {
                 let text = body.text.take().or(body.json.take().map(|j| j.to_string())).unwrap_or_default();
@@ -60,7 +56,6 @@ impl StepExchanges {
             self.steps.pop_first();
         }
         let step = self.steps.entry(exchange.step.clone()).or_default();
-        step.newest = step.newest.max(Some(place(&exchange)));
         if !step.by_purpose.contains_key(&exchange.purpose) && step.by_purpose.len() >= PURPOSES {
             step.forgot = true;
             return;
@@ -75,7 +70,7 @@ impl StepExchanges {
     }
 
     /// A copy of what is kept of a step.
-    pub fn of(&self, step: &str) -> Copied {
+    pub(crate) fn of(&self, step: &str) -> Copied {
         let Some(of) = self.steps.get(step) else {
             return Copied { whole: true, ..Copied::default() };
         };
@@ -88,12 +83,11 @@ impl StepExchanges {
             }
         }
         exchanges.sort_by_key(place);
-        let newest = exchanges.iter().rposition(|e| Some(place(e)) == of.newest);
-        Copied { exchanges, newest, whole: !of.forgot }
+        Copied { exchanges, whole: !of.forgot }
     }
 
     /// The step ended well: nothing of it has to be explained.
-    pub fn forget(&mut self, step: &str) {
+    pub(crate) fn forget(&mut self, step: &str) {
         self.steps.remove(step);
     }
 }
@@ -135,7 +129,7 @@ mod tests {
             copied.exchanges.iter().map(|e| (e.purpose.as_str(), e.started_ms)).collect();
         let look = "look for the lost answer";
         assert_eq!(shown, [("message", 1), ("message", 2), (look, 3), (look, 119)]);
-        assert_eq!((copied.newest, copied.whole), (Some(3), false));
+        assert!(!copied.whole);
         kept.forget("3");
         assert!(kept.of("3").exchanges.is_empty() && kept.of("3").whole);
     }

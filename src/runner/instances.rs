@@ -8,7 +8,7 @@ use crate::targets::saas::Behind;
 ///
 /// # Errors
 /// Why it could not be read.
-pub async fn of_workspace(
+pub(super) async fn of_workspace(
     context: &ScenarioContext,
     behind: &Behind,
     workspace: &str,

@@ -15,7 +15,7 @@ const LONG_AWAY: Duration = Duration::from_secs(10);
 
 /// A step that did as it should.
 #[derive(Clone, Debug, Default)]
-pub struct Passed {
+pub(crate) struct Passed {
     /// One line: what was seen.
     pub message: String,
     /// Of a wait.
@@ -24,14 +24,14 @@ pub struct Passed {
 
 impl Passed {
     /// With a line.
-    pub fn with(message: impl Into<String>) -> Self {
+    pub(crate) fn with(message: impl Into<String>) -> Self {
         Passed { message: message.into(), wait: None }
     }
 }
 
 /// A step that did not.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// How it counts.
     pub kind: FailureKind,
     /// One line: what was wanted and what was seen.
@@ -52,7 +52,7 @@ pub struct Failure {
 
 /// The innermost step of a failure.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// Its id.
     pub step: String,
     /// Its name, or its verb and subject, with the item of a `foreach`.
@@ -71,7 +71,7 @@ pub struct Origin {
 
 /// A step that decided over its scenario.
 #[derive(Clone, Debug)]
-pub struct Decisive {
+pub(crate) struct Decisive {
     /// The step's id.
     pub step: String,
     /// What happened.
@@ -80,7 +80,7 @@ pub struct Decisive {
 
 /// How a failure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// The platform did something else than it should.
     Product,
     /// There was no evidence either way.
@@ -98,16 +98,16 @@ pub enum FailureKind {
 }
 
 /// What a step comes to.
-pub type StepResult = Result<Passed, Failure>;
+pub(crate) type StepResult = Result<Passed, Failure>;
 
 impl Failure {
     /// The platform did something else.
-    pub fn product(message: impl Into<String>) -> Self {
+    pub(crate) fn product(message: impl Into<String>) -> Self {
         Failure::of(FailureKind::Product, message)
     }
 
     /// Of a kind.
-    pub fn of(kind: FailureKind, message: impl Into<String>) -> Self {
+    pub(crate) fn of(kind: FailureKind, message: impl Into<String>) -> Self {
         Failure {
             kind,
             message: message.into(),
@@ -121,19 +121,19 @@ impl Failure {
     }
 
     /// About a workspace.
-    pub fn about(mut self, alias: &str) -> Self {
+    pub(crate) fn about(mut self, alias: &str) -> Self {
         self.workspace.get_or_insert_with(|| alias.to_owned());
         self
     }
 
     /// With more lines.
-    pub fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
         self.details.extend(details);
         self
     }
 
     /// No whole answer came to a request.
-    pub fn transport(purpose: &str, error: &TransportError) -> Self {
+    pub(crate) fn transport(purpose: &str, error: &TransportError) -> Self {
         let kind = match error.kind {
             Transport::BadRequest => FailureKind::Config,
             Transport::Cancelled => FailureKind::Cancelled,
@@ -145,7 +145,7 @@ impl Failure {
     }
 
     /// A wait that ended without its object.
-    pub fn wait(wants: &str, error: WaitError) -> Self {
+    pub(crate) fn wait(wants: &str, error: WaitError) -> Self {
         let kind = match error.end {
             WaitEnd::TimedOut | WaitEnd::Hopeless => FailureKind::Product,
             WaitEnd::Cancelled => FailureKind::Cancelled,
@@ -201,7 +201,7 @@ impl Failure {
     }
 
     /// The outcome of the step.
-    pub fn outcome(&self) -> StepOutcome {
+    pub(crate) fn outcome(&self) -> StepOutcome {
         match self.kind {
             FailureKind::Product | FailureKind::Config => StepOutcome::Failed,
             FailureKind::Inconclusive => StepOutcome::Inconclusive,
@@ -212,7 +212,7 @@ impl Failure {
     }
 
     /// How it counts before any cause is known.
-    pub fn counts(&self) -> Kind {
+    pub(crate) fn counts(&self) -> Kind {
         match self.kind {
             FailureKind::Environment => Kind::Environment,
             FailureKind::Harness => Kind::Harness,
@@ -223,7 +223,7 @@ impl Failure {
     }
 
     /// Its class before any mechanism is known.
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self.kind {
             FailureKind::Environment => Class::Infra,
             FailureKind::Harness => Class::Harness,

@@ -22,7 +22,7 @@ const MOST_INSTANCES: usize = 100_000;
 
 /// One scenario instance that is planned.
 #[derive(Clone, Debug)]
-pub struct Instance {
+pub(crate) struct Instance {
     /// `runtimes[runtime=codex]`.
     pub name: String,
     /// The checked file.
@@ -42,11 +42,11 @@ pub struct Instance {
 }
 
 /// Of which scenarios only some instances run: the scenario's name, the instances' without rounds.
-pub type Only = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Only = BTreeMap<String, BTreeSet<String>>;
 
 /// Where inputs come from, strongest first.
 #[derive(Clone, Debug, Default)]
-pub struct InputSources {
+pub(crate) struct InputSources {
     /// `--input k=v`.
     pub flags: BTreeMap<String, String>,
     /// What an earlier run had, by instance without round, then by input.
@@ -62,7 +62,7 @@ pub struct InputSources {
 }
 
 /// Whether one scenario alone has more instances than a machine can hold.
-pub fn most_instances(scenario: &Scenario) -> bool {
+pub(crate) fn most_instances(scenario: &Scenario) -> bool {
     combinations(scenario) > MOST_INSTANCES
 }
 
@@ -71,7 +71,7 @@ fn combinations(scenario: &Scenario) -> usize {
 }
 
 /// More instances than a machine can hold.
-pub fn too_many(scenarios: &[Arc<Scenario>], repeat: usize) -> Option<Problem> {
+pub(crate) fn too_many(scenarios: &[Arc<Scenario>], repeat: usize) -> Option<Problem> {
     let all = scenarios
         .iter()
         .map(|s| combinations(s))
@@ -86,7 +86,7 @@ pub fn too_many(scenarios: &[Arc<Scenario>], repeat: usize) -> Option<Problem> {
 ///
 /// # Errors
 /// Inputs that nobody declares, values that are not what they must be.
-pub fn plan(
+pub(crate) fn plan(
     scenarios: &[Arc<Scenario>],
     only: &Only,
     sources: &InputSources,
@@ -262,7 +262,7 @@ fn without_time(steps: &[Step], known: &Known<'_>, problems: &mut Vec<Problem>) 
 }
 
 /// Steps that would run a command on this machine, each once.
-pub fn commands(instances: &[Instance]) -> Vec<Problem> {
+pub(crate) fn commands(instances: &[Instance]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for instance in instances.iter().filter(|instance| instance.skip.is_none()) {
         let scenario = &instance.scenario;
@@ -309,7 +309,7 @@ fn expected(scenario: &Scenario, target: &TargetFacts) -> Option<ExpectedFailure
 }
 
 /// The plan as reports show it.
-pub fn planned(instance: &Instance) -> PlannedScenario {
+pub(crate) fn planned(instance: &Instance) -> PlannedScenario {
     let mut steps = Vec::new();
     let own = &instance.scenario.source.name;
     list_steps(&instance.scenario.steps, own, &mut steps);
@@ -340,7 +340,7 @@ fn list_steps(steps: &[Step], own: &str, into: &mut Vec<PlannedStep>) {
 }
 
 /// Inputs and matrix: what is known before anything runs.
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// Of this instance.
     pub instance: &'a Instance,
 }
@@ -360,7 +360,7 @@ impl Scope for Known<'_> {
 }
 
 /// The longest that an instance may take: its body, bounded by its budget, and its clean-up.
-pub fn worst_case(instance: &Instance) -> Duration {
+pub(crate) fn worst_case(instance: &Instance) -> Duration {
     let known = Known { instance };
     longest(&instance.scenario.steps, &known).min(instance.scenario.budget) + super::cleanup::BUDGET
 }

@@ -19,7 +19,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a run has no root.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoRoot {
+pub(crate) enum NoRoot {
     /// The platform refused it.
     #[error("{0}")]
     Refused(String),
@@ -32,7 +32,7 @@ pub enum NoRoot {
 ///
 /// # Errors
 /// Why there is none: the environment cannot be used.
-pub async fn make(run: &RunContext) -> Result<(), NoRoot> {
+pub(crate) async fn make(run: &RunContext) -> Result<(), NoRoot> {
     let name = name(run);
     let deadline = Instant::now() + WITHIN;
     let intend = || run.ledger.intend("workspace", &name, None, false);
@@ -100,7 +100,7 @@ fn name(run: &RunContext) -> String {
 }
 
 /// Owns whatever bears the root's name by now, when a request for it may have come true unseen.
-pub async fn own_late(run: &RunContext, deadline: Instant) {
+pub(crate) async fn own_late(run: &RunContext, deadline: Instant) {
     if doubtful(run).next().is_some() {
         let asker = Asker { reach: Some(&run.reach), ..run.asker("root", deadline) };
         own(run, &named(run, &asker).await);

@@ -27,7 +27,10 @@ use crate::scenario::need::Need;
 const SETTLE: Duration = Duration::from_secs(65);
 
 /// Runs an instance; its last event is its verdict, then its resources are removed.
-pub async fn run(context: ScenarioContext, instance: &Instance) -> (ScenarioFinished, Option<Diagnosis>) {
+pub(crate) async fn run(
+    context: ScenarioContext,
+    instance: &Instance,
+) -> (ScenarioFinished, Option<Diagnosis>) {
     let began = Instant::now();
     context.run.log.emit(EventKind::ScenarioStarted { scenario: context.name.to_string() });
     let locals = Locals::new();

@@ -10,10 +10,10 @@ use crate::scenario::need::Need;
 use crate::scenario::template::Scope;
 
 /// Values that only some steps see: the item of a `foreach`.
-pub type Locals = IndexMap<String, Value>;
+pub(crate) type Locals = IndexMap<String, Value>;
 
 /// The scope of one step.
-pub struct StepScope<'a> {
+pub(crate) struct StepScope<'a> {
     /// The scenario.
     pub context: &'a ScenarioContext,
     /// Items of enclosing `foreach`es.

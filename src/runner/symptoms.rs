@@ -58,7 +58,7 @@ pub(super) fn wanted(verb: &Verb) -> Red {
 }
 
 /// Collects them for a failure.
-pub fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) -> Symptoms {
+pub(crate) fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evidence) -> Symptoms {
     let failure = &decisive.failure;
     let workspace = super::evidence::target(context, failure);
     let origin = failure.origin.as_deref();

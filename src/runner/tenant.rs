@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the list is.
-pub const ROUTE: &str = "/settings/secrets";
+pub(crate) const ROUTE: &str = "/settings/secrets";
 
 /// What is known of them, read once and again after this run changed one.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Tenant {
 }
 
 /// Their names; `None` when the server does not tell.
-pub type Names = Option<Arc<BTreeSet<String>>>;
+pub(crate) type Names = Option<Arc<BTreeSet<String>>>;
 
 impl Tenant {
     /// The names, once they were read.

@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::platform::{Auth, record};
 
 /// Reads them if that was not done yet; a server that does not tell is a warning, once.
-pub async fn learn(context: &ScenarioContext, step: &StepRun) {
+pub(super) async fn learn(context: &ScenarioContext, step: &StepRun) {
     let tenant = &context.run.tenant;
     let _one = tenant.reading.lock().await;
     if tenant.is_read() {

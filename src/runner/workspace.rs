@@ -12,7 +12,7 @@ use crate::run::instance::Baseline;
 
 /// A workspace of a scenario.
 #[derive(Clone, Debug, Default)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     /// Its name in the scenario.
     pub alias: String,
     /// The platform's id.
@@ -69,13 +69,11 @@ pub struct Workspace {
     pub answered_at: Option<u32>,
     /// What was sent at create.
     pub sent: Value,
-    /// The newest cursor of its inbox.
-    pub cursor: Option<String>,
 }
 
 impl Workspace {
     /// A request that re-provisions was asked for.
-    pub fn begin_edge(&mut self, name: &str, baseline: Baseline) {
+    pub(crate) fn begin_edge(&mut self, name: &str, baseline: Baseline) {
         self.edge += 1;
         name.clone_into(&mut self.edge_name);
         self.edge_at = baseline.edge_at;

@@ -8,8 +8,6 @@ pub(in crate::scenario) mod names;
 mod naming;
 mod values;
 
-pub use names::WORKSPACE_FIELDS;
-
 use std::collections::HashSet;
 use std::time::Duration;
 

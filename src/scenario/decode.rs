@@ -22,7 +22,7 @@ pub(super) const KIND: &str = "$scenario::Kind";
 
 /// A value with the place where it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spanned<T> {
+pub(crate) struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Its place.
@@ -69,7 +69,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
 
 /// What serde found wrong, and where.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DecodeError {
+pub(crate) struct DecodeError {
     /// `unknown-field`, `unknown-word`, `wrong-type`: the end of the problem's code.
     pub code: &'static str,
     /// One line.
@@ -146,7 +146,7 @@ fn plain(exp: &dyn de::Expected) -> String {
 }
 
 /// Reads a raw struct, pushing every mistake; `None` when nothing could be read.
-pub fn decode<T: for<'de> Deserialize<'de>>(node: &Node, errors: &mut Vec<DecodeError>) -> Option<T> {
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(node: &Node, errors: &mut Vec<DecodeError>) -> Option<T> {
     let state = State::default();
     let result = loop {
         let before = state.skip.borrow().len();

@@ -66,7 +66,7 @@ impl Fragments {
 }
 
 /// Whether a text is a fragment file rather than a scenario: its first key is `fragment`.
-pub fn is_fragment(source: &SourceFile) -> bool {
+pub(crate) fn is_fragment(source: &SourceFile) -> bool {
     source.text.lines().any(|line| line.starts_with("fragment:"))
 }
 

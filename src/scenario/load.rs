@@ -12,7 +12,7 @@ pub fn load(source: &SourceFile, fragments: &Fragments) -> Loaded {
 }
 
 /// An expected failure whose last day lies before `today` (`YYYY-MM-DD`).
-pub fn expired(scenario: &Scenario, today: &str) -> Option<Problem> {
+pub(crate) fn expired(scenario: &Scenario, today: &str) -> Option<Problem> {
     let expected = scenario.expect_failure.as_ref()?;
     (expected.until.as_str() < today).then(|| {
         let message = format!("the expected failure {} ran out on {}", expected.issue, expected.until);

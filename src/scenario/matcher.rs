@@ -211,7 +211,7 @@ impl std::fmt::Display for Bounds {
 }
 
 /// The same JSON value; numbers by value, so `1` is `1.0`.
-pub fn same(a: &Value, b: &Value) -> bool {
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(x), Value::Number(y)) => match (x.as_i64(), y.as_i64(), x.as_f64(), y.as_f64()) {
             (Some(x), Some(y), ..) => x == y,

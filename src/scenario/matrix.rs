@@ -14,7 +14,7 @@ pub struct Instance {
 }
 
 /// The name of an instance without the round of a repetition: `a#2` is `a`.
-pub fn without_round(name: &str) -> &str {
+pub(crate) fn without_round(name: &str) -> &str {
     let digits = |round: &str| !round.is_empty() && round.bytes().all(|b| b.is_ascii_digit());
     name.rsplit_once('#').filter(|(_, round)| digits(round)).map_or(name, |(name, _)| name)
 }

@@ -1,32 +1,32 @@
 //! From text to a checked scenario. No IO: callers hand texts over.
 
 mod check;
-pub mod decode;
-pub mod fragment;
-pub mod known;
+pub(crate) mod decode;
+pub(crate) mod fragment;
+pub(crate) mod known;
 mod load;
 mod loaded;
-pub mod matcher;
+pub(crate) mod matcher;
 mod matrix;
-pub mod model;
-pub mod need;
+pub(crate) mod model;
+pub(crate) mod need;
 mod any;
-pub mod raw;
+pub(crate) mod raw;
 mod read;
 mod reading;
-pub mod remembered;
+pub(crate) mod remembered;
 mod schema;
 mod shipped;
-pub mod template;
-pub mod verbs;
+pub(crate) mod template;
+pub(crate) mod verbs;
 #[cfg(test)]
 mod tests;
 
-pub use check::WORKSPACE_FIELDS;
 pub use fragment::Fragments;
-pub use load::{expired, load};
-pub use loaded::Loaded;
-pub use matrix::{Instance, expand_matrix, scenario_of, without_round};
+pub(crate) use load::expired;
+pub use load::load;
+pub(crate) use matrix::without_round;
+pub use matrix::{expand_matrix, scenario_of};
 pub use model::Scenario;
-pub use schema::{fragment_schema, schema, schema_of, schema_of_written};
+pub(crate) use schema::{fragment_schema, schema, schema_of, schema_of_written};
 pub use shipped::{shipped, shipped_fragment_files, shipped_fragments, shipped_profiles};

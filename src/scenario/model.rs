@@ -1,21 +1,22 @@
 //! A checked scenario: valid by construction, with the span of everything that can fail later.
 
-pub mod answer;
-pub mod capability;
-pub mod document;
-pub mod field;
-pub mod input;
-pub mod matcher;
+pub(crate) mod answer;
+pub(crate) mod capability;
+pub(crate) mod document;
+pub(crate) mod field;
+pub(crate) mod input;
+pub(crate) mod matcher;
 
-pub use answer::{Answer, Identity, StatusPattern};
-pub use capability::Capability;
-pub use document::{ExpectFailure, Scenario};
-pub use field::{Condition, ConditionTest, DurationField, Retry, WorkspaceRef};
-pub use input::{Gate, Input, InputKind, StepGate};
-pub use matcher::{Bounds, JsonPath, Matcher, MatcherTest};
+pub(crate) use answer::{Answer, Identity, StatusPattern};
+pub(crate) use capability::Capability;
+pub use document::Scenario;
+pub(crate) use field::{Condition, ConditionTest, DurationField, WorkspaceRef};
+pub(crate) use input::{Gate, Input, InputKind, StepGate};
+pub(crate) use matcher::{Bounds, JsonPath, Matcher, MatcherTest};
 
-pub use super::verbs::{Foreach, Step, Verb, walk};
-pub use super::verbs::{
+pub(crate) use super::verbs::Verb;
+pub use super::verbs::{Step, walk};
+pub(crate) use super::verbs::{
     a2a::{A2a, Envelope, PartKey, Reply, Say},
     r#await::Await,
     billing::Billing,

@@ -3,8 +3,8 @@
 //! Every field is optional and keeps its place; `check` says what is missing. Field comments are the
 //! descriptions of the JSON Schema and of `docs/verbs.md`.
 
-pub mod values;
-pub mod words;
+pub(crate) mod values;
+pub(crate) mod words;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ use values::{AnyValue, NameOr, OneOrMany, StepList, Text, Texts};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "lifecycle scenario", rename = "Scenario")]
-pub struct RawScenario {
+pub(crate) struct RawScenario {
     /// Its name: lower-case words with dashes, unique among the loaded scenarios.
     #[schemars(required, with = "Slug")]
     pub scenario: Option<Text>,
@@ -65,7 +65,7 @@ pub struct RawScenario {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Fragment")]
-pub struct RawFragment {
+pub(crate) struct RawFragment {
     /// Its name, for `use:`.
     #[schemars(required)]
     pub fragment: Option<Text>,
@@ -83,7 +83,7 @@ pub struct RawFragment {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Input")]
-pub struct RawInput {
+pub(crate) struct RawInput {
     /// Used when nobody sets it; without one the scenario is skipped as not configured.
     pub default: Option<Text>,
     /// The allowed values.
@@ -101,7 +101,7 @@ pub struct RawInput {
 }
 
 /// An input, or its default alone.
-pub struct InputOr;
+pub(crate) struct InputOr;
 impl JsonSchema for InputOr {
     fn inline_schema() -> bool {
         true
@@ -121,7 +121,7 @@ impl JsonSchema for InputOr {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ExpectFailure")]
-pub struct RawExpectFailure {
+pub(crate) struct RawExpectFailure {
     /// Where it is tracked, for example `#2863`.
     #[schemars(required)]
     pub issue: Option<Text>,
@@ -142,7 +142,7 @@ pub struct RawExpectFailure {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Retry")]
-pub struct RawRetry {
+pub(crate) struct RawRetry {
     /// Attempts in all, 2 to 20.
     #[schemars(with = "Option<Attempts>")]
     pub attempts: Option<Spanned<u32>>,
@@ -155,7 +155,7 @@ pub struct RawRetry {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Step")]
-pub struct RawStep {
+pub(crate) struct RawStep {
     /// For people; made from the verb when absent.
     pub name: Option<Text>,
     /// Runs only when this holds: `${inputs.mode} == full`, `!=`, `in [a, b]`, or a template that is true.
@@ -176,4 +176,4 @@ pub struct RawStep {
 }
 
 /// Keys of a step that are no verbs.
-pub const STEP_KEYS: [&str; 7] = ["name", "when", "within", "gate", "retry", "milestone", "behaviour"];
+pub(crate) const STEP_KEYS: [&str; 7] = ["name", "when", "within", "gate", "retry", "milestone", "behaviour"];

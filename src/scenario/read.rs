@@ -4,4 +4,4 @@ mod document;
 mod fragment_use;
 mod step;
 
-pub use document::scenario;
+pub(super) use document::scenario;

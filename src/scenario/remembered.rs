@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::red::Identity;
 
 /// Version of the file's shape that is written.
-pub const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 /// The oldest that is read: it had no history of what was fixed.
 const OLDEST: u32 = 1;
 /// A red that came back so often flaps.

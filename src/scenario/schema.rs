@@ -10,12 +10,12 @@ use super::raw::{RawFragment, RawScenario, RawStep};
 use super::verbs;
 
 /// The schema of scenario files, for editors.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     of::<RawScenario>()
 }
 
 /// The schema of fragment files.
-pub fn fragment_schema() -> Value {
+pub(crate) fn fragment_schema() -> Value {
     let mut schema = of::<RawFragment>();
     if let Some(defs) = schema["$defs"].as_object_mut() {
         defs.values_mut().for_each(or_parameter);
@@ -24,12 +24,12 @@ pub fn fragment_schema() -> Value {
 }
 
 /// The schema of what this type writes: what it leaves out may be missing.
-pub fn schema_of_written<T: JsonSchema>() -> Value {
+pub(crate) fn schema_of_written<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// The schema of a file that is read by this type.
-pub fn schema_of<T: JsonSchema>() -> Value {
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
 }
 

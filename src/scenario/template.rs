@@ -5,8 +5,8 @@ mod render;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use parse::{TemplateSyntax, parse_expr};
-pub use render::{Scope, TemplateError, show};
+pub use render::Scope;
+pub(crate) use render::{TemplateError, show};
 
 use crate::source::Span;
 

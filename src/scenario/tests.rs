@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::loaded::Loaded;
+use super::matrix::Instance;
 use super::model::{Step, Verb, walk};
 use super::*;
 use crate::source::{Problem, SourceFile};

@@ -1,42 +1,42 @@
 //! The verbs. Each has a file here, and its line in `verbs!` below: reading, checking, the schema, the documentation
 //! and every list of verbs go through that line.
 
-pub mod a2a;
-pub mod r#await;
-pub mod billing;
-pub mod capture;
-pub mod container;
-pub mod create;
-pub mod delete;
-pub mod edge;
-pub mod exec;
-pub mod expect;
+pub(crate) mod a2a;
+pub(crate) mod r#await;
+pub(crate) mod billing;
+pub(crate) mod capture;
+pub(crate) mod container;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod edge;
+pub(crate) mod exec;
+pub(crate) mod expect;
 mod foreach;
-pub mod heartbeat;
-pub mod hibernate;
-pub mod hold;
-pub mod http;
-pub mod inbox;
-pub mod model;
-pub mod note;
-pub mod org;
-mod page;
+pub(crate) mod heartbeat;
+pub(crate) mod hibernate;
+pub(crate) mod hold;
+pub(crate) mod http;
+pub(crate) mod inbox;
+pub(crate) mod model;
+pub(crate) mod note;
+pub(crate) mod org;
+#[cfg(test)]
+pub(crate) mod page;
 mod parallel;
-pub mod pause;
-pub mod register;
-pub mod restart;
-pub mod resume;
-pub mod secret;
-pub mod spec;
+pub(crate) mod pause;
+pub(crate) mod register;
+pub(crate) mod restart;
+pub(crate) mod resume;
+pub(crate) mod secret;
+pub(crate) mod spec;
 mod steps;
-pub mod stub;
-pub mod terminate;
-pub mod token;
-pub mod r#use;
-pub mod wake;
+pub(crate) mod stub;
+pub(crate) mod terminate;
+pub(crate) mod token;
+pub(crate) mod r#use;
+pub(crate) mod wake;
 
-pub use page::page;
-pub use spec::{Budget, Help, Holds, Names};
+pub(crate) use spec::{Budget, Help, Holds, Names};
 
 use schemars::{Schema, SchemaGenerator};
 
@@ -55,13 +55,12 @@ macro_rules! verbs {
     ($($name:ident($type:ty)),* $(,)?) => {
         /// What a step does.
         #[derive(Clone, Debug)]
-        #[expect(missing_docs, reason = "each is documented by its own type")]
         pub enum Verb {
             $($name(Box<$type>)),*
         }
 
         /// All verbs, in the order of documentation.
-        pub const VERBS: &[Help] = &[$(<$type as VerbSpec>::HELP,)* r#use::HELP];
+        pub(crate) const VERBS: &[Help] = &[$(<$type as VerbSpec>::HELP,)* r#use::HELP];
 
         impl Verb {
             /// Reads and checks a step's verb; `use` is none, its steps take its place.
@@ -142,20 +141,20 @@ verbs! {
 }
 
 /// Verbs of the design that this version cannot run.
-pub const PLANNED: [(&str, &str); 1] = [("files", "files inside a workspace")];
+pub(crate) const PLANNED: [(&str, &str); 1] = [("files", "files inside a workspace")];
 
 /// Every keyword.
-pub fn keywords() -> impl Iterator<Item = &'static str> {
+pub(crate) fn keywords() -> impl Iterator<Item = &'static str> {
     VERBS.iter().map(|v| v.keyword)
 }
 
 /// Whether a word is a verb.
-pub fn is_verb(word: &str) -> bool {
+pub(crate) fn is_verb(word: &str) -> bool {
     keywords().any(|keyword| keyword == word)
 }
 
 /// Verbs that make a sensible list in a message.
-pub fn list() -> String {
+pub(crate) fn list() -> String {
     keywords().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -251,7 +250,7 @@ pub fn walk(steps: &[Step]) -> impl Iterator<Item = &Step> {
 }
 
 /// Every step that this holds of, and the steps inside those.
-pub fn walk_where(steps: &[Step], enter: impl Fn(&Step) -> bool) -> impl Iterator<Item = &Step> {
+pub(crate) fn walk_where(steps: &[Step], enter: impl Fn(&Step) -> bool) -> impl Iterator<Item = &Step> {
     let mut open: Vec<&Step> = steps.iter().rev().collect();
     std::iter::from_fn(move || {
         loop {

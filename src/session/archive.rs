@@ -12,7 +12,7 @@ use zip::result::ZipError;
 use crate::domain::natural::natural;
 
 /// The log's name in a run's folder.
-pub const LOG: &str = "events.jsonl";
+pub(crate) const LOG: &str = "events.jsonl";
 /// No log of ours is larger; an archive that unpacks to more is a mistake or an attack.
 const MOST: u64 = 2 << 30;
 
@@ -38,7 +38,7 @@ pub enum ArchiveError {
 
 /// A log in a folder of its own, which goes when this is dropped.
 #[derive(Debug)]
-pub struct Unpacked {
+pub(crate) struct Unpacked {
     folder: PathBuf,
     /// Of several runs in it, the one that was taken.
     pub chosen: Option<String>,
@@ -53,7 +53,7 @@ impl Drop for Unpacked {
 
 impl Unpacked {
     /// The folder, as that of a run.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -76,7 +76,7 @@ impl Unpacked {
 }
 
 /// Whether a file is packed, by its first bytes.
-pub fn is_packed(path: &Path) -> bool {
+pub(crate) fn is_packed(path: &Path) -> bool {
     let mut head = [0; 4];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
     read.is_ok() && (is_zip(&head) || is_gz(&head))
@@ -94,7 +94,7 @@ fn is_gz(head: &[u8]) -> bool {
 ///
 /// # Errors
 /// There is none in it, or it cannot be unpacked.
-pub fn unpack(path: &Path, temp: &Path) -> Result<Unpacked, ArchiveError> {
+pub(crate) fn unpack(path: &Path, temp: &Path) -> Result<Unpacked, ArchiveError> {
     let mut head = [0; 4];
     File::open(path)?.read_exact(&mut head)?;
     let unpacked = Unpacked::new(temp)?;
@@ -105,7 +105,7 @@ pub fn unpack(path: &Path, temp: &Path) -> Result<Unpacked, ArchiveError> {
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn of_stream(stream: &mut dyn Read, temp: &Path) -> Result<Unpacked, ArchiveError> {
+pub(crate) fn of_stream(stream: &mut dyn Read, temp: &Path) -> Result<Unpacked, ArchiveError> {
     let held = Unpacked::new(temp)?;
     held.write(stream)?;
     let file = held.folder.join(LOG);

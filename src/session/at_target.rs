@@ -248,7 +248,7 @@ impl Work<'_> {
 }
 
 /// What is said of something that stays there.
-pub fn left_on_engine(what: &str) -> String {
+pub(crate) fn left_on_engine(what: &str) -> String {
     format!("left on the engine: {what}; `lifecycle sweep --docker`")
 }
 

@@ -32,7 +32,7 @@ use crate::targets::{self, Kind, OpenError};
 
 impl Chosen {
     /// The target's flags, as the profile decides them.
-    pub fn target(&self, typed: &TargetSettings) -> Result<TargetSettings, SessionError> {
+    pub(crate) fn target(&self, typed: &TargetSettings) -> Result<TargetSettings, SessionError> {
         let twice = |flag: &'static str, field: &'static str| {
             Err(SessionError::DecidedTwice { flag, field, profile: self.profile.name.clone() })
         };
@@ -61,7 +61,7 @@ impl Chosen {
     }
 
     /// Prepares what is brought up, and tells the target's settings what is known of it.
-    pub fn lane(
+    pub(crate) fn lane(
         &self,
         shell: &Shell,
         typed: &TargetSettings,

@@ -9,7 +9,7 @@ use crate::source::SourceFile;
 
 /// Kinds of files that lie beside scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     /// A scenario.
     Scenario,
     /// Steps that scenarios share.
@@ -36,12 +36,12 @@ pub enum FileKind {
 
 impl FileKind {
     /// A run reads it in a folder of scenarios. What nobody understands is read too: its errors say so.
-    pub fn is_read_by_run(self) -> bool {
+    pub(crate) fn is_read_by_run(self) -> bool {
         matches!(self, FileKind::Scenario | FileKind::Fragment | FileKind::Unclear)
     }
 
     /// For machines.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             FileKind::Scenario => "scenario",
             FileKind::Fragment => "fragment",
@@ -58,7 +58,7 @@ impl FileKind {
     }
 
     /// `1 scenario`, `2 fragments`.
-    pub fn counted(self, n: usize) -> String {
+    pub(crate) fn counted(self, n: usize) -> String {
         let (one, many) = match self {
             FileKind::Scenario => ("scenario", "scenarios"),
             FileKind::Fragment => ("fragment", "fragments"),
@@ -77,7 +77,7 @@ impl FileKind {
 }
 
 /// Files by kind, in the order of the kinds.
-pub type Sorted = BTreeMap<FileKind, Vec<SourceFile>>;
+pub(crate) type Sorted = BTreeMap<FileKind, Vec<SourceFile>>;
 
 /// Keys that make a file of another program, all of one row.
 const FOREIGN: &[&[&str]] = &[
@@ -99,7 +99,7 @@ const FOREIGN: &[&[&str]] = &[
 ];
 
 /// What a file is.
-pub fn classify(file: &SourceFile) -> FileKind {
+pub(crate) fn classify(file: &SourceFile) -> FileKind {
     let top = Top::of(&file.text);
     let has = |key: &str| top.keys.iter().any(|own| own == key);
     let own =

@@ -155,7 +155,7 @@ impl Env {
 ///
 /// # Errors
 /// The system does not say.
-pub fn current_folder() -> std::io::Result<PathBuf> {
+pub(crate) fn current_folder() -> std::io::Result<PathBuf> {
     std::env::current_dir()
 }
 
@@ -163,7 +163,7 @@ pub fn current_folder() -> std::io::Result<PathBuf> {
 ///
 /// # Errors
 /// The system does not say.
-pub fn program() -> std::io::Result<PathBuf> {
+pub(crate) fn program() -> std::io::Result<PathBuf> {
     std::env::current_exe()
 }
 

@@ -17,7 +17,7 @@ fn at(why: ReadError, path: &Path) -> SessionError {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn read(path: &Path) -> Result<SourceFile, SessionError> {
+pub(crate) fn read(path: &Path) -> Result<SourceFile, SessionError> {
     let text = utf8(path).map_err(|why| at(why, path))?;
     Ok(SourceFile::new(path.display().to_string(), text))
 }
@@ -26,7 +26,7 @@ pub fn read(path: &Path) -> Result<SourceFile, SessionError> {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn bytes(path: &Path) -> Result<Vec<u8>, SessionError> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, SessionError> {
     content(path).map_err(|why| at(why, path))
 }
 
@@ -55,7 +55,7 @@ fn content(path: &Path) -> Result<Vec<u8>, ReadError> {
 ///
 /// # Errors
 /// It is no file, or nobody may read it.
-pub fn readable(path: &Path) -> Result<(), SessionError> {
+pub(crate) fn readable(path: &Path) -> Result<(), SessionError> {
     let opened = || match fs::metadata(path)?.is_file() {
         true => Ok(File::open(path).map(drop)?),
         false => Err(ReadError::NotRegular),
@@ -67,7 +67,7 @@ pub fn readable(path: &Path) -> Result<(), SessionError> {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn text(path: &Path) -> io::Result<String> {
+pub(crate) fn text(path: &Path) -> io::Result<String> {
     utf8(path).map_err(|why| match why {
         ReadError::Io(error) => error,
         other => io::Error::other(other),
@@ -80,7 +80,7 @@ fn is_handed_over(path: &Path) -> bool {
 }
 
 /// Without a leading `./`: reports name files as a forge finds them.
-pub fn tidy(path: &Path) -> PathBuf {
+pub(crate) fn tidy(path: &Path) -> PathBuf {
     match path.strip_prefix(".") {
         Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
         _ => path.to_owned(),
@@ -91,7 +91,7 @@ pub fn tidy(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// What cannot be read.
-pub fn walk(path: &Path) -> Result<Vec<SourceFile>, SessionError> {
+pub(crate) fn walk(path: &Path) -> Result<Vec<SourceFile>, SessionError> {
     let is_profile = |file: &&PathBuf| file.parent().is_some_and(|folder| folder.ends_with("profiles"));
     let below = |file: &&PathBuf| !path.is_dir() || path.ends_with("profiles") || !is_profile(file);
     find(path)?.iter().filter(below).map(|path| read(path)).collect()
@@ -104,7 +104,7 @@ const NOT_OURS: [&str; 3] = [".git", "target", "node_modules"];
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn find(path: &Path) -> Result<Vec<PathBuf>, SessionError> {
+pub(crate) fn find(path: &Path) -> Result<Vec<PathBuf>, SessionError> {
     if !path.is_dir() {
         return Ok(vec![tidy(path)]);
     }

@@ -21,12 +21,12 @@ use crate::source::{Level, Problem, SourceFile, did_you_mean};
 use crate::targets::profile::{self, Profile};
 
 /// `--known FILE`.
-pub fn known(path: &Path) -> Result<scenario::known::KnownReds, SessionError> {
+pub(crate) fn known(path: &Path) -> Result<scenario::known::KnownReds, SessionError> {
     scenario::known::KnownReds::parse(&read(path)?).map_err(SessionError::Problems)
 }
 
 /// What was loaded.
-pub struct Library {
+pub(crate) struct Library {
     /// Checked scenarios, by name.
     pub scenarios: Vec<Arc<Scenario>>,
     /// Errors and warnings of all files.
@@ -51,7 +51,7 @@ pub struct Library {
 
 impl Library {
     /// Catalogue and runtimes for a server of this edition; what somebody named stays.
-    pub fn of_edition(&self, edition: Edition) -> (Arc<Catalogue>, Allowlist) {
+    pub(crate) fn of_edition(&self, edition: Edition) -> (Arc<Catalogue>, Allowlist) {
         let (catalogue, allowlist) = self.own;
         let catalogue = match catalogue || self.catalogue.edition() == edition {
             true => Arc::clone(&self.catalogue),
@@ -62,12 +62,12 @@ impl Library {
     }
 
     /// Loads what a command names: shipped scenarios, `--scenarios`, and paths of the selection.
-    pub fn load(args: &LibrarySettings, selection: &[String]) -> Result<Library, SessionError> {
+    pub(crate) fn load(args: &LibrarySettings, selection: &[String]) -> Result<Library, SessionError> {
         Library::load_given(args, selection, Vec::new())
     }
 
     /// The same, with files of the selection that were read already: a pipe gives its text once.
-    pub fn load_given(
+    pub(crate) fn load_given(
         args: &LibrarySettings,
         selection: &[String],
         mut given: Vec<SourceFile>,
@@ -155,7 +155,7 @@ impl Library {
     }
 
     /// With exactly these scenarios, as an earlier run recorded them.
-    pub fn recorded(
+    pub(crate) fn recorded(
         args: &LibrarySettings,
         scenarios: &[SourceFile],
         fragments: &[SourceFile],
@@ -243,7 +243,7 @@ impl Library {
     }
 
     /// Problems of these files, those in a fragment that one of them uses included.
-    pub fn problems_of(&self, files: &[String]) -> Vec<Problem> {
+    pub(crate) fn problems_of(&self, files: &[String]) -> Vec<Problem> {
         let of_files = |told: &&Told| told.while_reading.as_ref().is_none_or(|name| files.contains(name));
         let mut problems: Vec<Problem> = Vec::new();
         for told in self.told.iter().filter(of_files) {
@@ -255,7 +255,7 @@ impl Library {
     }
 
     /// Whether a file came to something: a scenario, a fragment, or a problem.
-    pub fn knows(&self, file: &str) -> bool {
+    pub(crate) fn knows(&self, file: &str) -> bool {
         let text = |s: &Arc<Scenario>| s.source.name == file;
         self.scenarios.iter().any(text)
             || self.fragments.iter().map(|f| &f.name).chain(&self.twins).any(|name| *name == file)
@@ -263,7 +263,7 @@ impl Library {
     }
 
     /// The chosen scenarios; all errors of files stop everything.
-    pub fn chosen(&self) -> Result<Choice, SessionError> {
+    pub(crate) fn chosen(&self) -> Result<Choice, SessionError> {
         let mut problems: Vec<Problem> =
             self.problems.iter().filter(|p| p.level == Level::Error).cloned().collect();
         // A file that cannot be read as a scenario is no unknown one: its own errors say enough.
@@ -340,7 +340,7 @@ fn near_fragment(mut problem: Problem, file: &SourceFile) -> Problem {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn profiles(args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
+pub(crate) fn profiles(args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError> {
     match &args.scenarios {
         Some(folder) if folder.join("profiles").is_dir() => walk(&folder.join("profiles")),
         _ => Ok(profile::shipped()),
@@ -348,7 +348,7 @@ pub fn profiles(args: &LibrarySettings) -> Result<Vec<SourceFile>, SessionError>
 }
 
 /// The profile that `--profile` means: a file, or the name of one that is known.
-pub fn profile(wanted: &str, args: &LibrarySettings) -> Result<Profile, SessionError> {
+pub(crate) fn profile(wanted: &str, args: &LibrarySettings) -> Result<Profile, SessionError> {
     let path = Path::new(wanted);
     if wanted.contains('/') || wanted.ends_with(".yaml") || wanted.ends_with(".yml") || path.is_file() {
         let loaded = profile::load(&read(path)?);
@@ -377,7 +377,7 @@ fn stem(file: &SourceFile) -> &str {
 }
 
 /// A file and its hash.
-pub fn hash(file: &SourceFile) -> SourceHash {
+pub(crate) fn hash(file: &SourceFile) -> SourceHash {
     let digest = Sha256::digest(file.text.as_bytes());
     SourceHash { name: file.name.clone(), sha256: digest.iter().map(|b| format!("{b:02x}")).collect() }
 }

@@ -1,38 +1,40 @@
 //! A run from beginning to end: options become [`RunSettings`] once, [`run`] opens, runs, closes and concludes. Knows
 //! no command line.
 
-pub mod archive;
+pub(crate) mod archive;
 mod at_target;
 mod brought_up;
-pub mod classify;
-pub mod env;
-pub mod failure;
-pub mod files;
+pub(crate) mod classify;
+pub(crate) mod env;
+pub(crate) mod failure;
+pub(crate) mod files;
 mod identity;
 mod organisation;
-pub mod project;
-pub mod library;
+pub(crate) mod project;
+pub(crate) mod library;
 mod on_new;
-pub mod outside;
-pub mod profile;
-pub mod recorded;
+pub(crate) mod outside;
+pub(crate) mod profile;
+pub(crate) mod recorded;
 mod run;
-pub mod selection;
-pub mod settings;
+pub(crate) mod selection;
+pub(crate) mod settings;
 mod shell;
 mod state;
-pub mod target;
-pub mod unreadable;
+pub(crate) mod target;
+pub(crate) mod unreadable;
 mod work;
 
-pub use at_target::left_on_engine;
+pub(crate) use at_target::left_on_engine;
 pub(crate) use brought_up::off_the_engine;
 pub use env::Env;
 pub use failure::SessionError;
 pub use outside::{Outside, RunName};
-pub use recorded::Recorded;
-pub use settings::{Again, LibrarySettings, RunSettings, TargetSettings};
-pub use shell::{Ran, Shell};
+pub(crate) use recorded::Recorded;
+pub(crate) use settings::Again;
+pub use settings::{LibrarySettings, RunSettings, TargetSettings};
+pub(crate) use shell::Ran;
+pub use shell::Shell;
 
 use crate::domain::ExitCode;
 
@@ -55,7 +57,7 @@ pub async fn run(asked: RunSettings, shell: &Shell, outside: Outside) -> Result<
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_again(
+pub(crate) async fn run_again(
     asked: RunSettings,
     recorded: &Recorded,
     shell: &Shell,

@@ -19,7 +19,7 @@ use crate::targets::saas::{self, Hurry, LLM_PROXY_ROUTE, LlmProxy, Stage, slug};
 ///
 /// # Errors
 /// A prefix, an address or a rule that is none; a control plane without its token.
-pub fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<saas::Settings, SessionError> {
+pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<saas::Settings, SessionError> {
     let defaults = saas::Settings::default();
     let cp_url = args.cp_url.clone().or_else(|| env.get("MOLECULE_CP_URL").map(str::to_owned));
     let cp_token = args.cp_token.clone().or_else(|| env.first(&["CP_ADMIN_API_TOKEN"]).map(Secret::new));

@@ -7,7 +7,7 @@ use crate::targets::{self, OpenError, Target};
 use futures_util::future::BoxFuture;
 
 /// How a target is opened.
-pub type Opener =
+pub(crate) type Opener =
     Arc<dyn Fn(targets::Settings) -> BoxFuture<'static, Result<Target, OpenError>> + Send + Sync>;
 
 /// What no setting decides.

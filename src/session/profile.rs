@@ -15,7 +15,7 @@ use crate::targets::profile::foresee::{Foreseen, Outlook};
 use crate::targets::profile::{Profile, foresee};
 
 /// A profile that can be used here.
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// The profile.
     pub profile: Arc<Profile>,
     /// What it would start, and tell scenarios.
@@ -25,7 +25,7 @@ pub struct Chosen {
 }
 
 /// The profile of the command line, with everything that can be wrong before anything is started.
-pub fn choose(wanted: &str, args: &LibrarySettings, shell: &Shell) -> Result<Chosen, SessionError> {
+pub(crate) fn choose(wanted: &str, args: &LibrarySettings, shell: &Shell) -> Result<Chosen, SessionError> {
     let profile = library::profile(wanted, args)?;
     let unset: Vec<&str> =
         profile.needs_env.iter().map(String::as_str).filter(|name| shell.env.get(name).is_none()).collect();
@@ -47,7 +47,11 @@ pub fn choose(wanted: &str, args: &LibrarySettings, shell: &Shell) -> Result<Cho
 }
 
 /// Where inputs come from, before a profile is up.
-pub fn sources(flags: &BTreeMap<String, String>, profile: Option<&Chosen>, shell: &Shell) -> InputSources {
+pub(crate) fn sources(
+    flags: &BTreeMap<String, String>,
+    profile: Option<&Chosen>,
+    shell: &Shell,
+) -> InputSources {
     let outlook = profile.map(|p| p.outlook.clone()).unwrap_or_default();
     InputSources {
         flags: flags.clone(),
@@ -61,7 +65,7 @@ pub fn sources(flags: &BTreeMap<String, String>, profile: Option<&Chosen>, shell
 
 impl Chosen {
     /// The scenarios that run: those of the command line, else the profile's; with its gates.
-    pub fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Choice, SessionError> {
+    pub(crate) fn scenarios(&self, library: &Library, typed: &[String]) -> Result<Choice, SessionError> {
         let mut chosen = library.chosen()?;
         let mut problems = Vec::new();
         if typed.is_empty() && !self.profile.run.is_empty() {
@@ -91,7 +95,7 @@ impl Chosen {
     }
 
     /// With the profile's gates.
-    pub fn gated(&self, mut chosen: Choice) -> Choice {
+    pub(crate) fn gated(&self, mut chosen: Choice) -> Choice {
         for scenario in &mut chosen.scenarios {
             if let Some(gate) = self.profile.gate_of(scenario) {
                 Arc::make_mut(scenario).gate = gate;
@@ -101,7 +105,7 @@ impl Chosen {
     }
 
     /// For people: what would be started, what would run otherwise than scenarios say.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let profile = &self.profile;
         let mut lines = vec![format!("profile {}  ({})", profile.name, profile.source.name)];
         if !profile.summary.is_empty() {
@@ -147,7 +151,7 @@ fn part_lines(part: &Foreseen) -> Vec<String> {
 
 /// What a profile wants before it can start anything.
 #[derive(Clone, Debug)]
-pub struct Foreseeable {
+pub(crate) struct Foreseeable {
     /// Its name.
     pub name: String,
     /// One line.
@@ -161,7 +165,7 @@ pub struct Foreseeable {
 }
 
 /// The shipped profiles, and what each lacks here.
-pub fn doctor(shell: &Shell) -> Vec<Foreseeable> {
+pub(crate) fn doctor(shell: &Shell) -> Vec<Foreseeable> {
     let profiles = crate::targets::profile::shipped();
     let profiles = profiles.iter().filter_map(|file| crate::targets::profile::load(file).profile);
     let one = |profile: Profile| {

@@ -13,9 +13,9 @@ use crate::source::{Problem, SourceFile, did_you_mean};
 use crate::yaml::{self, Aliases, Kind, Node, Reading};
 
 /// Its name.
-pub const FILE: &str = "lifecycle.yaml";
+pub(crate) const FILE: &str = "lifecycle.yaml";
 /// The preset that CI takes when nobody names one.
-pub const CI: &str = "ci";
+pub(crate) const CI: &str = "ci";
 
 const READING: Reading =
     Reading { code: "project", max_nodes: 5_000, max_aliases: 0, max_bytes: 1 << 18, aliases: Aliases::Used };
@@ -59,7 +59,7 @@ pub struct Project {
 ///
 /// # Errors
 /// All its problems.
-pub fn parse(source: &SourceFile) -> Result<Project, Vec<Problem>> {
+pub(crate) fn parse(source: &SourceFile) -> Result<Project, Vec<Problem>> {
     let mut problems = Vec::new();
     let root = yaml::parse(source, &READING, &mut problems);
     let mut project = Project { file: PathBuf::from(&*source.name), ..Project::default() };
@@ -109,7 +109,7 @@ fn values(source: &SourceFile, node: &Node, problems: &mut Vec<Problem>) -> Valu
 ///
 /// # Errors
 /// The file is wrong.
-pub fn find(folder: &Path) -> Result<Option<Project>, SessionError> {
+pub(crate) fn find(folder: &Path) -> Result<Option<Project>, SessionError> {
     // Relative to where the command is typed, so that everything it names stays short.
     let mut here = PathBuf::new();
     for above in folder.ancestors() {
@@ -129,7 +129,7 @@ pub fn find(folder: &Path) -> Result<Option<Project>, SessionError> {
 ///
 /// # Errors
 /// It cannot be read, or is wrong.
-pub fn read(file: &Path) -> Result<Project, SessionError> {
+pub(crate) fn read(file: &Path) -> Result<Project, SessionError> {
     parse(&files::read(file)?).map_err(SessionError::Problems)
 }
 

@@ -21,7 +21,7 @@ use crate::source::SourceFile;
 use crate::targets::Kind;
 
 /// An earlier run, and what of it is run again.
-pub struct Recorded {
+pub(crate) struct Recorded {
     state: RunState,
     /// Instances without rounds; `None`: every one of its scenarios.
     instances: Option<BTreeSet<String>>,
@@ -33,7 +33,7 @@ impl Recorded {
     ///
     /// # Errors
     /// There is no such run, or its log cannot be read.
-    pub fn of(asked: &RunSettings, shell: &Shell) -> Result<Option<Recorded>, SessionError> {
+    pub(crate) fn of(asked: &RunSettings, shell: &Shell) -> Result<Option<Recorded>, SessionError> {
         let (wanted, only_failed) = match &asked.again {
             Some(Again::Like(run)) => (run, false),
             Some(Again::RerunFailed(run)) => (run, true),
@@ -50,18 +50,18 @@ impl Recorded {
     }
 
     /// One instance of a run that was read.
-    pub fn instance(state: RunState, name: &str) -> Recorded {
+    pub(crate) fn instance(state: RunState, name: &str) -> Recorded {
         let instances = Some(BTreeSet::from([without_round(name).to_owned()]));
         Recorded { state, instances, only_failed: true }
     }
 
     /// Nothing is to be run again.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.instances.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
     /// What is said then.
-    pub fn nothing(&self) -> String {
+    pub(crate) fn nothing(&self) -> String {
         format!("nothing to run again: {}: {}", self.state.identity.run, self.state.totals().line())
     }
 
@@ -69,7 +69,7 @@ impl Recorded {
     ///
     /// # Errors
     /// The terminal cannot be told.
-    pub fn settings(&self, asked: &RunSettings, shell: &Shell) -> Result<RunSettings, SessionError> {
+    pub(crate) fn settings(&self, asked: &RunSettings, shell: &Shell) -> Result<RunSettings, SessionError> {
         let identity = &self.state.identity;
         let then = RunSettings::recorded(identity);
         let mut now = asked.clone();
@@ -159,7 +159,7 @@ impl Recorded {
     }
 
     /// Its scenarios as they were, or, with `--scenarios`, as they are there.
-    pub fn library(&self, asked: &RunSettings, shell: &Shell) -> Result<Library, SessionError> {
+    pub(crate) fn library(&self, asked: &RunSettings, shell: &Shell) -> Result<Library, SessionError> {
         let names = self.names();
         if asked.library.scenarios.is_some() {
             let selection = if asked.selection.is_empty() { &names } else { &asked.selection };
@@ -187,7 +187,7 @@ impl Recorded {
     }
 
     /// Only instances of the recorded run, and of what was typed.
-    pub fn narrow(&self, only: &mut Only) {
+    pub(crate) fn narrow(&self, only: &mut Only) {
         let Some(instances) = &self.instances else { return };
         for name in self.names() {
             let own: BTreeSet<String> =
@@ -203,7 +203,7 @@ impl Recorded {
 
     /// Every value that was not secret, by instance and input: also defaults, which a variable of today could
     /// replace. What a profile told is told again, and what a matrix says stands in the name.
-    pub fn inputs(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+    pub(crate) fn inputs(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let mut inputs: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for input in &self.state.identity.inputs {
             if !matches!(input.source, InputSource::Profile | InputSource::Matrix)
@@ -217,7 +217,7 @@ impl Recorded {
     }
 
     /// Says what is not as it was.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         profile: Option<&profile::Chosen>,
         library: &Library,
@@ -241,7 +241,7 @@ impl Recorded {
 
 /// A run that a person named, ready to be read.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// As it would be typed again.
     pub name: PathBuf,
     unpacked: Option<Unpacked>,
@@ -249,7 +249,7 @@ pub struct Opened {
 
 impl Opened {
     /// Where its log is.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.unpacked.as_ref().map_or(&self.name, Unpacked::folder)
     }
 }
@@ -258,7 +258,7 @@ impl Opened {
 ///
 /// # Errors
 /// There is none, or it cannot be unpacked.
-pub fn open(wanted: &str, shell: &Shell) -> Result<Opened, SessionError> {
+pub(crate) fn open(wanted: &str, shell: &Shell) -> Result<Opened, SessionError> {
     let packed = |why: ArchiveError| SessionError::Packed { name: wanted.to_owned(), why };
     let temp = shell.env.temp();
     let path = Path::new(wanted);
@@ -285,14 +285,14 @@ pub fn open(wanted: &str, shell: &Shell) -> Result<Opened, SessionError> {
 ///
 /// # Errors
 /// There is none, or it cannot be read.
-pub fn read(wanted: &str, shell: &Shell) -> Result<(PathBuf, RunState), SessionError> {
+pub(crate) fn read(wanted: &str, shell: &Shell) -> Result<(PathBuf, RunState), SessionError> {
     let opened = open(wanted, shell)?;
     let state = state(opened.folder())?;
     Ok((opened.name.clone(), state))
 }
 
 /// What the log of a run says.
-pub fn state(run: &Path) -> Result<RunState, SessionError> {
+pub(crate) fn state(run: &Path) -> Result<RunState, SessionError> {
     fold(run).map_err(SessionError::ReadLog)
 }
 

@@ -11,7 +11,7 @@ use crate::source::{Problem, did_you_mean};
 
 /// What a selection comes to.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// The scenarios of which something runs.
     pub scenarios: Vec<Arc<Scenario>>,
     /// Of which of them only some instances run.
@@ -24,7 +24,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// What nothing is called by, with what is called nearly so.
-pub fn choose(all: &[Arc<Scenario>], selection: &[String]) -> Result<Choice, Vec<Problem>> {
+pub(crate) fn choose(all: &[Arc<Scenario>], selection: &[String]) -> Result<Choice, Vec<Problem>> {
     if selection.is_empty() {
         return Ok(Choice { scenarios: all.to_vec(), ..Choice::default() });
     }
@@ -209,12 +209,12 @@ fn parse(selection: &[String]) -> Result<Vec<Vec<Atom>>, Vec<Problem>> {
 }
 
 /// Files that a selection may name: not tags, not patterns, not words between them.
-pub fn may_be_path(item: &str) -> bool {
+pub(crate) fn may_be_path(item: &str) -> bool {
     !item.starts_with(['@', '!']) && !is_glob(item) && !matches!(item, "and" | "or" | "not")
 }
 
 /// Without what does not decide which file is meant.
-pub fn normal(path: &str) -> String {
+pub(crate) fn normal(path: &str) -> String {
     let mut path = path.trim_end_matches('/');
     while let Some(rest) = path.strip_prefix("./") {
         path = rest.trim_start_matches('/');

@@ -15,9 +15,9 @@ use crate::runner::context::Destroy;
 use crate::targets::{Answers, Kind, LogSource};
 
 /// Scenarios at once, when nobody says; waiting is not work.
-pub const JOBS: u32 = 128;
+pub(crate) const JOBS: u32 = 128;
 /// A live server answers for the first time within this, when nobody says.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything that decides what runs and how. It is recorded in the run's first event and read back by `--like`; what
 /// is secret, or has a place of its own in that event, is not part of the record.

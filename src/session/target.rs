@@ -18,7 +18,7 @@ use crate::source::did_you_mean;
 use crate::targets::{self, Kind};
 
 /// Flags and environment, as a target's settings.
-pub fn target_settings(
+pub(crate) fn target_settings(
     args: &TargetSettings,
     shell: &Shell,
     seed: Option<u64>,
@@ -166,7 +166,7 @@ fn excluded(args: &TargetSettings, kind: Kind, ours: bool) -> Result<(), Session
 ///
 /// # Errors
 /// One that it cannot play.
-pub fn plays(edition: Edition, changed: &BTreeMap<Behaviour, bool>) -> Result<Played, SessionError> {
+pub(crate) fn plays(edition: Edition, changed: &BTreeMap<Behaviour, bool>) -> Result<Played, SessionError> {
     let unplayed = changed.keys().find(|behaviour| row(**behaviour).is_some_and(|row| !row.played));
     match unplayed {
         Some(behaviour) => Err(SessionError::NotPlayed(*behaviour)),
@@ -178,7 +178,7 @@ pub fn plays(edition: Edition, changed: &BTreeMap<Behaviour, bool>) -> Result<Pl
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn overlay(named: Option<&Path>) -> Result<Overlay, SessionError> {
+pub(crate) fn overlay(named: Option<&Path>) -> Result<Overlay, SessionError> {
     let usual = Path::new(behaviour::overlay::FILE);
     let path = match named {
         Some(path) => path,
@@ -192,7 +192,7 @@ pub fn overlay(named: Option<&Path>) -> Result<Overlay, SessionError> {
 ///
 /// # Errors
 /// Which one is none, and which there are.
-pub fn faults(names: &[String]) -> Result<Faults, SessionError> {
+pub(crate) fn faults(names: &[String]) -> Result<Faults, SessionError> {
     Faults::parse(names).map_err(|error| {
         let hint = match &error {
             FaultError::Unknown(name) => Some(did_you_mean(name, ALL.iter().map(|info| info.name))),

@@ -17,10 +17,10 @@ use crate::platform::filing::Unrecorded;
 use crate::platform::{Api, Auth, policy, record};
 
 /// What was seen of each behaviour, and who told it; a probe wins over what the server says of itself.
-pub type Seen = BTreeMap<Behaviour, (bool, Told)>;
+pub(crate) type Seen = BTreeMap<Behaviour, (bool, Told)>;
 
 /// Asks a server.
-pub async fn seen(api: &Api, about: Option<&Value>, played: Option<Behaviours>) -> Seen {
+pub(crate) async fn seen(api: &Api, about: Option<&Value>, played: Option<Behaviours>) -> Seen {
     let mut seen: Seen = played
         .into_iter()
         .flat_map(|set| Behaviour::ALL.iter().map(move |b| (*b, (set.has(*b), Told::Server))))

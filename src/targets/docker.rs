@@ -46,12 +46,12 @@ pub struct Settings {
 
 /// Containers take real time: fast enough that minutes of silence are seconds, slow enough that
 /// starting a container is not an age.
-pub const TIME_SCALE: f64 = 10.0;
+pub(crate) const TIME_SCALE: f64 = 10.0;
 /// Ports that are tried before giving up.
 const PORTS: u32 = 20;
 
 /// Platform, provider and engine.
-pub struct Started {
+pub(crate) struct Started {
     /// The platform.
     pub platform: server::Running,
     /// Answers for every vendor, on the gateway.
@@ -68,7 +68,7 @@ pub struct Started {
 
 impl Started {
     /// Stops all of it and removes what it made; gives what is left and why.
-    pub async fn stop(self) -> Vec<String> {
+    pub(crate) async fn stop(self) -> Vec<String> {
         self.platform.stop().await;
         self.provider.stop().await;
         self.containers.settled().await;
@@ -86,7 +86,7 @@ impl From<EngineError> for OpenError {
 ///
 /// # Errors
 /// It is missing, not running, not for us, or too old.
-pub async fn engine(settings: &docker::Settings) -> Result<Engine, OpenError> {
+pub(crate) async fn engine(settings: &docker::Settings) -> Result<Engine, OpenError> {
     let engine = settings.connect()?;
     engine.ping().await?;
     match engine.about().await?.trouble() {
@@ -99,7 +99,7 @@ pub async fn engine(settings: &docker::Settings) -> Result<Engine, OpenError> {
 ///
 /// # Errors
 /// The engine, the image, the network or a port; nothing half-made stays.
-pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
+pub(crate) async fn start(settings: &Settings) -> Result<Started, OpenError> {
     let engine = engine(&settings.engine).await?;
     let image = image(&engine, settings.agent_image.as_deref()).await?;
     match listen(settings, &engine, &image).await {
@@ -113,7 +113,7 @@ pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
 }
 
 /// Removes what a start made that was dropped half-way; gives what is left.
-pub async fn abandon(settings: &Settings) -> Vec<String> {
+pub(crate) async fn abandon(settings: &Settings) -> Vec<String> {
     // Without an engine there is nothing on it.
     let Ok(engine) = settings.engine.connect() else { return Vec::new() };
     // What was under way may come true a little later.
@@ -124,7 +124,7 @@ pub async fn abandon(settings: &Settings) -> Vec<String> {
 ///
 /// # Errors
 /// It is not there, or cannot run here.
-pub async fn image(engine: &Engine, named: Option<&str>) -> Result<String, OpenError> {
+pub(crate) async fn image(engine: &Engine, named: Option<&str>) -> Result<String, OpenError> {
     let own = |architecture: &str| {
         let here = std::env::consts::ARCH;
         cfg!(target_os = "linux") && (architecture.is_empty() || architecture == here)

@@ -22,7 +22,7 @@ const MIB: i64 = 1 << 20;
 const CPU: i64 = 1_000_000_000;
 
 /// How workspaces are run.
-pub struct Setup {
+pub(super) struct Setup {
     /// Where.
     pub engine: Engine,
     /// The run that owns them.
@@ -37,7 +37,7 @@ pub struct Setup {
 
 /// Runs workspaces as containers; clones share everything.
 #[derive(Clone)]
-pub struct Containers {
+pub(super) struct Containers {
     setup: Arc<Setup>,
     /// Ids of the containers that we made, so that nobody else's is ever touched.
     made: Arc<Mutex<HashMap<Uuid, String>>>,
@@ -67,12 +67,12 @@ fn tier(number: i64) -> Tier {
 
 impl Containers {
     /// Nothing runs yet.
-    pub fn new(setup: Setup) -> Containers {
+    pub(super) fn new(setup: Setup) -> Containers {
         Containers { setup: Arc::new(setup), made: Arc::default(), starts: TaskTracker::new() }
     }
 
     /// Waits until no start is under way.
-    pub async fn settled(&self) {
+    pub(super) async fn settled(&self) {
         self.starts.close();
         self.starts.wait().await;
     }

@@ -39,7 +39,7 @@ impl Default for Settings {
 }
 
 /// High enough that a suite takes seconds, low enough that a slow machine keeps up with heartbeats.
-pub const TIME_SCALE: f64 = 40.0;
+pub(crate) const TIME_SCALE: f64 = 40.0;
 
 /// The server's model proxy is the reference provider too, under the platform's own paths (contract §8.5).
 pub fn proxy_env(provider: &str) -> BTreeMap<String, String> {
@@ -52,7 +52,7 @@ pub fn proxy_env(provider: &str) -> BTreeMap<String, String> {
 }
 
 /// Platform and provider.
-pub struct Started {
+pub(crate) struct Started {
     /// The platform.
     pub platform: server::Running,
     /// Answers for every vendor.
@@ -65,7 +65,7 @@ pub struct Started {
 ///
 /// # Errors
 /// No port can be had.
-pub async fn start(settings: &Settings) -> Result<Started, OpenError> {
+pub(crate) async fn start(settings: &Settings) -> Result<Started, OpenError> {
     let fail = |what: &str, e: std::io::Error| {
         OpenError::new(
             format!("cannot start the reference {what}: {e}"),

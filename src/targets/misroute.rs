@@ -15,7 +15,7 @@ type Env = BTreeMap<String, (String, Span)>;
 
 /// Every environment of the file, with what it has from above: of a compose file each service's, of a workflow each
 /// step's.
-pub fn check(file: &SourceFile) -> Vec<Problem> {
+pub(crate) fn check(file: &SourceFile) -> Vec<Problem> {
     if !file.text.contains(UPSTREAM) {
         return Vec::new();
     }

@@ -1,28 +1,28 @@
 //! From settings to a running target with capabilities. The engine sees only [`TargetFacts`].
 
 mod ask;
-pub mod contract;
-pub mod docker;
+pub(crate) mod contract;
+pub(crate) mod docker;
 mod docker_provisioner;
-pub mod embedded;
+pub(crate) mod embedded;
 mod error;
-pub mod facts;
-pub mod misroute;
+pub(crate) mod facts;
+pub(crate) mod misroute;
 mod kind;
 mod offered;
-pub mod probe;
+pub(crate) mod probe;
 pub mod profile;
-pub mod saas;
+pub(crate) mod saas;
 mod settings;
 mod target;
 
 use tokio_util::sync::CancellationToken;
 
-pub use error::{Dependency, OpenError};
-pub use facts::{Answers, LogSource, ServerLog, TargetFacts};
+pub(crate) use error::{Dependency, OpenError};
+pub(crate) use facts::{Answers, LogSource, ServerLog, TargetFacts};
 pub use kind::Kind;
 pub use settings::{Asked, Settings};
-pub use target::Target;
+pub(crate) use target::Target;
 
 /// Opens a target: starts what must be started, then probes.
 ///

@@ -14,7 +14,10 @@ use crate::platform::filing::Unrecorded;
 use crate::platform::{Api, Auth, policy, record, segment};
 
 /// Reads the offers of every runtime of the catalogue; says where they differ from it.
-pub async fn read(api: &Api, catalogue: &Catalogue) -> (BTreeMap<String, Vec<OfferedModel>>, Vec<String>) {
+pub(super) async fn read(
+    api: &Api,
+    catalogue: &Catalogue,
+) -> (BTreeMap<String, Vec<OfferedModel>>, Vec<String>) {
     let runtimes = catalogue.runtimes().iter().map(|r| r.name.clone());
     let answers = join_all(runtimes.map(|runtime| async {
         let path = format!("/admin/llm/offered-models?runtime={}", segment(&runtime));

@@ -24,7 +24,7 @@ use crate::scenario::model::Capability;
 ///
 /// # Errors
 /// It does not answer, is no workspace-server, or refuses the token.
-pub async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target, OpenError> {
+pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result<Target, OpenError> {
     let base_url = settings.base_url.clone().unwrap_or_default();
     let base_url = base_url.trim_end_matches('/').to_owned();
     let config = crate::http::Config { tls: base_url.starts_with("https://"), ..settings.http.clone() };

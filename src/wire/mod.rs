@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 pub use door::serve;
-pub use fault::{Asked, Broken, Fate, Fault, Side, What};
+pub(crate) use fault::Broken;
+pub use fault::{Asked, Fate, Fault, Side, What};
 pub use network::Network;
-pub use peer::Peer;
+pub(crate) use peer::Peer;
 
 /// A place to serve at that is taken already.
 pub enum Place {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Who is at the other end, and a way to cut the connection.
 #[derive(Clone, Debug)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Its address.
     pub addr: SocketAddr,
     cut: Arc<AtomicBool>,
@@ -14,7 +14,7 @@ pub struct Peer {
 
 impl Peer {
     /// The connection ends with a reset before anything more is written.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.cut.store(true, Ordering::Release);
     }
 

@@ -9,13 +9,13 @@ use serde_saphyr::{Location, Spanned};
 
 mod node;
 
-pub use node::{Key, Kind, Node};
+pub(crate) use node::{Key, Kind, Node};
 
 use crate::source::{Problem, SourceFile, Span};
 
 /// How a text is read.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The first part of the codes of its problems: `scenario`, `yaml`.
     pub code: &'static str,
     /// More nodes than this are a mistake or an attack.
@@ -33,7 +33,7 @@ const MAX_DEPTH: usize = 32;
 
 /// Where a value behind an alias has its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aliases {
+pub(crate) enum Aliases {
     /// Where the alias stands.
     Used,
     /// Where the text stands.
@@ -41,7 +41,7 @@ pub enum Aliases {
 }
 
 /// Reads one document. A repeated key is reported and the last one is read on, so that it hides no other error.
-pub fn parse(source: &SourceFile, reading: &Reading, problems: &mut Vec<Problem>) -> Option<Node> {
+pub(crate) fn parse(source: &SourceFile, reading: &Reading, problems: &mut Vec<Problem>) -> Option<Node> {
     if source.text.len() > reading.max_bytes {
         problems.push(
             Problem::error(

@@ -11,14 +11,14 @@ const LONGEST: Duration = Duration::from_secs(20);
 const MEMORY: u64 = 6 << 30;
 
 /// SplitMix64.
-pub struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Chance {
+    pub(crate) fn new(seed: u64) -> Chance {
         Chance(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,7 +27,7 @@ impl Chance {
     }
 
     /// Below `end`; 0 when that is 0.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
     }
 }
@@ -77,7 +77,7 @@ const PIECES: [&str; 40] = [
 ];
 
 /// Changes an input in one to eight places.
-pub fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+pub(crate) fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut input = corpus[chance.below(corpus.len())].clone();
     for _ in 0..=chance.below(8) {
         let at = chance.below(input.len() + 1);
@@ -115,7 +115,7 @@ pub fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
 }
 
 /// Every file below a folder that ends so.
-pub fn below(folder: &str, ending: &str) -> Vec<Vec<u8>> {
+pub(crate) fn below(folder: &str, ending: &str) -> Vec<Vec<u8>> {
     fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
@@ -137,7 +137,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// Gives a reader the corpus, then what is made of it, until its time is over.
-pub fn fuzz(target: &str, corpus: &[Vec<u8>], mut reader: impl FnMut(&[u8])) {
+pub(crate) fn fuzz(target: &str, corpus: &[Vec<u8>], mut reader: impl FnMut(&[u8])) {
     static BOUND: Once = Once::new();
     BOUND.call_once(|| rlimit::setrlimit(rlimit::Resource::AS, MEMORY, MEMORY).unwrap());
     let kept = below(&format!("fixtures/fuzz/{target}"), "");

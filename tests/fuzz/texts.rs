@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle_harness::event::read_events;
-use lifecycle_harness::models::allowlist::Allowlist;
-use lifecycle_harness::models::catalogue::{Catalogue, lint};
-use lifecycle_harness::models::workflow::{self, Context};
-use lifecycle_harness::redact::Redactor;
-use lifecycle_harness::scenario::known::KnownReds;
-use lifecycle_harness::scenario::{Fragments, expand_matrix, load, shipped_fragments};
-use lifecycle_harness::source::{Problem, SourceFile};
-use lifecycle_harness::targets::profile;
+use lifecycle_harness::facade::event::read_events;
+use lifecycle_harness::facade::models::allowlist::Allowlist;
+use lifecycle_harness::facade::models::catalogue::{Catalogue, lint};
+use lifecycle_harness::facade::models::workflow::{self, Context};
+use lifecycle_harness::facade::redact::Redactor;
+use lifecycle_harness::facade::scenario::known::KnownReds;
+use lifecycle_harness::facade::scenario::{Fragments, expand_matrix, load, shipped_fragments};
+use lifecycle_harness::facade::source::{Problem, SourceFile};
+use lifecycle_harness::facade::targets::profile;
 
 use crate::mutate::{below, fuzz};
 

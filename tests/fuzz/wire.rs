@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use lifecycle_harness::clock::Instant;
-use lifecycle_harness::http::{Client, Config, Request};
-use lifecycle_harness::platform::record;
+use lifecycle_harness::facade::clock::Instant;
+use lifecycle_harness::facade::http::{Client, Config, Request};
+use lifecycle_harness::facade::platform::record;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use lifecycle_harness::behaviour::Edition;
-use lifecycle_harness::reference::fault_runs::{self, FaultRun};
-use lifecycle_harness::reference::faults;
-use lifecycle_harness::reference::options::{AgentKind, BootTiming};
-use lifecycle_harness::run::signals::Signal;
-use lifecycle_harness::scenario::{self, Scenario, expand_matrix};
-use lifecycle_harness::wire::{Fault, Side, What};
+use lifecycle_harness::facade::behaviour::Edition;
+use lifecycle_harness::facade::reference::fault_runs::{self, FaultRun};
+use lifecycle_harness::facade::reference::faults;
+use lifecycle_harness::facade::reference::options::{AgentKind, BootTiming};
+use lifecycle_harness::facade::run::signals::Signal;
+use lifecycle_harness::facade::scenario::{self, Scenario, expand_matrix};
+use lifecycle_harness::facade::wire::{Fault, Side, What};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use std::time::Duration;
 
 /// The shipped scenarios that a live server without an engine can run: where nothing runs, there is nothing to examine.
-pub static SCENARIOS: LazyLock<Vec<Arc<Scenario>>> = LazyLock::new(|| {
+pub(crate) static SCENARIOS: LazyLock<Vec<Arc<Scenario>>> = LazyLock::new(|| {
     let fragments = scenario::shipped_fragments();
     let files = scenario::shipped().into_iter().filter(|file| !file.name.contains("docker/"));
     let beyond = |scenario: &Arc<Scenario>| {
@@ -32,7 +32,7 @@ pub static SCENARIOS: LazyLock<Vec<Arc<Scenario>>> = LazyLock::new(|| {
 
 /// One run and what happens to it.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(crate) struct Case {
     pub seed: u64,
     /// Names of instances; a scenario without a matrix is its only one.
     pub instances: Vec<String>,
@@ -58,7 +58,7 @@ pub struct Case {
 
 /// What the platform is, while nothing is wrong with it.
 #[derive(Clone, Debug, Default)]
-pub struct Server {
+pub(crate) struct Server {
     pub edition: Edition,
     pub agent: AgentKind,
     pub boot: BootTiming,
@@ -68,7 +68,7 @@ pub struct Server {
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     None,
     /// Faults of the reference platform.
     Platform(Vec<String>),
@@ -87,7 +87,7 @@ pub enum Trouble {
 
 /// Which requests meet which fault of the wire.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     pub from: Side,
     pub fault: Fault,
     /// Of those that match: the first that meets it, and how many do.
@@ -97,7 +97,7 @@ pub struct Rule {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Matching {
+pub(crate) enum Matching {
     All,
     Reads,
     Creates,
@@ -109,7 +109,7 @@ pub enum Matching {
 
 /// How a run ends before its end.
 #[derive(Clone, Debug)]
-pub enum Cut {
+pub(crate) enum Cut {
     None,
     Signals(Vec<(When, Signal)>),
     /// `kill -9`, then a sweep.
@@ -117,7 +117,7 @@ pub enum Cut {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum When {
+pub(crate) enum When {
     Event(u64),
     /// As a request of the harness leaves.
     Request(u64),
@@ -125,7 +125,7 @@ pub enum When {
 }
 
 impl Case {
-    pub fn of(seed: u64) -> Case {
+    pub(crate) fn of(seed: u64) -> Case {
         let mut chance = StdRng::seed_from_u64(seed ^ 0x6c69_6665);
         if chance.random_bool(0.12) {
             return Case::of_a_row(seed, &mut chance);
@@ -205,14 +205,14 @@ impl Case {
     }
 
     /// A run to which nothing happens.
-    pub fn healthy(seed: u64) -> Case {
+    pub(crate) fn healthy(seed: u64) -> Case {
         let mut case = Case::of(seed);
         // A row's inputs are for its fault.
         case.inputs.clear();
         Case { trouble: Trouble::None, cut: Cut::None, swept_at_once: false, row: None, ..case }
     }
 
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         matches!((&self.trouble, &self.cut), (Trouble::None, Cut::None))
     }
 }

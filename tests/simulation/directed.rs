@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lifecycle_harness::event::{Class, EventKind};
-use lifecycle_harness::run::signals::Signal;
-use lifecycle_harness::wire::{Fault, Side, What};
+use lifecycle_harness::facade::event::{Class, EventKind};
+use lifecycle_harness::facade::run::signals::Signal;
+use lifecycle_harness::facade::wire::{Fault, Side, What};
 
 use super::case::{Case, Cut, Matching, Rule, Trouble, When};
 use super::seeds::{examine, number};

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use lifecycle_harness::domain::ExitCode;
-use lifecycle_harness::event::{CancelReason, Class, EventKind, ScenarioFinished, Verdict};
+use lifecycle_harness::facade::domain::ExitCode;
+use lifecycle_harness::facade::event::{CancelReason, Class, EventKind, ScenarioFinished, Verdict};
 
-use lifecycle_harness::reference::fault_runs::FaultRun;
+use lifecycle_harness::facade::reference::fault_runs::FaultRun;
 
 use super::case::{Case, Cut, SCENARIOS};
 use super::play::Played;
 use super::world::{ADMIN_TOKEN, KEYS};
 
 /// What does not hold.
-pub fn broken(case: &Case, played: &Played) -> Vec<String> {
+pub(crate) fn broken(case: &Case, played: &Played) -> Vec<String> {
     let mut wrong = Vec::new();
     let killed = matches!(case.cut, Cut::Kill(_));
     if played.hung {
@@ -384,7 +384,7 @@ fn healthy(played: &Played, wrong: &mut Vec<String>) {
 }
 
 /// Where two runs of one seed part.
-pub fn differs(one: &str, other: &str) -> Option<String> {
+pub(crate) fn differs(one: &str, other: &str) -> Option<String> {
     if one == other {
         return None;
     }

@@ -5,21 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lifecycle_harness::clock::{self, Instant};
-use lifecycle_harness::domain::{ExitCode, Secret};
-use lifecycle_harness::event::{Event, EventKind, Log, RunFinished, read_events};
-use lifecycle_harness::models::catalogue::Catalogue;
-use lifecycle_harness::output::{Colour, Printer, Terminal, Verbosity};
-use lifecycle_harness::redact::Redactor;
-use lifecycle_harness::run::ledger::Ledger;
-use lifecycle_harness::run::signals::Signals;
-use lifecycle_harness::runner::{bundle, cleanup, owing};
-use lifecycle_harness::scenario;
-use lifecycle_harness::session::{
+use lifecycle_harness::facade::clock::{self, Instant};
+use lifecycle_harness::facade::domain::{ExitCode, Secret};
+use lifecycle_harness::facade::event::{Event, EventKind, Log, RunFinished, read_events};
+use lifecycle_harness::facade::models::catalogue::Catalogue;
+use lifecycle_harness::facade::output::{Colour, Printer, Terminal, Verbosity};
+use lifecycle_harness::facade::redact::Redactor;
+use lifecycle_harness::facade::run::ledger::Ledger;
+use lifecycle_harness::facade::run::signals::Signals;
+use lifecycle_harness::facade::runner::{bundle, cleanup, owing};
+use lifecycle_harness::facade::scenario;
+use lifecycle_harness::facade::session::{
     self, Env, LibrarySettings, Outside, RunName, RunSettings, Shell, TargetSettings,
 };
-use lifecycle_harness::targets::{self, Kind};
-use lifecycle_harness::wire::Network;
+use lifecycle_harness::facade::targets::{self, Kind};
+use lifecycle_harness::facade::wire::Network;
 use tokio::sync::mpsc;
 
 use super::case::{Case, Cut, SCENARIOS, Trouble, When};
@@ -29,7 +29,7 @@ use super::world::{ADMIN_TOKEN, KEYS, World};
 const NEVER: Duration = Duration::from_secs(4 * 3_600);
 
 /// What came of a case.
-pub struct Played {
+pub(crate) struct Played {
     /// The log as it was written, up to the end or the kill.
     pub log: String,
     /// The same, read back; or why it cannot be.
@@ -60,7 +60,7 @@ pub struct Played {
 }
 
 #[derive(Default)]
-pub struct Left {
+pub(crate) struct Left {
     /// Id and name.
     pub rows: Vec<(String, String)>,
     /// Ids of workspaces.
@@ -75,27 +75,27 @@ impl Left {
 
 /// What a sweep wrote into the log, and what it told a person.
 #[derive(Default)]
-pub struct Swept {
+pub(crate) struct Swept {
     pub events: Vec<Event>,
     pub said: Vec<String>,
 }
 
 impl Played {
-    pub fn finished(&self) -> Option<&RunFinished> {
+    pub(crate) fn finished(&self) -> Option<&RunFinished> {
         self.events.iter().find_map(|event| match &event.event {
             EventKind::RunFinished(finished) => Some(finished),
             _ => None,
         })
     }
 
-    pub fn exit(&self) -> Option<ExitCode> {
+    pub(crate) fn exit(&self) -> Option<ExitCode> {
         self.finished().map(|finished| finished.exit)
     }
 }
 
-pub fn play(case: &Case) -> Played {
+pub(crate) fn play(case: &Case) -> Played {
     let folder = tempfile::tempdir().unwrap();
-    let _chance = lifecycle_harness::chance::seeded(case.seed);
+    let _chance = lifecycle_harness::facade::chance::seeded(case.seed);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let mut played = runtime.block_on(async {
@@ -323,7 +323,10 @@ fn settings(network: &Network, base_url: &str) -> targets::Settings {
         base_url: Some(base_url.to_owned()),
         admin_token: Some(Secret::new(ADMIN_TOKEN)),
         org: None,
-        http: lifecycle_harness::http::Config { network: Some(network.clone()), ..Default::default() },
+        http: lifecycle_harness::facade::http::Config {
+            network: Some(network.clone()),
+            ..Default::default()
+        },
         embedded: targets::embedded::Settings::default(),
         docker: targets::docker::Settings::default(),
         with_engine: false,

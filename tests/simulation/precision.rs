@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use lifecycle_harness::behaviour::Edition;
-use lifecycle_harness::domain::ExitCode;
-use lifecycle_harness::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
-use lifecycle_harness::reference::fault_runs;
-use lifecycle_harness::reference::faults::{self, Fault, FaultInfo};
-use lifecycle_harness::reference::options::{AgentKind, BootTiming};
-use lifecycle_harness::scenario::{expand_matrix, scenario_of};
+use lifecycle_harness::facade::behaviour::Edition;
+use lifecycle_harness::facade::domain::ExitCode;
+use lifecycle_harness::facade::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
+use lifecycle_harness::facade::reference::fault_runs;
+use lifecycle_harness::facade::reference::faults::{self, Fault, FaultInfo};
+use lifecycle_harness::facade::reference::options::{AgentKind, BootTiming};
+use lifecycle_harness::facade::scenario::{expand_matrix, scenario_of};
 
 use super::case::{Case, Cut, SCENARIOS, Server, Trouble};
 use super::play::{self, Played};

@@ -11,14 +11,14 @@ const SEEDS: u64 = 200;
 /// So many tests share them, so that every core has work.
 const SHARDS: u64 = 4;
 
-pub fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 /// Plays a seed and names what is wrong with it.
-pub fn examine(case: &Case) -> (Played, Vec<String>) {
+pub(crate) fn examine(case: &Case) -> (Played, Vec<String>) {
     let played = play::play(case);
     let wrong = invariants::broken(case, &played);
     (played, wrong)

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lifecycle_harness::clock::{self, Instant};
-use lifecycle_harness::domain::Secret;
-use lifecycle_harness::http::{Client, Config, Payload, Request};
-use lifecycle_harness::reference::faults::Faults;
-use lifecycle_harness::reference::options::Options;
-use lifecycle_harness::reference::{provider, server};
-use lifecycle_harness::targets::embedded::proxy_env;
-use lifecycle_harness::wire::{Asked, Fate, Network, Side};
+use lifecycle_harness::facade::clock::{self, Instant};
+use lifecycle_harness::facade::domain::Secret;
+use lifecycle_harness::facade::http::{Client, Config, Payload, Request};
+use lifecycle_harness::facade::reference::faults::Faults;
+use lifecycle_harness::facade::reference::options::Options;
+use lifecycle_harness::facade::reference::{provider, server};
+use lifecycle_harness::facade::targets::embedded::proxy_env;
+use lifecycle_harness::facade::wire::{Asked, Fate, Network, Side};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
@@ -22,9 +22,9 @@ use tokio::sync::watch;
 
 use super::case::{Case, Matching, Rule, Trouble};
 
-pub const ADMIN_TOKEN: &str = "adm-planted-5f0c2d7e9b1a4c38";
+pub(crate) const ADMIN_TOKEN: &str = "adm-planted-5f0c2d7e9b1a4c38";
 /// Keys of the machine that runs the harness.
-pub const KEYS: [(&str, &str); 3] = [
+pub(crate) const KEYS: [(&str, &str); 3] = [
     ("ANTHROPIC_API_KEY", "sk-ant-planted-0a1b2c3d4e5f6071"),
     ("MINIMAX_API_KEY", "mmx.planted.9f8e7d6c5b4a3928"),
     ("OPENAI_API_KEY", "sk-planted-11223344556677889900"),
@@ -34,7 +34,7 @@ const OBSERVER: &str = "x-observer";
 /// A run that asks more often is one that never ends.
 const ENOUGH: u64 = 300_000;
 
-pub struct World {
+pub(crate) struct World {
     pub network: Network,
     pub platform: server::Running,
     pub provider: provider::Running,
@@ -50,7 +50,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new(case: &Case) -> World {
+    pub(crate) async fn new(case: &Case) -> World {
         let network = Network::default();
         let options = provider::Options {
             accept_any_key: true,
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// From now on the wire does what the case says.
-    pub fn weather(&mut self, case: &Case, log: &Path) {
+    pub(crate) fn weather(&mut self, case: &Case, log: &Path) {
         let (counter, left) = watch::channel(0);
         let (events, written) = watch::channel(0);
         (self.left, self.written) = (left, written);
@@ -146,7 +146,7 @@ impl World {
     }
 
     /// The wire is whole again, the server is up.
-    pub fn fair(&self) {
+    pub(crate) fn fair(&self) {
         self.network.weather(|_| Fate::default());
         let port = self.platform.addr.port();
         self.network.freeze(port, false);
@@ -154,12 +154,12 @@ impl World {
     }
 
     /// Somebody else makes a workspace, without a parent: the platform chooses one.
-    pub async fn stranger(&self, name: &str) {
+    pub(crate) async fn stranger(&self, name: &str) {
         stranger(&self.observer, &self.platform.base_url(), name, &self.strangers).await;
     }
 
     /// As [`World::stranger`], once the harness has sent so many requests.
-    pub fn late_stranger(&self, after: u64) {
+    pub(crate) fn late_stranger(&self, after: u64) {
         let (mut left, observer, base) = (self.left.clone(), self.observer.clone(), self.platform.base_url());
         let strangers = Arc::clone(&self.strangers);
         tokio::spawn(async move {
@@ -170,16 +170,16 @@ impl World {
     }
 
     /// Ids and names of all workspaces that are there, looked at behind the routes.
-    pub fn rows(&self) -> Vec<(String, String)> {
+    pub(crate) fn rows(&self) -> Vec<(String, String)> {
         self.platform.workspaces().into_iter().map(|(id, name)| (id.to_string(), name)).collect()
     }
 
     /// Ids of the workspaces that have an instance.
-    pub async fn instances(&self) -> Vec<String> {
+    pub(crate) async fn instances(&self) -> Vec<String> {
         self.platform.instances().await.iter().map(ToString::to_string).collect()
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let World { platform, provider, network, .. } = self;
         network.weather(|_| Fate::default());
         platform.stop().await;

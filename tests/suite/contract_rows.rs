@@ -17,7 +17,7 @@ struct Row {
 }
 
 /// All test functions below a folder, as `module::function`.
-pub fn tests_below(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
+pub(crate) fn tests_below(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
     let function = Regex::new(r"^\s*(?:async )?fn ([a-z0-9_]+)\(").unwrap();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -42,7 +42,7 @@ pub fn tests_below(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
 }
 
 /// The one test that a name means; a name may leave out what comes before.
-pub fn meant<'a>(all: &'a BTreeSet<String>, name: &str) -> Vec<&'a String> {
+pub(crate) fn meant<'a>(all: &'a BTreeSet<String>, name: &str) -> Vec<&'a String> {
     let end = format!("::{name}");
     all.iter().filter(|test| test.ends_with(&end)).collect()
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lifecycle_harness::domain::Secret;
-use lifecycle_harness::models::catalogue::Catalogue;
-use lifecycle_harness::models::contradictions::CLASSES;
-use lifecycle_harness::models::situation::Fate;
-use lifecycle_harness::models::situation_file::{self, SituationFile};
-use lifecycle_harness::reference::options::{AgentKind, Options};
-use lifecycle_harness::reference::server;
-use lifecycle_harness::source::SourceFile;
+use lifecycle_harness::facade::domain::Secret;
+use lifecycle_harness::facade::models::catalogue::Catalogue;
+use lifecycle_harness::facade::models::contradictions::CLASSES;
+use lifecycle_harness::facade::models::situation::Fate;
+use lifecycle_harness::facade::models::situation_file::{self, SituationFile};
+use lifecycle_harness::facade::reference::options::{AgentKind, Options};
+use lifecycle_harness::facade::reference::server;
+use lifecycle_harness::facade::source::SourceFile;
 use reqwest::Method;
 use serde_json::{Value, json};
 

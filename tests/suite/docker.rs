@@ -11,7 +11,7 @@ use std::fs::File;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lifecycle_harness::docker::{Action, ContainerSpec, Engine, Settings, names};
+use lifecycle_harness::facade::docker::{Action, ContainerSpec, Engine, Settings, names};
 use tokio_util::sync::CancellationToken;
 
 use super::harness::{Harness, Output, moment, wait_for};
@@ -21,7 +21,7 @@ use super::platform::{TOKEN, beside, block};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The engine, held by one test, which leaves it as it was.
-pub struct Held {
+pub(crate) struct Held {
     pub engine: Engine,
     before: BTreeSet<String>,
     _alone: MutexGuard<'static, ()>,
@@ -34,7 +34,7 @@ impl Held {
     }
 
     #[track_caller]
-    pub fn as_before(&self, when: &str) {
+    pub(crate) fn as_before(&self, when: &str) {
         let after = Self::inventory(&self.engine);
         let new: Vec<_> = after.difference(&self.before).collect();
         let gone: Vec<_> = self.before.difference(&after).collect();
@@ -52,7 +52,7 @@ static SWEPT: LazyLock<()> = LazyLock::new(|| _ = docker_of(["sweep", "--docker"
 
 /// The engine that docker's own client would find here, if it answers.
 #[track_caller]
-pub fn engine() -> Option<Held> {
+pub(crate) fn engine() -> Option<Held> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Another checkout on this machine may test on the same engine.
     let among_processes = File::create(std::env::temp_dir().join("lifecycle-docker-tests.lock")).unwrap();
@@ -240,7 +240,7 @@ fn a_sweep_leaves_alone_what_inherited_our_labels() {
     let labels = dead.map(|(key, value)| format!("LABEL {key}={value}"));
     let changes =
         labels.into_iter().chain([format!("LABEL {}=1.0-aa", names::AGENT), "CMD [\"/x\"]".to_owned()]);
-    let nothing = futures_util::stream::iter([Ok(lifecycle_harness::docker::tar::end().into())]);
+    let nothing = futures_util::stream::iter([Ok(lifecycle_harness::facade::docker::tar::end().into())]);
     block(held.engine.import_image("lifecycle-test:inherited", changes.collect(), nothing)).unwrap();
     let spec = ContainerSpec {
         name: format!("theirs-{}", uuid::Builder::from_random_bytes(rand::random()).into_uuid()),

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lifecycle_harness::docker::owned::Ending;
-use lifecycle_harness::docker::owner::Owner;
-use lifecycle_harness::docker::{ErrorKind, names};
-use lifecycle_harness::event::Log;
-use lifecycle_harness::redact::Redactor;
-use lifecycle_harness::run::folder::RunFolder;
-use lifecycle_harness::targets::profile::books::{Books, PROCESS};
+use lifecycle_harness::facade::docker::owned::Ending;
+use lifecycle_harness::facade::docker::owner::Owner;
+use lifecycle_harness::facade::docker::{ErrorKind, names};
+use lifecycle_harness::facade::event::Log;
+use lifecycle_harness::facade::redact::Redactor;
+use lifecycle_harness::facade::run::folder::RunFolder;
+use lifecycle_harness::facade::targets::profile::books::{Books, PROCESS};
 
 use super::fake_engine::{FakeEngine, Labels, Thing, Things};
 use super::harness::{BIN, Harness, Process, is_root, of_kind, wait_for, word};

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lifecycle_harness::docker::Engine;
+use lifecycle_harness::facade::docker::Engine;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -12,7 +12,7 @@ use super::platform::{beside, block};
 
 /// Which requests get no answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Silence {
+pub(crate) struct Silence {
     pub method: &'static str,
     /// Part of the path.
     pub about: &'static str,
@@ -23,7 +23,7 @@ pub struct Silence {
 }
 
 /// The socket; it ends with the tests.
-pub struct EngineProxy {
+pub(crate) struct EngineProxy {
     /// As `DOCKER_HOST`.
     pub host: String,
     inner: Arc<Inner>,
@@ -38,7 +38,7 @@ struct Inner {
 
 impl EngineProxy {
     /// `None`: the engine is not at a socket of this machine.
-    pub fn before(engine: &Engine, silence: Silence) -> Option<EngineProxy> {
+    pub(crate) fn before(engine: &Engine, silence: Silence) -> Option<EngineProxy> {
         let real = engine.endpoint().strip_prefix("unix://")?.to_owned();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("engine.sock");
@@ -56,7 +56,7 @@ impl EngineProxy {
     }
 
     /// How many requests got no answer.
-    pub fn met(&self) -> usize {
+    pub(crate) fn met(&self) -> usize {
         self.inner.met.load(Ordering::SeqCst)
     }
 }

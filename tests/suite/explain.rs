@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lifecycle_harness::reference::fault_runs::TABLE;
+use lifecycle_harness::facade::reference::fault_runs::TABLE;
 
 use super::harness::{Harness, Output, PASSES, few_at_once, of_kind, word};
 use super::platform::Platform;

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
-use lifecycle_harness::docker::{Engine, Settings};
+use lifecycle_harness::facade::docker::{Engine, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -18,7 +18,7 @@ use tokio::net::UnixListener;
 use super::platform::{beside, block};
 
 /// The socket; it ends with the tests.
-pub struct FakeEngine {
+pub(crate) struct FakeEngine {
     /// As `DOCKER_HOST`.
     pub host: String,
     things: Arc<Mutex<Things>>,
@@ -27,7 +27,7 @@ pub struct FakeEngine {
 
 /// What it has, and how it behaves.
 #[derive(Default)]
-pub struct Things {
+pub(crate) struct Things {
     pub containers: Vec<Thing>,
     pub volumes: Vec<Thing>,
     pub networks: Vec<Thing>,
@@ -43,11 +43,11 @@ pub struct Things {
     pub slow_network: Duration,
 }
 
-pub type Labels = BTreeMap<String, String>;
+pub(crate) type Labels = BTreeMap<String, String>;
 
 /// A container, a volume or a network.
 #[derive(Clone, Debug, Default)]
-pub struct Thing {
+pub(crate) struct Thing {
     pub name: String,
     pub labels: Labels,
     /// Of a container: the network it hangs on.
@@ -57,7 +57,7 @@ pub struct Thing {
 }
 
 impl Thing {
-    pub fn new<'a>(name: &str, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Thing {
+    pub(crate) fn new<'a>(name: &str, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Thing {
         let labels = labels.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         Thing { name: name.to_owned(), labels, ..Thing::default() }
     }
@@ -74,7 +74,7 @@ impl Thing {
 
 impl FakeEngine {
     /// With this on it.
-    pub fn with(things: Things) -> FakeEngine {
+    pub(crate) fn with(things: Things) -> FakeEngine {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("engine.sock");
         let listener = block(async { UnixListener::bind(&path) }).unwrap();
@@ -85,12 +85,12 @@ impl FakeEngine {
     }
 
     /// What is on it now.
-    pub fn things(&self) -> MutexGuard<'_, Things> {
+    pub(crate) fn things(&self) -> MutexGuard<'_, Things> {
         self.things.lock().unwrap()
     }
 
     /// Names of containers, volumes, networks and images, each with its kind.
-    pub fn has(&self) -> Vec<String> {
+    pub(crate) fn has(&self) -> Vec<String> {
         let things = self.things();
         let named = |kind: &str, all: &[Thing]| -> Vec<String> {
             all.iter().map(|thing| format!("{kind} {}", thing.name)).collect()
@@ -103,7 +103,7 @@ impl FakeEngine {
     }
 
     /// A client of it.
-    pub fn client(&self) -> Engine {
+    pub(crate) fn client(&self) -> Engine {
         Settings { host: Some(self.host.clone()), ..Settings::default() }.connect().unwrap()
     }
 }

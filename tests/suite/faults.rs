@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::harness::{Harness, Output, few_at_once, of_kind, word};
-use lifecycle_harness::reference::fault_runs::{FaultRun as Row, TABLE};
-use lifecycle_harness::reference::faults::ALL;
+use lifecycle_harness::facade::reference::fault_runs::{FaultRun as Row, TABLE};
+use lifecycle_harness::facade::reference::faults::ALL;
 
 /// Nothing but waits: a disturbed wire must not show.
 const WAITS: &str = "\
@@ -82,7 +82,11 @@ fn every_fault_has_its_row() {
     let faults: Vec<&str> = ALL.iter().map(|info| info.name).collect();
     assert_eq!(rows, faults);
     for row in TABLE.iter().filter(|row| !row.mechanism.is_empty()) {
-        assert!(lifecycle_harness::mechanism::catalogue::find(row.mechanism).is_some(), "{}", row.mechanism);
+        assert!(
+            lifecycle_harness::facade::mechanism::catalogue::find(row.mechanism).is_some(),
+            "{}",
+            row.mechanism
+        );
     }
 }
 

@@ -12,12 +12,12 @@ use regex::Regex;
 use tempfile::TempDir;
 
 /// The binary under test.
-pub const BIN: &str = env!("CARGO_BIN_EXE_lifecycle");
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_lifecycle");
 /// Nothing here takes this long on any machine; a process that does hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A scenario that any server passes.
-pub const PASSES: &str = "scenario: passes
+pub(crate) const PASSES: &str = "scenario: passes
 summary: Asks for the server's health.
 steps:
   - http: { path: /health, expect: { status: 200 } }
@@ -25,7 +25,7 @@ steps:
 
 /// One command line to come.
 #[must_use]
-pub struct Harness {
+pub(crate) struct Harness {
     dir: Arc<TempDir>,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -37,12 +37,12 @@ pub struct Harness {
 
 impl Harness {
     /// In a fresh folder.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::within(&Arc::new(tempfile::tempdir().unwrap()))
     }
 
     /// In the folder of an earlier command.
-    pub fn within(dir: &Arc<TempDir>) -> Self {
+    pub(crate) fn within(dir: &Arc<TempDir>) -> Self {
         Harness {
             dir: Arc::clone(dir),
             args: Vec::new(),
@@ -55,25 +55,25 @@ impl Harness {
     }
 
     /// Adds arguments.
-    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Sets a variable; there are no others.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
     /// Started by another program, which gets the command line as its last arguments.
-    pub fn under(mut self, program: &[&str]) -> Self {
+    pub(crate) fn under(mut self, program: &[&str]) -> Self {
         self.under = program.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
     /// As a user who may do nothing; the folder becomes everybody's.
-    pub fn by_nobody(mut self) -> Self {
+    pub(crate) fn by_nobody(mut self) -> Self {
         let all = fs::Permissions::from_mode(0o777);
         let runs = self.dir.path().join("runs");
         for path in [self.dir.path().to_owned(), runs] {
@@ -85,13 +85,13 @@ impl Harness {
     }
 
     /// What it says goes there.
-    pub fn stderr_to(mut self, path: &Path) -> Self {
+    pub(crate) fn stderr_to(mut self, path: &Path) -> Self {
         self.stderr = Some(path.to_owned());
         self
     }
 
     /// Writes a scenario file and names it on the command line.
-    pub fn scenario(mut self, text: &str) -> Self {
+    pub(crate) fn scenario(mut self, text: &str) -> Self {
         self.files += 1;
         let name = format!("scenario-{}.yaml", self.files);
         fs::write(self.dir.path().join(&name), text).unwrap();
@@ -100,7 +100,7 @@ impl Harness {
     }
 
     /// Writes a file.
-    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -108,34 +108,34 @@ impl Harness {
     }
 
     /// Its folder, shared.
-    pub fn dir(&self) -> Arc<TempDir> {
+    pub(crate) fn dir(&self) -> Arc<TempDir> {
         Arc::clone(&self.dir)
     }
 
     /// Its folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// Against a server that runs.
-    pub fn against(self, platform: &super::platform::Platform) -> Self {
+    pub(crate) fn against(self, platform: &super::platform::Platform) -> Self {
         self.at(&platform.base)
     }
 
     /// Against an address, with the tests' token.
-    pub fn at(self, base: &str) -> Self {
+    pub(crate) fn at(self, base: &str) -> Self {
         self.args(["--target", "live", "--base-url", base, "--admin-token", super::platform::TOKEN])
     }
 
     /// Runs it to its end.
     #[track_caller]
-    pub fn run(self) -> Output {
+    pub(crate) fn run(self) -> Output {
         self.spawn().output()
     }
 
     /// Starts it.
     #[track_caller]
-    pub fn spawn(self) -> Process {
+    pub(crate) fn spawn(self) -> Process {
         let streams = tempfile::tempdir().unwrap();
         let to = |name: &str| Stdio::from(File::create(streams.path().join(name)).unwrap());
         let mut words = self.under.iter().map(String::as_str).chain([BIN]);
@@ -162,7 +162,7 @@ impl Harness {
 }
 
 /// A command that runs; killed when it is dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     streams: TempDir,
     dir: Arc<TempDir>,
@@ -171,38 +171,38 @@ pub struct Process {
 
 impl Process {
     /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }
 
     /// What it said so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         read(&self.streams.path().join("stderr"))
     }
 
     /// Its data so far.
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         read(&self.streams.path().join("stdout"))
     }
 
     /// Whether it ended.
-    pub fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
     /// The folder of its run, once there is one.
-    pub fn run_folder(&self) -> Option<PathBuf> {
+    pub(crate) fn run_folder(&self) -> Option<PathBuf> {
         newest_run(self.dir.path())
     }
 
     /// Its own folder.
-    pub fn dir(&self) -> Arc<TempDir> {
+    pub(crate) fn dir(&self) -> Arc<TempDir> {
         Arc::clone(&self.dir)
     }
 
     /// Waits for its end.
     #[track_caller]
-    pub fn output(mut self) -> Output {
+    pub(crate) fn output(mut self) -> Output {
         let until = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -233,7 +233,7 @@ impl Drop for Process {
 }
 
 /// What a command came to.
-pub struct Output {
+pub(crate) struct Output {
     status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
@@ -244,7 +244,7 @@ pub struct Output {
 impl Output {
     /// The failure block, from its cross to the empty line after it, fits 40 lines.
     #[track_caller]
-    pub fn block_fits_a_screen(&self) {
+    pub(crate) fn block_fits_a_screen(&self) {
         let block: Vec<&str> =
             self.stderr.lines().skip_while(|l| !l.starts_with('✗')).take_while(|l| !l.is_empty()).collect();
         assert!(!block.is_empty() && block.len() <= 22, "{} lines:\n{}", block.len(), self.stderr);
@@ -252,7 +252,7 @@ impl Output {
 
     /// It ended with this code.
     #[track_caller]
-    pub fn exit(self, code: i32) -> Self {
+    pub(crate) fn exit(self, code: i32) -> Self {
         assert_eq!(
             self.status.code(),
             Some(code),
@@ -265,58 +265,58 @@ impl Output {
     }
 
     /// The code.
-    pub fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
     /// Its data hold this.
     #[track_caller]
-    pub fn stdout_has(self, text: &str) -> Self {
+    pub(crate) fn stdout_has(self, text: &str) -> Self {
         assert!(self.stdout.contains(text), "`{text}` is not in the data:\n{}", self.stdout);
         self
     }
 
     /// Its talk holds this.
     #[track_caller]
-    pub fn stderr_has(self, text: &str) -> Self {
+    pub(crate) fn stderr_has(self, text: &str) -> Self {
         assert!(self.stderr.contains(text), "`{text}` was not said:\n{}", self.stderr);
         self
     }
 
     /// Its talk does not hold this.
     #[track_caller]
-    pub fn stderr_lacks(self, text: &str) -> Self {
+    pub(crate) fn stderr_lacks(self, text: &str) -> Self {
         assert!(!self.stderr.contains(text), "`{text}` was said:\n{}", self.stderr);
         self
     }
 
     /// Its talk, with everything that differs from run to run taken out.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         redact(&self.stderr, self.dir.path())
     }
 
     /// The next command in the same folder.
-    pub fn then<S: Into<String>>(&self, args: impl IntoIterator<Item = S>) -> Harness {
+    pub(crate) fn then<S: Into<String>>(&self, args: impl IntoIterator<Item = S>) -> Harness {
         Harness::within(&self.dir).args(args)
     }
 
     /// The folder of its run.
-    pub fn run_folder(&self) -> PathBuf {
+    pub(crate) fn run_folder(&self) -> PathBuf {
         newest_run(self.dir.path()).unwrap_or_else(|| panic!("there is no run; it said:\n{}", self.stderr))
     }
 
     /// A file of its folder.
-    pub fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         read(&self.dir.path().join(name))
     }
 
     /// The log of its run, one event a line.
-    pub fn events(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         events(&self.run_folder())
     }
 
     /// `scenario → verdict`, sorted.
-    pub fn verdicts(&self) -> Vec<(String, String)> {
+    pub(crate) fn verdicts(&self) -> Vec<(String, String)> {
         let mut verdicts: Vec<(String, String)> = of_kind(&self.events(), "scenario_finished")
             .map(|e| (word(&e["scenario"]), word(&e["verdict"])))
             .collect();
@@ -326,13 +326,13 @@ impl Output {
 }
 
 /// The events of a run's log.
-pub fn events(run: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn events(run: &Path) -> Vec<serde_json::Value> {
     let text = read(&run.join("events.jsonl"));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The payloads of one kind of event.
-pub fn of_kind<'a>(
+pub(crate) fn of_kind<'a>(
     events: &'a [serde_json::Value],
     kind: &'a str,
 ) -> impl Iterator<Item = &'a serde_json::Value> {
@@ -340,12 +340,12 @@ pub fn of_kind<'a>(
 }
 
 /// A JSON string as text.
-pub fn word(value: &serde_json::Value) -> String {
+pub(crate) fn word(value: &serde_json::Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
 /// The newest run below a folder.
-pub fn newest_run(dir: &Path) -> Option<PathBuf> {
+pub(crate) fn newest_run(dir: &Path) -> Option<PathBuf> {
     let mut runs: Vec<PathBuf> =
         fs::read_dir(dir.join("runs")).ok()?.filter_map(Result::ok).map(|e| e.path()).collect();
     // Names tell seconds only.
@@ -357,17 +357,17 @@ pub fn newest_run(dir: &Path) -> Option<PathBuf> {
 
 /// A variable of the tests themselves.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
-pub fn switch(name: &str) -> Option<String> {
+pub(crate) fn switch(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// `LIFECYCLE_SOAK=1`: the long forms are wanted.
-pub fn soak() -> bool {
+pub(crate) fn soak() -> bool {
     switch("LIFECYCLE_SOAK").as_deref() == Some("1")
 }
 
 /// Works on the rows of a table, a few at a time: a table is no load test. Their results are in its order.
-pub fn few_at_once<T: Send, R: Send>(
+pub(crate) fn few_at_once<T: Send, R: Send>(
     rows: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
@@ -390,12 +390,12 @@ pub fn few_at_once<T: Send, R: Send>(
 }
 
 /// Whether the tests run as root.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// Sends a signal to a process of ours.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().unwrap();
     // A process that has just ended cannot be told any more.
     let _ = done.status;
@@ -403,7 +403,7 @@ pub fn signal(pid: u32, name: &str) {
 
 /// Looks until a condition holds; `what` says what was waited for.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(120);
     loop {
         if let Some(found) = look() {
@@ -416,13 +416,13 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Between two looks at another process.
 #[expect(clippy::disallowed_methods, reason = "other processes are looked at, not waited for")]
-pub fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }
 
 /// A random moment of a run: there is nothing to wait for.
 #[expect(clippy::disallowed_methods, reason = "the moment is the point")]
-pub fn moment(after: Duration) {
+pub(crate) fn moment(after: Duration) {
     std::thread::sleep(after);
 }
 
@@ -431,7 +431,7 @@ fn read(path: &Path) -> String {
 }
 
 /// Takes out what differs from run to run.
-pub fn redact(text: &str, dir: &Path) -> String {
+pub(crate) fn redact(text: &str, dir: &Path) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
             (r"\d{8}-\d{6}-[0-9a-f]{8}", "[RUN]"),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lifecycle_harness::scenario::model::{Step, walk};
-use lifecycle_harness::scenario::{load, shipped, shipped_fragments};
+use lifecycle_harness::facade::scenario::model::{Step, walk};
+use lifecycle_harness::facade::scenario::{load, shipped, shipped_fragments};
 use regex::Regex;
 
 use super::contract_rows::{meant, tests_below};

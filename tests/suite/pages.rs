@@ -1,7 +1,7 @@
 //! Pages of `docs/` that are made from the code equal it; `UPDATE_DOCS=1` writes them.
 
-use lifecycle_harness::behaviour;
-use lifecycle_harness::domain::ExitCode;
+use lifecycle_harness::facade::behaviour;
+use lifecycle_harness::facade::domain::ExitCode;
 
 #[test]
 fn the_page_of_exit_codes_is_the_table() {

@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 use super::harness::{BIN, pause, word};
 
 /// The admin token of the tests' platforms.
-pub const TOKEN: &str = "suite-admin-token-0123456789";
+pub(crate) const TOKEN: &str = "suite-admin-token-0123456789";
 
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 });
 
 /// Runs a future of the tests to its end.
-pub fn block<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block<T>(work: impl Future<Output = T>) -> T {
     RUNTIME.block_on(work)
 }
 
 /// Runs a server of the tests' own beside them.
-pub fn beside(work: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn beside(work: impl Future<Output = ()> + Send + 'static) {
     RUNTIME.spawn(work);
 }
 
 /// A reference platform in another process; killed when it is dropped.
-pub struct Platform {
+pub(crate) struct Platform {
     child: Child,
     pub base: String,
     http: reqwest::Client,
@@ -37,7 +37,7 @@ pub struct Platform {
 impl Platform {
     /// On a free port.
     #[track_caller]
-    pub fn start<'a>(args: impl IntoIterator<Item = &'a str>) -> Platform {
+    pub(crate) fn start<'a>(args: impl IntoIterator<Item = &'a str>) -> Platform {
         let mut child = Command::new(BIN)
             .args(["serve", "platform", "--listen", "127.0.0.1:0", "--inspect", "--admin-token", TOKEN])
             .args(args)
@@ -54,12 +54,12 @@ impl Platform {
     }
 
     /// Its process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// One request as its admin.
-    pub fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         block(async {
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
             let mut request = self
@@ -76,27 +76,27 @@ impl Platform {
     }
 
     /// All rows of its list.
-    pub fn rows(&self) -> Vec<Value> {
+    pub(crate) fn rows(&self) -> Vec<Value> {
         let (status, list) = self.ask("GET", "/workspaces", None);
         assert_eq!(status, 200, "{list}");
         list.as_array().unwrap().clone()
     }
 
     /// The names of all workspaces, sorted.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.rows().iter().map(|row| word(&row["name"])).collect();
         names.sort();
         names
     }
 
     /// Instances that run.
-    pub fn instances(&self) -> usize {
+    pub(crate) fn instances(&self) -> usize {
         let (_, list) = self.ask("GET", "/__lifecycle/instances", None);
         list["instances"].as_array().map(Vec::len).unwrap_or_default()
     }
 
     /// Makes an external poll workspace of somebody else.
-    pub fn stranger(&self, name: &str, parent: Option<&str>) -> String {
+    pub(crate) fn stranger(&self, name: &str, parent: Option<&str>) -> String {
         let mut body =
             json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" });
         if let Some(parent) = parent {
@@ -109,7 +109,7 @@ impl Platform {
 
     /// Waits until it holds nothing.
     #[track_caller]
-    pub fn is_empty(&self) {
+    pub(crate) fn is_empty(&self) {
         let until = Instant::now() + Duration::from_secs(30);
         while !(self.rows().is_empty() && self.instances() == 0) {
             assert!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use lifecycle_harness::docker::names;
+use lifecycle_harness::facade::docker::names;
 
 use super::docker::engine;
 use super::engine_proxy::{EngineProxy, Silence};

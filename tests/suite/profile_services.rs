@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use lifecycle_harness::docker::names;
+use lifecycle_harness::facade::docker::names;
 
 use super::docker::{Held, engine};
 use super::harness::{Harness, Output, events, is_root, of_kind, switch, wait_for, word};

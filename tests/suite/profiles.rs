@@ -119,7 +119,7 @@ fn the_schema_refuses_what_the_reader_refuses() {
 }
 
 /// The reference platform as somebody's server.
-pub const SERVES: &str = r#"profile: serves
+pub(crate) const SERVES: &str = r#"profile: serves
 ports: [server]
 secrets: [admin]
 admin_token: "${secrets.admin}"
@@ -187,12 +187,12 @@ fn what_a_profile_names_must_be_there() {
     run.stderr_has("p.yaml is a profile, not a scenario").stderr_has("--profile p.yaml");
 }
 
-pub fn with_profile(text: &str) -> Harness {
+pub(crate) fn with_profile(text: &str) -> Harness {
     Harness::new().file("p.yaml", text).args(["run", "--profile", "p.yaml"])
 }
 
 /// Ids of processes that a run started and that still run; a zombie does not.
-pub fn alive(run: &Path) -> Vec<String> {
+pub(crate) fn alive(run: &Path) -> Vec<String> {
     let mark = format!("LIFECYCLE_STARTED_BY={}", run.file_name().unwrap().display());
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|e| e.path());
     let marked = processes.filter(|path| {

@@ -12,7 +12,7 @@ use super::platform::{Platform, beside, block};
 
 /// What happens to an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mischief {
+pub(crate) enum Mischief {
     Status503,
     /// With `Retry-After: 1`.
     Status429,
@@ -53,7 +53,7 @@ pub enum Mischief {
 }
 
 /// What the wire alone can do.
-pub const ALL: [Mischief; 10] = [
+pub(crate) const ALL: [Mischief; 10] = [
     Mischief::Status503,
     Mischief::Status429,
     Mischief::Reset,
@@ -67,11 +67,11 @@ pub const ALL: [Mischief; 10] = [
 ];
 
 /// Whole answers of nobody.
-pub const NOBODYS: [Mischief; 3] = [Mischief::EmptyOk, Mischief::HtmlOk, Mischief::Garbled404];
+pub(crate) const NOBODYS: [Mischief; 3] = [Mischief::EmptyOk, Mischief::HtmlOk, Mischief::Garbled404];
 
 /// Which exchanges are spoilt.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     pub mischief: Mischief,
     /// Beginnings of request lines, between `|`; after a `*` what else is in them.
     pub begins: &'static str,
@@ -94,14 +94,14 @@ struct Inner {
 }
 
 /// The proxy; it ends with the tests.
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub base: String,
     inner: Arc<Inner>,
 }
 
 impl Proxy {
     /// In front of a platform.
-    pub fn before(platform: &Platform, rule: Option<Rule>) -> Proxy {
+    pub(crate) fn before(platform: &Platform, rule: Option<Rule>) -> Proxy {
         let upstream = platform.base.trim_start_matches("http://").parse().unwrap();
         let inner = Arc::new(Inner {
             upstream,
@@ -126,12 +126,12 @@ impl Proxy {
     }
 
     /// From now on.
-    pub fn set(&self, rule: Rule) {
+    pub(crate) fn set(&self, rule: Rule) {
         *self.inner.rule.lock().unwrap() = Some(rule);
     }
 
     /// How many exchanges were spoilt.
-    pub fn spoilt(&self) -> usize {
+    pub(crate) fn spoilt(&self) -> usize {
         self.inner.spoilt.load(Ordering::SeqCst)
     }
 }

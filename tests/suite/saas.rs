@@ -388,7 +388,7 @@ fn a_kept_organisation_stays_until_a_sweep() {
 #[test]
 fn a_reconciler_runs_alone() {
     let plane = Plane::start(&[]);
-    let until = lifecycle_harness::clock::wall() + jiff::SignedDuration::from_secs(600);
+    let until = lifecycle_harness::facade::clock::wall() + jiff::SignedDuration::from_secs(600);
     let slug = "e2e-20261128-1-0badcafe";
     let name = format!("lifecycle {slug} until {}", until.strftime("%Y-%m-%dT%H:%M:%SZ"));
     let body = json!({ "slug": slug, "name": name, "owner_user_id": "o" });

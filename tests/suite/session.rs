@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use lifecycle_harness::domain::ExitCode;
-use lifecycle_harness::output::{Captured, Colour, Printer, Terminal, Verbosity};
-use lifecycle_harness::run::signals::{Signal, Signals};
-use lifecycle_harness::session::{self, Env, Outside, RunName, RunSettings, SessionError, Shell};
+use lifecycle_harness::facade::domain::ExitCode;
+use lifecycle_harness::facade::output::{Captured, Colour, Printer, Terminal, Verbosity};
+use lifecycle_harness::facade::run::signals::{Signal, Signals};
+use lifecycle_harness::facade::session::{self, Env, Outside, RunName, RunSettings, SessionError, Shell};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::harness::PASSES;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use lifecycle_harness::scenario::{load, shipped, shipped_fragments};
+use lifecycle_harness::facade::scenario::{load, shipped, shipped_fragments};
 
 use super::harness::{Harness, Output, few_at_once, of_kind, word};
 use super::platform::Platform;

@@ -11,7 +11,7 @@ use crate::platform::record::text;
 const ENDED: [&str; 4] = ["shutting-down", "terminated", "stopping", "stopped"];
 
 /// Adds it.
-pub fn add(symptoms: &Symptoms, facts: &mut Facts) {
+pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     let Some(told) = part(symptoms, "control plane") else { return };
     if let Some(org) = told.get("org") {
         facts.set("org.status", text(org, "instance_status"));

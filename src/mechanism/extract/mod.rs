@@ -9,7 +9,7 @@ mod register;
 
 use serde_json::Value;
 
-pub use parts::short_time;
+pub(crate) use parts::short_time;
 use parts::{part, plain, yes};
 
 use super::facts::Facts;
@@ -19,7 +19,7 @@ use crate::event::{Kind, Symptoms};
 use crate::platform::record::text;
 
 /// Everything that is known about a failure.
-pub fn facts_of(symptoms: &Symptoms) -> Facts {
+pub(crate) fn facts_of(symptoms: &Symptoms) -> Facts {
     let mut facts = Facts::default();
     basics(symptoms, &mut facts);
     waiting(symptoms, &mut facts);

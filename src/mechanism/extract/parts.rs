@@ -11,7 +11,7 @@ pub(super) fn part<'s>(symptoms: &'s Symptoms, name: &str) -> Option<&'s Value> 
 }
 
 /// A line of a log with the time of day instead of the whole date.
-pub fn short_time(line: &str) -> String {
+pub(crate) fn short_time(line: &str) -> String {
     let Some((stamp, rest)) = line.split_once(' ') else { return line.to_owned() };
     match stamp.split_once('T').and_then(|(_, time)| time.strip_suffix('Z')) {
         Some(time) => format!("{} {rest}", time.split('.').next().unwrap_or(time)),

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use crate::domain::Status;
 use crate::domain::Transport;
-use crate::event::{Body, Class, EnvVar, Evidence, EvidencePart, Exchange, Kind, Red, WaitStats};
-use crate::mechanism::{Subject, Symptoms, UNCLASSIFIED, Wait, diagnose};
+use crate::event::{
+    Body, Class, EnvVar, Evidence, EvidencePart, Exchange, Kind, Red, Subject, Wait, WaitStats,
+};
+use crate::mechanism::{Symptoms, UNCLASSIFIED, diagnose};
 
 /// Symptoms that are built up part by part.
 #[derive(Clone, Default)]

@@ -223,7 +223,6 @@ fn works(catalogue: &Catalogue, allowlist: &Allowlist, server: &ServerEnv, path:
             workspace_id: "w",
             name: "n",
             runtime: &resolved.runtime,
-            tier: 2,
             role: None,
             parent_id: None,
             payload_model: Some(&choice.model),

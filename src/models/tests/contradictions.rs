@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use crate::models::catalogue::Catalogue;
+use crate::models::classes::codes;
 use crate::models::contradictions::*;
+use crate::models::contradictions_page::page;
 use crate::models::situation_file::{self, SituationFile};
 use crate::source::{Level, SourceFile};
 

@@ -141,19 +141,6 @@ fn registration_is_open_for_what_it_does_not_know() {
 }
 
 #[test]
-fn the_proxy_finds_a_vendor_by_the_token_before_the_separator() {
-    let catalogue = Catalogue::built_in();
-    let name =
-        |model: &str| resolve_upstream(catalogue, model).map(|(v, m, p)| format!("{v} {m} {}", p.name));
-    assert_eq!(name("anthropic/claude-opus-4-7").as_deref(), Some("anthropic claude-opus-4-7 anthropic-api"));
-    assert_eq!(name("openai:gpt-5.4").as_deref(), Some("openai gpt-5.4 openai-api"));
-    assert_eq!(name("moonshot/kimi-k2.6").as_deref(), Some("moonshot kimi-k2.6 moonshot"));
-    assert_eq!(name("minimax/MiniMax-M3").as_deref(), Some("minimax MiniMax-M3 minimax"));
-    assert_eq!(name("kimi-coding/kimi-k2"), None);
-    assert_eq!(name("sonnet"), None);
-}
-
-#[test]
 fn offered_models_are_those_of_the_recording() {
     let line = include_str!("../../../fixtures/recordings/recordings.jsonl").lines().nth(61).unwrap();
     let recorded: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::names;
 use crate::models::billing::BillingMode;
 use crate::models::catalogue::Catalogue;
+use crate::models::container::{ContainerFacts, config_yaml_model, container_env};
 use crate::models::projection::*;
 
 fn map(text: &str) -> BTreeMap<String, String> {
@@ -31,7 +32,6 @@ impl Case<'_> {
                 workspace_id: "w-1",
                 name: "My Agent",
                 runtime: self.runtime,
-                tier: 2,
                 role: Some("agent"),
                 parent_id: None,
                 payload_model: Some(self.model).filter(|model| !model.is_empty()),
@@ -295,7 +295,6 @@ fn the_other_steps_of_the_assembly() {
                 workspace_id: "w-1",
                 name: "My Agent",
                 runtime: "claude-code",
-                tier: 2,
                 role: Some("agent"),
                 parent_id: parent,
                 payload_model: Some("sonnet"),

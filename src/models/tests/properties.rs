@@ -67,7 +67,6 @@ fn run(
             workspace_id: "w",
             name: "n",
             runtime,
-            tier: 2,
             role: None,
             parent_id: None,
             payload_model: payload,

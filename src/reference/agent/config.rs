@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The config volume of an embedded agent; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct ConfigFiles(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+pub(crate) struct ConfigFiles(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
 impl ConfigFiles {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
@@ -14,19 +14,19 @@ impl ConfigFiles {
     }
 
     /// Whether there is a file of this name.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.lock().contains_key(name)
     }
 
     /// Adds or replaces files; empty ones go.
-    pub fn write(&self, files: BTreeMap<String, Vec<u8>>) {
+    pub(crate) fn write(&self, files: BTreeMap<String, Vec<u8>>) {
         let mut all = self.lock();
         all.extend(files);
         all.retain(|_, content| !content.is_empty());
     }
 
     /// Removes everything.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 

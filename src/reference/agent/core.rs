@@ -12,11 +12,11 @@ use crate::reference::options::AgentKind;
 use crate::reference::outbound::Outbound;
 
 /// Names of faults that an agent shows, in its environment: comma-separated.
-pub const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";
+pub(crate) const FAULTS_VARIABLE: &str = "LIFECYCLE_AGENT_FAULTS";
 /// Where requests to a provider go instead: `https://origin=http://origin`, comma-separated; `*` is any origin.
-pub const OVERRIDE_VARIABLE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
+pub(crate) const OVERRIDE_VARIABLE: &str = "LIFECYCLE_PROVIDER_OVERRIDE";
 /// The port that an agent listens on inside a container.
-pub const CONTAINER_PORT: u16 = 8000;
+pub(crate) const CONTAINER_PORT: u16 = 8000;
 /// How many lines of its log an agent keeps.
 const LOG_LINES: usize = 200;
 

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const CALL: Duration = Duration::from_secs(10);
 
 /// Registers, then sends heartbeats for as long as the agent runs.
-pub async fn speak(core: Arc<Core>) {
+pub(super) async fn speak(core: Arc<Core>) {
     let mut issued = register(&core).await;
     loop {
         if heartbeat(&core, issued.as_deref()).await == Some(401) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::core::Core;
 
 /// A message with this text, to an agent that is a process of its own, makes it take all its memory.
-pub const TAKE_ALL: &str = "lifecycle: take all memory";
+pub(super) const TAKE_ALL: &str = "lifecycle: take all memory";
 /// Between the answer to that and the taking, in contract time.
-pub const PAUSE: Duration = Duration::from_secs(3);
+pub(super) const PAUSE: Duration = Duration::from_secs(3);
 const PIECE: usize = 16 << 20;
 /// A limit above this is none: the machine itself would suffer.
 const MOST: u64 = 8 << 30;
@@ -22,7 +22,7 @@ fn limit() -> Option<u64> {
 }
 
 /// Takes memory until the kernel ends the process; says why it did not.
-pub async fn take_all(core: &Core) -> String {
+pub(super) async fn take_all(core: &Core) -> String {
     let Some(limit) = limit() else {
         return "there is no limit of memory here: nothing is taken".to_owned();
     };

@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::core::Core;
-pub use self::core::{CONTAINER_PORT, FAULTS_VARIABLE, OVERRIDE_VARIABLE};
+pub(crate) use self::core::{CONTAINER_PORT, FAULTS_VARIABLE};
 use config::Config;
-pub use config::ConfigFiles;
+pub(crate) use config::ConfigFiles;
 
 use super::clock::Clock;
 use super::options::AgentKind;
@@ -39,7 +39,7 @@ const EXIT_AT_ONCE: &str = "exit-at-once";
 const OUT_OF_MEMORY: &str = "takes-all-memory";
 
 /// What an embedded agent is made from.
-pub struct Embed {
+pub(crate) struct Embed {
     /// Taken already.
     pub place: Place,
     /// The whole environment of the instance.
@@ -57,7 +57,7 @@ pub struct Embed {
 }
 
 /// What an agent process is started with. The caller reads the environment.
-pub struct Settings {
+pub(crate) struct Settings {
     /// The process's environment: `WORKSPACE_ID`, `PLATFORM_URL` and what the model needs.
     pub env: BTreeMap<String, String>,
     /// Where to listen; inside a container every address, port 8000.
@@ -73,21 +73,21 @@ pub struct Settings {
 }
 
 /// An agent that runs.
-pub struct Agent {
+pub(crate) struct Agent {
     core: Arc<Core>,
     closed: CancellationToken,
     tasks: TaskTracker,
 }
 
 /// An agent process that runs.
-pub struct Running {
+pub(crate) struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     agent: Agent,
 }
 
 /// Starts an agent as tasks of this process.
-pub fn embed(parts: Embed) -> Agent {
+pub(crate) fn embed(parts: Embed) -> Agent {
     let core = Core {
         env: parts.env,
         config: Config::Memory(parts.config),
@@ -108,7 +108,7 @@ pub fn embed(parts: Embed) -> Agent {
 ///
 /// # Errors
 /// A missing variable, or an address that cannot be listened on.
-pub async fn start(settings: Settings) -> io::Result<Running> {
+pub(crate) async fn start(settings: Settings) -> io::Result<Running> {
     for name in ["WORKSPACE_ID", "PLATFORM_URL"] {
         if settings.env.get(name).is_none_or(|v| v.trim().is_empty()) {
             let text = format!("an agent needs {name} in its environment");
@@ -162,18 +162,18 @@ fn launch(core: Core, place: Place) -> Agent {
 
 impl Agent {
     /// Whether it has not been stopped.
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         !self.closed.is_cancelled()
     }
 
     /// Ends it at once: its port is free and its connections are cut when this returns.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.closed.cancel();
         self.tasks.wait().await;
     }
 
     /// The last lines of its log.
-    pub fn logs(&self, lines: usize) -> Vec<String> {
+    pub(crate) fn logs(&self, lines: usize) -> Vec<String> {
         let log = self.core.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().skip(log.len().saturating_sub(lines)).cloned().collect()
     }
@@ -187,7 +187,7 @@ impl Drop for Agent {
 
 impl Running {
     /// Ends it.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.agent.stop().await;
     }
 }

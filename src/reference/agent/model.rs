@@ -18,7 +18,7 @@ const MODEL: Duration = Duration::from_secs(120);
 
 /// A request to a model, before overrides.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ask {
+pub(super) struct Ask {
     pub protocol: Protocol,
     pub url: String,
     pub headers: Vec<(&'static str, String)>,
@@ -29,7 +29,7 @@ pub struct Ask {
 ///
 /// # Errors
 /// The text that a real agent sends instead of an answer.
-pub async fn ask(core: &Core, prompt: &str) -> Result<String, String> {
+pub(super) async fn ask(core: &Core, prompt: &str) -> Result<String, String> {
     let runtime = runtime(core).await;
     let ask = compose(core, &runtime)?;
     let body = match ask.protocol {
@@ -90,7 +90,7 @@ async fn runtime(core: &Core) -> String {
 }
 
 /// Decides endpoint and credential from the environment alone.
-pub fn compose(core: &Core, runtime: &str) -> Result<Ask, String> {
+pub(super) fn compose(core: &Core, runtime: &str) -> Result<Ask, String> {
     let model = core.var("MOLECULE_MODEL").or_else(|| core.var("MODEL")).unwrap_or_default();
     if runtime == "claude-code" {
         return anthropic_client(core, model);

@@ -2,7 +2,7 @@
 
 /// Replaces the origin of `url` if an override names it.
 /// The new URL, and the origin that it stood for.
-pub fn redirect(overrides: &str, url: &str) -> (String, Option<String>) {
+pub(super) fn redirect(overrides: &str, url: &str) -> (String, Option<String>) {
     let (origin, path) = split_origin(url);
     for pair in overrides.split(',') {
         let Some((from, to)) = pair.trim().split_once('=') else { continue };

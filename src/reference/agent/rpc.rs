@@ -17,7 +17,7 @@ use crate::reference::options::AgentKind;
 use crate::reference::reply;
 
 /// The routes: all of them are the same one.
-pub fn app(core: Arc<Core>) -> Router {
+pub(super) fn app(core: Arc<Core>) -> Router {
     Router::new().fallback(answer).layer(axum::extract::DefaultBodyLimit::max(16 << 20)).with_state(core)
 }
 

@@ -13,7 +13,7 @@ use super::plane::Plane;
 use super::{instances, tenant};
 use crate::reference::reply;
 
-pub fn create_org(plane: &Arc<Plane>, asked: &Asked) -> Response {
+pub(super) fn create_org(plane: &Arc<Plane>, asked: &Asked) -> Response {
     let Some(body) = asked.json.as_ref().filter(|b| b.is_object()) else {
         return reply::error(400, "invalid request body");
     };
@@ -50,20 +50,20 @@ pub fn create_org(plane: &Arc<Plane>, asked: &Asked) -> Response {
     reply::json_body(201, &tenant::create(plane, &slug, &name, &text("owner_user_id")))
 }
 
-pub fn list_orgs(plane: &Plane) -> Response {
+pub(super) fn list_orgs(plane: &Plane) -> Response {
     let orgs: Vec<Value> =
         plane.state().orgs.values().filter(|org| !org.foreign).map(super::org::Org::shown).collect();
     reply::ok(&json!({ "orgs": orgs }))
 }
 
-pub fn read_org(plane: &Plane, slug: &str) -> Response {
+pub(super) fn read_org(plane: &Plane, slug: &str) -> Response {
     match plane.state().by_name(slug) {
         Some(org) => reply::ok(&org.shown()),
         None => reply::error(404, "organisation not found"),
     }
 }
 
-pub fn admin_token(plane: &Plane, slug: &str) -> Response {
+pub(super) fn admin_token(plane: &Plane, slug: &str) -> Response {
     match plane.state().by_name(slug) {
         Some(org) if org.phase == Phase::Running => {
             reply::ok(&json!({ "slug": org.slug, "admin_token": org.admin_token.expose() }))
@@ -73,7 +73,7 @@ pub fn admin_token(plane: &Plane, slug: &str) -> Response {
     }
 }
 
-pub fn delete_tenant(plane: &Arc<Plane>, slug: &str, asked: &Asked) -> Response {
+pub(super) fn delete_tenant(plane: &Arc<Plane>, slug: &str, asked: &Asked) -> Response {
     let confirm = asked.json.as_ref().and_then(|b| b["confirm"].as_str());
     // The minimal cell sends no body at all.
     if confirm.is_some_and(|given| given != slug) {
@@ -90,7 +90,7 @@ pub fn delete_tenant(plane: &Arc<Plane>, slug: &str, asked: &Asked) -> Response 
     }
 }
 
-pub fn machines_of(plane: &Plane, slug: &str) -> Response {
+pub(super) fn machines_of(plane: &Plane, slug: &str) -> Response {
     let state = plane.state();
     // Also of one that is purged: whoever looks for leaks looks then.
     let org = state.orgs.values().rev().find(|org| org.slug == slug || org.id.to_string() == slug);
@@ -100,21 +100,21 @@ pub fn machines_of(plane: &Plane, slug: &str) -> Response {
     reply::ok(&json!({ "instances": machines }))
 }
 
-pub fn machine(plane: &Plane, id: &str) -> Response {
+pub(super) fn machine(plane: &Plane, id: &str) -> Response {
     match plane.state().machines.get(id) {
         Some(machine) => reply::ok(&machine.shown()),
         None => reply::error(404, "instance not found"),
     }
 }
 
-pub async fn terminate(plane: &Plane, id: &str) -> Response {
+pub(super) async fn terminate(plane: &Plane, id: &str) -> Response {
     match instances::terminate(plane, id, "terminated by an administrator").await {
         Some(shown) => reply::ok(&shown),
         None => reply::error(404, "instance not found"),
     }
 }
 
-pub async fn console(plane: &Plane, workspace: &str) -> Response {
+pub(super) async fn console(plane: &Plane, workspace: &str) -> Response {
     let Ok(id) = Uuid::try_parse(workspace) else { return reply::error(400, "invalid workspace id") };
     match instances::console(plane, id).await {
         Some(output) => reply::ok(&json!({ "output": output })),
@@ -122,7 +122,7 @@ pub async fn console(plane: &Plane, workspace: &str) -> Response {
     }
 }
 
-pub fn quota(plane: &Plane) -> Response {
+pub(super) fn quota(plane: &Plane) -> Response {
     let used = plane.state().living();
     reply::ok(&json!({ "orgs": { "used": used, "limit": plane.options.quota } }))
 }

@@ -27,7 +27,7 @@ use crate::wire::Peer;
 const MAX_BODY: usize = 32 << 20;
 
 /// The whole application.
-pub fn app(plane: Arc<Plane>) -> Router {
+pub(super) fn app(plane: Arc<Plane>) -> Router {
     Router::new().fallback(serve).with_state(plane)
 }
 

@@ -12,7 +12,7 @@ use crate::reference::provision::embedded::Embedded;
 use crate::reference::provision::{InstanceSpec, Provisioner as _};
 
 /// What a provision call asks for.
-pub struct Wanted {
+pub(super) struct Wanted {
     pub org: Uuid,
     pub workspace: Uuid,
     pub runtime: String,
@@ -22,7 +22,7 @@ pub struct Wanted {
 }
 
 /// Makes a machine; it comes up after this returns.
-pub fn launch(plane: &Arc<Plane>, machines: Arc<Embedded>, wanted: Wanted) -> String {
+pub(super) fn launch(plane: &Arc<Plane>, machines: Arc<Embedded>, wanted: Wanted) -> String {
     let machine = Machine::new(wanted.org, Some(wanted.workspace));
     let id = machine.id.clone();
     plane.state().machines.insert(id.clone(), machine);
@@ -66,7 +66,7 @@ async fn boot(plane: &Plane, machines: &Embedded, wanted: Wanted, id: &str) {
 }
 
 /// Ends a machine; `None` when there is none of this name.
-pub async fn terminate(plane: &Plane, id: &str, why: &str) -> Option<Value> {
+pub(super) async fn terminate(plane: &Plane, id: &str, why: &str) -> Option<Value> {
     let (stop, shown) = {
         let mut state = plane.state();
         let (org, workspace, was) = {
@@ -99,7 +99,7 @@ pub async fn terminate(plane: &Plane, id: &str, why: &str) -> Option<Value> {
 }
 
 /// What the newest machine of a workspace printed.
-pub async fn console(plane: &Plane, workspace: Uuid) -> Option<String> {
+pub(super) async fn console(plane: &Plane, workspace: Uuid) -> Option<String> {
     let (mut lines, machines) = {
         let state = plane.state();
         let machine = state.machines.values().rev().find(|m| m.workspace == Some(workspace))?;

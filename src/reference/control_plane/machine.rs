@@ -8,11 +8,11 @@ use uuid::Uuid;
 use crate::reference::clock::wall;
 
 /// So many lines of a console are kept.
-pub const CONSOLE: usize = 200;
+pub(super) const CONSOLE: usize = 200;
 
 /// What a cloud says of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MachineState {
+pub(super) enum MachineState {
     Pending,
     Running,
     ShuttingDown,
@@ -20,7 +20,7 @@ pub enum MachineState {
 }
 
 impl MachineState {
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             MachineState::Pending => "pending",
             MachineState::Running => "running",
@@ -32,7 +32,7 @@ impl MachineState {
 
 /// One machine.
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub(super) struct Machine {
     pub id: String,
     pub org: Uuid,
     /// `None` for the tenant's own.
@@ -43,7 +43,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(org: Uuid, workspace: Option<Uuid>) -> Machine {
+    pub(super) fn new(org: Uuid, workspace: Option<Uuid>) -> Machine {
         let id = crate::chance::uuid().simple().to_string();
         let mut machine = Machine {
             id: format!("i-{}", &id[..17]),
@@ -57,24 +57,24 @@ impl Machine {
         machine
     }
 
-    pub fn turns(&mut self, state: MachineState, why: &str) {
+    pub(super) fn turns(&mut self, state: MachineState, why: &str) {
         self.state = state;
         self.history.push(json!({ "at": wall(), "state": state.as_str(), "why": why }));
         self.says(format!("{}: {why}", state.as_str()));
     }
 
-    pub fn says(&mut self, line: String) {
+    pub(super) fn says(&mut self, line: String) {
         if self.console.len() == CONSOLE {
             self.console.pop_front();
         }
         self.console.push_back(format!("{} {line}", wall()));
     }
 
-    pub fn ended(&self) -> bool {
+    pub(super) fn ended(&self) -> bool {
         matches!(self.state, MachineState::ShuttingDown | MachineState::Terminated)
     }
 
-    pub fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         json!({
             "instance_id": self.id,
             "org_id": self.org,

@@ -19,7 +19,6 @@ mod stub;
 mod tenant;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,16 +30,14 @@ use super::clock::Clock;
 use super::outbound::Outbound;
 use super::server::url_of;
 use crate::wire::{self, Place, Side};
-pub use options::{Options, Timing};
+pub(crate) use options::{Options, Timing};
 use plane::Plane;
-pub use privileged::privileged;
-pub use rule::{Rule, RuleError};
+pub(crate) use privileged::privileged;
+pub(crate) use rule::Rule;
 use state::State;
 
 /// A control plane that serves.
-pub struct Running {
-    /// Where it listens.
-    pub addr: SocketAddr,
+pub(crate) struct Running {
     plane: Arc<Plane>,
     closed: CancellationToken,
     server: JoinHandle<()>,
@@ -50,7 +47,7 @@ pub struct Running {
 ///
 /// # Errors
 /// An address that cannot be listened on.
-pub async fn start(options: Options) -> io::Result<Running> {
+pub(crate) async fn start(options: Options) -> io::Result<Running> {
     let place = Place::take(options.network.as_ref(), options.listen).await?;
     let addr = place.local_addr()?;
     let through = |side| options.network.clone().map(|network| (network, side));
@@ -72,17 +69,17 @@ pub async fn start(options: Options) -> io::Result<Running> {
     plane.spawn(async move { clock.watch().await });
     let closed = CancellationToken::new();
     let server = wire::serve(place, front::app(Arc::clone(&plane)), closed.clone());
-    Ok(Running { addr, plane, closed, server })
+    Ok(Running { plane, closed, server })
 }
 
 impl Running {
     /// The URL that a client on this machine uses; no slash at the end.
-    pub fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         self.plane.base_url.clone()
     }
 
     /// Ends it, its tenants and all instances.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.plane.stopping.cancel();
         self.plane.tasks.close();
         self.plane.tasks.wait().await;

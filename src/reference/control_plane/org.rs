@@ -15,7 +15,7 @@ const SLUG: usize = 32;
 
 /// Where an organisation is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(super) enum Phase {
     Provisioning,
     Running,
     Failed,
@@ -24,7 +24,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Phase::Provisioning => "provisioning",
             Phase::Running => "running",
@@ -36,14 +36,14 @@ impl Phase {
 }
 
 /// The server of an organisation.
-pub struct Tenant {
+pub(super) struct Tenant {
     pub server: server::Running,
     /// Until then only `/health` answers.
     pub api_at: Instant,
 }
 
 /// One row.
-pub struct Org {
+pub(super) struct Org {
     pub id: Uuid,
     pub slug: String,
     pub name: String,
@@ -61,7 +61,7 @@ pub struct Org {
 
 impl Org {
     /// As the list shows it.
-    pub fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         json!({
             "id": self.id,
             "slug": self.slug,
@@ -80,7 +80,7 @@ impl Org {
 }
 
 /// `^[a-z][a-z0-9-]{2,31}$`
-pub fn is_slug(slug: &str) -> bool {
+pub(super) fn is_slug(slug: &str) -> bool {
     let tail = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (3..=SLUG).contains(&slug.len())
         && slug.starts_with(|c: char| c.is_ascii_lowercase())

@@ -1,7 +1,7 @@
 //! What no server may put into a workspace.
 
 /// Names that no server may put into a workspace: the control plane refuses them since August.
-pub fn privileged(name: &str) -> bool {
+pub(crate) fn privileged(name: &str) -> bool {
     const NAMES: [&str; 9] = [
         "ADMIN_TOKEN",
         "MOLECULE_ADMIN_TOKEN",

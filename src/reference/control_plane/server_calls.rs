@@ -19,12 +19,12 @@ use super::tenant;
 use crate::reference::reply;
 
 /// Why a server's credentials are not taken; the answer has no body (contract §14.4).
-pub fn refused(plane: &Plane, asked: &Asked) -> Option<Response> {
+pub(super) fn refused(plane: &Plane, asked: &Asked) -> Option<Response> {
     let secret = plane.options.shared_secret.as_ref()?;
     (asked.bearer() != Some(secret.expose())).then(|| reply::empty(401))
 }
 
-pub fn provision(plane: &Arc<Plane>, asked: &Asked) -> Response {
+pub(super) fn provision(plane: &Arc<Plane>, asked: &Asked) -> Response {
     let Some(body) = asked.json.as_ref().filter(|b| b.is_object()) else {
         return reply::error(400, "invalid request body");
     };
@@ -100,7 +100,7 @@ fn decoded(files: &Value) -> BTreeMap<String, Vec<u8>> {
     files.filter_map(|(path, text)| Some((path.clone(), STANDARD.decode(text.as_str()?).ok()?))).collect()
 }
 
-pub async fn stop(plane: &Plane, asked: &Asked) -> Response {
+pub(super) async fn stop(plane: &Plane, asked: &Asked) -> Response {
     match asked.query("instance_id") {
         Some(instance) => match instances::terminate(plane, &instance, "stopped by its server").await {
             Some(_) => reply::ok(&json!({ "status": "terminated" })),
@@ -110,7 +110,7 @@ pub async fn stop(plane: &Plane, asked: &Asked) -> Response {
     }
 }
 
-pub fn status(plane: &Plane, asked: &Asked) -> Response {
+pub(super) fn status(plane: &Plane, asked: &Asked) -> Response {
     let instance = asked.query("instance_id").unwrap_or_default();
     match plane.state().machines.get(&instance) {
         Some(machine) => reply::ok(&json!({ "state": machine.state.as_str() })),
@@ -119,7 +119,7 @@ pub fn status(plane: &Plane, asked: &Asked) -> Response {
 }
 
 /// A flat map: every entry goes into the server's environment.
-pub fn config(plane: &Plane, asked: &Asked) -> Response {
+pub(super) fn config(plane: &Plane, asked: &Asked) -> Response {
     let names = asked.header("x-molecule-org-id").unwrap_or_default();
     let own = plane.state().by_name(names).map(|org| org.admin_token.clone());
     if let Some(own) = own
@@ -133,7 +133,7 @@ pub fn config(plane: &Plane, asked: &Asked) -> Response {
 }
 
 /// The registry as the minimal cell reads it: a workspace is there once its machine runs.
-pub fn registered(plane: &Plane, workspace: &str) -> Response {
+pub(super) fn registered(plane: &Plane, workspace: &str) -> Response {
     let state = plane.state();
     let running = |m: &&Machine| {
         m.workspace.is_some_and(|w| w.to_string() == workspace) && m.state == MachineState::Running
@@ -144,11 +144,11 @@ pub fn registered(plane: &Plane, workspace: &str) -> Response {
     }
 }
 
-pub fn me() -> Response {
+pub(super) fn me() -> Response {
     reply::ok(&json!({ "user_id": "user-1", "email": "owner@example.invalid" }))
 }
 
-pub fn member(plane: &Plane, asked: &Asked) -> Response {
+pub(super) fn member(plane: &Plane, asked: &Asked) -> Response {
     let slug = asked.query("slug").unwrap_or_default();
     let known = plane.state().by_slug(&slug).is_some();
     let cookie = asked.header("cookie").is_some_and(|c| !c.is_empty());

@@ -19,7 +19,7 @@ const KEYS: usize = 4_000;
 
 /// What one request was, without what is secret in it.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     pub at: String,
     pub method: String,
     pub path: String,
@@ -34,7 +34,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         json!({
             "at": self.at,
             "method": self.method,
@@ -52,12 +52,12 @@ impl Seen {
 
 /// A provision call with a key.
 #[derive(Clone, Debug)]
-pub enum Keyed {
+pub(super) enum Keyed {
     UnderWay,
     Answered(Value),
 }
 
-pub struct State {
+pub(super) struct State {
     pub orgs: IndexMap<Uuid, Org>,
     pub machines: IndexMap<String, Machine>,
     pub counters: BTreeMap<&'static str, u64>,
@@ -68,11 +68,11 @@ pub struct State {
 }
 
 /// What is counted; the first three as upstream's stub counts them.
-pub const COUNTERS: [&str; 5] =
+pub(super) const COUNTERS: [&str; 5] =
     ["redeploy_fleet_calls", "provision_calls", "tenants_config_calls", "stop_calls", "status_calls"];
 
 impl State {
-    pub fn new(rules: Vec<Rule>) -> State {
+    pub(super) fn new(rules: Vec<Rule>) -> State {
         State {
             orgs: IndexMap::new(),
             machines: IndexMap::new(),
@@ -84,11 +84,11 @@ impl State {
         }
     }
 
-    pub fn count(&mut self, counter: &'static str) {
+    pub(super) fn count(&mut self, counter: &'static str) {
         *self.counters.entry(counter).or_default() += 1;
     }
 
-    pub fn remember(&mut self, seen: Seen) {
+    pub(super) fn remember(&mut self, seen: Seen) {
         if self.record.len() == RECORD {
             self.record.pop_front();
         }
@@ -96,23 +96,23 @@ impl State {
     }
 
     /// The organisation of a slug that was not purged.
-    pub fn by_slug(&self, slug: &str) -> Option<&Org> {
+    pub(super) fn by_slug(&self, slug: &str) -> Option<&Org> {
         self.orgs.values().rev().find(|org| org.slug == slug && org.phase != Phase::Purged)
     }
 
     /// The organisation that a header or a body names, by id or slug.
-    pub fn by_name(&self, name: &str) -> Option<&Org> {
+    pub(super) fn by_name(&self, name: &str) -> Option<&Org> {
         let by_id = Uuid::try_parse(name).ok().and_then(|id| self.orgs.get(&id));
         by_id.filter(|org| org.phase != Phase::Purged).or_else(|| self.by_slug(name))
     }
 
     /// Those that count against the quota.
-    pub fn living(&self) -> usize {
+    pub(super) fn living(&self) -> usize {
         self.orgs.values().filter(|org| org.phase != Phase::Purged && !org.foreign).count()
     }
 
     /// Begins a provision call with this key; what it came to when it is not the first.
-    pub fn keyed(&mut self, key: &str) -> Option<Keyed> {
+    pub(super) fn keyed(&mut self, key: &str) -> Option<Keyed> {
         if let Some(known) = self.keys.get(key) {
             return Some(known.clone());
         }
@@ -127,7 +127,7 @@ impl State {
     }
 
     /// Forgets the oldest of what ended.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         while self.orgs.len() > KEPT {
             let oldest = self.orgs.values().find(|org| org.phase == Phase::Purged).map(|org| org.id);
             let Some(oldest) = oldest else { break };

@@ -11,12 +11,12 @@ use crate::reference::reply;
 /// So many rules may stand at once.
 const RULES: usize = 200;
 
-pub fn counters(plane: &Plane) -> Response {
+pub(super) fn counters(plane: &Plane) -> Response {
     reply::ok(&json!(plane.state().counters))
 }
 
 /// The newest last; `workspace`, `org` and `path` choose.
-pub fn requests(plane: &Plane, asked: &Asked) -> Response {
+pub(super) fn requests(plane: &Plane, asked: &Asked) -> Response {
     let (workspace, org, path) = (asked.query("workspace"), asked.query("org"), asked.query("path"));
     let limit = asked.query("limit").and_then(|l| l.parse().ok()).unwrap_or(100_usize).min(1_000);
     let state = plane.state();
@@ -35,11 +35,11 @@ pub fn requests(plane: &Plane, asked: &Asked) -> Response {
     reply::ok(&json!({ "requests": found }))
 }
 
-pub fn rules(plane: &Plane) -> Response {
+pub(super) fn rules(plane: &Plane) -> Response {
     reply::ok(&json!({ "routes": plane.state().rules }))
 }
 
-pub fn add_rule(plane: &Plane, asked: &Asked) -> Response {
+pub(super) fn add_rule(plane: &Plane, asked: &Asked) -> Response {
     let rule = asked.json.clone().map(serde_json::from_value::<Rule>);
     match rule {
         Some(Ok(rule)) if rule.path.starts_with('/') => {
@@ -55,7 +55,7 @@ pub fn add_rule(plane: &Plane, asked: &Asked) -> Response {
     }
 }
 
-pub fn clear_rules(plane: &Plane) -> Response {
+pub(super) fn clear_rules(plane: &Plane) -> Response {
     plane.state().rules.clear();
     reply::ok(&json!({ "routes": 0 }))
 }

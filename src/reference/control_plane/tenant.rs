@@ -27,7 +27,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const CONFIG: Duration = Duration::from_secs(10);
 
 /// A row in `provisioning`; its server comes up after this returns.
-pub fn create(plane: &Arc<Plane>, slug: &str, name: &str, owner: &str) -> Value {
+pub(super) fn create(plane: &Arc<Plane>, slug: &str, name: &str, owner: &str) -> Value {
     let org = row(plane, crate::chance::uuid(), slug, name, owner, Phase::Provisioning);
     let (id, shown) = (org.id, org.shown());
     let machine = Machine::new(id, None);
@@ -44,7 +44,7 @@ pub fn create(plane: &Arc<Plane>, slug: &str, name: &str, owner: &str) -> Value 
 }
 
 /// The row of a server that somebody configured by hand: it calls, and was never created.
-pub fn foreign(plane: &Plane, id: Uuid, name: &str) -> Org {
+pub(super) fn foreign(plane: &Plane, id: Uuid, name: &str) -> Org {
     Org { foreign: true, ..row(plane, id, name, name, "", Phase::Running) }
 }
 
@@ -179,7 +179,7 @@ async fn configure(
 }
 
 /// Begins the end of an organisation; the rest happens after this returns.
-pub fn begin_purge(plane: &Arc<Plane>, id: Uuid) {
+pub(super) fn begin_purge(plane: &Arc<Plane>, id: Uuid) {
     if let Some(org) = plane.state().orgs.get_mut(&id) {
         org.phase = Phase::Purging;
     }
@@ -191,7 +191,7 @@ pub fn begin_purge(plane: &Arc<Plane>, id: Uuid) {
 }
 
 /// Ends the server of an organisation and all its machines.
-pub async fn remove(plane: &Arc<Plane>, id: Uuid) {
+pub(super) async fn remove(plane: &Arc<Plane>, id: Uuid) {
     let (tenant, running, machines) = {
         let mut state = plane.state();
         let running: Vec<String> =

@@ -28,7 +28,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(34);
 
 /// How a server calls its control plane.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// `CP_PROVISION_URL`, else `MOLECULE_CP_URL`; `None`: the production one, which is never called from here.
     pub base_url: Option<String>,
     /// `MOLECULE_CP_SHARED_SECRET`; without one the header is left out.
@@ -48,14 +48,14 @@ pub struct Setup {
 }
 
 /// Asks a control plane for everything.
-pub struct Cloud {
+pub(crate) struct Cloud {
     setup: Setup,
     slots: Mutex<HashMap<Uuid, Instance>>,
 }
 
 impl Cloud {
     /// A server that knows no instance yet.
-    pub fn new(setup: Setup) -> Cloud {
+    pub(crate) fn new(setup: Setup) -> Cloud {
         Cloud { setup, slots: Mutex::default() }
     }
 

@@ -18,7 +18,7 @@ use crate::reference::outbound::Outbound;
 use crate::wire::{Network, Place};
 
 /// Runs agents as tasks.
-pub struct Embedded {
+pub(crate) struct Embedded {
     clock: Clock,
     boot: BootTiming,
     kind: AgentKind,
@@ -43,7 +43,7 @@ struct Slot {
 }
 
 /// How an embedded backend is set up.
-pub struct Setup {
+pub(crate) struct Setup {
     /// Its clock.
     pub clock: Clock,
     /// How long things take.
@@ -78,7 +78,7 @@ fn sessions_volume(workspace: Uuid) -> String {
 
 impl Embedded {
     /// An empty backend.
-    pub fn new(setup: Setup) -> Embedded {
+    pub(crate) fn new(setup: Setup) -> Embedded {
         Embedded {
             clock: setup.clock,
             boot: setup.boot,
@@ -251,6 +251,6 @@ impl Slot {
 }
 
 /// A backend that others can hold.
-pub fn shared(setup: Setup) -> Arc<dyn Provisioner> {
+pub(crate) fn shared(setup: Setup) -> Arc<dyn Provisioner> {
     Arc::new(Embedded::new(setup))
 }

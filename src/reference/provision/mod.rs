@@ -1,7 +1,7 @@
 //! What runs workspaces: one interface, so that containers are one more implementation.
 
-pub mod cloud;
-pub mod embedded;
+pub(crate) mod cloud;
+pub(crate) mod embedded;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 /// A future that a provisioner returns.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What an instance is started from (contract §8.6, §9).
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub trait Provisioner: Send + Sync + 'static {
 }
 
 /// No backend at all.
-pub struct NoBackend;
+pub(crate) struct NoBackend;
 
 impl Provisioner for NoBackend {
     fn start(&self, _: InstanceSpec) -> Pending<'_, Result<Instance, StartError>> {

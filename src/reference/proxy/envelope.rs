@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// A JSON-RPC request that is complete.
 #[derive(Clone, Debug)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     pub value: Value,
     pub method: String,
     pub message_id: String,
@@ -18,12 +18,12 @@ pub struct Envelope {
 
 impl Envelope {
     /// Whether it was written down when it came, under its own id.
-    pub fn has_row(&self) -> bool {
+    pub(crate) fn has_row(&self) -> bool {
         self.method == "message/send" && !self.message_id.is_empty()
     }
 
     /// As the server marks a message that an admin sends in the name of a workspace.
-    pub fn of_user(&mut self) {
+    pub(crate) fn of_user(&mut self) {
         let Some(params) = self.value.get_mut("params").and_then(Value::as_object_mut) else { return };
         if let Value::Object(metadata) = params.entry("metadata").or_insert_with(|| json!({})) {
             metadata.insert("source".to_owned(), json!("canvas_user"));
@@ -32,7 +32,7 @@ impl Envelope {
     }
 
     /// As a server writes it that knows the canvas by its metadata.
-    pub fn of_canvas(&mut self, id: Uuid) {
+    pub(crate) fn of_canvas(&mut self, id: Uuid) {
         let Some(params) = self.value.get_mut("params").and_then(Value::as_object_mut) else { return };
         if let Some(message) = params.get_mut("message").and_then(Value::as_object_mut) {
             message.entry("contextId").or_insert_with(|| json!(format!("canvas-{id}")));
@@ -42,7 +42,7 @@ impl Envelope {
 }
 
 /// Why a body is no message: the 400's body.
-pub fn normalise(body: &Bytes) -> Result<Envelope, Value> {
+pub(crate) fn normalise(body: &Bytes) -> Result<Envelope, Value> {
     let given = match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(given)) => given,
         // An envelope with nothing in it.

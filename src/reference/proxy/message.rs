@@ -8,7 +8,7 @@ use crate::reference::state::activity::{Body, Row};
 
 /// Who sent a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sender {
+pub(crate) enum Sender {
     /// A person at the canvas, or nobody in particular.
     Canvas,
     /// An admin in the name of a workspace, or of something that is none.

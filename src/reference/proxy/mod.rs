@@ -26,10 +26,10 @@ use crate::behaviour::{Behaviour, Edition};
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 use call::{IDLE, call, gone};
-pub use envelope::{Envelope, normalise};
-pub use message::Sender;
+pub(super) use envelope::{Envelope, normalise};
+pub(super) use message::Sender;
 use message::{Message, received};
-pub use waiting::drain_one;
+pub(super) use waiting::drain_one;
 use waiting::enqueue;
 
 /// A canvas caller waits this long for an answer (contract §4.2).
@@ -46,13 +46,13 @@ const MOCK: Duration = Duration::from_millis(80);
 const MOCK_REPLIES: [&str; 3] = ["Roger that, on it.", "On it!", "Got it, working on that now."];
 
 /// Sends a message of the platform's own and drops the answer.
-pub async fn send_system(platform: &Arc<Platform>, id: Uuid, body: Value) {
+pub(super) async fn send_system(platform: &Arc<Platform>, id: Uuid, body: Value) {
     let Ok(envelope) = normalise(&Bytes::from(body.to_string())) else { return };
     let _ = deliver(platform, id, envelope, Sender::System("system:restart-context"), false).await;
 }
 
 /// Delivers a message and answers as the route does. `unbounded`: the caller sent an X-Timeout.
-pub async fn deliver(
+pub(super) async fn deliver(
     platform: &Arc<Platform>,
     id: Uuid,
     envelope: Envelope,

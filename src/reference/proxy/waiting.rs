@@ -17,7 +17,7 @@ use crate::reference::reply;
 use crate::reference::state::queue::{Item, MAX_ATTEMPTS, Standing};
 
 /// The message waits for the agent's next heartbeat. `busy`: the agent was asked, and that is written down.
-pub fn enqueue(platform: &Platform, delivery: &Message, busy: bool) -> Response {
+pub(super) fn enqueue(platform: &Platform, delivery: &Message, busy: bool) -> Response {
     let envelope = &delivery.envelope;
     let mut item = Item::new(
         delivery.sender.source(),
@@ -81,7 +81,7 @@ fn refusal(status: u16, body: &[u8]) -> String {
 }
 
 /// Sends one waiting message, after a heartbeat with room for it.
-pub fn drain_one(platform: &Arc<Platform>, id: Uuid) {
+pub(crate) fn drain_one(platform: &Arc<Platform>, id: Uuid) {
     let clock = platform.clock.clone();
     let (item, url) = {
         let mut state = platform.state();

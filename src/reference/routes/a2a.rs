@@ -13,7 +13,7 @@ use crate::reference::reply;
 /// Names that only the platform itself uses as callers.
 const RESERVED: [&str; 4] = ["webhook:", "system:", "test:", "channel:"];
 
-pub async fn send(call: Call) -> Response {
+pub(super) async fn send(call: Call) -> Response {
     let platform = &call.platform;
     // An id that is none fails only where it is looked up; who may ask and what it costs fails open.
     let id = call.id().ok();
@@ -105,7 +105,7 @@ fn unproven(call: &Call) -> Option<Response> {
 }
 
 /// What became of a queued message; the route has no guard, so only a caller's name counts.
-pub fn queue_status(call: &Call) -> Response {
+pub(super) fn queue_status(call: &Call) -> Response {
     if !call.platform.does(Behaviour::AnonymousA2a)
         && let Some(refusal) = unproven(call)
     {

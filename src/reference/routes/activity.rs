@@ -89,7 +89,7 @@ impl Filter {
     }
 }
 
-pub fn list(call: &Call) -> Response {
+pub(super) fn list(call: &Call) -> Response {
     let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -120,7 +120,7 @@ pub fn list(call: &Call) -> Response {
 }
 
 /// A poller has all rows up to this one.
-pub fn acknowledge(call: &Call) -> Response {
+pub(super) fn acknowledge(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -153,7 +153,7 @@ fn add_peer(call: &Call, state: &State, row: &Row, value: &mut Value) {
 }
 
 /// The files of a message, as history and peers' messages list them.
-pub fn attachments(parts: &Value) -> Vec<Value> {
+pub(super) fn attachments(parts: &Value) -> Vec<Value> {
     let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
     let files = parts.iter().filter(|part| part["kind"] == "file").map(|part| &part["file"]);
     files
@@ -166,7 +166,7 @@ pub fn attachments(parts: &Value) -> Vec<Value> {
 }
 
 /// What rows say, for whoever looks for words in them.
-pub fn search(call: &Call) -> Response {
+pub(super) fn search(call: &Call) -> Response {
     let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -215,7 +215,7 @@ struct Written {
     metadata: Option<Value>,
 }
 
-pub fn log(call: &Call) -> Response {
+pub(super) fn log(call: &Call) -> Response {
     let Some(body) = call.object::<Written>() else { return reply::error(400, "invalid request body") };
     let said = |text: Option<String>| text.filter(|t| !t.is_empty());
     let kind = body.activity_type.unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::reference::state::workspace::{SecretRow, Workspace};
 /// A row's sample error is no longer than this.
 const SAMPLE: usize = 8_192;
 
-pub fn liveness(call: &Call) -> Response {
+pub(super) fn liveness(call: &Call) -> Response {
     let state = call.platform.state();
     let subsystems: BTreeMap<&str, Value> = state
         .ticks
@@ -31,7 +31,7 @@ pub fn liveness(call: &Call) -> Response {
 }
 
 /// There is no control plane to ask.
-pub fn console(_: &Call) -> Response {
+pub(super) fn console(_: &Call) -> Response {
     reply::error(501, "no control plane is configured")
 }
 
@@ -42,7 +42,7 @@ struct Bootstrap {
     log_tail: Option<String>,
 }
 
-pub fn bootstrap_failed(call: &Call) -> Response {
+pub(super) fn bootstrap_failed(call: &Call) -> Response {
     let id = match call.id_or("db update failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -63,7 +63,7 @@ pub fn bootstrap_failed(call: &Call) -> Response {
     reply::ok(&json!({ "ok": true }))
 }
 
-pub fn set_compute_instance(call: &Call) -> Response {
+pub(super) fn set_compute_instance(call: &Call) -> Response {
     let id = match call.id_or("db update failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -86,7 +86,7 @@ pub fn set_compute_instance(call: &Call) -> Response {
 }
 
 /// Makes or adopts the organisation's own agent: the root of all workspaces.
-pub async fn platform_agent(call: Call) -> Response {
+pub(super) async fn platform_agent(call: Call) -> Response {
     let body: Value = call.json().unwrap_or_default();
     let Some(id) = body["id"].as_str().and_then(|t| Uuid::try_parse(t).ok()) else {
         return reply::error(400, "id must be a UUID");
@@ -123,7 +123,7 @@ pub async fn platform_agent(call: Call) -> Response {
 
 /// Pulls the images and makes every instance that runs anew. The contract names the route and not its answer; a
 /// server without an engine does not have it.
-pub async fn refresh_images(call: Call) -> Response {
+pub(super) async fn refresh_images(call: Call) -> Response {
     let platform = &call.platform;
     if !platform.has_backend || platform.saas() {
         return reply::no_route();
@@ -144,7 +144,7 @@ pub async fn refresh_images(call: Call) -> Response {
     reply::ok(&json!({ "pulled": pulled, "recreated": recreated }))
 }
 
-pub fn drop_stale(call: &Call) -> Response {
+pub(super) fn drop_stale(call: &Call) -> Response {
     let workspace = match call.query("workspace_id").filter(|w| !w.is_empty()).map(Uuid::try_parse) {
         None => None,
         Some(Ok(id)) => Some(id),

@@ -9,7 +9,7 @@ use crate::domain::Status;
 use crate::reference::reply;
 use crate::reference::state::budget::{MONTHLY, PERIODS};
 
-pub fn read(call: &Call) -> Response {
+pub(super) fn read(call: &Call) -> Response {
     match call.id_or("query failed") {
         Ok(id) => shown(call, id),
         Err(refusal) => refusal,
@@ -24,7 +24,7 @@ fn shown(call: &Call, id: Uuid) -> Response {
 }
 
 /// Each call replaces all periods: what is not named is off.
-pub fn write(call: &Call) -> Response {
+pub(super) fn write(call: &Call) -> Response {
     let Some(body) = call.json::<Map<String, Value>>() else {
         return reply::error(400, "invalid request body");
     };
@@ -74,7 +74,7 @@ fn cents(value: &Value) -> Result<Option<i64>, String> {
 }
 
 /// The refusal of a message to a workspace that spent what it may.
-pub fn exceeded(call: &Call, id: Uuid) -> Option<Response> {
+pub(super) fn exceeded(call: &Call, id: Uuid) -> Option<Response> {
     let state = call.platform.state();
     let exceeded = state.get(id)?.budget.exceeded(|at| call.platform.clock.since(at));
     let body = json!({ "error": "workspace budget limit exceeded", "exceeded_periods": exceeded });

@@ -30,11 +30,11 @@ const TEMPLATES: [(&str, &str); 7] = [
 ];
 
 /// Whether the folder of this template is there.
-pub fn is_template(template: &str) -> bool {
+pub(super) fn is_template(template: &str) -> bool {
     TEMPLATES.iter().any(|(name, _)| *name == template)
 }
 
-pub async fn create(call: Call) -> Response {
+pub(super) async fn create(call: Call) -> Response {
     let platform = &call.platform;
     let Some(payload) = call.object::<Create>().filter(|p| p.name.as_ref().is_some_and(|n| !n.is_empty()))
     else {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Call;
 use crate::reference::reply;
 
-pub fn delegate(call: &Call) -> Response {
+pub(super) fn delegate(call: &Call) -> Response {
     if let Err(refusal) = call.id() {
         return refusal;
     }
@@ -23,13 +23,13 @@ pub fn delegate(call: &Call) -> Response {
 }
 
 /// None is kept here.
-pub fn list(call: &Call) -> Response {
+pub(super) fn list(call: &Call) -> Response {
     match call.id() {
         Ok(_) => reply::ok(&json!([])),
         Err(refusal) => refusal,
     }
 }
 
-pub fn all(_: &Call) -> Response {
+pub(super) fn all(_: &Call) -> Response {
     reply::ok(&json!({ "count": 0, "delegations": [], "limit": 100, "status": "in_flight" }))
 }

@@ -10,7 +10,7 @@ use crate::reference::faults::Fault;
 use crate::reference::reply;
 use crate::reference::state::events::Keep;
 
-pub async fn delete(call: Call) -> Response {
+pub(super) async fn delete(call: Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,

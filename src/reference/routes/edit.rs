@@ -25,7 +25,7 @@ struct Abilities {
     talk_to_user_enabled: Option<bool>,
 }
 
-pub fn patch(call: &Call) -> Response {
+pub(super) fn patch(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -155,7 +155,7 @@ fn wrong(changes: &Map<String, Value>) -> Option<&'static str> {
     (!dir.is_empty() && !dir_ok(dir)).then_some("invalid workspace directory")
 }
 
-pub fn abilities(call: &Call) -> Response {
+pub(super) fn abilities(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,

@@ -10,7 +10,7 @@ use crate::reference::state::events::Keep;
 use crate::reference::state::tokens::Kind;
 
 /// The `connection` object.
-pub fn connection_of(call: &Call, id: Uuid, token: &str) -> Value {
+pub(super) fn connection_of(call: &Call, id: Uuid, token: &str) -> Value {
     let base = platform_url(call);
     let shown = if token.is_empty() { "<token>" } else { token };
     let channel =
@@ -40,7 +40,7 @@ pub fn connection_of(call: &Call, id: Uuid, token: &str) -> Value {
 }
 
 /// `EXTERNAL_PLATFORM_URL`, else what a proxy forwarded, else what the request was sent to.
-pub fn platform_url(call: &Call) -> String {
+pub(super) fn platform_url(call: &Call) -> String {
     if let Some(url) = call.platform.server_var("EXTERNAL_PLATFORM_URL") {
         return url.trim_end_matches('/').to_owned();
     }
@@ -62,7 +62,7 @@ fn external(call: &Call) -> Result<Uuid, Response> {
     Err(reply::json_body(400, &json!({ "error": error, "runtime": workspace.runtime })))
 }
 
-pub fn rotate(call: &Call) -> Response {
+pub(super) fn rotate(call: &Call) -> Response {
     let id = match external(call) {
         Ok(id) => id,
         Err(refusal) if refusal.status() == 400 => {
@@ -86,7 +86,7 @@ pub fn rotate(call: &Call) -> Response {
     reply::ok(&json!({ "connection": connection_of(call, id, &token) }))
 }
 
-pub fn connection(call: &Call) -> Response {
+pub(super) fn connection(call: &Call) -> Response {
     match external(call) {
         Ok(id) => reply::ok(&json!({ "connection": connection_of(call, id, "") })),
         Err(refusal) => refusal,

@@ -11,7 +11,7 @@ use crate::reference::reply;
 
 /// How a route is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
+pub(crate) enum Guard {
     /// Nobody is asked.
     Open,
     /// The server's admin token or an organisation's.
@@ -24,7 +24,7 @@ pub enum Guard {
 
 /// Who calls, as the guard found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
+pub(crate) enum Caller {
     Anonymous,
     Admin,
     Org,
@@ -32,7 +32,7 @@ pub enum Caller {
 }
 
 /// Whether this is the server's admin token.
-pub fn is_admin(platform: &Platform, token: &str) -> bool {
+pub(crate) fn is_admin(platform: &Platform, token: &str) -> bool {
     let own = platform.admin_token.expose().as_bytes();
     let given = token.as_bytes();
     !own.is_empty()
@@ -41,12 +41,12 @@ pub fn is_admin(platform: &Platform, token: &str) -> bool {
 }
 
 /// Whether this is a live organisation token.
-pub fn is_org(platform: &Platform, token: &str) -> bool {
+pub(crate) fn is_org(platform: &Platform, token: &str) -> bool {
     platform.state().org_tokens.iter().any(|t| t.is(token))
 }
 
 /// Who may go on; else the refusal.
-pub fn check(
+pub(crate) fn check(
     platform: &Platform,
     guard: Guard,
     headers: &HeaderMap,
@@ -91,7 +91,7 @@ pub fn check(
 }
 
 /// On a server of one organisation, who does not name it (contract §1.5).
-pub fn tenant(platform: &Platform, parts: &Parts) -> Option<Response> {
+pub(crate) fn tenant(platform: &Platform, parts: &Parts) -> Option<Response> {
     let org = platform.server_var("MOLECULE_ORG_ID")?;
     let path = parts.uri.path();
     let exempt = ["/health", "/buildinfo", "/metrics", "/registry/register", "/registry/heartbeat"];
@@ -114,7 +114,7 @@ pub fn tenant(platform: &Platform, parts: &Parts) -> Option<Response> {
 }
 
 /// Exactly `Bearer `, in this case (contract §1.2); blanks around the token are not part of it.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let token = headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?.trim();
     Some(token).filter(|t| !t.is_empty())
 }

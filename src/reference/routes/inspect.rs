@@ -10,7 +10,7 @@ use crate::behaviour::Behaviour;
 use crate::reference::options::Mode;
 use crate::reference::reply;
 
-pub fn about(call: &Call) -> Response {
+pub(super) fn about(call: &Call) -> Response {
     let platform = &call.platform;
     let behaviours: BTreeMap<&str, bool> =
         Behaviour::ALL.iter().map(|b| (b.as_str(), platform.does(*b))).collect();
@@ -38,15 +38,15 @@ fn active(call: &Call) -> Value {
     json!(faults)
 }
 
-pub fn faults(call: &Call) -> Response {
+pub(super) fn faults(call: &Call) -> Response {
     reply::ok(&json!({ "faults": active(call) }))
 }
 
-pub fn log(call: &Call) -> Response {
+pub(super) fn log(call: &Call) -> Response {
     reply::ok(&json!({ "lines": call.platform.log() }))
 }
 
-pub async fn instances(call: Call) -> Response {
+pub(super) async fn instances(call: Call) -> Response {
     let provisioner = &call.platform.provisioner;
     let instances: Vec<Value> = provisioner
         .instances()
@@ -65,7 +65,7 @@ pub async fn instances(call: Call) -> Response {
     reply::ok(&json!({ "instances": instances, "volumes": provisioner.volumes().await }))
 }
 
-pub async fn environment(call: Call) -> Response {
+pub(super) async fn environment(call: Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -76,7 +76,7 @@ pub async fn environment(call: Call) -> Response {
     }
 }
 
-pub async fn instance_logs(call: Call) -> Response {
+pub(super) async fn instance_logs(call: Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -86,7 +86,7 @@ pub async fn instance_logs(call: Call) -> Response {
 }
 
 /// Ends the instance behind the platform's back, as somebody at the container engine would.
-pub async fn terminate(call: Call) -> Response {
+pub(super) async fn terminate(call: Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -99,7 +99,7 @@ pub async fn terminate(call: Call) -> Response {
     }
 }
 
-pub async fn remove_volumes(call: Call) -> Response {
+pub(super) async fn remove_volumes(call: Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -111,7 +111,7 @@ pub async fn remove_volumes(call: Call) -> Response {
 }
 
 /// No route of the contract writes this column; tests of real servers set it by SQL (contract §4.2).
-pub fn idle_minutes(call: &Call) -> Response {
+pub(super) fn idle_minutes(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,

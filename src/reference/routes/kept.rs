@@ -27,7 +27,7 @@ fn with(call: &Call, work: impl FnOnce(&mut Kept, Uuid) -> Response) -> Response
     work(state.kept.entry(id).or_default(), id)
 }
 
-pub fn upload(call: &Call) -> Response {
+pub(super) fn upload(call: &Call) -> Response {
     let Some(file) = call.header("content-type").and_then(|kind| first_file(kind, &call.body)) else {
         return reply::error(400, "no files");
     };
@@ -46,7 +46,7 @@ pub fn upload(call: &Call) -> Response {
     })
 }
 
-pub fn download(call: &Call) -> Response {
+pub(super) fn download(call: &Call) -> Response {
     let path = call.query("path").unwrap_or_default().to_owned();
     with(call, |kept, _| {
         let Some((mime, bytes)) = kept.uploaded(&path) else { return reply::error(404, "file not found") };
@@ -58,7 +58,7 @@ pub fn download(call: &Call) -> Response {
     })
 }
 
-pub fn remember(call: &Call) -> Response {
+pub(super) fn remember(call: &Call) -> Response {
     let Some(body) = call.json::<Value>().filter(|b| b["content"].as_str().is_some_and(|c| !c.is_empty()))
     else {
         return reply::error(400, "content is required");
@@ -74,12 +74,12 @@ pub fn remember(call: &Call) -> Response {
     })
 }
 
-pub fn memories(call: &Call) -> Response {
+pub(super) fn memories(call: &Call) -> Response {
     let scope = call.query("scope").map(str::to_owned);
     with(call, |kept, _| reply::ok(&Value::Array(kept.memories(scope.as_deref()))))
 }
 
-pub fn write_value(call: &Call) -> Response {
+pub(super) fn write_value(call: &Call) -> Response {
     let Some(body) = call.json::<Value>().filter(Value::is_object) else {
         return reply::error(400, "invalid request body");
     };
@@ -100,21 +100,21 @@ fn key(call: &Call) -> String {
     call.params.get(1).cloned().unwrap_or_default()
 }
 
-pub fn read_value(call: &Call) -> Response {
+pub(super) fn read_value(call: &Call) -> Response {
     with(call, |kept, _| match kept.value(&key(call)) {
         Some(row) => reply::ok(&row),
         None => reply::error(404, "key not found"),
     })
 }
 
-pub fn drop_value(call: &Call) -> Response {
+pub(super) fn drop_value(call: &Call) -> Response {
     with(call, |kept, _| match kept.drop_value(&key(call)) {
         true => reply::ok(&json!({ "status": "deleted" })),
         false => reply::error(404, "key not found"),
     })
 }
 
-pub fn write_file(call: &Call) -> Response {
+pub(super) fn write_file(call: &Call) -> Response {
     let body: Value = call.json().unwrap_or_default();
     let Some(content) = body["content"].as_str().map(str::to_owned) else {
         return reply::error(400, "content is required");
@@ -125,7 +125,7 @@ pub fn write_file(call: &Call) -> Response {
     })
 }
 
-pub fn read_file(call: &Call) -> Response {
+pub(super) fn read_file(call: &Call) -> Response {
     with(call, |kept, _| match kept.files.get(&key(call)) {
         Some(content) => reply::ok(&json!({ "path": key(call), "content": content })),
         None => reply::error(404, "file not found"),
@@ -133,7 +133,7 @@ pub fn read_file(call: &Call) -> Response {
 }
 
 /// Whether a terminal could be opened, step by step.
-pub fn diagnose(call: &Call) -> Response {
+pub(super) fn diagnose(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,

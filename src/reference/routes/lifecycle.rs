@@ -46,7 +46,7 @@ fn restart_refusal(call: &Call, id: Uuid) -> Option<Response> {
     (!call.platform.has_backend).then(|| reply::error(503, "provisioner not available"))
 }
 
-pub async fn restart(call: Call) -> Response {
+pub(super) async fn restart(call: Call) -> Response {
     let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -85,7 +85,7 @@ fn stopping(call: &Call, id: Uuid, change: i32) {
     }
 }
 
-pub async fn pause(call: Call) -> Response {
+pub(super) async fn pause(call: Call) -> Response {
     let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -140,7 +140,7 @@ pub async fn pause(call: Call) -> Response {
     reply::json_body(status, &body)
 }
 
-pub async fn resume(call: Call) -> Response {
+pub(super) async fn resume(call: Call) -> Response {
     let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -180,7 +180,7 @@ pub async fn resume(call: Call) -> Response {
     reply::ok(&json!({ "status": "provisioning", "resumed_count": all.len() }))
 }
 
-pub async fn hibernate(call: Call) -> Response {
+pub(super) async fn hibernate(call: Call) -> Response {
     let id = match call.id_or("lookup failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -212,7 +212,7 @@ pub async fn hibernate(call: Call) -> Response {
 }
 
 /// Clouds only (contract §5.6).
-pub fn switch_provider(call: &Call) -> Response {
+pub(super) fn switch_provider(call: &Call) -> Response {
     let body: Value = call.json().unwrap_or_default();
     match body["provider"].as_str().unwrap_or_default() {
         "" => return reply::error(400, "provider is required"),

@@ -15,7 +15,7 @@ use crate::reference::state::events::Keep;
 /// How much of a message its row shows.
 const SHOWN: usize = 80;
 
-pub fn notify(call: &Call) -> Response {
+pub(super) fn notify(call: &Call) -> Response {
     let id = match call.id_or("internal error") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -68,7 +68,7 @@ pub fn notify(call: &Call) -> Response {
     reply::ok(&json!({ "status": "sent" }))
 }
 
-pub fn history(call: &Call) -> Response {
+pub(super) fn history(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -141,7 +141,7 @@ fn text_of(parts: &Value) -> String {
 }
 
 /// One message to everybody that this workspace may talk to.
-pub fn broadcast(call: &Call) -> Response {
+pub(super) fn broadcast(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,

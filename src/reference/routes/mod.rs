@@ -9,7 +9,7 @@ mod delegation;
 mod delete;
 mod edit;
 mod external;
-pub mod guard;
+pub(super) mod guard;
 mod inspect;
 mod kept;
 mod lifecycle;
@@ -23,7 +23,7 @@ mod registry;
 mod request;
 mod secrets;
 mod streams;
-pub mod table;
+pub(super) mod table;
 mod tokens;
 
 use std::sync::Arc;
@@ -42,15 +42,15 @@ use super::options::Mode;
 use super::platform::Platform;
 use super::{ratelimit, reply};
 use crate::wire::Peer;
-pub use guard::Caller;
-pub use request::Call;
+pub(super) use guard::Caller;
+pub(super) use request::Call;
 use table::{Found, Handler, find};
 
 /// The largest body that is read (contract §7.1).
-pub const MAX_BODY: usize = 16 << 20;
+pub(super) const MAX_BODY: usize = 16 << 20;
 
 /// The whole application.
-pub fn app(platform: Arc<Platform>) -> Router {
+pub(super) fn app(platform: Arc<Platform>) -> Router {
     Router::new().fallback(serve).with_state(platform)
 }
 
@@ -63,7 +63,7 @@ async fn serve(
 }
 
 /// One request, whichever door it came in by.
-pub async fn answer(platform: Arc<Platform>, peer: Peer, request: Request<Body>) -> Response {
+pub(super) async fn answer(platform: Arc<Platform>, peer: Peer, request: Request<Body>) -> Response {
     let scale = platform.clock.scale();
     let health = request.uri().path() == "/health";
     let key = ratelimit::key(request.headers(), &peer.addr.ip().to_string());

@@ -12,7 +12,7 @@ use crate::models::gates::check_model_put;
 use crate::reference::state::workspace::{SecretRow, Workspace};
 use crate::reference::{reply, rules};
 
-pub fn read(call: &Call) -> Response {
+pub(super) fn read(call: &Call) -> Response {
     let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -30,7 +30,7 @@ struct Model {
     model: Option<String>,
 }
 
-pub fn write(call: &Call) -> Response {
+pub(super) fn write(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -69,7 +69,7 @@ pub fn write(call: &Call) -> Response {
     }
 }
 
-pub fn retired(_: &Call) -> Response {
+pub(super) fn retired(_: &Call) -> Response {
     reply::json_body(
         410,
         &json!({
@@ -106,14 +106,14 @@ fn undecoded(error: &str, detail: &str) -> Response {
     reply::json_body(400, &json!({ "error": error, "detail": detail }))
 }
 
-pub fn billing(call: &Call) -> Response {
+pub(super) fn billing(call: &Call) -> Response {
     match exact(call) {
         Ok(id) => shown(call, id),
         Err(refusal) => refusal,
     }
 }
 
-pub fn set_billing(call: &Call) -> Response {
+pub(super) fn set_billing(call: &Call) -> Response {
     let id = match exact(call) {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -147,7 +147,7 @@ pub fn set_billing(call: &Call) -> Response {
     shown(call, id)
 }
 
-pub fn offered(call: &Call) -> Response {
+pub(super) fn offered(call: &Call) -> Response {
     let runtime = call.query("runtime").filter(|r| !r.is_empty()).unwrap_or("claude-code");
     match offered_models(call.platform.catalogue, runtime) {
         Some(models) => reply::ok(&json!({ "runtime": runtime, "models": models })),

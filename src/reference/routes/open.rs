@@ -8,15 +8,15 @@ use super::Call;
 use super::payload::{CLOUDS, Cloud};
 use crate::reference::reply;
 
-pub fn health(_: &Call) -> Response {
+pub(super) fn health(_: &Call) -> Response {
     reply::ok(&json!({ "status": "ok" }))
 }
 
-pub fn buildinfo(call: &Call) -> Response {
+pub(super) fn buildinfo(call: &Call) -> Response {
     reply::ok(&json!({ "git_sha": call.platform.server_var("GIT_SHA").unwrap_or("dev") }))
 }
 
-pub fn identity(call: &Call) -> Response {
+pub(super) fn identity(call: &Call) -> Response {
     let var = |name: &str| call.platform.server_var(name).unwrap_or_default().to_owned();
     reply::ok(&json!({
         "name": var("MOLECULE_ORG_NAME"),
@@ -26,7 +26,7 @@ pub fn identity(call: &Call) -> Response {
     }))
 }
 
-pub fn upload_limits(_: &Call) -> Response {
+pub(super) fn upload_limits(_: &Call) -> Response {
     let most = 100 << 20;
     reply::ok(
         &json!({ "per_file_bytes": most, "per_request_bytes": most, "max_attachments_per_message": 10 }),
@@ -34,7 +34,7 @@ pub fn upload_limits(_: &Call) -> Response {
 }
 
 /// What each cloud offers.
-pub fn compute_metadata(_: &Call) -> Response {
+pub(super) fn compute_metadata(_: &Call) -> Response {
     let providers: Vec<Value> = CLOUDS
         .iter()
         .map(|cloud| {
@@ -46,7 +46,7 @@ pub fn compute_metadata(_: &Call) -> Response {
 }
 
 /// The same for a workspace, by provider.
-pub fn compute_options(call: &Call) -> Response {
+pub(super) fn compute_options(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -65,7 +65,7 @@ pub fn compute_options(call: &Call) -> Response {
     }))
 }
 
-pub fn metrics(call: &Call) -> Response {
+pub(super) fn metrics(call: &Call) -> Response {
     let live = call.platform.state().live().count();
     let mut response = reply::text(200, "");
     response
@@ -78,6 +78,6 @@ pub fn metrics(call: &Call) -> Response {
     response
 }
 
-pub fn viewport(_: &Call) -> Response {
+pub(super) fn viewport(_: &Call) -> Response {
     reply::ok(&json!({ "x": 0, "y": 0, "zoom": 1 }))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// What `POST /workspaces` reads; other keys are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Create {
+pub(super) struct Create {
     pub name: Option<String>,
     pub role: Option<String>,
     pub template: Option<String>,
@@ -35,7 +35,7 @@ pub struct Create {
 /// What a new workspace would remember.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub(super) struct Memory {
     pub content: Option<String>,
     pub scope: Option<String>,
 }
@@ -43,7 +43,7 @@ pub struct Memory {
 /// Where it is drawn.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Canvas {
+pub(super) struct Canvas {
     pub x: f64,
     pub y: f64,
 }
@@ -55,7 +55,7 @@ const BLOCKED_DIRS: [&str; 9] = ["/etc", "/var", "/proc", "/sys", "/dev", "/boot
 
 impl Create {
     /// Whether name, role, model and runtime are within their bounds.
-    pub fn fields_ok(&self) -> bool {
+    pub(super) fn fields_ok(&self) -> bool {
         let text = |value: &Option<String>, max: usize, plain: bool| {
             value
                 .as_deref()
@@ -68,7 +68,7 @@ impl Create {
     }
 
     /// Whether a database takes it: no NUL in a text, a tier of 32 bits.
-    pub fn storable(&self) -> bool {
+    pub(super) fn storable(&self) -> bool {
         let texts =
             [&self.name, &self.role, &self.model, &self.runtime, &self.workspace_dir, &self.workspace_access];
         !texts.into_iter().flatten().any(|text| text.contains('\0'))
@@ -76,13 +76,13 @@ impl Create {
     }
 
     /// Whether the template leaves the templates' directory.
-    pub fn template_escapes(&self) -> bool {
+    pub(super) fn template_escapes(&self) -> bool {
         let template = self.template.as_deref().unwrap_or_default();
         template.starts_with('/') || template.contains('\\') || template.split('/').any(|part| part == "..")
     }
 
     /// Rows 11 of the order: directory, access, compute.
-    pub fn placement_error(&self) -> Option<&'static str> {
+    pub(super) fn placement_error(&self) -> Option<&'static str> {
         let dir = self.workspace_dir.as_deref().filter(|d| !d.is_empty());
         if dir.is_some_and(|d| !dir_ok(d)) {
             return Some("invalid workspace directory");
@@ -97,12 +97,12 @@ impl Create {
 }
 
 /// Whether a name or role has none of the banned characters.
-pub fn clean(text: &str) -> bool {
+pub(super) fn clean(text: &str) -> bool {
     !text.contains(['\n', '\r']) && !text.contains(BANNED)
 }
 
 /// Whether a directory of the host may be mounted: looked at as it reads without empty parts and `.`.
-pub fn dir_ok(dir: &str) -> bool {
+pub(super) fn dir_ok(dir: &str) -> bool {
     let parts: Vec<&str> = dir.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let clean = format!("/{}", parts.join("/"));
     dir.starts_with('/')
@@ -113,7 +113,7 @@ pub fn dir_ok(dir: &str) -> bool {
 }
 
 /// One cloud, as the server offers it.
-pub struct Cloud {
+pub(super) struct Cloud {
     pub id: &'static str,
     pub label: &'static str,
     pub usual: &'static str,
@@ -122,7 +122,7 @@ pub struct Cloud {
 }
 
 /// The clouds, with the instance types that a workspace may name.
-pub const CLOUDS: [Cloud; 3] = [
+pub(super) const CLOUDS: [Cloud; 3] = [
     Cloud {
         id: "aws",
         label: "AWS (default)",
@@ -179,7 +179,7 @@ const COMPUTE: &[(&str, Shape)] = &[
 ];
 
 /// A compute object as the server keeps it: unknown keys and zero values go. `None`: a field of another type.
-pub fn compute_kept(compute: &Value) -> Option<Value> {
+pub(super) fn compute_kept(compute: &Value) -> Option<Value> {
     match compute {
         Value::Null => Some(Value::Object(Map::new())),
         Value::Object(map) => kept(map, COMPUTE).map(Value::Object),
@@ -211,7 +211,7 @@ fn kept(map: &Map<String, Value>, shape: &[(&str, Shape)]) -> Option<Map<String,
 }
 
 /// What is wrong with a `compute` object.
-pub fn compute_error(compute: &Value) -> Option<&'static str> {
+pub(super) fn compute_error(compute: &Value) -> Option<&'static str> {
     if compute.is_null() {
         return None;
     }

@@ -31,7 +31,7 @@ fn caller_refusal(call: &Call, caller: Uuid) -> Option<Response> {
     (!good).then(|| reply::error(401, "invalid workspace auth token"))
 }
 
-pub fn discover(call: &Call) -> Response {
+pub(super) fn discover(call: &Call) -> Response {
     let Some(caller) = call.header("x-workspace-id") else {
         return reply::error(400, "X-Workspace-ID header is required");
     };
@@ -73,7 +73,7 @@ fn unavailable() -> Response {
     reply::json_body(503, &json!({ "error": error, "code": "platform_unavailable" }))
 }
 
-pub fn peers(call: &Call) -> Response {
+pub(super) fn peers(call: &Call) -> Response {
     let Ok(id) = call.id() else { return unavailable() };
     if let Some(refusal) = caller_refusal(call, id) {
         return refusal;
@@ -116,7 +116,7 @@ pub fn peers(call: &Call) -> Response {
     reply::ok(&Value::Array(rows))
 }
 
-pub fn check_access(call: &Call) -> Response {
+pub(super) fn check_access(call: &Call) -> Response {
     let body: Value = call.json().unwrap_or_default();
     let text = |key: &str| body[key].as_str().filter(|t| !t.is_empty());
     let (Some(caller), Some(target)) = (text("caller_id"), text("target_id")) else {

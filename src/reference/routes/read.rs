@@ -8,13 +8,13 @@ use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::reply;
 
-pub fn list(call: &Call) -> Response {
+pub(super) fn list(call: &Call) -> Response {
     let health = call.platform.does(Behaviour::SingleReadTellsHealth);
     let rows: Vec<Value> = call.platform.state().live().map(|w| w.listed(health)).collect();
     reply::ok(&Value::Array(rows))
 }
 
-pub fn one(call: &Call) -> Response {
+pub(super) fn one(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -38,7 +38,7 @@ pub fn one(call: &Call) -> Response {
 
 /// The handler checks again with the workspace's own token, so that an admin's is refused while the
 /// workspace has any (contract §1.4).
-pub fn state(call: &Call) -> Response {
+pub(super) fn state(call: &Call) -> Response {
     let id = match call.id_or("auth check failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -62,7 +62,7 @@ pub fn state(call: &Call) -> Response {
 }
 
 /// The refusal of a bearer that is not the workspace's own, while it has any token.
-pub fn own_token(call: &Call, id: uuid::Uuid) -> Option<Response> {
+pub(super) fn own_token(call: &Call, id: uuid::Uuid) -> Option<Response> {
     let mut state = call.platform.state();
     let removed = state.get(id).is_some_and(|w| w.status == Status::Removed);
     if removed && call.platform.does(Behaviour::RemovedTokenIsRefused) {

@@ -71,7 +71,7 @@ fn token_refusal(call: &Call, id: &str) -> Option<Response> {
     }
 }
 
-pub async fn register(call: Call) -> Response {
+pub(super) async fn register(call: Call) -> Response {
     let response = try_register(&call).await;
     let (status, platform) = (response.status().as_u16(), &call.platform);
     if status != 200 {
@@ -174,7 +174,7 @@ fn inbound_secret(state: &mut crate::reference::state::State, id: Uuid) -> Strin
     }
 }
 
-pub fn heartbeat(call: &Call) -> Response {
+pub(super) fn heartbeat(call: &Call) -> Response {
     let platform = &call.platform;
     let Some(body) = call.object::<HeartbeatBody>() else { return reply::error(400, "invalid request body") };
     let Some(id_text) = body.workspace_id.filter(|i| !i.is_empty()) else {
@@ -224,7 +224,7 @@ pub fn heartbeat(call: &Call) -> Response {
     reply::ok(&answer)
 }
 
-pub fn update_card(call: &Call) -> Response {
+pub(super) fn update_card(call: &Call) -> Response {
     let body: Value = call.json().unwrap_or_default();
     let (Some(id_text), Some(card)) = (body["workspace_id"].as_str(), body.get("agent_card")) else {
         return reply::error(400, "invalid request body");

@@ -51,7 +51,7 @@ fn shown(rows: &BTreeMap<String, SecretRow>, scope: &str) -> Vec<Value> {
         .collect()
 }
 
-pub fn list(call: &Call) -> Response {
+pub(super) fn list(call: &Call) -> Response {
     let id = match strict_id(call) {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -70,7 +70,7 @@ pub fn list(call: &Call) -> Response {
     reply::ok(&Value::Array(rows))
 }
 
-pub fn values(call: &Call) -> Response {
+pub(super) fn values(call: &Call) -> Response {
     let id = match strict_id(call) {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -103,7 +103,7 @@ fn pending(call: &Call) -> Option<Response> {
     (gate && call.caller == Caller::Org).then(|| super::tokens::pending_approval(call, "secret_write"))
 }
 
-pub fn write(call: &Call) -> Response {
+pub(super) fn write(call: &Call) -> Response {
     let id = match strict_id(call) {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -156,7 +156,7 @@ fn put(rows: &mut BTreeMap<String, SecretRow>, key: &str, value: String) {
     }
 }
 
-pub fn delete(call: &Call) -> Response {
+pub(super) fn delete(call: &Call) -> Response {
     let id = match strict_id(call) {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -172,7 +172,7 @@ pub fn delete(call: &Call) -> Response {
     reply::ok(&json!({ "status": "deleted", "key": key }))
 }
 
-pub fn list_global(call: &Call) -> Response {
+pub(super) fn list_global(call: &Call) -> Response {
     reply::ok(&Value::Array(shown(&call.platform.state().global_secrets, "global")))
 }
 
@@ -191,7 +191,7 @@ fn restart_all(call: &Call, key: &str) {
     }
 }
 
-pub fn write_global(call: &Call) -> Response {
+pub(super) fn write_global(call: &Call) -> Response {
     let Some((key, value)) = pair(call) else { return reply::error(400, "invalid request body") };
     if let Some(pending) = pending(call) {
         return pending;
@@ -203,7 +203,7 @@ pub fn write_global(call: &Call) -> Response {
     reply::ok(&json!({ "status": "saved", "key": key, "scope": "global" }))
 }
 
-pub fn delete_global(call: &Call) -> Response {
+pub(super) fn delete_global(call: &Call) -> Response {
     let key = call.id_text().to_owned();
     if call.platform.state().global_secrets.remove(&key).is_none() {
         return reply::error(404, "secret not found");

@@ -20,11 +20,11 @@ use crate::reference::platform::Platform;
 use crate::reference::reply;
 use crate::reference::state::events::{Event, Wants};
 
-pub fn all_events(call: &Call) -> Response {
+pub(super) fn all_events(call: &Call) -> Response {
     reply::ok(&Value::Array(call.platform.state().events.latest(None)))
 }
 
-pub fn events(call: &Call) -> Response {
+pub(super) fn events(call: &Call) -> Response {
     let id = match call.id_or("query failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -33,7 +33,7 @@ pub fn events(call: &Call) -> Response {
 }
 
 /// A comment first, then one `data:` line an event; nothing else, ever.
-pub fn sse(call: &Call) -> Response {
+pub(super) fn sse(call: &Call) -> Response {
     let id = match call.id_or("failed to verify workspace") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -68,7 +68,7 @@ pub fn sse(call: &Call) -> Response {
 }
 
 /// Everything for a canvas; for a workspace, what it may talk to.
-pub async fn socket(call: Call) -> Response {
+pub(super) async fn socket(call: Call) -> Response {
     // Where a browser comes from matters only when the server says from where they may come.
     let listed = call.platform.server_var("CORS_ORIGINS");
     if let (Some(listed), Some(origin)) = (listed, call.header("origin"))

@@ -17,7 +17,7 @@ use crate::behaviour::{Behaviour, Behaviours};
 
 /// What runs.
 #[derive(Clone, Copy)]
-pub enum Handler {
+pub(crate) enum Handler {
     /// At once, on the state alone.
     Now(fn(&Call) -> Response),
     /// With waiting.
@@ -26,7 +26,7 @@ pub enum Handler {
 
 /// One row.
 #[derive(Clone, Copy)]
-pub struct Route {
+pub(crate) struct Route {
     pub method: &'static str,
     pub path: &'static str,
     pub guard: Guard,
@@ -37,7 +37,7 @@ pub struct Route {
 
 impl Route {
     /// Whether a server that behaves so has this route.
-    pub fn served(&self, behaviours: Behaviours) -> bool {
+    pub(crate) fn served(&self, behaviours: Behaviours) -> bool {
         self.with_behaviour.is_none_or(|behaviour| behaviours.has(behaviour))
     }
 
@@ -47,7 +47,7 @@ impl Route {
 }
 
 /// A row and the values of its path.
-pub struct Found {
+pub(crate) struct Found {
     pub route: &'static Route,
     pub params: Vec<String>,
 }
@@ -71,7 +71,7 @@ macro_rules! later {
 use Guard::{Admin, Open, Own, Workspace};
 
 /// The table.
-pub static ROUTES: &[Route] = &[
+pub(crate) static ROUTES: &[Route] = &[
     now("GET", "/health", Open, open::health),
     now("GET", "/buildinfo", Open, open::buildinfo),
     now("GET", "/org/identity", Open, open::identity),
@@ -176,7 +176,7 @@ pub static ROUTES: &[Route] = &[
 ];
 
 /// The row of a request. HEAD is a method of its own here, so it finds nothing.
-pub fn find(method: &Method, path: &str) -> Option<Found> {
+pub(crate) fn find(method: &Method, path: &str) -> Option<Found> {
     let segments: Vec<&str> = path.split('/').collect();
     ROUTES
         .iter()

@@ -26,7 +26,7 @@ fn issue(call: &Call, id: Uuid) -> Response {
     reply::json_body(201, &json!({ "auth_token": token, "workspace_id": id, "message": SAVE_IT }))
 }
 
-pub fn mint_admin(call: &Call) -> Response {
+pub(super) fn mint_admin(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -37,7 +37,7 @@ pub fn mint_admin(call: &Call) -> Response {
     issue(call, id)
 }
 
-pub fn mint(call: &Call) -> Response {
+pub(super) fn mint(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -48,7 +48,7 @@ pub fn mint(call: &Call) -> Response {
     issue(call, id)
 }
 
-pub fn list(call: &Call) -> Response {
+pub(super) fn list(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -74,7 +74,7 @@ pub fn list(call: &Call) -> Response {
     reply::ok(&json!({ "count": rows.len(), "tokens": rows }))
 }
 
-pub fn revoke(call: &Call) -> Response {
+pub(super) fn revoke(call: &Call) -> Response {
     let id = match call.id() {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -90,7 +90,7 @@ pub fn revoke(call: &Call) -> Response {
     }
 }
 
-pub fn revoke_all(call: &Call) -> Response {
+pub(super) fn revoke_all(call: &Call) -> Response {
     let id = match call.id_or("revoke failed") {
         Ok(id) => id,
         Err(refusal) => return refusal,
@@ -100,7 +100,7 @@ pub fn revoke_all(call: &Call) -> Response {
 }
 
 /// 202: somebody has to say yes first.
-pub fn pending_approval(call: &Call, action: &'static str) -> Response {
+pub(super) fn pending_approval(call: &Call, action: &'static str) -> Response {
     let mut state = call.platform.state();
     let id = match state.approvals.iter().find(|a| a.action == action) {
         Some(approval) => approval.id,
@@ -123,7 +123,7 @@ pub fn pending_approval(call: &Call, action: &'static str) -> Response {
     )
 }
 
-pub fn mint_org(call: &Call) -> Response {
+pub(super) fn mint_org(call: &Call) -> Response {
     // A limit of its own, behind the guard; development has none, as everywhere (contract §1.5, §1.6).
     if call.platform.mode == Mode::Production {
         let allowance = call.platform.mint_limits.take(&call.address.to_string());
@@ -170,7 +170,7 @@ pub fn mint_org(call: &Call) -> Response {
     reply::ok(&body)
 }
 
-pub fn list_org(call: &Call) -> Response {
+pub(super) fn list_org(call: &Call) -> Response {
     let state = call.platform.state();
     let rows: Vec<Value> = state
         .org_tokens
@@ -180,7 +180,7 @@ pub fn list_org(call: &Call) -> Response {
     reply::ok(&json!({ "count": rows.len(), "tokens": rows }))
 }
 
-pub fn revoke_org(call: &Call) -> Response {
+pub(super) fn revoke_org(call: &Call) -> Response {
     if Uuid::try_parse(call.id_text()).is_err() {
         return reply::error(500, "failed to revoke");
     }

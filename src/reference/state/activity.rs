@@ -15,22 +15,22 @@ const MAX_BYTES: usize = 2 << 20;
 
 /// A JSON body, kept as text: a parsed one takes several times the room.
 #[derive(Clone, Debug)]
-pub struct Body(Box<str>);
+pub(crate) struct Body(Box<str>);
 
 impl Body {
-    pub fn new(value: &Value) -> Body {
+    pub(crate) fn new(value: &Value) -> Body {
         Body(value.to_string().into())
     }
 
     /// Parsed again.
-    pub fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or_default()
     }
 }
 
 /// One row.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub(crate) struct Row {
     pub id: Uuid,
     pub seq: u64,
     pub kind: String,
@@ -52,7 +52,7 @@ pub struct Row {
 
 impl Row {
     /// A row of this type, now, status `ok`.
-    pub fn new(kind: &str) -> Row {
+    pub(crate) fn new(kind: &str) -> Row {
         Row {
             id: crate::chance::uuid(),
             kind: kind.to_owned(),
@@ -64,7 +64,7 @@ impl Row {
     }
 
     /// As the route shows it.
-    pub fn show(&self, workspace: Uuid) -> Value {
+    pub(crate) fn show(&self, workspace: Uuid) -> Value {
         let mut map = Map::new();
         for (key, value) in [
             ("id", json!(self.id)),
@@ -98,7 +98,7 @@ impl Row {
 
 /// The rows of one workspace, oldest first.
 #[derive(Default)]
-pub struct Activities {
+pub(crate) struct Activities {
     rows: VecDeque<Row>,
     next: u64,
     bytes: usize,
@@ -115,7 +115,7 @@ fn just_after(at: &str) -> String {
 
 impl Activities {
     /// Appends a row; the oldest ones go when there is no room.
-    pub fn push(&mut self, mut row: Row) {
+    pub(crate) fn push(&mut self, mut row: Row) {
         self.next += 1;
         // No two rows of a database are of one moment; clocks of tests stand still.
         if let Some(last) = self.rows.back().filter(|last| last.created_at >= row.created_at) {
@@ -129,7 +129,7 @@ impl Activities {
     }
 
     /// Forgets rows that are too old.
-    pub fn forget(&mut self, old: impl Fn(Instant) -> bool) {
+    pub(crate) fn forget(&mut self, old: impl Fn(Instant) -> bool) {
         while self.rows.front().is_some_and(|row| row.at.is_some_and(&old)) {
             if let Some(row) = self.rows.pop_front() {
                 self.bytes -= row.size;
@@ -138,12 +138,12 @@ impl Activities {
     }
 
     /// When the newest row was written.
-    pub fn newest(&self) -> Option<Instant> {
+    pub(crate) fn newest(&self) -> Option<Instant> {
         self.rows.back().and_then(|row| row.at)
     }
 
     /// Keeps only a few rows, for a workspace that is gone.
-    pub fn trim(&mut self) {
+    pub(crate) fn trim(&mut self) {
         self.shrink(50, MAX_BYTES / 8);
         self.rows.shrink_to_fit();
     }
@@ -157,7 +157,7 @@ impl Activities {
     }
 
     /// The row of this message, newest first.
-    pub fn update(&mut self, message_id: &str, change: impl FnOnce(&mut Row)) {
+    pub(crate) fn update(&mut self, message_id: &str, change: impl FnOnce(&mut Row)) {
         if let Some(row) = self.rows.iter_mut().rev().find(|r| r.message_id.as_deref() == Some(message_id)) {
             change(row);
             let size = row.measure();
@@ -168,17 +168,17 @@ impl Activities {
     }
 
     /// All rows, oldest first.
-    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+    pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.rows.iter()
     }
 
     /// Where a cursor row stands.
-    pub fn seq_of(&self, id: Uuid) -> Option<u64> {
+    pub(crate) fn seq_of(&self, id: Uuid) -> Option<u64> {
         self.rows.iter().rev().find(|r| r.id == id).map(|r| r.seq)
     }
 
     /// Whether a message is already here (unique per workspace and message id).
-    pub fn has_message(&self, message_id: &str) -> bool {
+    pub(crate) fn has_message(&self, message_id: &str) -> bool {
         self.rows.iter().rev().any(|r| r.message_id.as_deref() == Some(message_id))
     }
 }

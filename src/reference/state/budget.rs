@@ -8,27 +8,27 @@ use serde_json::{Map, Value, json};
 use crate::clock::Instant;
 
 /// The periods, in the order in which exceeded ones are named, with the window that each looks back.
-pub const PERIODS: [(&str, Duration); 4] = [
+pub(crate) const PERIODS: [(&str, Duration); 4] = [
     ("hourly", Duration::from_secs(3_600)),
     ("daily", Duration::from_secs(24 * 3_600)),
     ("weekly", Duration::from_secs(7 * 24 * 3_600)),
     ("monthly", Duration::from_secs(30 * 24 * 3_600)),
 ];
 /// Which of them `budget_limit` is.
-pub const MONTHLY: usize = 3;
+pub(crate) const MONTHLY: usize = 3;
 /// Entries of one ledger; the two oldest become one beyond that.
 const ENTRIES: usize = 2_000;
 
 /// Limits by period, and the ledger that answers them. Nothing is ever taken back.
 #[derive(Clone, Debug, Default)]
-pub struct Budget {
+pub(crate) struct Budget {
     pub limits: [Option<i64>; 4],
     ledger: VecDeque<(Instant, i64)>,
 }
 
 impl Budget {
     /// More was spent.
-    pub fn spend(&mut self, cents: i64) {
+    pub(crate) fn spend(&mut self, cents: i64) {
         if cents > 0 {
             self.ledger.push_back((Instant::now(), cents));
         }
@@ -47,7 +47,7 @@ impl Budget {
     }
 
     /// The periods whose limit is reached.
-    pub fn exceeded(&self, age: impl Fn(Instant) -> Duration) -> Vec<&'static str> {
+    pub(crate) fn exceeded(&self, age: impl Fn(Instant) -> Duration) -> Vec<&'static str> {
         let over = |(limit, (_, window)): &(&Option<i64>, &(&str, Duration))| {
             limit.is_some_and(|limit| self.spent(*window, &age) >= limit)
         };
@@ -55,7 +55,7 @@ impl Budget {
     }
 
     /// As the route shows it.
-    pub fn show(&self, age: impl Fn(Instant) -> Duration) -> Value {
+    pub(crate) fn show(&self, age: impl Fn(Instant) -> Duration) -> Value {
         let mut periods = Map::new();
         for (limit, (name, window)) in self.limits.iter().zip(PERIODS) {
             let spend = self.spent(window, &age);

@@ -18,14 +18,14 @@ const SHOWN: usize = 100;
 
 /// Whether an event is also a row of `structure_events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     Stored,
     StreamOnly,
 }
 
 /// One event.
 #[derive(Debug)]
-pub struct Event {
+pub(crate) struct Event {
     pub id: Uuid,
     pub kind: &'static str,
     pub workspace: Uuid,
@@ -36,7 +36,7 @@ pub struct Event {
 
 impl Event {
     /// As a row of `/events`.
-    pub fn row(&self) -> Value {
+    pub(crate) fn row(&self) -> Value {
         json!({
             "id": self.id,
             "event_type": self.kind,
@@ -47,12 +47,12 @@ impl Event {
     }
 
     /// As the SSE stream carries it.
-    pub fn sse(&self) -> Value {
+    pub(crate) fn sse(&self) -> Value {
         json!({ "type": self.kind, "timestamp": self.at_ms, "data": self.payload })
     }
 
     /// As the WebSocket carries it.
-    pub fn frame(&self) -> Value {
+    pub(crate) fn frame(&self) -> Value {
         json!({
             "event": self.kind,
             "workspace_id": self.workspace,
@@ -64,7 +64,7 @@ impl Event {
 
 /// Which events a stream wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub(crate) enum Wants {
     /// Of one workspace.
     Workspace(Uuid),
     /// All that this workspace may talk to.
@@ -80,21 +80,21 @@ struct Subscriber {
 
 /// Subscribers and the stored tail.
 #[derive(Default)]
-pub struct Events {
+pub(crate) struct Events {
     subscribers: Vec<Subscriber>,
     stored: VecDeque<Arc<Event>>,
 }
 
 impl Events {
     /// A new stream; dropping the receiver ends it.
-    pub fn subscribe(&mut self, wants: Wants) -> mpsc::Receiver<Arc<Event>> {
+    pub(crate) fn subscribe(&mut self, wants: Wants) -> mpsc::Receiver<Arc<Event>> {
         let (sink, source) = mpsc::channel(BUFFER);
         self.subscribers.push(Subscriber { wants, sink });
         source
     }
 
     /// Sends an event to those who want it; `related` decides for [`Wants::Caller`].
-    pub fn emit(
+    pub(crate) fn emit(
         &mut self,
         kind: &'static str,
         workspace: Uuid,
@@ -131,12 +131,12 @@ impl Events {
     }
 
     /// Whether any stream is filtered by who may talk to whom.
-    pub fn has_callers(&self) -> bool {
+    pub(crate) fn has_callers(&self) -> bool {
         self.subscribers.iter().any(|s| matches!(s.wants, Wants::Caller(_)))
     }
 
     /// The newest stored events, newest first.
-    pub fn latest(&self, workspace: Option<Uuid>) -> Vec<Value> {
+    pub(crate) fn latest(&self, workspace: Option<Uuid>) -> Vec<Value> {
         self.stored
             .iter()
             .rev()

@@ -12,7 +12,7 @@ const BYTES: usize = 100 << 20;
 
 /// Of one workspace.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub(crate) struct Kept {
     uploads: BTreeMap<String, (String, Bytes)>,
     memories: Vec<Value>,
     values: BTreeMap<String, (u64, Value)>,
@@ -21,7 +21,7 @@ pub struct Kept {
 
 impl Kept {
     /// Keeps an upload; `None` when there is no room.
-    pub fn upload(&mut self, path: &str, mime: &str, bytes: Bytes) -> Option<()> {
+    pub(crate) fn upload(&mut self, path: &str, mime: &str, bytes: Bytes) -> Option<()> {
         let used: usize = self.uploads.values().map(|(_, b)| b.len()).sum();
         if self.uploads.len() >= EACH || used + bytes.len() > BYTES {
             return None;
@@ -30,18 +30,18 @@ impl Kept {
         Some(())
     }
 
-    pub fn uploaded(&self, path: &str) -> Option<&(String, Bytes)> {
+    pub(crate) fn uploaded(&self, path: &str) -> Option<&(String, Bytes)> {
         self.uploads.get(path)
     }
 
-    pub fn remember(&mut self, memory: Value) {
+    pub(crate) fn remember(&mut self, memory: Value) {
         if self.memories.len() == EACH {
             self.memories.remove(0);
         }
         self.memories.push(memory);
     }
 
-    pub fn memories(&self, scope: Option<&str>) -> Vec<Value> {
+    pub(crate) fn memories(&self, scope: Option<&str>) -> Vec<Value> {
         let of = |m: &&Value| scope.is_none_or(|scope| m["scope"] == scope);
         self.memories.iter().filter(of).cloned().collect()
     }
@@ -50,7 +50,7 @@ impl Kept {
     ///
     /// # Errors
     /// The stored version.
-    pub fn put(&mut self, key: &str, value: Value, expected: Option<u64>) -> Result<u64, u64> {
+    pub(crate) fn put(&mut self, key: &str, value: Value, expected: Option<u64>) -> Result<u64, u64> {
         let stored = self.values.get(key).map_or(0, |(version, _)| *version);
         if expected.is_some_and(|expected| expected != stored) {
             return Err(stored);
@@ -62,11 +62,11 @@ impl Kept {
         Ok(stored + 1)
     }
 
-    pub fn value(&self, key: &str) -> Option<Value> {
+    pub(crate) fn value(&self, key: &str) -> Option<Value> {
         self.values.get(key).map(|(version, value)| json!({ "key": key, "value": value, "version": version }))
     }
 
-    pub fn drop_value(&mut self, key: &str) -> bool {
+    pub(crate) fn drop_value(&mut self, key: &str) -> bool {
         self.values.remove(key).is_some()
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::Status;
 use crate::reference::clock::{Clock, wall};
 
 /// A refused register marks a workspace degraded this long (contract §4.2).
-pub const REGISTER_FAILURE_WINDOW: Duration = Duration::from_secs(300);
+pub(crate) const REGISTER_FAILURE_WINDOW: Duration = Duration::from_secs(300);
 /// What the event says of it, whatever the heartbeat says.
 const REGISTER_FAILED: &str =
     "Register failed — workspace auth token may be stale. Restart or reprovision to recover.";
@@ -24,7 +24,7 @@ const MAX_SPEND: i64 = 1_000_000_000_000;
 
 /// What a heartbeat carries (contract §6.2).
 #[derive(Clone, Debug, Default)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     pub error_rate: f64,
     pub sample_error: String,
     pub active_tasks: i64,
@@ -39,7 +39,7 @@ pub struct Heartbeat {
 
 /// What a register carries once it passed its gates (contract §6.1).
 #[derive(Clone, Debug)]
-pub struct Register {
+pub(crate) struct Register {
     pub id: Uuid,
     pub url: String,
     pub agent_card: Value,
@@ -48,7 +48,7 @@ pub struct Register {
 
 impl State {
     /// Emits an event about a workspace.
-    pub fn emit(&mut self, kind: &'static str, id: Uuid, payload: Value, keep: Keep) {
+    pub(crate) fn emit(&mut self, kind: &'static str, id: Uuid, payload: Value, keep: Keep) {
         if let Some(workspace) = self.get_mut(id) {
             workspace.spoke = Instant::now();
         }
@@ -77,7 +77,7 @@ impl State {
     }
 
     /// A new managed row: `provisioning`.
-    pub fn created(&mut self, workspace: Workspace) {
+    pub(crate) fn created(&mut self, workspace: Workspace) {
         let id = workspace.id;
         self.insert(workspace);
         let payload = self.described(id);
@@ -85,7 +85,7 @@ impl State {
     }
 
     /// The server's own agent, the root of all: its instance is started by nobody here.
-    pub fn seed_platform_agent(&mut self, id: Uuid) {
+    pub(crate) fn seed_platform_agent(&mut self, id: Uuid) {
         let mut workspace = Workspace::new(id, "Org Concierge".to_owned(), "hermes".to_owned());
         workspace.platform = true;
         workspace.tier = 0;
@@ -95,7 +95,7 @@ impl State {
     }
 
     /// A new external row: `online` when it brings a URL, else `awaiting_agent`.
-    pub fn created_external(&mut self, workspace: Workspace) {
+    pub(crate) fn created_external(&mut self, workspace: Workspace) {
         let (id, url) = (workspace.id, workspace.url.clone());
         let payload = json!({ "name": workspace.name, "external": true });
         self.created(workspace);
@@ -108,7 +108,7 @@ impl State {
     }
 
     /// A register that passed its gates. Unknown ids become rows; removed ones stay as they are, and are told of.
-    pub fn register(&mut self, register: Register, behaviours: Behaviours) {
+    pub(crate) fn register(&mut self, register: Register, behaviours: Behaviours) {
         let id = register.id;
         let new = self.get(id).is_none();
         if new {
@@ -152,14 +152,14 @@ impl State {
     }
 
     /// A register was refused after its auth step passed.
-    pub fn register_failed(&mut self, id: Uuid) {
+    pub(crate) fn register_failed(&mut self, id: Uuid) {
         if let Some(workspace) = self.get_mut(id) {
             workspace.last_register_failure = Some(Instant::now());
         }
     }
 
     /// An accepted heartbeat; unknown and removed rows are left alone.
-    pub fn heartbeat(&mut self, id: Uuid, beat: &Heartbeat, clock: &Clock) {
+    pub(crate) fn heartbeat(&mut self, id: Uuid, beat: &Heartbeat, clock: &Clock) {
         let Some(workspace) = self.get_mut(id) else { return };
         if workspace.status == Status::Removed {
             return;
@@ -250,7 +250,13 @@ impl State {
     }
 
     /// A provision was aborted or could not start. Observed servers do not look at the status first.
-    pub fn provision_failed(&mut self, id: Uuid, message: &str, payload: Value, behaviours: Behaviours) {
+    pub(crate) fn provision_failed(
+        &mut self,
+        id: Uuid,
+        message: &str,
+        payload: Value,
+        behaviours: Behaviours,
+    ) {
         let Some(workspace) = self.get_mut(id) else { return };
         if behaviours.has(Behaviour::EarlyDeleteIsFinal) && workspace.status == Status::Removed {
             return;
@@ -261,7 +267,7 @@ impl State {
     }
 
     /// A restart or resume begins: `provisioning`, without a URL.
-    pub fn begin_provisioning(&mut self, id: Uuid, behaviours: Behaviours) {
+    pub(crate) fn begin_provisioning(&mut self, id: Uuid, behaviours: Behaviours) {
         let Some(workspace) = self.get_mut(id) else { return };
         if !behaviours.has(Behaviour::RestartKeepsAddress) {
             workspace.url.clear();
@@ -275,7 +281,7 @@ impl State {
     }
 
     /// A resume or a wake begins: told with the template since boots are told step by step.
-    pub fn begin_resuming(&mut self, id: Uuid, behaviours: Behaviours) {
+    pub(crate) fn begin_resuming(&mut self, id: Uuid, behaviours: Behaviours) {
         if !behaviours.has(Behaviour::BootSteps) {
             return self.begin_provisioning(id, behaviours);
         }
@@ -287,7 +293,7 @@ impl State {
 
     /// The instance of before is stopped: its address is nobody's. Of two starts that wait for each other
     /// the second finds the row online already.
-    pub fn instance_stopped(&mut self, id: Uuid) {
+    pub(crate) fn instance_stopped(&mut self, id: Uuid) {
         if let Some(workspace) = self.get_mut(id)
             && matches!(workspace.status, Status::Provisioning | Status::Online | Status::Degraded)
         {
@@ -297,7 +303,7 @@ impl State {
     }
 
     /// The instance runs under this URL.
-    pub fn instance_started(&mut self, id: Uuid, url: &str) {
+    pub(crate) fn instance_started(&mut self, id: Uuid, url: &str) {
         if let Some(workspace) = self.get_mut(id) {
             url.clone_into(&mut workspace.url);
             workspace.generation += 1;
@@ -306,7 +312,7 @@ impl State {
     }
 
     /// The instance is gone; restarting is the caller's business.
-    pub fn offline(&mut self, id: Uuid, status: Status) {
+    pub(crate) fn offline(&mut self, id: Uuid, status: Status) {
         let moves = self.get(id).is_some_and(|w| !matches!(w.status, Status::Removed | Status::Provisioning));
         if let Some(workspace) = self.get_mut(id) {
             workspace.clear_keys();
@@ -318,7 +324,7 @@ impl State {
     }
 
     /// A liveness key ran out: the guard differs from a failed call's (contract §4.1, §13 row 14).
-    pub fn expired(&mut self, id: Uuid, behaviours: Behaviours) -> bool {
+    pub(crate) fn expired(&mut self, id: Uuid, behaviours: Behaviours) -> bool {
         let Some(workspace) = self.get_mut(id) else { return false };
         workspace.clear_keys();
         let moves = if behaviours.has(Behaviour::ExpirySparesFailed) {
@@ -335,14 +341,14 @@ impl State {
     }
 
     /// `paused`.
-    pub fn paused(&mut self, id: Uuid) {
+    pub(crate) fn paused(&mut self, id: Uuid) {
         self.stopped(id, Status::Paused);
         let name = self.get(id).map(|w| w.name.clone());
         self.stored("WORKSPACE_PAUSED", id, json!({ "name": name }));
     }
 
     /// `hibernating` if it may; whether it was claimed.
-    pub fn claim_hibernation(&mut self, id: Uuid, despite_tasks: bool) -> bool {
+    pub(crate) fn claim_hibernation(&mut self, id: Uuid, despite_tasks: bool) -> bool {
         let claimed = self.get(id).is_some_and(|w| {
             matches!(w.status, Status::Online | Status::Degraded) && (w.active_tasks == 0 || despite_tasks)
         });
@@ -353,7 +359,7 @@ impl State {
     }
 
     /// `hibernated`.
-    pub fn hibernated(&mut self, id: Uuid) {
+    pub(crate) fn hibernated(&mut self, id: Uuid) {
         self.stopped(id, Status::Hibernated);
         let payload = self.get(id).map(|w| json!({ "name": w.name, "tier": w.tier })).unwrap_or_default();
         self.stored("WORKSPACE_HIBERNATED", id, payload);
@@ -368,7 +374,7 @@ impl State {
     }
 
     /// `removed`: tokens revoked, keys cleared; the URL stays in the row.
-    pub fn removed(&mut self, id: Uuid) {
+    pub(crate) fn removed(&mut self, id: Uuid) {
         if let Some(workspace) = self.get_mut(id) {
             workspace.clear_keys();
             workspace.removed_at = Some(wall());
@@ -381,13 +387,13 @@ impl State {
     }
 
     /// Writes an activity row and tells the streams.
-    pub fn log_activity(&mut self, id: Uuid, row: Row) {
+    pub(crate) fn log_activity(&mut self, id: Uuid, row: Row) {
         self.tell_activity(id, &row);
         self.activity.entry(id).or_default().push(row);
     }
 
     /// Tells the streams of a row.
-    pub fn tell_activity(&mut self, id: Uuid, row: &Row) {
+    pub(crate) fn tell_activity(&mut self, id: Uuid, row: &Row) {
         let mut payload = Map::new();
         for (key, value) in [
             ("activity_type", json!(row.kind)),

@@ -1,14 +1,14 @@
 //! Everything the platform knows, behind one lock; transitions are methods and emit their events.
 
-pub mod activity;
-pub mod budget;
-pub mod events;
-pub mod kept;
-pub mod machine;
-pub mod queue;
-pub mod tokens;
-pub mod tree;
-pub mod workspace;
+pub(super) mod activity;
+pub(super) mod budget;
+pub(super) mod events;
+pub(super) mod kept;
+pub(super) mod machine;
+pub(super) mod queue;
+pub(super) mod tokens;
+pub(super) mod tree;
+pub(super) mod workspace;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,7 +27,7 @@ const REMOVED_KEPT: usize = 5_000;
 
 /// The whole state of one platform.
 #[derive(Default)]
-pub struct State {
+pub(super) struct State {
     workspaces: BTreeMap<Uuid, Workspace>,
     /// Rows that are not removed, in creation order.
     live: BTreeMap<u64, Uuid>,
@@ -46,34 +46,34 @@ pub struct State {
 
 /// A gated action that waits for somebody.
 #[derive(Clone, Debug)]
-pub struct Approval {
+pub(super) struct Approval {
     pub id: Uuid,
     pub action: &'static str,
 }
 
 impl State {
     /// The row, removed ones included.
-    pub fn get(&self, id: Uuid) -> Option<&Workspace> {
+    pub(super) fn get(&self, id: Uuid) -> Option<&Workspace> {
         self.workspaces.get(&id)
     }
 
     /// The row, removed ones included.
-    pub fn get_mut(&mut self, id: Uuid) -> Option<&mut Workspace> {
+    pub(super) fn get_mut(&mut self, id: Uuid) -> Option<&mut Workspace> {
         self.workspaces.get_mut(&id)
     }
 
     /// The row unless it is removed.
-    pub fn present(&self, id: Uuid) -> Option<&Workspace> {
+    pub(super) fn present(&self, id: Uuid) -> Option<&Workspace> {
         self.get(id).filter(|w| w.status != Status::Removed)
     }
 
     /// Rows that are not removed, in creation order.
-    pub fn live(&self) -> impl Iterator<Item = &Workspace> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Workspace> {
         self.live.values().filter_map(|id| self.workspaces.get(id))
     }
 
     /// Puts a new row at the end of the list.
-    pub fn insert(&mut self, mut workspace: Workspace) {
+    pub(super) fn insert(&mut self, mut workspace: Workspace) {
         self.next += 1;
         workspace.order = self.next;
         self.live.insert(workspace.order, workspace.id);
@@ -81,7 +81,7 @@ impl State {
     }
 
     /// Writes a status; the only place that does, so that the list of live rows stays right.
-    pub fn set_status(&mut self, id: Uuid, status: Status) {
+    pub(super) fn set_status(&mut self, id: Uuid, status: Status) {
         let Some(workspace) = self.workspaces.get_mut(&id) else { return };
         workspace.updated = Instant::now();
         let was = std::mem::replace(&mut workspace.status, status);
@@ -106,7 +106,7 @@ impl State {
     }
 
     /// Forgets a row and everything that hangs on it.
-    pub fn forget(&mut self, id: Uuid) {
+    pub(super) fn forget(&mut self, id: Uuid) {
         if let Some(workspace) = self.workspaces.remove(&id) {
             self.live.remove(&workspace.order);
         }

@@ -17,11 +17,11 @@ const WAITING_MAX: usize = 1_000;
 /// What is said of an item that made room for its successor.
 const SUPERSEDED: &str = "superseded: expired before drain; replaced by a fresh enqueue";
 /// After this many attempts an item is failed.
-pub const MAX_ATTEMPTS: u32 = 5;
+pub(crate) const MAX_ATTEMPTS: u32 = 5;
 
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     Queued,
     Dispatched,
     Completed,
@@ -30,7 +30,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Standing::Queued => "queued",
             Standing::Dispatched => "dispatched",
@@ -47,7 +47,7 @@ impl Standing {
 
 /// One item.
 #[derive(Clone, Debug)]
-pub struct Item {
+pub(crate) struct Item {
     pub id: Uuid,
     pub caller: Option<Uuid>,
     pub message_id: Option<String>,
@@ -68,7 +68,7 @@ pub struct Item {
 
 impl Item {
     /// A new item of a task.
-    pub fn new(caller: Option<Uuid>, message_id: Option<String>, body: Bytes) -> Item {
+    pub(crate) fn new(caller: Option<Uuid>, message_id: Option<String>, body: Bytes) -> Item {
         Item {
             id: crate::chance::uuid(),
             caller,
@@ -94,7 +94,7 @@ impl Item {
     }
 
     /// As the status route shows it.
-    pub fn show(&self, workspace: Uuid) -> Value {
+    pub(crate) fn show(&self, workspace: Uuid) -> Value {
         let mut map = Map::new();
         for (key, value) in [
             ("queue_id", Some(json!(self.id))),
@@ -119,7 +119,7 @@ impl Item {
 
 /// All queues.
 #[derive(Default)]
-pub struct Queue {
+pub(crate) struct Queue {
     items: BTreeMap<Uuid, VecDeque<Item>>,
 }
 
@@ -127,7 +127,7 @@ impl Queue {
     /// Puts an item in, or finds the one with the same message id that still waits.
     /// The id and how many wait; `None` when the queue is full.
     /// One whose time is over makes room for it.
-    pub fn enqueue(
+    pub(crate) fn enqueue(
         &mut self,
         workspace: Uuid,
         item: Item,
@@ -165,7 +165,7 @@ impl Queue {
     }
 
     /// The next item to send, marked dispatched. Those whose time is over are passed over and stay as they are.
-    pub fn take(&mut self, workspace: Uuid, age: impl Fn(Instant) -> Duration) -> Option<Item> {
+    pub(crate) fn take(&mut self, workspace: Uuid, age: impl Fn(Instant) -> Duration) -> Option<Item> {
         let items = self.items.get_mut(&workspace)?;
         let next = items
             .iter_mut()
@@ -178,7 +178,7 @@ impl Queue {
     }
 
     /// Changes an item.
-    pub fn update(&mut self, workspace: Uuid, id: Uuid, change: impl FnOnce(&mut Item)) {
+    pub(crate) fn update(&mut self, workspace: Uuid, id: Uuid, change: impl FnOnce(&mut Item)) {
         if let Some(item) =
             self.items.get_mut(&workspace).and_then(|items| items.iter_mut().find(|i| i.id == id))
         {
@@ -187,12 +187,12 @@ impl Queue {
     }
 
     /// An item, and whose queue it is in.
-    pub fn find(&self, id: Uuid) -> Option<(Uuid, &Item)> {
+    pub(crate) fn find(&self, id: Uuid) -> Option<(Uuid, &Item)> {
         self.items.iter().find_map(|(owner, items)| Some((*owner, items.iter().find(|i| i.id == id)?)))
     }
 
     /// Drops what has waited longer; how many.
-    pub fn drop_stale(&mut self, workspace: Option<Uuid>, stale: impl Fn(Instant) -> bool) -> usize {
+    pub(crate) fn drop_stale(&mut self, workspace: Option<Uuid>, stale: impl Fn(Instant) -> bool) -> usize {
         let mut dropped = 0;
         for (owner, items) in &mut self.items {
             if workspace.is_none_or(|id| id == *owner) {
@@ -205,7 +205,7 @@ impl Queue {
         dropped
     }
 
-    pub fn forget(&mut self, workspace: Uuid) {
+    pub(crate) fn forget(&mut self, workspace: Uuid) {
         self.items.remove(&workspace);
     }
 }

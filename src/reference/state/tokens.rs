@@ -12,7 +12,7 @@ use crate::reference::clock::wall;
 
 /// The two kinds of workspace token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Replaced on every provision.
     Instance,
     /// Survives provisions.
@@ -21,7 +21,7 @@ pub enum Kind {
 
 /// A live workspace token.
 #[derive(Clone, Debug)]
-pub struct TokenRow {
+pub(crate) struct TokenRow {
     pub id: Uuid,
     pub kind: Kind,
     pub prefix: String,
@@ -33,7 +33,7 @@ pub struct TokenRow {
 
 /// An organisation's API token.
 #[derive(Clone, Debug)]
-pub struct OrgToken {
+pub(crate) struct OrgToken {
     pub id: Uuid,
     pub name: Option<String>,
     pub prefix: String,
@@ -44,17 +44,17 @@ pub struct OrgToken {
 type Digest = [u8; 32];
 
 /// How many live tokens a workspace may have (contract §1.6).
-pub const MAX_LIVE: usize = 50;
+pub(crate) const MAX_LIVE: usize = 50;
 
 /// All live workspace tokens.
 #[derive(Default)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     owners: HashMap<Digest, Uuid>,
     rows: HashMap<Uuid, Vec<TokenRow>>,
 }
 
 /// 32 random bytes as 43 characters.
-pub fn random_token() -> String {
+pub(crate) fn random_token() -> String {
     let mut bytes = [0_u8; 32];
     for chunk in bytes.chunks_mut(16) {
         chunk.copy_from_slice(crate::chance::uuid().as_bytes());
@@ -73,7 +73,7 @@ fn prefix(token: &str) -> String {
 
 impl Tokens {
     /// A new token of this workspace.
-    pub fn issue(&mut self, workspace: Uuid, kind: Kind) -> String {
+    pub(crate) fn issue(&mut self, workspace: Uuid, kind: Kind) -> String {
         let token = random_token();
         let digest = digest(&token);
         self.owners.insert(digest, workspace);
@@ -90,14 +90,14 @@ impl Tokens {
     }
 
     /// A token that is there and opens nothing: look-ups skip removed workspaces (contract §13, 23).
-    pub fn issue_in_vain(&mut self, workspace: Uuid, kind: Kind) -> String {
+    pub(crate) fn issue_in_vain(&mut self, workspace: Uuid, kind: Kind) -> String {
         let token = self.issue(workspace, kind);
         self.owners.remove(&digest(&token));
         token
     }
 
     /// Whose token it is; being asked counts as use.
-    pub fn owner(&mut self, token: &str) -> Option<Uuid> {
+    pub(crate) fn owner(&mut self, token: &str) -> Option<Uuid> {
         let digest = digest(token);
         let owner = *self.owners.get(&digest)?;
         if let Some(row) =
@@ -110,20 +110,20 @@ impl Tokens {
     }
 
     /// Live tokens, newest first.
-    pub fn list(&self, workspace: Uuid) -> impl Iterator<Item = &TokenRow> {
+    pub(crate) fn list(&self, workspace: Uuid) -> impl Iterator<Item = &TokenRow> {
         self.rows.get(&workspace).into_iter().flat_map(|rows| rows.iter().rev())
     }
 
-    pub fn has_any(&self, workspace: Uuid) -> bool {
+    pub(crate) fn has_any(&self, workspace: Uuid) -> bool {
         self.rows.get(&workspace).is_some_and(|rows| !rows.is_empty())
     }
 
-    pub fn has_instance(&self, workspace: Uuid) -> bool {
+    pub(crate) fn has_instance(&self, workspace: Uuid) -> bool {
         self.rows.get(&workspace).is_some_and(|rows| rows.iter().any(|r| r.kind == Kind::Instance))
     }
 
     /// Revokes those for which `which` holds; how many that were.
-    pub fn revoke(&mut self, workspace: Uuid, which: impl Fn(&TokenRow) -> bool) -> usize {
+    pub(crate) fn revoke(&mut self, workspace: Uuid, which: impl Fn(&TokenRow) -> bool) -> usize {
         let Some(rows) = self.rows.get_mut(&workspace) else { return 0 };
         let before = rows.len();
         let owners = &mut self.owners;
@@ -139,14 +139,14 @@ impl Tokens {
 
     /// As if all of a workspace's tokens were last used then.
     #[cfg(test)]
-    pub fn age(&mut self, workspace: Uuid, then: Instant) {
+    pub(crate) fn age(&mut self, workspace: Uuid, then: Instant) {
         for row in self.rows.get_mut(&workspace).into_iter().flatten() {
             row.last_used = then;
         }
     }
 
     /// Everything of a workspace is gone.
-    pub fn forget(&mut self, workspace: Uuid) {
+    pub(crate) fn forget(&mut self, workspace: Uuid) {
         self.revoke(workspace, |_| true);
         self.rows.remove(&workspace);
     }
@@ -154,7 +154,7 @@ impl Tokens {
 
 impl OrgToken {
     /// A new one, and its value.
-    pub fn issue(name: Option<String>) -> (OrgToken, String) {
+    pub(crate) fn issue(name: Option<String>) -> (OrgToken, String) {
         let token = random_token();
         let row = OrgToken {
             id: crate::chance::uuid(),
@@ -167,7 +167,7 @@ impl OrgToken {
     }
 
     /// Whether this is its value.
-    pub fn is(&self, token: &str) -> bool {
+    pub(crate) fn is(&self, token: &str) -> bool {
         self.digest == digest(token)
     }
 }

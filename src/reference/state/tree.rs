@@ -11,7 +11,7 @@ const DEPTH: usize = 64;
 
 impl State {
     /// The parent that a create without one gets: the single platform root, else the single root, else none.
-    pub fn default_parent(&self) -> Option<Uuid> {
+    pub(crate) fn default_parent(&self) -> Option<Uuid> {
         let single = |mut roots: Box<dyn Iterator<Item = &Workspace> + '_>| match (roots.next(), roots.next())
         {
             (Some(root), None) => Some(root.id),
@@ -22,12 +22,12 @@ impl State {
     }
 
     /// Children that are not removed, in creation order.
-    pub fn children(&self, id: Uuid) -> impl Iterator<Item = &Workspace> {
+    pub(crate) fn children(&self, id: Uuid) -> impl Iterator<Item = &Workspace> {
         self.live().filter(move |w| w.parent == Some(id))
     }
 
     /// All descendants that are not removed, parents before children.
-    pub fn descendants(&self, id: Uuid) -> Vec<Uuid> {
+    pub(crate) fn descendants(&self, id: Uuid) -> Vec<Uuid> {
         let mut found: Vec<Uuid> = self.children(id).map(|w| w.id).collect();
         let mut next = 0;
         while next < found.len() {
@@ -40,7 +40,7 @@ impl State {
     }
 
     /// Parents, nearest first.
-    pub fn ancestors(&self, id: Uuid) -> Vec<&Workspace> {
+    pub(crate) fn ancestors(&self, id: Uuid) -> Vec<&Workspace> {
         let mut chain = Vec::new();
         let mut at = self.get(id).and_then(|w| w.parent);
         while let Some(parent) = at.and_then(|p| self.get(p)) {
@@ -54,12 +54,12 @@ impl State {
     }
 
     /// The nearest paused ancestor's name.
-    pub fn paused_ancestor(&self, id: Uuid) -> Option<String> {
+    pub(crate) fn paused_ancestor(&self, id: Uuid) -> Option<String> {
         self.ancestors(id).into_iter().find(|w| w.status == Status::Paused).map(|w| w.name.clone())
     }
 
     /// Whether two workspaces may talk: the same one, siblings under one parent, ancestor and descendant.
-    pub fn can_communicate(&self, a: Uuid, b: Uuid, roots_are_siblings: bool) -> bool {
+    pub(crate) fn can_communicate(&self, a: Uuid, b: Uuid, roots_are_siblings: bool) -> bool {
         if a == b {
             return true;
         }
@@ -73,7 +73,7 @@ impl State {
     }
 
     /// The name that a new child of `parent` gets: itself, or with ` (2)` to ` (21)`; `None` when all are taken.
-    pub fn free_name(&self, parent: Option<Uuid>, name: &str) -> Option<String> {
+    pub(crate) fn free_name(&self, parent: Option<Uuid>, name: &str) -> Option<String> {
         let taken = |candidate: &str| self.live().any(|w| w.parent == parent && w.name == candidate);
         std::iter::once(name.to_owned())
             .chain((2..=21).map(|n| format!("{name} ({n})")))

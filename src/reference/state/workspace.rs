@@ -13,14 +13,14 @@ use crate::reference::clock::wall;
 
 /// How messages reach a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     Push,
     Poll,
 }
 
 impl Delivery {
     /// The word on the wire, empty meaning push.
-    pub fn parse(word: &str) -> Option<Delivery> {
+    pub(crate) fn parse(word: &str) -> Option<Delivery> {
         match word {
             "push" => Some(Delivery::Push),
             "poll" => Some(Delivery::Poll),
@@ -28,7 +28,7 @@ impl Delivery {
         }
     }
 
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Delivery::Push => "push",
             Delivery::Poll => "poll",
@@ -38,19 +38,19 @@ impl Delivery {
 
 /// A stored secret.
 #[derive(Clone, Debug)]
-pub struct SecretRow {
+pub(crate) struct SecretRow {
     pub value: String,
     pub created_at: String,
     pub updated_at: String,
 }
 
 impl SecretRow {
-    pub fn new(value: String) -> SecretRow {
+    pub(crate) fn new(value: String) -> SecretRow {
         let now = wall();
         SecretRow { value, created_at: now.clone(), updated_at: now }
     }
 
-    pub fn update(&mut self, value: String) {
+    pub(crate) fn update(&mut self, value: String) {
         self.value = value;
         self.updated_at = wall();
     }
@@ -58,7 +58,7 @@ impl SecretRow {
 
 /// Programmatic restarts of one workspace (contract §4.2, self-debounce).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RestartDebounce {
+pub(crate) struct RestartDebounce {
     pub started: Option<Instant>,
     pub running: bool,
     pub pending: bool,
@@ -66,7 +66,7 @@ pub struct RestartDebounce {
 
 /// What the watchdog of stalled agents knows of one workspace (contract §4.2).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct StallWatch {
+pub(crate) struct StallWatch {
     /// The probe that waits for an answer, and since when.
     pub probe: Option<(Uuid, Instant)>,
     /// When the watchdog last came to an end with it.
@@ -75,7 +75,7 @@ pub struct StallWatch {
 
 /// One row.
 #[derive(Clone, Debug)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     pub id: Uuid,
     pub order: u64,
     pub name: String,
@@ -140,12 +140,12 @@ pub struct Workspace {
 
 impl Workspace {
     /// Whether it serves.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         matches!(self.status, Status::Online | Status::Degraded)
     }
 
     /// A new row in `provisioning`.
-    pub fn new(id: Uuid, name: String, runtime: String) -> Workspace {
+    pub(crate) fn new(id: Uuid, name: String, runtime: String) -> Workspace {
         let now = Instant::now();
         Workspace {
             id,
@@ -205,17 +205,17 @@ impl Workspace {
     }
 
     /// Whether somebody else runs the agent: external, kimi, kimi-cli.
-    pub fn external_like(&self) -> bool {
+    pub(crate) fn external_like(&self) -> bool {
         is_external_like(&self.runtime)
     }
 
     /// The stored model, empty when there is none.
-    pub fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         self.secrets.get("MODEL").map_or("", |row| row.value.as_str())
     }
 
     /// The Redis keys of this workspace are dropped.
-    pub fn clear_keys(&mut self) {
+    pub(crate) fn clear_keys(&mut self) {
         self.liveness = None;
         self.url_cache = None;
     }
@@ -250,7 +250,7 @@ impl Workspace {
     }
 
     /// As `GET /workspaces/:id` shows it.
-    pub fn single(&self, health: bool) -> Value {
+    pub(crate) fn single(&self, health: bool) -> Value {
         let mut map = self.common();
         map.insert("last_outbound_at".to_owned(), json!(self.last_outbound_at));
         if health {
@@ -264,7 +264,7 @@ impl Workspace {
     }
 
     /// As `GET /workspaces` shows it.
-    pub fn listed(&self, health: bool) -> Value {
+    pub(crate) fn listed(&self, health: bool) -> Value {
         let mut map = self.common();
         for (key, value) in [
             ("last_sample_error", json!(self.last_sample_error)),
@@ -288,7 +288,7 @@ fn loaded() -> [(String, Value); 2] {
 }
 
 /// Whether agents of this runtime are run by somebody else.
-pub fn is_external_like(runtime: &str) -> bool {
+pub(crate) fn is_external_like(runtime: &str) -> bool {
     matches!(runtime, "external" | "kimi" | "kimi-cli")
 }
 

@@ -12,25 +12,25 @@ use crate::reference::clock::Clock;
 use crate::reference::outbound::{Call, Outbound};
 use crate::reference::server::{AgentKind, Options, Running, start};
 
-pub const ADMIN: &str = "admin-token-of-the-tests";
+pub(super) const ADMIN: &str = "admin-token-of-the-tests";
 
 /// An answer.
 #[derive(Debug)]
-pub struct Got {
+pub(super) struct Got {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Value,
 }
 
 /// A platform and a client.
-pub struct Play {
+pub(super) struct Play {
     pub running: Running,
     pub base: String,
     pub outbound: Outbound,
 }
 
 /// Options of most tests: fast, stub agents, inspection on.
-pub fn quick() -> Options {
+pub(super) fn quick() -> Options {
     Options {
         admin_token: ADMIN.into(),
         time_scale: 50.0,
@@ -41,17 +41,23 @@ pub fn quick() -> Options {
 }
 
 impl Play {
-    pub async fn new(options: Options) -> Play {
+    pub(super) async fn new(options: Options) -> Play {
         let running = start(options).await.unwrap();
         Play { base: running.base_url(), running, outbound: Outbound::new().unwrap() }
     }
 
-    pub async fn send(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Got {
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> Got {
         let headers: Vec<(&'static str, String)> = Vec::new();
         self.send_with(method, path, token, headers, body.map(Value::to_string)).await
     }
 
-    pub async fn send_with(
+    pub(super) async fn send_with(
         &self,
         method: &str,
         path: &str,
@@ -83,12 +89,12 @@ impl Play {
         Got { status: answer.status, headers: answer.headers, body }
     }
 
-    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Got {
+    pub(super) async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Got {
         self.send(method, path, Some(ADMIN), body.as_ref()).await
     }
 
     /// Reads until a condition holds; the last record.
-    pub async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let clock = Clock::new(1.0);
         for _ in 0..4_000 {
             let got = self.send("GET", &format!("/workspaces/{id}?include_removed=true"), None, None).await;
@@ -101,7 +107,7 @@ impl Play {
     }
 
     /// Asks again until there is an answer.
-    pub async fn eventually<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(super) async fn eventually<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
         let clock = Clock::new(1.0);
         for _ in 0..4_000 {
             if let Some(found) = look().await {
@@ -112,16 +118,16 @@ impl Play {
         panic!("never: {what}");
     }
 
-    pub async fn status(&self, id: &str, status: &str) -> Value {
+    pub(super) async fn status(&self, id: &str, status: &str) -> Value {
         self.until(id, status, |w| w["status"] == status).await
     }
 
-    pub async fn online(&self, id: &str) -> Value {
+    pub(super) async fn online(&self, id: &str) -> Value {
         self.until(id, "online with a URL", |w| w["status"] == "online" && w["url"] != "").await
     }
 
     /// A managed workspace that is being provisioned: id and API token.
-    pub async fn managed(&self, name: &str) -> (String, String) {
+    pub(super) async fn managed(&self, name: &str) -> (String, String) {
         let body = json!({
             "name": name,
             "tier": 2,
@@ -136,7 +142,7 @@ impl Play {
     }
 
     /// An external workspace in poll mode: id and token.
-    pub async fn external(&self, name: &str) -> (String, String) {
+    pub(super) async fn external(&self, name: &str) -> (String, String) {
         let body = json!({ "name": name, "external": true, "delivery_mode": "poll" });
         let got = self.admin("POST", "/workspaces", Some(body)).await;
         assert_eq!(got.status, 201, "{:?}", got.body);
@@ -145,7 +151,7 @@ impl Play {
     }
 
     /// Reads a workspace's stream into a channel.
-    pub async fn listen(&self, id: &str, token: &str) -> mpsc::UnboundedReceiver<Value> {
+    pub(super) async fn listen(&self, id: &str, token: &str) -> mpsc::UnboundedReceiver<Value> {
         let url = format!("{}/workspaces/{id}/events/stream", self.base);
         let (status, headers, chunks) = self.outbound.open(&url, token).await;
         assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/event-stream"));
@@ -171,7 +177,7 @@ impl Play {
         source
     }
 
-    pub async fn environment(&self, id: &str) -> Got {
+    pub(super) async fn environment(&self, id: &str) -> Got {
         self.admin("GET", &format!("/__lifecycle/workspaces/{id}/environment"), None).await
     }
 }

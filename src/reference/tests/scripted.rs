@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::reference::clock::Clock;
 
 /// One agent for all scripts; it ends with the test's runtime.
-pub struct ScriptedAgent {
+pub(super) struct ScriptedAgent {
     /// `localhost:PORT`.
     pub authority: String,
     /// The bodies that came, with their paths.
@@ -19,7 +19,7 @@ pub struct ScriptedAgent {
 }
 
 impl ScriptedAgent {
-    pub async fn start() -> ScriptedAgent {
+    pub(super) async fn start() -> ScriptedAgent {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let authority = format!("localhost:{}", listener.local_addr().unwrap().port());
         let heard: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();

@@ -28,7 +28,7 @@ const SCRIPT: &str = include_str!("report.js");
 const MANY: usize = 200;
 
 /// The file, whole.
-pub fn render(state: &RunState) -> String {
+pub(super) fn render(state: &RunState) -> String {
     let totals = state.totals();
     let causes = state.causes();
     let policy = format!(

@@ -7,9 +7,10 @@ use insta::assert_snapshot;
 use super::sample::{FAILING, Sample, everything, failing, healthy};
 use crate::event::{EventKind, Verdict};
 use crate::output::{CiLog, Colour, Printer, Terminal, Verbosity};
-use crate::report::block::BlockLine;
+use crate::report::block::{BlockLine, Size, failure_block, plain_text};
+use crate::report::progress::{dump_lines, progress_lines};
 use crate::report::summary::{one_red, summary_lines};
-use crate::report::{Console, RunState, Size, dump_lines, failure_block, plain_text, progress_lines};
+use crate::report::{Console, RunState};
 
 /// What the console says of a run.
 fn said(sample: &Sample, verbosity: Verbosity, ci: CiLog, colour: Colour) -> String {

@@ -8,7 +8,8 @@ use crate::domain::ExitCode;
 use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::output::{CiLog, Colour, Printer, Terminal, Verbosity};
 use crate::redact::Redactor;
-use crate::report::{FileKind, OpenFiles, ReportError, ReporterConfig, Reporters, fold, open, write_all};
+use crate::report::files::OpenFiles;
+use crate::report::{FileKind, ReportError, ReporterConfig, Reporters, fold, open, write_all};
 
 #[test]
 fn junit() {

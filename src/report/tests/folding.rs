@@ -30,7 +30,7 @@ fn timelines_end_where_the_failure_was_certain() {
     let scenario = &state.scenarios[FAILING];
     let lines = state.timelines(scenario, scenario.failed_ms());
     assert_eq!(
-        super::super::timeline_text(&lines[0].1),
+        crate::report::timeline::timeline_text(&lines[0].1),
         "provisioning 0.5 s → online 3.2 s → provisioning 20.0 s (still)"
     );
 }
@@ -140,8 +140,8 @@ proptest! {
         for kind in crate::report::FileKind::ALL {
             kind.render(&state).unwrap();
         }
-        crate::report::progress_lines(&state, state.last_ms, 80, 8);
-        crate::report::dump_lines(&state, 0);
-        crate::report::summary_lines(&state, None, 80);
+        crate::report::progress::progress_lines(&state, state.last_ms, 80, 8);
+        crate::report::progress::dump_lines(&state, 0);
+        crate::report::summary::summary_lines(&state, None, 80);
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::{ExitCode, Status};
 use crate::event::*;
 use crate::report::RunState;
 
-pub const FAILING: &str = "local-provision";
+pub(super) const FAILING: &str = "local-provision";
 const FILE: &str = "scenarios/local-provision.yaml";
 const TEXT: &str = "scenario: local-provision\nsteps:\n  - create:  { as: ws, runtime: claude-code }\n  \
                     - await:   { workspace: ws, status: online, within: 90s }\n  - restart: { workspace: ws }\n  \
@@ -17,18 +17,18 @@ const ID: &str = "8c0c5f6e-6f0a-4b57-9a37-0f0f5f1b2c3d";
 
 /// Events in order, at times that are said.
 #[derive(Default)]
-pub struct Sample {
+pub(super) struct Sample {
     pub events: Vec<Event>,
     ms: u64,
 }
 
 impl Sample {
-    pub fn at(&mut self, ms: u64) -> &mut Self {
+    pub(super) fn at(&mut self, ms: u64) -> &mut Self {
         self.ms = ms;
         self
     }
 
-    pub fn emit(&mut self, event: EventKind) -> &mut Self {
+    pub(super) fn emit(&mut self, event: EventKind) -> &mut Self {
         let seq = self.events.len() as u64;
         let at = format!(
             "2026-06-13T05:{:02}:{:02}.{:03}Z",
@@ -40,14 +40,14 @@ impl Sample {
         self
     }
 
-    pub fn state(&self) -> RunState {
+    pub(super) fn state(&self) -> RunState {
         let mut state = RunState::default();
         self.events.iter().for_each(|event| state.apply(event));
         state
     }
 
     /// The same events as a log on disk.
-    pub fn write(&self, folder: &Path) -> PathBuf {
+    pub(super) fn write(&self, folder: &Path) -> PathBuf {
         let path = folder.join("events.jsonl");
         let lines: String =
             self.events.iter().map(|event| serde_json::to_value(event).unwrap().to_string() + "\n").collect();
@@ -55,7 +55,7 @@ impl Sample {
         path
     }
 
-    pub fn started(&mut self) -> &mut Self {
+    pub(super) fn started(&mut self) -> &mut Self {
         let input = |scenario: &str, name: &str, value: &str, source: &str| ResolvedInput {
             scenario: scenario.into(),
             name: name.into(),
@@ -95,7 +95,7 @@ impl Sample {
     }
 
     /// Scenarios with the steps `create`, `await`, `restart`, `await`.
-    pub fn planned(&mut self, change: impl Fn(&mut PlannedScenario), names: &[&str]) -> &mut Self {
+    pub(super) fn planned(&mut self, change: impl Fn(&mut PlannedScenario), names: &[&str]) -> &mut Self {
         let steps = [
             ("1", "ws", "create", 3),
             ("2", "ws online", "await", 4),
@@ -127,11 +127,11 @@ impl Sample {
         self.emit(EventKind::Planned(planned))
     }
 
-    pub fn begin(&mut self, scenario: &str) -> &mut Self {
+    pub(super) fn begin(&mut self, scenario: &str) -> &mut Self {
         self.emit(EventKind::ScenarioStarted { scenario: scenario.into() })
     }
 
-    pub fn step(&mut self, scenario: &str, step: &str) -> &mut Self {
+    pub(super) fn step(&mut self, scenario: &str, step: &str) -> &mut Self {
         let (name, verb, line) = match step {
             "1" => ("ws", "create", 3),
             "3" => ("ws", "restart", 5),
@@ -150,7 +150,7 @@ impl Sample {
         }))
     }
 
-    pub fn waiting(
+    pub(super) fn waiting(
         &mut self,
         scenario: &str,
         step: &str,
@@ -168,7 +168,7 @@ impl Sample {
         }))
     }
 
-    pub fn exchange(&mut self, scenario: &str, step: &str, status: u16) -> &mut Self {
+    pub(super) fn exchange(&mut self, scenario: &str, step: &str, status: u16) -> &mut Self {
         let started_ms = self.ms;
         self.emit(EventKind::Exchange(Box::new(Exchange {
             scenario: Some(scenario.into()),
@@ -187,7 +187,7 @@ impl Sample {
         })))
     }
 
-    pub fn saw(&mut self, scenario: &str, status: Option<Status>, edge: u32) -> &mut Self {
+    pub(super) fn saw(&mut self, scenario: &str, status: Option<Status>, edge: u32) -> &mut Self {
         self.emit(EventKind::Observed(Observation {
             scenario: scenario.into(),
             workspace: "ws".into(),
@@ -199,7 +199,7 @@ impl Sample {
         }))
     }
 
-    pub fn end_step(
+    pub(super) fn end_step(
         &mut self,
         scenario: &str,
         step: &str,
@@ -226,7 +226,7 @@ impl Sample {
         }))
     }
 
-    pub fn own(&mut self, resource: &str) -> &mut Self {
+    pub(super) fn own(&mut self, resource: &str) -> &mut Self {
         self.emit(EventKind::Intent(Intent {
             resource: resource.into(),
             kind: "workspace".into(),
@@ -242,7 +242,7 @@ impl Sample {
         }))
     }
 
-    pub fn end(
+    pub(super) fn end(
         &mut self,
         scenario: &str,
         verdict: Verdict,
@@ -261,7 +261,7 @@ impl Sample {
         self.emit(EventKind::ScenarioFinished(Box::new(finished)))
     }
 
-    pub fn finish(&mut self, exit: ExitCode, reason: &str, left: &[&str]) -> &mut Self {
+    pub(super) fn finish(&mut self, exit: ExitCode, reason: &str, left: &[&str]) -> &mut Self {
         let totals = self.state().totals();
         let took_ms = self.ms;
         self.emit(EventKind::RunFinished(RunFinished {
@@ -277,7 +277,7 @@ impl Sample {
 }
 
 /// One scenario that passes.
-pub fn healthy() -> Sample {
+pub(super) fn healthy() -> Sample {
     let mut s = Sample::default();
     s.started().planned(|_| {}, &["smoke"]);
     s.begin("smoke").step("smoke", "1").own("w1").exchange("smoke", "1", 201);
@@ -298,7 +298,7 @@ pub fn healthy() -> Sample {
 }
 
 /// One scenario that is red with evidence and a mechanism, up to its end.
-pub fn failing(s: &mut Sample, scenario: &str, evidence_lines: usize) {
+pub(super) fn failing(s: &mut Sample, scenario: &str, evidence_lines: usize) {
     s.begin(scenario).step(scenario, "1").own("w1").exchange(scenario, "1", 201);
     s.at(100).saw(scenario, Some(Status::Provisioning), 0);
     s.end_step(scenario, "1", StepOutcome::Passed, "created", 100).step(scenario, "2");
@@ -378,7 +378,7 @@ pub fn failing(s: &mut Sample, scenario: &str, evidence_lines: usize) {
 }
 
 /// Everything at once: red, advisory red, expected, flaky, skipped, cancelled, a leak.
-pub fn everything() -> Sample {
+pub(super) fn everything() -> Sample {
     let mut s = Sample::default();
     let names = [
         "advisory-real-image",
@@ -462,6 +462,6 @@ pub fn everything() -> Sample {
 
 /// A variable of the tests themselves.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
-pub fn switch(name: &str) -> Option<String> {
+pub(super) fn switch(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -22,7 +22,12 @@ use crate::runner::scope::StepScope;
 use crate::scenario::model::{A2a, Envelope, PartKey, Reply, Say};
 
 /// Runs the step.
-pub async fn run(context: &ScenarioContext, verb: &A2a, step: &StepRun, scope: &StepScope<'_>) -> StepResult {
+pub(super) async fn run(
+    context: &ScenarioContext,
+    verb: &A2a,
+    step: &StepRun,
+    scope: &StepScope<'_>,
+) -> StepResult {
     let alias = &verb.to.name;
     let workspace = known(context, alias)?;
     let (text, question) = match &verb.say {

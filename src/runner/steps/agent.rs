@@ -23,7 +23,7 @@ use crate::runner::workspace::Workspace;
 use crate::scenario::model::{Heartbeat, Inbox, Register};
 
 /// `register:` (contract §6.1).
-pub async fn register(
+pub(super) async fn register(
     context: &ScenarioContext,
     verb: &Register,
     step: &StepRun,
@@ -101,7 +101,7 @@ pub async fn register(
 }
 
 /// `heartbeat:` once, in the background, or its end.
-pub async fn heartbeat(
+pub(super) async fn heartbeat(
     context: &ScenarioContext,
     verb: &Heartbeat,
     step: &StepRun,
@@ -161,7 +161,7 @@ pub async fn heartbeat(
 }
 
 /// `inbox:` what a poll-mode agent finds (contract §7.4). Rows of `notify` are no messages.
-pub async fn inbox(
+pub(super) async fn inbox(
     context: &ScenarioContext,
     verb: &Inbox,
     step: &StepRun,

@@ -8,7 +8,7 @@ use crate::runner::scope::StepScope;
 use crate::scenario::model::{Answer, Http, Picked, StatusPattern, Verb};
 
 /// `201: unsupported workspace runtime (RUNTIME_UNSUPPORTED)`: what an answer says, for people.
-pub fn describe(answer: &Response) -> String {
+pub(crate) fn describe(answer: &Response) -> String {
     match record::error(answer.json.as_ref()) {
         Some(error) => format!("{}: {error}", answer.status),
         None if answer.body.is_empty() => format!("{} with an empty body", answer.status),
@@ -21,13 +21,13 @@ pub fn describe(answer: &Response) -> String {
 }
 
 /// Whether an answer is not the platform's, or a rate limit that outlasted the step.
-pub fn from_elsewhere(answer: &Response, due: Due) -> bool {
+pub(crate) fn from_elsewhere(answer: &Response, due: Due) -> bool {
     answer.status == 429 || whose(answer, due).is_some()
 }
 
 /// Whether an answer says that nothing was done. A gateway's page may hide a success, and a time that ran out or a
 /// rate limit may be a gateway's too.
-pub fn refused(answer: &Response) -> bool {
+pub(crate) fn refused(answer: &Response) -> bool {
     (400..500).contains(&answer.status)
         && !matches!(answer.status, 408 | 429)
         && whose(answer, Due::Json).is_none()
@@ -35,7 +35,7 @@ pub fn refused(answer: &Response) -> bool {
 
 /// A failure for an answer that is not as wanted: the platform's, or the environment's when it is not the
 /// platform's answer at all.
-pub fn unwanted(answer: &Response, text: impl Into<String>) -> Failure {
+pub(crate) fn unwanted(answer: &Response, text: impl Into<String>) -> Failure {
     unwanted_of(answer, Due::Json, text)
 }
 
@@ -45,7 +45,7 @@ fn unwanted_of(answer: &Response, due: Due, text: impl Into<String>) -> Failure 
 }
 
 /// What answers to a verb must be: whoever asks a free request for a status or a text takes any.
-pub fn due(verb: &Verb) -> Due {
+pub(crate) fn due(verb: &Verb) -> Due {
     match verb {
         Verb::Http(http) => due_of(http),
         _ => Due::Json,
@@ -53,7 +53,7 @@ pub fn due(verb: &Verb) -> Due {
 }
 
 /// The same of a free request: JSON where it looks into it.
-pub fn due_of(http: &Http) -> Due {
+pub(crate) fn due_of(http: &Http) -> Due {
     let captures = http.capture.iter().any(|(_, from)| matches!(from, Picked::Path(_)));
     if captures || !http.answer.json.is_empty() { Due::Json } else { Due::Any }
 }
@@ -62,7 +62,7 @@ pub fn due_of(http: &Http) -> Due {
 ///
 /// # Errors
 /// Every mismatch, each a line.
-pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Result<(), Failure> {
+pub(crate) fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Result<(), Failure> {
     let headers: Vec<(String, String)> = answer.headers.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
     let wrong = wanted.check(answer.status, &headers, &answer.text(), answer.json.as_ref(), scope);
     let mut lines = wrong.iter().map(ToString::to_string);
@@ -80,7 +80,7 @@ pub fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Resul
 ///
 /// # Errors
 /// What came instead.
-pub fn succeeded(
+pub(crate) fn succeeded(
     purpose: &str,
     answer: &Response,
     status: &[u16],
@@ -106,6 +106,6 @@ pub fn succeeded(
 }
 
 /// Whether a step's own assertions speak of a status.
-pub fn speaks_of(verb: &Verb, status: u16) -> bool {
+pub(crate) fn speaks_of(verb: &Verb, status: u16) -> bool {
     verb.answer().is_some_and(|answer| answer.status.contains(&StatusPattern::Exact(status)))
 }

@@ -17,7 +17,7 @@ use crate::runner::{container, environment};
 use crate::scenario::model::Await;
 
 /// Runs the step.
-pub async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
+pub(super) async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     let live = verb.status.iter().any(is_up);
@@ -53,7 +53,7 @@ fn is_up(status: &Status) -> bool {
 ///
 /// # Errors
 /// The step that should have made it was skipped.
-pub fn known(context: &ScenarioContext, alias: &str) -> Result<Workspace, Failure> {
+pub(super) fn known(context: &ScenarioContext, alias: &str) -> Result<Workspace, Failure> {
     context.workspace(alias).filter(|w| !w.id.is_empty()).ok_or_else(|| {
         Failure::of(
             FailureKind::Config,
@@ -63,7 +63,7 @@ pub fn known(context: &ScenarioContext, alias: &str) -> Result<Workspace, Failur
 }
 
 /// Waits until a workspace is as wanted.
-pub async fn reach(
+pub(super) async fn reach(
     context: &ScenarioContext,
     alias: &str,
     wanted: Wanted,
@@ -267,6 +267,6 @@ fn add(total: &mut WaitStats, stats: &WaitStats) {
 }
 
 /// For verbs that wait by themselves: no grace for anything.
-pub fn plain(context: &ScenarioContext, status: &[Status], url: bool) -> Wanted {
+pub(super) fn plain(context: &ScenarioContext, status: &[Status], url: bool) -> Wanted {
     Wanted { status: status.to_vec(), url, scale: context.run.api.scale, ..Wanted::default() }
 }

@@ -9,7 +9,7 @@ use crate::runner::{environment, instances};
 use crate::scenario::model::{Expect, Scenario, Verb, walk};
 
 /// What is known of an instance before an edge.
-pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Baseline {
+pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Baseline {
     let row = context
         .fetch(step, "read before the edge", context.run.api.read(&workspace.id))
         .await
@@ -45,7 +45,7 @@ pub async fn baseline(context: &ScenarioContext, workspace: &Workspace, step: &S
 }
 
 /// Rows of the activity log before an edge, so that a later `expect` takes none of them for new.
-pub async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
+pub(super) async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
     if !reads_activity(&context.scenario, alias) {
         return;
     }
@@ -63,7 +63,7 @@ pub async fn remember_activity(context: &ScenarioContext, alias: &str, step: &St
 }
 
 /// Whether a scenario asserts the activity log of a workspace, so that edges remember what was there.
-pub fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
+pub(super) fn reads_activity(scenario: &Scenario, alias: &str) -> bool {
     walk(&scenario.steps).chain(walk(&scenario.finally)).any(|step| match &step.verb {
         Verb::Expect(expect) => {
             matches!(&**expect, Expect::Activity { workspace, .. } if workspace.name == alias)

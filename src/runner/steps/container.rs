@@ -16,7 +16,7 @@ use crate::scenario::model::ContainerVerb;
 const FILL: usize = 64 << 20;
 
 /// Runs the step.
-pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun) -> StepResult {
+pub(super) async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     let Some(engine) = context.run.target.engine.clone() else {
@@ -65,7 +65,7 @@ pub async fn run(context: &ScenarioContext, verb: &ContainerVerb, step: &StepRun
 ///
 /// # Errors
 /// There is no container, or the engine refuses.
-pub async fn act(
+pub(super) async fn act(
     context: &ScenarioContext,
     engine: &Engine,
     workspace: &Workspace,

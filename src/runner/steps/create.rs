@@ -25,7 +25,7 @@ const PATIENCE: Duration = policy::FIND_BY_NAME.within;
 const BEHIND: Duration = Duration::from_secs(2);
 
 /// Runs the step.
-pub async fn run(
+pub(super) async fn run(
     context: &ScenarioContext,
     verb: &Create,
     step: &StepRun,
@@ -355,7 +355,7 @@ async fn mint(
 }
 
 /// A short form of an instance name that is safe in a workspace's name (contract §2.1).
-pub fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     clean.trim_matches('-').chars().take(60).collect()
 }

@@ -29,7 +29,7 @@ const LEAVES: Duration = Duration::from_secs(10);
 
 /// A lifecycle request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EdgeKind {
+pub(super) enum EdgeKind {
     /// `POST restart`.
     Restart,
     /// `POST pause`.
@@ -71,7 +71,7 @@ impl EdgeKind {
 }
 
 /// Runs restart, pause, resume or hibernate.
-pub async fn run(
+pub(super) async fn run(
     context: &ScenarioContext,
     kind: EdgeKind,
     verb: &Edge,
@@ -195,7 +195,7 @@ async fn restarted_row(
 }
 
 /// `delete:` response, row, and the list.
-pub async fn delete(
+pub(super) async fn delete(
     context: &ScenarioContext,
     verb: &Edge,
     step: &StepRun,
@@ -229,14 +229,18 @@ pub async fn delete(
 }
 
 /// The name as the platform stores it; it may have renamed the workspace (contract §13 #19).
-pub async fn stored_name(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Option<String> {
+pub(super) async fn stored_name(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    step: &StepRun,
+) -> Option<String> {
     let answer = context.fetch(step, "read the name back", context.run.api.read(&workspace.id)).await.ok()?;
     let name = record::text(answer.json.as_ref()?, "name").to_owned();
     (!name.is_empty()).then_some(name)
 }
 
 /// `wake:` a message to a hibernated workspace answers that it wakes; then it must come online by a new instance.
-pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> StepResult {
+pub(super) async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     remember_activity(context, alias, step).await;
@@ -269,7 +273,7 @@ pub async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun) -> Ste
 }
 
 /// `terminate:` stops the instance behind the platform's back; needs a target whose instances can be reached.
-pub async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepRun) -> StepResult {
+pub(super) async fn terminate(context: &ScenarioContext, verb: &Terminate, step: &StepRun) -> StepResult {
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     if let Some(behind) = context.run.target.behind.clone() {

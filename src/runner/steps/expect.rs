@@ -20,7 +20,7 @@ use crate::runner::workspace::Workspace;
 use crate::scenario::model::{ActivityRow, ActivitySource, Expect, Matcher};
 
 /// Runs the step: looks again until it holds or the step's time is over.
-pub async fn run(
+pub(super) async fn run(
     context: &ScenarioContext,
     verb: &Expect,
     step: &StepRun,
@@ -99,7 +99,7 @@ async fn row(
 }
 
 /// Single read and admin list, merged.
-pub async fn merged_row(
+pub(super) async fn merged_row(
     context: &ScenarioContext,
     workspace: &Workspace,
     step: &StepRun,

@@ -27,7 +27,7 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const MAX_OUTPUT: u64 = 1 << 20;
 
 /// `hold:` a quiet window on the target's clock, in which a status may have to stay.
-pub async fn hold(
+pub(super) async fn hold(
     context: &ScenarioContext,
     verb: &Hold,
     step: &StepRun,
@@ -103,7 +103,7 @@ async fn platform_clock(context: &ScenarioContext, step: &StepRun) -> Option<Dur
 }
 
 /// `capture:` names values.
-pub fn capture(
+pub(super) fn capture(
     context: &ScenarioContext,
     values: &IndexMap<String, TemplateValue>,
     step: &StepRun,
@@ -142,7 +142,7 @@ async fn keep(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
 }
 
 /// `exec:` a command without a shell, in a minimal environment, in a process group of its own.
-pub async fn exec(
+pub(super) async fn exec(
     context: &ScenarioContext,
     verb: &Exec,
     step: &StepRun,

@@ -39,7 +39,7 @@ pub(super) struct Held {
 
 impl Held {
     /// Begins to watch.
-    pub async fn begin(
+    pub(super) async fn begin(
         context: &ScenarioContext,
         workspace: Workspace,
         statuses: &[Status],
@@ -73,17 +73,17 @@ impl Held {
     }
 
     /// Wants another look after so long.
-    pub fn want(&self, pause: Duration) {
+    pub(super) fn want(&self, pause: Duration) {
         self.watch.want(Instant::now() + pause);
     }
 
     /// Resolves when there was a new look.
-    pub async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) {
         self.watch.changed().await;
     }
 
     /// A look that begins now, if one can be had: the ends of a window are seen in earnest.
-    pub async fn fresh(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
+    pub(super) async fn fresh(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
         let asked = Instant::now();
         let by = asked + policy::LOOK.within;
         self.watch.want(asked);
@@ -104,7 +104,7 @@ impl Held {
     }
 
     /// Judges the newest look, and what the stream has told since the window began.
-    pub fn look(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
+    pub(super) fn look(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
         if self.up
             && let Some(event) = self.announced(context)
         {
@@ -172,7 +172,7 @@ impl Held {
     }
 
     /// A window that nobody saw the end of is no evidence.
-    pub fn was_seen(&self, now: Instant, every: Duration) -> Result<(), Failure> {
+    pub(super) fn was_seen(&self, now: Instant, every: Duration) -> Result<(), Failure> {
         if self.last_good.is_some_and(|seen| now.saturating_duration_since(seen) <= STALE.max(every * 2)) {
             return Ok(());
         }
@@ -182,7 +182,7 @@ impl Held {
     }
 
     /// At the end: the same instance, and a word about what a row does not show.
-    pub async fn ends(
+    pub(super) async fn ends(
         &mut self,
         context: &ScenarioContext,
         wanted: Duration,

@@ -16,7 +16,7 @@ use crate::runner::scope::StepScope;
 use crate::scenario::model::{Http, HttpBody, Picked};
 
 /// Runs the step.
-pub async fn run(
+pub(super) async fn run(
     context: &ScenarioContext,
     verb: &Http,
     step: &StepRun,

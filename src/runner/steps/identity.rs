@@ -10,7 +10,7 @@ use crate::scenario::model::{Identity, WorkspaceRef};
 ///
 /// # Errors
 /// A template that cannot be rendered.
-pub fn auth_of(
+pub(super) fn auth_of(
     context: &ScenarioContext,
     identity: Option<&Identity>,
     default: Auth,

@@ -18,7 +18,7 @@ pub(super) struct LastLook {
 impl LastLook {
     /// A look that the step's end cut off, or that got no answer, says less than the one before it, unless that is
     /// long ago. `looked` is when it began.
-    pub fn of(&mut self, failure: Failure, looked: Instant, deadline: Instant) -> Failure {
+    pub(super) fn of(&mut self, failure: Failure, looked: Instant, deadline: Instant) -> Failure {
         let now = Instant::now();
         let cut_off = deadline.saturating_duration_since(looked) < IN_EARNEST;
         let (failure, seen) = match self.last.take() {

@@ -2,7 +2,7 @@
 
 mod a2a;
 mod agent;
-pub mod answer;
+pub(crate) mod answer;
 mod await_status;
 mod before_edge;
 mod container;
@@ -37,7 +37,7 @@ use crate::scenario::model::{DurationField, Step, StepGate, Verb};
 use crate::scenario::verbs::Budget;
 
 /// Runs steps one after another; the first required failure ends them.
-pub fn run_steps<'a>(
+pub(crate) fn run_steps<'a>(
     context: &'a ScenarioContext,
     steps: &'a [Step],
     locals: &'a Locals,

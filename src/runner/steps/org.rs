@@ -9,7 +9,7 @@ use crate::scenario::model::Org;
 use crate::targets::saas::{Behind, Made, Maker, purge};
 
 /// Runs the step.
-pub async fn run(context: &ScenarioContext, verb: &Org, step: &StepRun) -> StepResult {
+pub(super) async fn run(context: &ScenarioContext, verb: &Org, step: &StepRun) -> StepResult {
     let Some(behind) = context.run.target.behind.clone() else {
         let text = "`org` needs a target with a control plane: say `needs: [org]`";
         return Err(Failure::of(FailureKind::Config, text));

@@ -42,7 +42,7 @@ async fn begin_edge(
 }
 
 /// `secret:` writes one by one, then deletes.
-pub async fn secret(
+pub(super) async fn secret(
     context: &ScenarioContext,
     verb: &Secret,
     step: &StepRun,
@@ -178,7 +178,7 @@ async fn global_secret(
 }
 
 /// `billing:` sets or clears the override; the resolved mode must follow.
-pub async fn billing(
+pub(super) async fn billing(
     context: &ScenarioContext,
     verb: &Billing,
     step: &StepRun,
@@ -243,7 +243,7 @@ fn parse_mode(text: &str) -> Option<BillingMode> {
 }
 
 /// `model:` changes the model; the stored value must follow.
-pub async fn model(
+pub(super) async fn model(
     context: &ScenarioContext,
     verb: &ModelChange,
     step: &StepRun,
@@ -289,7 +289,7 @@ pub async fn model(
 }
 
 /// `token:` mints, revokes, rotates.
-pub async fn token(
+pub(super) async fn token(
     context: &ScenarioContext,
     verb: &TokenVerb,
     step: &StepRun,

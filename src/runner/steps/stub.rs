@@ -26,7 +26,7 @@ struct Agent {
 }
 
 /// Runs the step; the agent lives until its scenario ends.
-pub async fn run(context: &ScenarioContext, verb: &Stub) -> StepResult {
+pub(super) async fn run(context: &ScenarioContext, verb: &Stub) -> StepResult {
     let cannot = |e: std::io::Error| Failure::of(FailureKind::Harness, format!("stub: cannot listen: {e}"));
     let network = context.run.api.client.network();
     let place = Place::take(network, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(cannot)?;

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use crate::source::Span;
 
 /// Fields of a workspace that templates can look up.
-pub const WORKSPACE_FIELDS: [&str; 9] =
+pub(crate) const WORKSPACE_FIELDS: [&str; 9] =
     ["id", "name", "token", "url", "status", "runtime", "model", "provider", "parent_id"];
 pub(super) const RUN_FIELDS: [&str; 3] = ["id", "root", "tail"];
 pub(super) const ROOTS: [&str; 5] = ["inputs", "matrix", "run", "target", "with"];

@@ -48,7 +48,7 @@ macro_rules! schema {
 schema!(Text, "Text", json_schema!({ "type": ["string", "number", "boolean"] }));
 
 /// One text or a list of them.
-pub struct Texts;
+pub(crate) struct Texts;
 schema!(
     Texts,
     "Texts",
@@ -59,11 +59,11 @@ schema!(
 );
 
 /// Anything.
-pub struct AnyValue;
+pub(crate) struct AnyValue;
 schema!(AnyValue, "AnyValue", json_schema!({}));
 
 /// Names and texts.
-pub struct TextMap;
+pub(crate) struct TextMap;
 schema!(
     TextMap,
     "TextMap",
@@ -71,7 +71,7 @@ schema!(
 );
 
 /// What must hold of a value: the value itself, or a mapping of tests.
-pub struct Tests;
+pub(crate) struct Tests;
 impl JsonSchema for Tests {
     fn schema_name() -> Cow<'static, str> {
         "Tests".into()
@@ -87,7 +87,7 @@ impl JsonSchema for Tests {
 }
 
 /// Paths and what must hold of what they find.
-pub struct TestMap;
+pub(crate) struct TestMap;
 impl JsonSchema for TestMap {
     fn inline_schema() -> bool {
         true
@@ -104,7 +104,7 @@ impl JsonSchema for TestMap {
 }
 
 /// One of these, or a list of them.
-pub struct OneOrMany<T>(PhantomData<T>);
+pub(crate) struct OneOrMany<T>(PhantomData<T>);
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn inline_schema() -> bool {
         true
@@ -121,7 +121,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 }
 
 /// One of these, or a list of at least one.
-pub struct SomeOf<T>(PhantomData<T>);
+pub(crate) struct SomeOf<T>(PhantomData<T>);
 impl<T: JsonSchema> JsonSchema for SomeOf<T> {
     fn inline_schema() -> bool {
         true
@@ -138,7 +138,7 @@ impl<T: JsonSchema> JsonSchema for SomeOf<T> {
 }
 
 /// The mapping, or only the name of a workspace (or fragment) as its short form.
-pub struct NameOr<T>(PhantomData<T>);
+pub(crate) struct NameOr<T>(PhantomData<T>);
 impl<T: JsonSchema> JsonSchema for NameOr<T> {
     fn inline_schema() -> bool {
         true
@@ -156,7 +156,7 @@ impl<T: JsonSchema> JsonSchema for NameOr<T> {
 }
 
 /// The mapping, or only a duration as its short form.
-pub struct TimeOr<T>(PhantomData<T>);
+pub(crate) struct TimeOr<T>(PhantomData<T>);
 impl<T: JsonSchema> JsonSchema for TimeOr<T> {
     fn inline_schema() -> bool {
         true
@@ -173,7 +173,7 @@ impl<T: JsonSchema> JsonSchema for TimeOr<T> {
 }
 
 /// The mapping, or only the list of arguments as its short form.
-pub struct ListOr<T>(PhantomData<T>);
+pub(crate) struct ListOr<T>(PhantomData<T>);
 impl<T: JsonSchema> JsonSchema for ListOr<T> {
     fn inline_schema() -> bool {
         true
@@ -190,7 +190,7 @@ impl<T: JsonSchema> JsonSchema for ListOr<T> {
 }
 
 /// A list of steps; [`crate::scenario::schema`] puts together what a step is.
-pub struct StepList;
+pub(crate) struct StepList;
 schema!(
     StepList,
     "StepList",
@@ -198,7 +198,7 @@ schema!(
 );
 
 /// Whose credentials a request carries.
-pub struct Auth;
+pub(crate) struct Auth;
 schema!(
     Auth,
     "Auth",
@@ -210,7 +210,7 @@ schema!(
 );
 
 /// What must hold of an HTTP answer: a status, a list of statuses, or this mapping.
-pub struct Answered;
+pub(crate) struct Answered;
 impl JsonSchema for Answered {
     fn schema_name() -> Cow<'static, str> {
         "Answered".into()
@@ -227,7 +227,7 @@ impl JsonSchema for Answered {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Answer", extend("minProperties" = 1))]
-pub struct RawAnswer {
+pub(crate) struct RawAnswer {
     /// `201`, `[200, 204]`, `2xx`, `"!200"`.
     #[schemars(with = "Option<HttpStatuses>")]
     pub status: Option<crate::yaml::Node>,
@@ -246,7 +246,8 @@ pub struct RawAnswer {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "TestsOfAValue", extend("minProperties" = 1))]
-pub struct RawTests {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawTests {
     /// The same value (numbers by value).
     #[schemars(with = "Option<AnyValue>")]
     pub equals: Option<crate::yaml::Node>,

@@ -8,7 +8,7 @@ macro_rules! words {
     ($($(#[$doc:meta])* $name:ident = $schema:expr;)*) => {
         $(
             $(#[$doc])*
-            pub struct $name;
+            pub(crate) struct $name;
 
             impl ::schemars::JsonSchema for $name {
                 fn inline_schema() -> bool {

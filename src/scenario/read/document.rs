@@ -22,7 +22,7 @@ use crate::scenario::check::Check;
 const MOST_INSTANCES: usize = 10_000;
 
 /// Reads and checks a scenario file.
-pub fn scenario(source: &SourceFile, fragments: &Fragments) -> Loaded {
+pub(crate) fn scenario(source: &SourceFile, fragments: &Fragments) -> Loaded {
     let mut check = Check::new(source, fragments);
     let node = yaml::parse(source, &READING, &mut check.problems);
     let scenario = node.and_then(|node| check.document(&node));

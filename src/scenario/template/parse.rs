@@ -93,20 +93,6 @@ impl TemplateValue {
     }
 }
 
-/// Reads what stands between `${` and `}`, alone.
-///
-/// # Errors
-/// The first mistake, with its place in the text.
-pub fn parse_expr(text: &str) -> Result<Expr, TemplateSyntax> {
-    let mut reader = Reader { raw: text, at: 0, depth: 0 };
-    let expr = reader.expr()?;
-    reader.blank();
-    if reader.at < text.len() {
-        return Err(reader.wrong("something is left over after the expression"));
-    }
-    Ok(expr)
-}
-
 /// Deeper nesting than anybody writes; keeps a hostile text from using up the stack.
 const MAX_DEPTH: usize = 16;
 

@@ -46,7 +46,7 @@ pub enum TemplateError {
 }
 
 /// A value as text: strings as they are, nothing as an empty text, everything else as compact JSON.
-pub fn show(value: &Value) -> String {
+pub(crate) fn show(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

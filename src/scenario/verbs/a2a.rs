@@ -23,7 +23,8 @@ use crate::yaml::{Kind, Node};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "A2a")]
-pub struct RawA2a {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawA2a {
     /// To which workspace.
     #[schemars(required, with = "WorkspaceName")]
     pub to: Option<Text>,

@@ -21,7 +21,8 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Await")]
-pub struct RawAwait {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawAwait {
     /// Which workspace.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

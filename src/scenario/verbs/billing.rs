@@ -19,7 +19,7 @@ const MODES: [&str; 3] = ["byok", "platform_managed", "disabled"];
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Billing")]
-pub struct RawBilling {
+pub(crate) struct RawBilling {
     /// Whose.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

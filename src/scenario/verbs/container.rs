@@ -30,7 +30,7 @@ const ACTIONS: [&str; 11] = [
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Container")]
-pub struct RawContainer {
+pub(crate) struct RawContainer {
     /// Whose.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

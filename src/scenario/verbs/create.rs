@@ -24,7 +24,7 @@ const BAD_NAME: [char; 10] = ['{', '}', '[', ']', '|', '>', '*', '&', '!', '\n']
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Create")]
-pub struct RawCreate {
+pub(crate) struct RawCreate {
     /// The name for later steps; may be left out when a refusal is expected.
     #[schemars(with = "Option<NewName>")]
     pub r#as: Option<Text>,

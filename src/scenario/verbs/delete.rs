@@ -14,7 +14,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Delete")]
-pub struct RawDelete {
+pub(crate) struct RawDelete {
     /// Which workspace.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

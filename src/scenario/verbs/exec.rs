@@ -23,7 +23,8 @@ use crate::yaml::{Kind, Node};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Exec")]
-pub struct RawExec {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawExec {
     /// Program and arguments; no shell.
     #[schemars(required, with = "SomeTexts")]
     pub argv: Option<Node>,

@@ -34,7 +34,8 @@ const VOLUMES: [&str; 3] = ["configs", "workspace", "sessions"];
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Expect", extend("oneOf" = one_subject()))]
-pub struct RawExpect {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawExpect {
     /// The stored row of this workspace.
     #[schemars(with = "Option<WorkspaceName>")]
     pub row_of: Option<Text>,

@@ -18,7 +18,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Foreach")]
-pub struct RawForeach {
+pub(super) struct RawForeach {
     /// The items.
     #[schemars(required, with = "SomeTexts")]
     pub r#in: Option<Node>,

@@ -14,7 +14,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Hibernate")]
-pub struct RawHibernate {
+pub(crate) struct RawHibernate {
     /// Which workspace.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

@@ -19,7 +19,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Hold", extend("dependentRequired" = { "workspace": ["status"], "status": ["workspace"] }))]
-pub struct RawHold {
+pub(crate) struct RawHold {
     /// How long, in the platform's time.
     #[schemars(required, with = "TimeOrLookup")]
     pub r#for: Option<Text>,

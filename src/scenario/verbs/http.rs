@@ -23,7 +23,8 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Http", extend("allOf" = [{ "not": { "required": ["json", "text"] } }, { "not": { "required": ["json", "file"] } }, { "not": { "required": ["text", "file"] } }]))]
-pub struct RawHttp {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawHttp {
     /// GET when absent.
     #[schemars(with = "Option<HttpMethod>")]
     pub method: Option<Text>,
@@ -61,7 +62,7 @@ pub struct RawHttp {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "File")]
-pub struct RawFile {
+pub(crate) struct RawFile {
     /// The form field.
     #[schemars(required)]
     pub field: Option<Text>,

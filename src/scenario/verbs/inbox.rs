@@ -19,7 +19,8 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Inbox")]
-pub struct RawInbox {
+#[expect(dead_code, reason = "some fields are there for the schema: the check reads the mapping itself")]
+pub(crate) struct RawInbox {
     /// Whose.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

@@ -17,7 +17,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Model")]
-pub struct RawModel {
+pub(crate) struct RawModel {
     /// Whose.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

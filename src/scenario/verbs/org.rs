@@ -21,7 +21,7 @@ const LIFE: Duration = Duration::from_secs(30 * 60);
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Org")]
-pub struct RawOrg {
+pub(crate) struct RawOrg {
     /// Makes one and names it: `${beta.url}`, `${beta.id}`, `${beta.slug}`, `${beta.token}`.
     pub r#as: Option<Text>,
     /// Purges the one that was named so, and proves by listing that it is gone.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{PLANNED, VERBS};
 
 /// The page; the file in `docs/` is compared with it.
-pub fn page() -> String {
+pub(crate) fn page() -> String {
     let schema = crate::scenario::schema();
     let mut page = String::from(
         "# Verbs\n\nGenerated from the files in `src/scenario/verbs/`; \

@@ -14,7 +14,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "PauseOrResume")]
-pub struct RawPause {
+pub(crate) struct RawPause {
     /// Which workspace.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

@@ -19,7 +19,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Register", extend("oneOf" = [{ "required": ["workspace"] }, { "required": ["as"] }]))]
-pub struct RawRegister {
+pub(crate) struct RawRegister {
     /// An existing workspace.
     #[schemars(with = "Option<WorkspaceName>")]
     pub workspace: Option<Text>,

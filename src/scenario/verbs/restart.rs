@@ -14,7 +14,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Restart")]
-pub struct RawRestart {
+pub(crate) struct RawRestart {
     /// Which workspace.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

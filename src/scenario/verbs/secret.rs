@@ -19,7 +19,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Secret", extend("oneOf" = [{ "required": ["workspace"] }, { "required": ["global"] }], "anyOf" = [{ "required": ["set"] }, { "required": ["delete"] }]))]
-pub struct RawSecret {
+pub(crate) struct RawSecret {
     /// Whose.
     #[schemars(with = "Option<WorkspaceName>")]
     pub workspace: Option<Text>,

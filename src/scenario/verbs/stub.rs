@@ -34,7 +34,7 @@ fn act(word: &str) -> Option<StubAct> {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stub")]
-pub struct RawStub {
+pub(crate) struct RawStub {
     /// Its address for later steps: `${peer}`.
     #[schemars(required, with = "NewName")]
     pub r#as: Option<Text>,

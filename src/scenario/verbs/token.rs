@@ -18,7 +18,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Token", extend("oneOf" = [{ "required": ["mint"] }, { "required": ["revoke"] }, { "required": ["rotate"] }]))]
-pub struct RawToken {
+pub(crate) struct RawToken {
     /// Whose.
     #[schemars(required, with = "WorkspaceName")]
     pub workspace: Option<Text>,

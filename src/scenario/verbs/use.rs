@@ -12,7 +12,7 @@ use super::spec::{Group, Help, Holds, Names};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Use")]
-pub struct RawUse {
+pub(crate) struct RawUse {
     /// Which fragment.
     #[schemars(required)]
     pub fragment: Option<Text>,

@@ -10,13 +10,13 @@ const ORGANISATION: &str = "MOLECULE_ORG_ID";
 const MODE: &str = "MOLECULE_DEPLOY_MODE";
 
 /// Each is read by another part of the server, with a default of its own.
-pub const ADDRESSES: [&str; 3] = ["CP_PROVISION_URL", "MOLECULE_CP_URL", "CP_UPSTREAM_URL"];
+pub(super) const ADDRESSES: [&str; 3] = ["CP_PROVISION_URL", "MOLECULE_CP_URL", "CP_UPSTREAM_URL"];
 
 /// What the server calls when nobody says anything else.
 const PRODUCTION: &str = "api.moleculesai.app";
 
 /// Whether an environment puts a server in SaaS mode; values that are not known yet count as set.
-pub fn is_saas<'a>(mut env: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> bool {
+pub(super) fn is_saas<'a>(mut env: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> bool {
     env.any(|(name, value)| match name {
         ORGANISATION => value.is_none_or(|v| !v.trim().is_empty()),
         MODE => value.is_none_or(|v| v.trim().eq_ignore_ascii_case("saas")),
@@ -25,7 +25,7 @@ pub fn is_saas<'a>(mut env: impl Iterator<Item = (&'a str, Option<&'a str>)>) ->
 }
 
 /// Why a part with this environment must not be started.
-pub fn refusal(env: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn refusal(env: &BTreeMap<String, String>) -> Option<String> {
     if !is_saas(env.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())))) {
         return None;
     }
@@ -40,7 +40,7 @@ pub fn refusal(env: &BTreeMap<String, String>) -> Option<String> {
 
 /// The server reads a `.env` beside its checkout (contract §11.1): from the nearest folder above it that also
 /// holds `workspace-server`. What is set already wins.
-pub fn beside_checkout(directory: &Path) -> BTreeMap<String, String> {
+pub(super) fn beside_checkout(directory: &Path) -> BTreeMap<String, String> {
     let file = directory
         .ancestors()
         .filter(|folder| folder.join("workspace-server").is_dir())
@@ -57,7 +57,7 @@ pub fn beside_checkout(directory: &Path) -> BTreeMap<String, String> {
 }
 
 /// The sentence about addresses that are not set.
-pub fn unset(missing: &[&str]) -> String {
+pub(super) fn unset(missing: &[&str]) -> String {
     format!(
         "it would be in SaaS mode without {}: its calls would go to {PRODUCTION} (#2863)",
         missing.join(", ")
@@ -65,7 +65,7 @@ pub fn unset(missing: &[&str]) -> String {
 }
 
 /// Whether an address is the production control plane's.
-pub fn is_production(url: &str) -> bool {
+pub(super) fn is_production(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let host = host.rsplit('@').next().unwrap_or(host);

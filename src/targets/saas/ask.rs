@@ -12,7 +12,7 @@ const EACH: Duration = Duration::from_secs(30);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 
 /// What an answer that does not decide looked like.
-pub fn describe(answer: &Response) -> String {
+pub(super) fn describe(answer: &Response) -> String {
     let said = record::error(answer.json.as_ref()).unwrap_or_else(|| answer.excerpt());
     let page = answer.headers.get("content-type").is_some_and(|kind| kind.contains("html"));
     let page = if page { ", a page of HTML: a gateway answers in its place" } else { "" };
@@ -25,7 +25,7 @@ pub fn describe(answer: &Response) -> String {
 
 /// Why asking ended without an answer that decides.
 #[derive(Clone, Debug)]
-pub struct Undecided {
+pub(super) struct Undecided {
     /// The last thing that was seen.
     pub last: String,
     /// Its kind, when no answer came at all.
@@ -35,7 +35,7 @@ pub struct Undecided {
 }
 
 /// What to make of one answer.
-pub enum Take<T> {
+pub(super) enum Take<T> {
     /// It decides.
     Done(T),
     /// Not yet, and what was seen.
@@ -45,7 +45,7 @@ pub enum Take<T> {
 }
 
 /// Asks until an answer decides or the deadline passes; 429, 5xx and what breaks on the way is asked again.
-pub async fn until<T>(
+pub(super) async fn until<T>(
     client: &Client,
     request: &Request,
     deadline: Instant,

@@ -26,7 +26,7 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 const EACH: Duration = Duration::from_secs(10);
 
 /// Makes organisations at one control plane.
-pub struct Maker<'a> {
+pub(crate) struct Maker<'a> {
     /// The client.
     pub api: &'a ControlPlane,
     /// Where tenants are: `{slug}` stands for the organisation's.
@@ -38,7 +38,7 @@ impl Maker<'_> {
     ///
     /// # Errors
     /// The preflight that failed.
-    pub async fn preflight(&self, settings: &Settings, desk: &Desk) -> Result<(), OpenError> {
+    pub(crate) async fn preflight(&self, settings: &Settings, desk: &Desk) -> Result<(), OpenError> {
         let began = Instant::now();
         let limit = settings.waits.control_plane;
         let until_then = began + limit;
@@ -122,7 +122,7 @@ impl Maker<'_> {
     ///
     /// # Errors
     /// The phase that failed.
-    pub async fn make(
+    pub(crate) async fn make(
         &self,
         settings: &Settings,
         http: &crate::http::Config,

@@ -9,7 +9,7 @@ use crate::domain::time;
 use crate::event::{EventKind, Intent, Left, Log, Owned, Part, PartState, Released};
 
 /// The kind of these entries.
-pub const ORGANISATION: &str = "organisation";
+pub(crate) const ORGANISATION: &str = "organisation";
 
 /// Writes them down.
 #[derive(Clone)]

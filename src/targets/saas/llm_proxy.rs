@@ -14,7 +14,7 @@ use crate::http::{self, Payload, Request};
 use crate::targets::error::{Dependency, OpenError};
 
 /// Where it is on a control plane.
-pub const ROUTE: &str = "/api/v1/internal/llm/openai/v1/chat/completions";
+pub(crate) const ROUTE: &str = "/api/v1/internal/llm/openai/v1/chat/completions";
 
 /// Where it is asked, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]

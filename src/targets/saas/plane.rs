@@ -13,7 +13,7 @@ use crate::targets::OpenError;
 use crate::targets::embedded::{self, proxy_env};
 
 /// Somebody's, or one of this process.
-pub struct Plane {
+pub(crate) struct Plane {
     /// The client.
     pub api: ControlPlane,
     /// Where tenants are.
@@ -27,7 +27,7 @@ impl Plane {
     ///
     /// # Errors
     /// No client, no port.
-    pub async fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         http: &http::Config,
         reference: &embedded::Settings,
@@ -84,17 +84,17 @@ impl Plane {
     }
 
     /// Whether it lives and dies with this process.
-    pub fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         self.embedded.is_some()
     }
 
     /// Makes organisations here.
-    pub fn maker(&self) -> Maker<'_> {
+    pub(crate) fn maker(&self) -> Maker<'_> {
         Maker { api: &self.api, pattern: &self.pattern }
     }
 
     /// Stops what was started.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         if let Some((plane, provider)) = self.embedded {
             plane.stop().await;
             provider.stop().await;

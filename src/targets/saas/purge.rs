@@ -22,7 +22,7 @@ const EACH: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(2);
 
 /// Purges one organisation and waits until the list does not have it; gives the line of what is left.
-pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
+pub(crate) async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
     let began = Instant::now();
     match gone(plane, &made.slug, began + limit).await {
         Ok(()) => {
@@ -120,7 +120,7 @@ async fn machines_gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> R
 ///
 /// # Errors
 /// The control plane cannot be read.
-pub async fn stale(plane: &ControlPlane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
+pub(crate) async fn stale(plane: &ControlPlane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
     let now = crate::clock::wall();
     let rows = rows(plane, Instant::now() + EACH * 3).await?;
     let old = |row: &OrgRow| {

@@ -1,13 +1,13 @@
 //! Names of organisations that never collide, and whose they are.
 
 /// A control plane takes no longer ones (scenarios §1.5).
-pub const MAX: usize = 32;
+pub(crate) const MAX: usize = 32;
 /// What runs of this tool are called when nothing else is said.
-pub const PREFIX: &str = "e2e-";
+pub(crate) const PREFIX: &str = "e2e-";
 
 /// Why there can be no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SlugError {
+pub(crate) enum SlugError {
     /// It has other signs than a slug may have.
     #[error("the prefix `{0}` of organisations: it begins with a letter and has only a-z, 0-9 and `-`")]
     Signs(String),
@@ -22,7 +22,7 @@ pub enum SlugError {
 ///
 /// # Errors
 /// A prefix with other signs, or too long a one.
-pub fn make(prefix: &str, date: &str, run: &str, tail: &str) -> Result<String, SlugError> {
+pub(crate) fn make(prefix: &str, date: &str, run: &str, tail: &str) -> Result<String, SlugError> {
     check(prefix)?;
     let room = MAX - prefix.len() - date.len() - tail.len() - 2;
     let run: String =
@@ -37,7 +37,7 @@ pub fn make(prefix: &str, date: &str, run: &str, tail: &str) -> Result<String, S
 ///
 /// # Errors
 /// Other signs, or no room for the rest.
-pub fn check(prefix: &str) -> Result<(), SlugError> {
+pub(crate) fn check(prefix: &str) -> Result<(), SlugError> {
     let signs = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !prefix.starts_with(|c: char| c.is_ascii_lowercase()) || !prefix.chars().all(signs) {
         return Err(SlugError::Signs(prefix.to_owned()));
@@ -50,7 +50,7 @@ pub fn check(prefix: &str) -> Result<(), SlugError> {
 }
 
 /// Whether a slug has the form that [`make`] gives with this prefix: never by a bare part of it.
-pub fn is_ours(slug: &str, prefix: &str) -> bool {
+pub(crate) fn is_ours(slug: &str, prefix: &str) -> bool {
     let Some(rest) = slug.strip_prefix(prefix) else { return false };
     let mut parts = rest.splitn(2, '-');
     let date = parts.next().unwrap_or_default();
@@ -63,12 +63,12 @@ pub fn is_ours(slug: &str, prefix: &str) -> bool {
 }
 
 /// How an organisation says until when somebody works on it; any machine can read it.
-pub fn name_with_lease(slug: &str, until: jiff::Timestamp) -> String {
+pub(crate) fn name_with_lease(slug: &str, until: jiff::Timestamp) -> String {
     format!("lifecycle {slug} until {}", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 
 /// Until when somebody works on it, when its name says so.
-pub fn lease(name: &str) -> Option<jiff::Timestamp> {
+pub(crate) fn lease(name: &str) -> Option<jiff::Timestamp> {
     name.strip_prefix("lifecycle ")?.split_once(" until ")?.1.trim().parse().ok()
 }
 

@@ -16,7 +16,7 @@ use crate::targets::{self, OpenError};
 
 /// How much time there is for the purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hurry {
+pub(crate) enum Hurry {
     /// As much as it takes.
     None,
     /// The run was interrupted.
@@ -28,7 +28,7 @@ pub enum Hurry {
 impl Hurry {
     /// After one more interrupt.
     #[must_use]
-    pub fn more(self) -> Hurry {
+    pub(crate) fn more(self) -> Hurry {
         match self {
             Hurry::None => Hurry::Interrupted,
             _ => Hurry::AtOnce,
@@ -45,7 +45,7 @@ impl Hurry {
 }
 
 /// The control plane, and what the run has there.
-pub struct Stage {
+pub(crate) struct Stage {
     desk: Desk,
     plane: Option<Plane>,
     settings: Settings,
@@ -53,7 +53,7 @@ pub struct Stage {
 
 impl Stage {
     /// Nothing is asked yet.
-    pub fn new(settings: &Settings, log: Log) -> Stage {
+    pub(crate) fn new(settings: &Settings, log: Log) -> Stage {
         let base_url = settings.cp_url.clone().unwrap_or_default();
         Stage {
             desk: Desk::new(log, base_url.trim_end_matches('/')),
@@ -66,7 +66,7 @@ impl Stage {
     ///
     /// # Errors
     /// The phase that failed; what was made is purged by [`Stage::down`].
-    pub async fn up(&mut self, settings: &mut targets::Settings) -> Result<(), OpenError> {
+    pub(crate) async fn up(&mut self, settings: &mut targets::Settings) -> Result<(), OpenError> {
         let own = self.settings.clone();
         let plane = Plane::open(&own, &settings.http, &settings.embedded).await?;
         let plane = self.plane.insert(plane);
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     /// Purges what the run has there and stops what it started; gives what is left.
-    pub async fn down(&mut self, hurry: &watch::Sender<Hurry>) -> Vec<String> {
+    pub(crate) async fn down(&mut self, hurry: &watch::Sender<Hurry>) -> Vec<String> {
         let Some(plane) = self.plane.take() else { return Vec::new() };
         let mut left = Vec::new();
         if self.settings.keep && !plane.is_embedded() {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use bollard::query_parameters::ImportImageOptions;
 use futures_util::{StreamExt as _, stream};
-use lifecycle_harness::docker::{ContainerSpec, names, tar};
+use lifecycle_harness::facade::docker::{ContainerSpec, names, tar};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use lifecycle_harness::docker::Settings;
+use lifecycle_harness::facade::docker::Settings;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
