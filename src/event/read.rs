@@ -168,10 +168,6 @@ impl LogReader {
     ///
     /// # Errors
     /// The first line is no event: this is no log.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator could not be asked for its summary afterwards"
-    )]
     pub(crate) fn next(&mut self) -> Result<Option<Event>, LogError> {
         loop {
             self.line.clear();
@@ -244,7 +240,7 @@ fn unknown_kind(line: &[u8]) -> Option<String> {
 /// Reads a whole log with a function for each event.
 ///
 /// # Errors
-/// As [`LogReader::open`] and [`LogReader::next`].
+/// As `LogReader::open` and `LogReader::next`.
 pub fn read_events(path: &Path, mut each: impl FnMut(Event)) -> Result<ReadSummary, LogError> {
     let mut reader = LogReader::open(path)?;
     while let Some(event) = reader.next()? {

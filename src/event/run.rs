@@ -47,7 +47,7 @@ pub enum CancelReason {
 /// Who ran what against what.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStarted {
-    /// [`SCHEMA`].
+    /// `SCHEMA`.
     pub schema: u32,
     /// Version of this tool.
     pub tool_version: String,

@@ -365,7 +365,7 @@ impl Resources {
 /// Reads a log, or a run's folder, into a state; bodies of exchanges are not read.
 ///
 /// # Errors
-/// As [`LogReader::open`] and [`LogReader::next`].
+/// As `LogReader::open` and `LogReader::next`.
 pub fn fold(path: &Path) -> Result<RunState, LogError> {
     let mut reader = LogReader::open(path)?.without_bodies();
     let mut state = RunState::default();

@@ -1,4 +1,4 @@
-//! A run from beginning to end: options become [`RunSettings`] once, [`run`] opens, runs, closes and concludes. Knows
+//! A run from beginning to end: options become [`RunSettings`] once, [`run()`] opens, runs, closes and concludes. Knows
 //! no command line.
 
 pub(crate) mod archive;
@@ -56,7 +56,7 @@ pub async fn run(asked: RunSettings, shell: &Shell, outside: Outside) -> Result<
 /// Runs again what was recorded.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run()`].
 pub(crate) async fn run_again(
     asked: RunSettings,
     recorded: &Recorded,

@@ -45,7 +45,7 @@ pub struct RunSettings {
     /// The earlier run that is run again.
     #[serde(flatten)]
     pub again: Option<Again>,
-    /// Scenarios at once; [`JOBS`].
+    /// Scenarios at once; `JOBS`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u32>,
     /// Of everything random that scenarios and a platform of ours see.
@@ -166,7 +166,7 @@ pub struct TargetSettings {
     /// What its agents answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,
-    /// A live server answers for the first time within this; [`PATIENCE`].
+    /// A live server answers for the first time within this; `PATIENCE`.
     #[serde(skip)]
     pub patience: Option<Duration>,
     /// How much faster a platform of ours runs.

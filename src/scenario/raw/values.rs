@@ -189,7 +189,7 @@ impl<T: JsonSchema> JsonSchema for ListOr<T> {
     }
 }
 
-/// A list of steps; [`crate::scenario::schema`] puts together what a step is.
+/// A list of steps; [`mod@crate::scenario::schema`] puts together what a step is.
 pub(crate) struct StepList;
 schema!(
     StepList,

@@ -58,7 +58,7 @@ impl Template {
     /// The text with every lookup filled in.
     ///
     /// # Errors
-    /// [`TemplateError::Missing`] for the first path without a value.
+    /// `TemplateError::Missing` for the first path without a value.
     pub fn render(&self, scope: &dyn Scope) -> Result<String, TemplateError> {
         let mut text = String::new();
         for part in &self.parts {
