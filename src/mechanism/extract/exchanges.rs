@@ -250,7 +250,8 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
 }
 
 /// Whether what is no JSON went through the platform's own route: it has the platform's header, or it is a success and
-/// the platform has logged the message. A gateway's page has neither.
+/// the platform has logged the message. A gateway's page has neither. For an agent that is somebody else's the log tells
+/// nothing: it may poll, and then the platform logs the message and answers it alone.
 fn through_the_platform(symptoms: &Symptoms, status: u16) -> bool {
     let Some(sent) = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]) else { return false };
     let id =
@@ -259,7 +260,8 @@ fn through_the_platform(symptoms: &Symptoms, status: u16) -> bool {
     let own =
         |row: &Value| row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == id;
     let logged = id.is_some() && rows.iter().any(own);
-    sent.headers.contains_key("x-ratelimit-limit") || (status < 300 && logged)
+    let managed = symptoms.workspace.as_ref().is_none_or(|workspace| workspace.managed);
+    sent.headers.contains_key("x-ratelimit-limit") || (status < 300 && managed && logged)
 }
 
 /// Writes and deletes that were answered with success, against the list that followed.

@@ -33,6 +33,15 @@ fn page(status: u16, kind: &str, text: &str, headers: &[(&str, &str)]) -> Case {
     case
 }
 
+/// A garbled success, and the platform has logged the message.
+fn garbled(managed: bool) -> Case {
+    let rows = json!([{ "request_body": question(), "status": "ok" }]);
+    let mut case =
+        page(200, "application/json", "<html>gateway</html>", &[]).sends(question()).part("activity", rows);
+    case.0.workspace.get_or_insert_default().managed = managed;
+    case
+}
+
 fn question() -> Value {
     let parts = json!([{ "kind": "text", "text": KNOWN[0].prompt }]);
     json!({ "id": "m", "params": { "message": { "messageId": "m", "parts": parts } } })
@@ -138,6 +147,8 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("JSON of another protocol", message(200, json!({ "message": "hello" })), "agent-speaks-no-rpc", Product),
         ("a page of the agent, 200", page(200, "text/html", html, rate), "agent-speaks-no-rpc", Product),
         ("a page of the agent, 404", page(404, "text/html", html, rate), "agent-speaks-no-rpc", Product),
+        ("no JSON, and the message is logged", garbled(true), "agent-speaks-no-rpc", Product),
+        ("the same, of somebody else's agent", garbled(false), UNCLASSIFIED, Unclassified),
         ("a page of a gateway", page(502, "text/html", "<html><title>502 Bad Gateway</title></html>", &[("server", "nginx")]), "proxy-page-instead-of-server", Infra),
         ("a login page", page(200, "text/html", "<html>Sign in</html>", &[]), "proxy-page-instead-of-server", Infra),
         ("a plain 503 of a balancer", page(503, "text/plain", "no healthy upstream", &[("server", "envoy")]), "server-unavailable", Infra),
