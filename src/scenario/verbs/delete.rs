@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::{Common, Edge, Request};
+use super::edge::{Common, Edge, HasCommon, Request};
 use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
 use crate::scenario::raw::values::{Answered, Auth, Text};
@@ -28,6 +28,12 @@ pub(crate) struct RawDelete {
     pub expect: Option<Node>,
 }
 
+impl HasCommon for RawDelete {
+    fn common(&self) -> Common<'_> {
+        Common { workspace: self.workspace.as_ref(), auth: self.auth.as_ref(), expect: self.expect.as_ref() }
+    }
+}
+
 /// `delete:`, a lifecycle request.
 #[derive(Clone, Debug)]
 pub struct Delete(pub Edge);
@@ -43,14 +49,6 @@ impl Request for Delete {
     };
     const EDGE: bool = false;
     type Raw = RawDelete;
-
-    fn short(workspace: Text) -> RawDelete {
-        RawDelete { workspace: Some(workspace), ..RawDelete::default() }
-    }
-
-    fn common(raw: &RawDelete) -> Common<'_> {
-        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
-    }
 
     fn made(_: &mut Check<'_>, raw: &RawDelete, edge: Edge) -> Self {
         Delete(Edge { purge: raw.purge.unwrap_or_default(), ..edge })

@@ -74,6 +74,11 @@ pub(in crate::scenario) struct Common<'a> {
     pub expect: Option<&'a Node>,
 }
 
+/// A mapping that has them.
+pub(in crate::scenario) trait HasCommon {
+    fn common(&self) -> Common<'_>;
+}
+
 /// A lifecycle request: what it has of its own. The rest of [`VerbSpec`] follows.
 pub(in crate::scenario) trait Request: Sized {
     /// How it is written and what it means.
@@ -81,12 +86,8 @@ pub(in crate::scenario) trait Request: Sized {
     /// It may bring another instance, so that what was known of the old one ends.
     const EDGE: bool;
     /// What stands behind its key.
-    type Raw: Default + DeserializeOwned + JsonSchema;
+    type Raw: Default + DeserializeOwned + JsonSchema + HasCommon;
 
-    /// Only the workspace, as its short form says it.
-    fn short(workspace: Text) -> Self::Raw;
-    /// What it shares with the others.
-    fn common(raw: &Self::Raw) -> Common<'_>;
     /// Puts its own options into the request.
     fn made(check: &mut Check<'_>, raw: &Self::Raw, edge: Edge) -> Self;
     /// The request.
@@ -101,12 +102,10 @@ impl<R: Request> VerbSpec for R {
     }
 
     fn check(check: &mut Check<'_>, node: &Node, span: Span, _: &str) -> Option<Self> {
-        let raw = match check.short(node) {
-            Some(name) => R::short(name),
-            None => check.read(node),
-        };
-        let Common { workspace, auth, expect } = R::common(&raw);
-        let workspace = check.subject(workspace, <R as Request>::HELP.keyword, span);
+        let short = check.short(node);
+        let raw: R::Raw = if short.is_some() { R::Raw::default() } else { check.read(node) };
+        let Common { workspace, auth, expect } = raw.common();
+        let workspace = check.subject(short.as_ref().or(workspace), <R as Request>::HELP.keyword, span);
         if R::EDGE {
             check.edge(Some(&workspace.name));
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::{Common, Edge, Request};
+use super::edge::{Common, Edge, HasCommon, Request};
 use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
 use crate::scenario::raw::values::{Answered, Auth, Text};
@@ -28,6 +28,12 @@ pub(crate) struct RawHibernate {
     pub expect: Option<Node>,
 }
 
+impl HasCommon for RawHibernate {
+    fn common(&self) -> Common<'_> {
+        Common { workspace: self.workspace.as_ref(), auth: self.auth.as_ref(), expect: self.expect.as_ref() }
+    }
+}
+
 /// `hibernate:`, a lifecycle request.
 #[derive(Clone, Debug)]
 pub struct Hibernate(pub Edge);
@@ -43,14 +49,6 @@ impl Request for Hibernate {
     };
     const EDGE: bool = true;
     type Raw = RawHibernate;
-
-    fn short(workspace: Text) -> RawHibernate {
-        RawHibernate { workspace: Some(workspace), ..RawHibernate::default() }
-    }
-
-    fn common(raw: &RawHibernate) -> Common<'_> {
-        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
-    }
 
     fn made(_: &mut Check<'_>, raw: &RawHibernate, edge: Edge) -> Self {
         Hibernate(Edge { force: raw.force.unwrap_or_default(), ..edge })

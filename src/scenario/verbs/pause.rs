@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::{Common, Edge, Request};
+use super::edge::{Common, Edge, HasCommon, Request};
 use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
 use crate::scenario::raw::values::{Answered, Auth, Text};
@@ -28,6 +28,12 @@ pub(crate) struct RawPause {
     pub expect: Option<Node>,
 }
 
+impl HasCommon for RawPause {
+    fn common(&self) -> Common<'_> {
+        Common { workspace: self.workspace.as_ref(), auth: self.auth.as_ref(), expect: self.expect.as_ref() }
+    }
+}
+
 /// `pause:`, a lifecycle request.
 #[derive(Clone, Debug)]
 pub struct Pause(pub Edge);
@@ -43,14 +49,6 @@ impl Request for Pause {
     };
     const EDGE: bool = true;
     type Raw = RawPause;
-
-    fn short(workspace: Text) -> RawPause {
-        RawPause { workspace: Some(workspace), ..RawPause::default() }
-    }
-
-    fn common(raw: &RawPause) -> Common<'_> {
-        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
-    }
 
     fn made(_: &mut Check<'_>, raw: &RawPause, edge: Edge) -> Self {
         Pause(Edge { cascade: raw.cascade.unwrap_or_default(), ..edge })

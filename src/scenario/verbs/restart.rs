@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::edge::{Common, Edge, Request};
+use super::edge::{Common, Edge, HasCommon, Request};
 use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
 use crate::scenario::raw::values::{Answered, AnyValue, Auth, Text};
@@ -31,6 +31,12 @@ pub(crate) struct RawRestart {
     pub expect: Option<Node>,
 }
 
+impl HasCommon for RawRestart {
+    fn common(&self) -> Common<'_> {
+        Common { workspace: self.workspace.as_ref(), auth: self.auth.as_ref(), expect: self.expect.as_ref() }
+    }
+}
+
 /// `restart:`, a lifecycle request.
 #[derive(Clone, Debug)]
 pub struct Restart(pub Edge);
@@ -46,14 +52,6 @@ impl Request for Restart {
     };
     const EDGE: bool = true;
     type Raw = RawRestart;
-
-    fn short(workspace: Text) -> RawRestart {
-        RawRestart { workspace: Some(workspace), ..RawRestart::default() }
-    }
-
-    fn common(raw: &RawRestart) -> Common<'_> {
-        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
-    }
 
     fn made(check: &mut Check<'_>, raw: &RawRestart, edge: Edge) -> Self {
         Restart(Edge { reset: raw.reset.unwrap_or_default(), body: check.values(raw.body.as_ref()), ..edge })

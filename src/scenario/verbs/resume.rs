@@ -1,10 +1,9 @@
 //! `resume:` resumes a paused workspace.
 
-use super::edge::{Common, Edge, Request};
+use super::edge::{Edge, Request};
 use super::pause::RawPause;
 use super::spec::{Group, Help, Holds, Names};
 use crate::scenario::check::Check;
-use crate::scenario::raw::values::Text;
 
 /// `resume:`, a lifecycle request.
 #[derive(Clone, Debug)]
@@ -21,14 +20,6 @@ impl Request for Resume {
     };
     const EDGE: bool = true;
     type Raw = RawPause;
-
-    fn short(workspace: Text) -> RawPause {
-        RawPause { workspace: Some(workspace), ..RawPause::default() }
-    }
-
-    fn common(raw: &RawPause) -> Common<'_> {
-        Common { workspace: raw.workspace.as_ref(), auth: raw.auth.as_ref(), expect: raw.expect.as_ref() }
-    }
 
     fn made(_: &mut Check<'_>, raw: &RawPause, edge: Edge) -> Self {
         Resume(Edge { cascade: raw.cascade.unwrap_or_default(), ..edge })
