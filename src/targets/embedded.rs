@@ -61,21 +61,29 @@ pub(crate) struct Started {
     pub admin_token: Secret,
 }
 
+/// Why a part of the reference platform does not start on loopback.
+pub(super) fn not_started(what: &str, error: &std::io::Error) -> OpenError {
+    OpenError::new(
+        format!("cannot start the reference {what}: {error}"),
+        &["does this machine have a loopback interface?"],
+    )
+}
+
+/// A provider for every vendor, on a free port of loopback.
+///
+/// # Errors
+/// No port can be had.
+pub(super) async fn provider() -> Result<provider::Running, OpenError> {
+    let options = provider::Options { accept_any_key: true, ..provider::Options::default() };
+    provider::start(options).await.map_err(|e| not_started("provider", &e))
+}
+
 /// Starts both on free ports of loopback.
 ///
 /// # Errors
 /// No port can be had.
 pub(crate) async fn start(settings: &Settings) -> Result<Started, OpenError> {
-    let fail = |what: &str, e: std::io::Error| {
-        OpenError::new(
-            format!("cannot start the reference {what}: {e}"),
-            &["does this machine have a loopback interface?"],
-        )
-    };
-    let provider =
-        provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
-            .await
-            .map_err(|e| fail("provider", e))?;
+    let provider = provider().await?;
     let admin_token = Secret::new(format!("lc-admin-{:032x}", crate::chance::random::<u128>()));
     let platform = server::start(Options {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
@@ -94,6 +102,6 @@ pub(crate) async fn start(settings: &Settings) -> Result<Started, OpenError> {
         ..Options::default()
     })
     .await
-    .map_err(|e| fail("platform", e))?;
+    .map_err(|e| not_started("platform", &e))?;
     Ok(Started { platform, provider, admin_token })
 }

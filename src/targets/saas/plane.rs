@@ -43,16 +43,7 @@ impl Plane {
             };
             return Ok(Plane { api, pattern, embedded: None });
         }
-        let fail = |what: &str, e: std::io::Error| {
-            OpenError::new(
-                format!("cannot start the reference {what}: {e}"),
-                &["does this machine have a loopback interface?"],
-            )
-        };
-        let provider =
-            provider::start(provider::Options { accept_any_key: true, ..provider::Options::default() })
-                .await
-                .map_err(|e| fail("provider", e))?;
+        let provider = embedded::provider().await?;
         let token = Secret::new(format!("lc-cp-{:032x}", crate::chance::random::<u128>()));
         let secret = Secret::new(format!("lc-shared-{:032x}", crate::chance::random::<u128>()));
         let mut tenant_env = proxy_env(&provider.base_url());
@@ -76,7 +67,7 @@ impl Plane {
             ..control_plane::Options::default()
         })
         .await
-        .map_err(|e| fail("control plane", e))?;
+        .map_err(|e| embedded::not_started("control plane", &e))?;
         let base_url = running.base_url();
         let pattern = crate::platform::control_plane::tenant_pattern(&base_url, None);
         let api = ControlPlane { client: client(http, false)?, base_url, token: Some(token) };
