@@ -118,6 +118,16 @@ pub const TABLE: &[FaultRun] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::faults::ALL;
+
+    #[test]
+    fn a_run_is_explained_by_a_name_that_its_fault_may_have() {
+        for run in TABLE.iter().filter(|run| !run.mechanism.is_empty()) {
+            let info = ALL.iter().find(|info| info.name == run.name());
+            let names = info.map(|info| info.fault.mechanisms()).unwrap_or_default();
+            assert!(names.contains(&run.mechanism), "{}: {} is not in {names:?}", run.fault, run.mechanism);
+        }
+    }
 
     #[test]
     fn a_mechanism_finds_its_fault_and_an_unknown_one_finds_none() {
