@@ -1,10 +1,9 @@
 //! Runs a plan: one task owns the truth of the run, everything else reports to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -74,9 +73,9 @@ pub(crate) async fn run(
     let (skipped, ready): (Vec<_>, Vec<_>) = instances.into_iter().partition(|i| i.skip.is_some());
     let mut dispatcher = Dispatcher {
         context: Arc::clone(&context),
-        slots: Arc::new(Semaphore::new(options.jobs.max(1))),
+        places: options.jobs.max(1),
         tasks: JoinSet::new(),
-        ready,
+        ready: ready.into(),
         finished: Vec::new(),
         diagnoses: BTreeMap::new(),
         set_up: None,
@@ -121,9 +120,10 @@ enum Phase {
 
 struct Dispatcher {
     context: Arc<RunContext>,
-    slots: Arc<Semaphore>,
+    /// How many more scenarios may run now. Only `handle` gives a place on: what a verdict decides is decided before the next scenario begins.
+    places: usize,
     tasks: JoinSet<Done>,
-    ready: Vec<Instance>,
+    ready: VecDeque<Instance>,
     finished: Vec<ScenarioFinished>,
     diagnoses: BTreeMap<String, Diagnosis>,
     set_up: Option<String>,
@@ -175,15 +175,16 @@ impl Dispatcher {
         if self.context.cancel.raise(reason) {
             self.context.log.emit(EventKind::CancelBegan { reason });
         }
+        if self.phase == Phase::Scenarios {
+            self.go_on();
+        }
     }
 
     fn task_ended(&mut self, done: Result<Done, Panicked>) {
         match done {
             Ok(Done::Rooted(Ok(()))) => {
                 self.phase = Phase::Scenarios;
-                for instance in std::mem::take(&mut self.ready) {
-                    self.start(instance);
-                }
+                self.go_on();
             }
             Ok(Done::Rooted(Err(why))) => {
                 self.set_up = Some(format!("the run's own root workspace could not be made: {why}"));
@@ -203,10 +204,12 @@ impl Dispatcher {
                 if self.max_fail.is_some_and(|most| reds >= most) {
                     self.cancel(CancelReason::EnoughReds);
                 }
+                self.place_free();
             }
             Ok(Done::Unrooted) => self.phase = Phase::Over,
             Err(panic) => {
                 self.set_up.get_or_insert(panic.to_string());
+                self.place_free();
             }
         }
         if self.phase == Phase::Scenarios && self.tasks.is_empty() {
@@ -214,22 +217,33 @@ impl Dispatcher {
         }
     }
 
+    fn place_free(&mut self) {
+        if self.phase == Phase::Scenarios {
+            self.places += 1;
+            self.go_on();
+        }
+    }
+
+    /// Starts what has a place, in order; a run that was cancelled starts nothing more.
+    fn go_on(&mut self) {
+        let cancelled = self.context.cancel.steps().is_cancelled();
+        while (cancelled || self.places > 0)
+            && let Some(instance) = self.ready.pop_front()
+        {
+            if cancelled {
+                let why = "the run was cancelled before it began".to_owned();
+                self.finish(unrun(&instance, Verdict::Cancelled, why));
+            } else {
+                self.places -= 1;
+                self.start(instance);
+            }
+        }
+    }
+
     fn start(&mut self, instance: Instance) {
-        let (context, slots) = (Arc::clone(&self.context), Arc::clone(&self.slots));
-        let retries = self.retries;
+        let (context, retries) = (Arc::clone(&self.context), self.retries);
         self.tasks.spawn(async move {
             let stop = context.cancel.steps().child_token();
-            let permit = tokio::select! {
-                biased;
-                permit = slots.acquire_owned() => permit.ok(),
-                () = stop.cancelled() => None,
-            };
-            if permit.is_none() || stop.is_cancelled() {
-                let finished =
-                    unrun(&instance, Verdict::Cancelled, "the run was cancelled before it began".into());
-                context.log.emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
-                return Done::Scenario(vec![(finished, None)]);
-            }
             Done::Scenario(attempts(&context, instance, retries, &stop).await)
         });
     }
