@@ -174,9 +174,10 @@ pub(crate) const HEARTBEAT: Policy = Policy {
 pub(crate) const EVIDENCE: Policy = Policy {
     name: "evidence",
     about: "what is gathered about a failure",
+    // Time for three attempts: two reads in a row may hang.
     attempt: ms(2_500),
     later: secs(5),
-    within: secs(5),
+    within: secs(8),
     silent: Again::ToTheEnd,
     gateway: Again::ToTheEnd,
     elsewhere: Again::ToTheEnd,
