@@ -125,7 +125,7 @@ fn models(instance: &Instance, library: &Library, shell: &Shell) -> Vec<String> 
                     choice.billing.as_str()
                 )
             }
-            Err(why) => format!("{}: {why}", create.alias),
+            Err(why) => format!("{}: {}", create.alias, why.summary()),
         }
     });
     lines.collect()

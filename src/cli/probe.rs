@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_millis(1_500);
 pub(crate) fn run(args: &ProbeArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     // Nothing secret is sent, and who answers is not the question; an image of nothing but this program has no roots.
     let config = Config { tls: args.url.starts_with("https:"), insecure: true, ..Config::default() };
-    let client = Client::new(&config).map_err(|e| CliError::new(ExitCode::Environment, e))?;
+    let client = Client::new(&config).map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
     let request = Request { method: "GET".into(), url: args.url.clone(), ..Request::default() };
     let answer = runtime()?.block_on(client.send(&request, Instant::now() + WITHIN));
     let (answered, said) = match answer {

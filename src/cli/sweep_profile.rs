@@ -15,6 +15,7 @@ use crate::event::{EventKind, Left, Log, Released};
 use crate::run::ledger::{Entry, Ledger};
 use crate::session::off_the_engine;
 use crate::targets::profile::books;
+use crate::targets::profile::error::NotEnded;
 use crate::targets::profile::lane::down::remove_folder;
 use crate::targets::profile::lane::folder_name;
 use crate::targets::profile::process::{end_left, end_marked};
@@ -114,9 +115,10 @@ enum Stays {
     Elsewhere,
     #[error("it refuses to be killed")]
     Unkillable,
-    /// The system's word.
-    #[error("{0}")]
-    System(String),
+    #[error(transparent)]
+    Process(#[from] NotEnded),
+    #[error(transparent)]
+    Folder(#[from] std::io::Error),
     #[error("it is not called as this run calls its folders")]
     NotOurFolder,
     #[error("nobody knows which image it was given to: docker rmi {0}")]
@@ -144,7 +146,7 @@ async fn process(entry: &Entry, run: &str, gives_up: bool) -> Result<String, Sta
     }
     let mut ended = 0;
     if let Some(owner) = &known {
-        ended += usize::from(end_left(owner, GRACE).await.map_err(Stays::System)?);
+        ended += usize::from(end_left(owner, GRACE).await?);
     }
     // Killed between its start and the ledger's line about it, only the mark tells.
     if known.is_none() {
@@ -162,7 +164,7 @@ fn folder(entry: &Entry, run: &str) -> Result<String, Stays> {
     if path.file_name().is_none_or(|name| *name != *folder_name(run)) {
         return Err(Stays::NotOurFolder);
     }
-    remove_folder(path).map_err(Stays::System)?;
+    remove_folder(path)?;
     Ok("removed".to_owned())
 }
 

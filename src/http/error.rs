@@ -5,6 +5,20 @@ use std::error::Error;
 use crate::domain::Transport;
 use crate::wire::Broken;
 
+/// No client can be made of what is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum BadClient {
+    /// The CA file is none.
+    #[error("the CA file: {}", chain(.0))]
+    Ca(reqwest::Error),
+    /// The proxy for a scheme is no URL.
+    #[error("the {0} proxy: {text}", text = chain(.1))]
+    Proxy(&'static str, reqwest::Error),
+    /// The system has no roots, or TLS cannot be had.
+    #[error("cannot build an HTTP client: {}", chain(.0))]
+    Build(reqwest::Error),
+}
+
 /// No whole answer came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]

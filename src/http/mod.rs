@@ -1,12 +1,12 @@
 //! The only user of reqwest: limits, proxies, TLS, and what is kept of an exchange.
 
+mod address;
 mod body;
 mod error;
 mod names;
 mod websocket;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,8 +21,9 @@ use crate::redact::Redactor;
 use crate::wire::{Network, Side};
 
 pub use crate::domain::Transport;
+pub(crate) use address::{address, is_loopback};
 pub(crate) use body::{keep_json, keep_text};
-pub(crate) use error::{TransportError, chain};
+pub(crate) use error::{BadClient, TransportError, chain};
 pub(crate) use websocket::WebSocket;
 
 /// No answer may be larger; an endless one ends here.
@@ -170,7 +171,7 @@ impl Client {
     ///
     /// # Errors
     /// A CA file that is none, a proxy that is no URL, no system roots.
-    pub fn new(config: &Config) -> Result<Client, String> {
+    pub fn new(config: &Config) -> Result<Client, BadClient> {
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
@@ -183,8 +184,7 @@ impl Client {
         if !config.tls {
             builder = builder.tls_certs_only([]);
         } else if let Some(pem) = &config.ca_cert {
-            let certs = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|e| format!("the CA file: {}", chain(&e)))?;
+            let certs = reqwest::Certificate::from_pem_bundle(pem).map_err(BadClient::Ca)?;
             builder = builder.tls_certs_merge(certs);
         }
         if config.insecure {
@@ -196,11 +196,11 @@ impl Client {
             if let Some(url) = proxy {
                 let proxy =
                     if scheme == "http" { reqwest::Proxy::http(url) } else { reqwest::Proxy::https(url) };
-                let proxy = proxy.map_err(|e| format!("the {scheme} proxy: {}", chain(&e)))?;
+                let proxy = proxy.map_err(|e| BadClient::Proxy(scheme, e))?;
                 builder = builder.proxy(proxy.no_proxy(none.clone()));
             }
         }
-        let inner = builder.build().map_err(|e| format!("cannot build an HTTP client: {}", chain(&e)))?;
+        let inner = builder.build().map_err(BadClient::Build)?;
         Ok(Client { inner, network: config.network.clone(), redactor: config.redactor.clone() })
     }
 
@@ -327,32 +327,6 @@ impl Client {
         let chunks = answer.into_body().into_data_stream();
         Ok(chunks.map(|chunk| chunk.map_err(|e| TransportError::from_body(&e))))
     }
-}
-
-/// Whether a text is the address of a server: a scheme, a host, at most a path.
-///
-/// # Errors
-/// What is wrong with it, without what may be secret in it.
-pub(crate) fn address(text: &str) -> Result<(), String> {
-    let url = reqwest::Url::parse(text).map_err(|e| format!("cannot be read: {e}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("begins with `{}:`, not with http:// or https://", url.scheme()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user or a password in it: the admin token goes with --admin-token".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("has a `?` or a `#` in it: paths are put behind it".to_owned());
-    }
-    if url.host_str().is_none_or(str::is_empty) { Err("has no host".to_owned()) } else { Ok(()) }
-}
-
-/// Whether a host is this machine, for which no proxy is ever used.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost"
-        || names::is_under_localhost(host)
-        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::outcome::{Failure, FailureKind};
 use super::scope::StepScope;
 use crate::domain::Secret;
 use crate::models::allowlist::{Allowlist, external_like};
-use crate::models::auto::{Choice, Overrides, auto};
+use crate::models::auto::{Choice, NoChoice, Overrides, auto};
 use crate::models::catalogue::Catalogue;
 use crate::models::derive::{derive, registered};
 use crate::models::dispatch::resolve;
@@ -102,16 +102,16 @@ pub(crate) fn foresee(
     runtime: &str,
     path: LlmPath,
     slug: Option<&str>,
-) -> Result<Choice, String> {
+) -> Result<Choice, NoChoice> {
     let inputs = Inputs::from_env(catalogue, env);
     let mut overrides = Overrides::of(&inputs);
     overrides.slug = slug.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
     auto(catalogue, allowlist, runtime, path, &inputs.keys, overrides, None).or_else(|refused| {
         let key = refused.keys_that_would_do.first().filter(|_| refused.not_configured);
-        let Some(key) = key else { return Err(refused.summary()) };
+        let Some(key) = key else { return Err(refused) };
         let keys =
             inputs.keys.iter().cloned().chain([crate::models::inputs::native(key).to_owned()]).collect();
-        auto(catalogue, allowlist, runtime, path, &keys, overrides, None).map_err(|e| e.summary())
+        auto(catalogue, allowlist, runtime, path, &keys, overrides, None)
     })
 }
 

@@ -1,6 +1,7 @@
 //! Instances as the control plane of the target shows them.
 
 use super::context::{ScenarioContext, StepRun};
+use crate::http::TransportError;
 use crate::platform::control_plane::running_instance;
 use crate::targets::saas::Behind;
 
@@ -13,9 +14,9 @@ pub(super) async fn of_workspace(
     behind: &Behind,
     workspace: &str,
     step: &StepRun,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, TransportError> {
     let request = behind.api.instances(&behind.org.slug);
-    let answer = context.fetch(step, "instances of the organisation", request).await.map_err(|e| e.text)?;
+    let answer = context.fetch(step, "instances of the organisation", request).await?;
     if !answer.is_success() {
         return Ok(None);
     }

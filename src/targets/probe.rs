@@ -29,7 +29,7 @@ pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result
     let base_url = base_url.trim_end_matches('/').to_owned();
     let config = crate::http::Config { tls: base_url.starts_with("https://"), ..settings.http.clone() };
     let client = Client::new(&config)
-        .map_err(|why| OpenError::new(why, &["--ca-cert, --insecure and the proxy variables"]))?;
+        .map_err(|why| OpenError::new(why.to_string(), &["--ca-cert, --insecure and the proxy variables"]))?;
     let mut api = Api {
         client,
         base_url: base_url.clone(),

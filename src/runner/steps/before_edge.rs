@@ -25,7 +25,9 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
     let seen = match (seen.map_err(|why| why.to_string()), &context.run.target.behind) {
         (Ok(None), Some(behind)) if workspace.managed => {
             let instance = instances::of_workspace(context, behind, &workspace.id, step).await;
-            instance.map(|i| i.map(|instance| environment::Environment { instance, ..Default::default() }))
+            let known = instance
+                .map(|i| i.map(|instance| environment::Environment { instance, ..Default::default() }));
+            known.map_err(|error| error.text)
         }
         (seen, _) => seen,
     };

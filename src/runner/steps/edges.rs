@@ -315,7 +315,8 @@ async fn terminate_at_control_plane(
     let environment = |text: String| Failure::of(FailureKind::Environment, text).about(alias);
     remember_activity(context, alias, step).await;
     let before = baseline(context, workspace, step).await;
-    let found = instances::of_workspace(context, behind, &workspace.id, step).await.map_err(environment)?;
+    let found = instances::of_workspace(context, behind, &workspace.id, step).await;
+    let found = found.map_err(|error| environment(error.text))?;
     let instance = found.or_else(|| before.instance.clone());
     if let Some(command) = &behind.settings.terminate {
         context.run.ledger.disturb(&workspace.id, true);

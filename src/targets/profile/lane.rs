@@ -261,8 +261,8 @@ struct Failed {
 }
 
 impl Failed {
-    fn new(what: impl Into<String>) -> Failed {
-        Failed { what: what.into(), lines: Vec::new() }
+    fn new(what: impl std::fmt::Display) -> Failed {
+        Failed { what: what.to_string(), lines: Vec::new() }
     }
 }
 

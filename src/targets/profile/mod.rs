@@ -2,6 +2,7 @@
 
 pub mod books;
 mod check;
+pub mod error;
 pub mod foresee;
 pub mod lane;
 pub mod model;

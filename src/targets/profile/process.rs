@@ -11,6 +11,7 @@ use rustix::process::{self, Pid, WaitId, WaitIdOptions};
 use tokio::sync::watch;
 
 use super::books::STARTED_BY;
+use super::error::{NoUser, NotEnded};
 use super::model::Signal;
 use super::part_log::PartLog;
 use crate::clock;
@@ -44,9 +45,9 @@ impl User {
     ///
     /// # Errors
     /// There is none.
-    pub fn find(name: &str) -> Result<User, String> {
-        let table = std::fs::read_to_string("/etc/passwd").map_err(|e| format!("/etc/passwd: {e}"))?;
-        User::parse(&table, name).ok_or_else(|| format!("this machine has no user `{name}`"))
+    pub fn find(name: &str) -> Result<User, NoUser> {
+        let table = std::fs::read_to_string("/etc/passwd")?;
+        User::parse(&table, name).ok_or_else(|| NoUser::Unknown(name.to_owned()))
     }
 
     fn parse(table: &str, name: &str) -> Option<User> {
@@ -133,7 +134,7 @@ impl Process {
         &mut self,
         signal: Signal,
         patience: impl Future<Output = ()>,
-    ) -> Result<String, String> {
+    ) -> Result<String, NotEnded> {
         if self.ended.borrow().is_none() {
             // It may end in this moment.
             let _ = process::kill_process(self.group, system(signal));
@@ -150,7 +151,7 @@ impl Process {
     ///
     /// # Errors
     /// Something of it refuses to be killed.
-    pub async fn finish(&mut self) -> Result<String, String> {
+    pub async fn finish(&mut self) -> Result<String, NotEnded> {
         let members = Owner::group(self.child.id());
         self.end();
         await_end(&members).await?;
@@ -216,7 +217,7 @@ const ROUNDS: usize = 5;
 ///
 /// # Errors
 /// It refuses to be killed.
-pub async fn end_left(owner: &Owner, grace: Duration) -> Result<bool, String> {
+pub async fn end_left(owner: &Owner, grace: Duration) -> Result<bool, NotEnded> {
     if owner.lives() != Some(true) {
         return Ok(false);
     }
@@ -290,17 +291,13 @@ async fn gone(owners: &[Owner]) {
 }
 
 /// Waits for the end of what was killed; names what refuses.
-async fn await_end(killed: &[Owner]) -> Result<(), String> {
+async fn await_end(killed: &[Owner]) -> Result<(), NotEnded> {
     if crate::clock::timeout(GONE, gone(killed)).await.is_ok() {
         return Ok(());
     }
     let left = killed.iter().filter(|owner| owner.lives() == Some(true));
-    let left: Vec<String> = left.map(|owner| owner.pid().to_string()).collect();
-    match left.as_slice() {
-        [] => Ok(()),
-        [one] => Err(format!("process {one} refuses to be killed")),
-        some => Err(format!("processes {} refuse to be killed", some.join(", "))),
-    }
+    let left: Vec<u32> = left.map(Owner::pid).collect();
+    if left.is_empty() { Ok(()) } else { Err(NotEnded::Unkillable(left)) }
 }
 
 /// Sends a signal to exactly this process, if it still runs; says whether it was taken.

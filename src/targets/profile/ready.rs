@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::error::NotReady;
 use crate::clock;
 use crate::clock::Instant;
 use crate::http::{Client, Config, Request};
@@ -29,29 +30,29 @@ impl Look {
     ///
     /// # Errors
     /// The client cannot be made.
-    pub fn http(url: &str, status: u16, config: &Config) -> Result<Look, String> {
+    pub fn http(url: &str, status: u16, config: &Config) -> Result<Look, NotReady> {
         let config = Config { tls: url.starts_with("https://"), ..config.clone() };
         let request = Request { method: "GET".into(), url: url.to_owned(), ..Request::default() };
         Ok(Look::Http(request, status, Client::new(&config)?))
     }
 
-    async fn once(&self, deadline: Instant) -> Result<(), String> {
+    async fn once(&self, deadline: Instant) -> Result<(), NotReady> {
         match self {
             Look::Http(request, status, client) => match client.send(request, deadline).await {
                 Ok(answer) if answer.status == *status => Ok(()),
-                Ok(answer) => Err(format!(
-                    "{} answers {}, not {status}: {}",
-                    request.url,
-                    answer.status,
-                    answer.excerpt()
-                )),
-                Err(error) => Err(format!("{}: {}", request.url, error.text)),
+                Ok(answer) => Err(NotReady::Answers {
+                    url: request.url.clone(),
+                    status: answer.status,
+                    wanted: *status,
+                    said: answer.excerpt(),
+                }),
+                Err(error) => Err(NotReady::NoAnswer(request.url.clone(), error)),
             },
             Look::Tcp(address, send, expect) => {
                 let talk = talk(address, send.as_deref(), expect.as_deref());
                 match crate::clock::timeout_at(deadline, talk).await {
                     Ok(answer) => answer,
-                    Err(_) => Err(format!("{address} takes a connection and says nothing")),
+                    Err(_) => Err(NotReady::Silent(address.clone())),
                 }
             }
         }
@@ -61,7 +62,7 @@ impl Look {
     ///
     /// # Errors
     /// Its time is over: the last thing seen.
-    pub async fn until(&self, deadline: Instant) -> Result<(), String> {
+    pub async fn until(&self, deadline: Instant) -> Result<(), NotReady> {
         let began = Instant::now();
         loop {
             let last = match self.once(deadline.min(Instant::now() + EACH)).await {
@@ -77,8 +78,8 @@ impl Look {
     }
 }
 
-async fn talk(address: &str, send: Option<&str>, expect: Option<&str>) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("{address}: {e}");
+async fn talk(address: &str, send: Option<&str>, expect: Option<&str>) -> Result<(), NotReady> {
+    let failed = |e: std::io::Error| NotReady::Connection(address.to_owned(), e);
     let mut stream = TcpStream::connect(address).await.map_err(failed)?;
     if let Some(text) = send {
         stream.write_all(text.as_bytes()).await.map_err(failed)?;
@@ -95,7 +96,7 @@ async fn talk(address: &str, send: Option<&str>, expect: Option<&str>) -> Result
             Some(_) => read.await,
         };
         match read.map_err(failed)? {
-            0 => return Err(format!("{address} takes a connection and closes it")),
+            0 => return Err(NotReady::Closes(address.to_owned())),
             n => heard.extend_from_slice(&piece[..n]),
         }
         let text = String::from_utf8_lossy(&heard);
@@ -103,7 +104,7 @@ async fn talk(address: &str, send: Option<&str>, expect: Option<&str>) -> Result
             None => return Ok(()),
             Some(wanted) if text.contains(wanted) => return Ok(()),
             Some(wanted) if heard.len() >= 16 * piece.len() => {
-                return Err(format!("{address} says much, but not `{wanted}`"));
+                return Err(NotReady::SaysOther(address.to_owned(), wanted.to_owned()));
             }
             Some(_) => {}
         }
@@ -239,9 +240,9 @@ mod tests {
             drop(third);
         });
         let closed = talk(&address, None, None).await.unwrap_err();
-        assert!(closed.contains("closes it"), "{closed}");
-        assert_eq!(talk(&address, Some("PING\r\n"), Some("+PONG")).await, Ok(()));
-        assert_eq!(talk(&address, None, None).await, Ok(()));
+        assert!(matches!(closed, NotReady::Closes(_)), "{closed}");
+        talk(&address, Some("PING\r\n"), Some("+PONG")).await.unwrap();
+        talk(&address, None, None).await.unwrap();
         server.abort();
         let _ = server.await;
         assert!(talk(&address, None, None).await.is_err());

@@ -1,8 +1,8 @@
 //! Takes everything down: the server first, then what it needed, then folders and names.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use tokio::sync::watch;
 
@@ -14,6 +14,7 @@ use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
 use crate::event::PartState;
 use crate::targets::profile::books::PROCESS;
+use crate::targets::profile::error::NotEnded;
 use crate::targets::profile::model::{SERVER, Stop};
 use crate::targets::profile::process::{end_marked, kill_marked};
 
@@ -22,9 +23,6 @@ const HURRIED: Duration = Duration::from_secs(1);
 
 /// Whoever interrupts twice waits for nothing longer than this, whatever does not answer.
 const LAST: Duration = Duration::from_secs(3);
-
-/// Said of what a sweep looks for later.
-const UNSURE: &str = "the engine did not say whether it made it, and may do so yet";
 
 /// How much time there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +72,8 @@ async fn patience(mut haste: watch::Receiver<Haste>, grace: Duration) {
 /// Does something that others have to answer; after a second interrupt they have only a moment.
 async fn bounded<T>(
     mut haste: watch::Receiver<Haste>,
-    work: impl Future<Output = Result<T, String>>,
-) -> Result<T, String> {
+    work: impl Future<Output = Result<T, NotEnded>>,
+) -> Result<T, NotEnded> {
     let over = async {
         let at_once = haste.wait_for(|haste| matches!(haste, Haste::AtOnce(_))).await.map(|haste| *haste);
         match at_once {
@@ -86,7 +84,7 @@ async fn bounded<T>(
     tokio::select! {
         biased;
         done = work => done,
-        () = over => Err("interrupted twice, and it was not gone by then".to_owned()),
+        () = over => Err(NotEnded::InterruptedTwice),
     }
 }
 
@@ -106,14 +104,14 @@ impl Lane {
                     self.books.part(&up.name, PartState::Stopped, how, Vec::new(), began.elapsed());
                     self.books.release(&up.entry, "clean-up");
                 }
-                Err(why) => left.push(self.books.leave(&up.entry, &why)),
+                Err(why) => left.push(self.books.leave(&up.entry, &why.to_string())),
             }
         }
         let interrupted = *haste.borrow() != Haste::None;
         if let Some(engine) = self.engine.as_ref().filter(|_| interrupted) {
             // What was asked for when the interrupt came may come true a little later.
-            let late = async { engine.remove_run(&self.setup.run, Ending::Killed).await.map_err(|e| e.what) };
-            left.extend(bounded(haste.clone(), late).await.unwrap_or_else(|why| vec![why]));
+            let late = async { Ok(engine.remove_run(&self.setup.run, Ending::Killed).await?) };
+            left.extend(bounded(haste.clone(), late).await.unwrap_or_else(|why| vec![why.to_string()]));
         }
         if self.ran {
             left.extend(self.end_marked(haste).await);
@@ -124,7 +122,7 @@ impl Lane {
             let Some((entry, _)) = self.made.pop() else { break };
             match done {
                 Ok(()) => self.books.release(&entry, "clean-up"),
-                Err(why) => left.push(self.books.leave(&entry, &why)),
+                Err(why) => left.push(self.books.leave(&entry, &why.to_string())),
             }
         }
         left
@@ -141,16 +139,15 @@ impl Lane {
         marked.left.iter().map(leave).collect()
     }
 
-    async fn unmake(&self, made: &Made) -> Result<(), String> {
+    async fn unmake(&self, made: &Made) -> Result<(), NotEnded> {
         match (made, &self.engine) {
-            (Made::Folder(path), _) => remove_folder(path),
+            (Made::Folder(path), _) => Ok(remove_folder(path)?),
             (Made::Tag(tag, image), Some(engine)) => {
-                engine.untag(tag, image).await.map(|_| ()).map_err(|e| e.what)
+                engine.untag(tag, image).await?;
+                Ok(())
             }
-            (Made::Network, Some(engine)) => {
-                engine.release_network(&self.setup.run).await.map_err(|e| e.what)
-            }
-            (_, None) => Err("there is no engine".to_owned()),
+            (Made::Network, Some(engine)) => Ok(engine.release_network(&self.setup.run).await?),
+            (_, None) => Err(NotEnded::NoEngine),
         }
     }
 }
@@ -160,19 +157,20 @@ async fn stop(
     up: &mut Up,
     run: &str,
     haste: &watch::Receiver<Haste>,
-) -> Result<String, String> {
+) -> Result<String, NotEnded> {
     let patience = patience(haste.clone(), up.stop.grace);
     match &mut up.runs {
         Runs::Process(process) => process.stop(up.stop.signal, patience).await,
         Runs::Container(id, ended) => {
-            let Some(engine) = engine else { return Err("there is no engine".to_owned()) };
+            let Some(engine) = engine else { return Err(NotEnded::NoEngine) };
             bounded(haste.clone(), async {
                 if up.unsure {
-                    let id = shows(engine, id, run).await.ok_or(UNSURE)?;
-                    return engine.remove(&id).await.map(|_| "it came late".to_owned()).map_err(|e| e.what);
+                    let id = shows(engine, id, run).await.ok_or(NotEnded::Unsure)?;
+                    engine.remove(&id).await?;
+                    return Ok("it came late".to_owned());
                 }
                 let how = stop_container(engine, id, ended, up.stop, patience).await;
-                engine.remove(id).await.map_err(|e| e.what)?;
+                engine.remove(id).await?;
                 Ok(how)
             })
             .await
@@ -199,9 +197,12 @@ async fn stop_container(
 }
 
 /// Removes a folder of ours; one that is gone is as good.
-pub fn remove_folder(path: &Path) -> Result<(), String> {
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }

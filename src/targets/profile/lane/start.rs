@@ -16,6 +16,7 @@ use crate::event::PartState;
 use crate::scenario::template::Template;
 use crate::targets::docker;
 use crate::targets::profile::books::{PROCESS, STARTED_BY, container_name};
+use crate::targets::profile::error::NotReady;
 use crate::targets::profile::model::{Part, Probe, Ready, SERVER, Starts};
 use crate::targets::profile::part_log::PartLog;
 use crate::targets::profile::process::{Process, Spec, User};
@@ -268,8 +269,8 @@ impl Lane {
         log: &PartLog,
         number: usize,
         deadline: Instant,
-    ) -> Result<(), String> {
-        let text = |t: &Template| self.text(t).map_err(|f| f.what);
+    ) -> Result<(), NotReady> {
+        let text = |t: &Template| self.text(t).map_err(|f| NotReady::Unfilled(f.what));
         match &ready.probe {
             Probe::Http(url, status) => {
                 Look::http(&text(url)?, *status, &self.setup.http)?.until(deadline).await
@@ -283,7 +284,7 @@ impl Lane {
                     tokio::select! {
                         biased;
                         _ = grown.changed() => {}
-                        () = clock::sleep_until(deadline) => return Err(format!("no line of its log matches `{expression}`")),
+                        () = clock::sleep_until(deadline) => return Err(NotReady::NoLine(expression.to_string())),
                     }
                 }
                 Ok(())

@@ -7,6 +7,7 @@ use super::Lane;
 use crate::domain::Secret;
 use crate::scenario::template::Template;
 use crate::targets::OpenError;
+use crate::targets::profile::error::Unfilled;
 use crate::targets::profile::model::Profile;
 use crate::targets::profile::ready::learn;
 use crate::targets::profile::values::Values;
@@ -42,7 +43,7 @@ impl Lane {
     /// Something that is looked up has no value even now.
     pub fn told(&self) -> Result<Told, OpenError> {
         let told = all(&self.setup.profile, &self.values).map_err(|why| {
-            let why = self.setup.log.redactor().text(&why).into_owned();
+            let why = self.setup.log.redactor().text(&why.to_string()).into_owned();
             OpenError::new(why, &["everything is up, and what it looks up is still not known"])
         });
         told.map(|told| self.learned(told))
@@ -60,10 +61,9 @@ impl Lane {
 }
 
 /// Everything, or what has no value.
-fn all(profile: &Profile, values: &Values) -> Result<Told, String> {
+fn all(profile: &Profile, values: &Values) -> Result<Told, Unfilled> {
     fill(profile, values, |what, template| {
-        let text = template.render(values);
-        text.map(Some).map_err(|error| format!("the profile's {what} cannot be filled in: {error}"))
+        template.render(values).map(Some).map_err(|error| Unfilled { what: what.to_owned(), error })
     })
 }
 
@@ -71,11 +71,11 @@ fn all(profile: &Profile, values: &Values) -> Result<Told, String> {
 fn fill(
     profile: &Profile,
     values: &Values,
-    mut text: impl FnMut(&str, &Template) -> Result<Option<String>, String>,
-) -> Result<Told, String> {
+    mut text: impl FnMut(&str, &Template) -> Result<Option<String>, Unfilled>,
+) -> Result<Told, Unfilled> {
     let mut field = |name: &str, template: &Option<Template>| match template {
         Some(template) => Ok(text(&format!("`{name}`"), template)?.filter(|text| !text.is_empty())),
-        None => Ok::<_, String>(None),
+        None => Ok::<_, Unfilled>(None),
     };
     let mut told = Told {
         base_url: field("base_url", &profile.base_url)?
@@ -111,7 +111,7 @@ mod tests {
             let source = SourceFile::new("a.yaml", format!("{text}{line}\n"));
             let profile = crate::targets::profile::load(&source).profile.unwrap();
             let mut values = Values::new(&BTreeMap::new());
-            let error = all(&profile, &values).err().unwrap_or_default();
+            let error = all(&profile, &values).err().map(|error| error.to_string()).unwrap_or_default();
             let wanted = format!(
                 "the profile's {named} cannot be filled in: `${{network.gateway}}` has no value here"
             );
