@@ -388,8 +388,8 @@ const FENCES: &[(&str, &[&str])] = &[
     // Of these, some read the names of this machine's architecture and of this executable, no variable.
     ("std::env::", &["session/env.rs", "main.rs", "cli/doctor.rs", "docker/lock.rs", "targets/docker.rs"]),
     ("process::exit", &["main.rs"]),
-    ("println!", &["output.rs"]),
-    ("eprintln!", &["output.rs"]),
+    ("println!", &["output/"]),
+    ("eprintln!", &["output/"]),
     ("tokio::time::", &["clock.rs"]),
     ("thread::sleep", &[]),
     ("clap::", &["cli/", "targets/", "runner/context.rs"]),

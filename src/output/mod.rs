@@ -5,157 +5,24 @@
 //!
 //! Text may come from a server: nothing in it steers a terminal or gives a command to a CI system's log.
 
-use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+mod foreign;
+mod screen;
+mod terminal;
+
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
-use indicatif::{ProgressDrawTarget, TermLike};
+use indicatif::ProgressDrawTarget;
 
 use crate::redact::Redactor;
 
-/// Which commands the log of a CI system understands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CiLog {
-    /// None.
-    #[default]
-    Plain,
-    /// `::group::` and `::error::`, as GitHub, Gitea and Forgejo do.
-    Commands,
-}
-
-impl CiLog {
-    /// By the name of a CI system.
-    pub fn of_system(system: &str) -> CiLog {
-        let system = system.to_ascii_lowercase();
-        let knows = ["github", "gitea", "forgejo"].iter().any(|name| system.contains(name));
-        if knows { CiLog::Commands } else { CiLog::Plain }
-    }
-
-    /// Takes the meaning from what this log would obey in a text that came from elsewhere.
-    pub fn defuse(self, text: &str) -> Cow<'_, str> {
-        // A line may begin at `\r` too, and `##[` is obeyed anywhere in a line.
-        if self == CiLog::Plain || !(text.contains("::") || text.contains("##[")) {
-            return Cow::Borrowed(text);
-        }
-        let lines = text.split_inclusive(['\n', '\r']).map(|line| {
-            let bare = console::strip_ansi_codes(line);
-            let bare = bare.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || steers(c));
-            let line = if bare.starts_with("::") { line.replacen("::", ": :", 1) } else { line.to_owned() };
-            line.replace("##[", "## [")
-        });
-        Cow::Owned(lines.collect())
-    }
-}
-
-/// Whether a character, unseen itself, changes how the others are shown: the direction of writing, the line, or as a
-/// tag that no font draws.
-pub(crate) fn steers(c: char) -> bool {
-    matches!(c,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-        | '\u{e0000}'..='\u{e007f}')
-}
-
-/// The same JSON, in which no character steers a terminal and no text is a command to a CI system's log.
-pub(crate) fn harmless_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for (at, c) in json.char_indices() {
-        let command = c == '#' && json[at..].starts_with("##[");
-        if command || steers(c) || (c.is_control() && c != '\n') {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// A drawn text in which nothing but lines and colours is left of what steers a terminal.
-pub(crate) fn harmless(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        let colour = || {
-            let rest = text[at..].strip_prefix("\u{1b}[")?;
-            rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').strip_prefix('m')
-        };
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\u{1b}' if colour().is_some() => out.push(c),
-            c if steers(c) => {}
-            c if c.is_control() => out.push('·'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// How much is said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Failures and the summary.
-    Quiet,
-    /// What ended and what is slow.
-    #[default]
-    Normal,
-    /// Steps and exchanges too.
-    Verbose,
-}
-
-/// Whether to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colour {
-    /// By the terminal, `NO_COLOR` and `CLICOLOR_FORCE`.
-    #[default]
-    Auto,
-    /// Yes.
-    Always,
-    /// No.
-    Never,
-}
-
-/// What is known of the terminal; the environment is read in `cli`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terminal {
-    /// Stdout is one.
-    pub stdout_is_tty: bool,
-    /// Stderr is one.
-    pub stderr_is_tty: bool,
-    /// `NO_COLOR` is set and not empty.
-    pub no_color: bool,
-    /// `CLICOLOR_FORCE` is set and not `0`.
-    pub clicolor_force: bool,
-    /// Columns, when they are set; a terminal is asked each time otherwise.
-    pub width: Option<usize>,
-}
-
-impl Terminal {
-    /// Asks the system about the streams; the two variables are the caller's.
-    pub fn detect(no_color: bool, clicolor_force: bool) -> Self {
-        let stderr_is_tty = io::stderr().is_terminal();
-        Terminal {
-            stdout_is_tty: io::stdout().is_terminal(),
-            stderr_is_tty,
-            no_color,
-            clicolor_force,
-            width: None,
-        }
-    }
-
-    fn colours(self, is_tty: bool, choice: Colour) -> bool {
-        match choice {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto if self.no_color => false,
-            Colour::Auto => self.clicolor_force || is_tty,
-        }
-    }
-}
+pub(crate) use foreign::CiLog;
+pub(crate) use foreign::{harmless, harmless_json, steers};
+use screen::{Screen, Surface};
+pub use terminal::{Colour, Terminal, Verbosity};
 
 /// Columns when nobody knows better.
 const DEFAULT_WIDTH: usize = 100;
@@ -321,7 +188,7 @@ impl Printer {
         match self.sink {
             Sink::Memory(_) => ProgressDrawTarget::hidden(),
             _ if self.draws_progress() => {
-                let screen = Screen { printer: self.clone(), drawn: Mutex::default() };
+                let screen = Screen::of(self.clone());
                 ProgressDrawTarget::term_like_with_hz(Box::new(screen), 10)
             }
             _ => ProgressDrawTarget::hidden(),
@@ -399,16 +266,6 @@ impl Printer {
         }
     }
 
-    /// What steers the lines that move. It is for eyes only: what cannot be drawn is dropped.
-    fn draw(&self, text: &str) {
-        let _ = match &self.sink {
-            Sink::Streams(gone) => write_to(io::stderr().lock(), true, text, &gone.stderr, true),
-            Sink::Memory(_) => Ok(()),
-            #[cfg(test)]
-            Sink::Closing(writes) => write_to(closing(writes), true, text, &AtomicBool::new(false), true),
-        };
-    }
-
     /// Talk that `--quiet` drops.
     ///
     /// # Errors
@@ -418,69 +275,19 @@ impl Printer {
     }
 }
 
-/// The terminal as `indicatif` sees it. Nothing here fails: it unwraps what it gets, in destructors too.
-#[derive(Debug)]
-struct Screen {
-    printer: Printer,
-    drawn: Mutex<String>,
-}
-
-impl Screen {
-    fn add(&self, text: &str) -> io::Result<()> {
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
-        Ok(())
+impl Surface for Printer {
+    fn columns(&self) -> usize {
+        self.width()
     }
 
-    /// Moves the cursor; `to` is the letter of the direction.
-    fn go(&self, n: usize, to: char) -> io::Result<()> {
-        if n == 0 { Ok(()) } else { self.add(&format!("\u{1b}[{n}{to}")) }
-    }
-}
-
-impl TermLike for Screen {
-    fn width(&self) -> u16 {
-        u16::try_from(self.printer.width()).unwrap_or(u16::MAX)
-    }
-
-    fn height(&self) -> u16 {
-        console::Term::stderr().size_checked().map_or(24, |(rows, _)| rows)
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'A')
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'B')
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'C')
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'D')
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.add(text)?;
-        self.add("\n")
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.add(text)
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.add("\r\u{1b}[2K")
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
-        if !drawn.is_empty() {
-            self.printer.draw(&drawn);
-        }
-        Ok(())
+    /// What steers the lines that move. It is for eyes only: what cannot be drawn is dropped.
+    fn draw(&self, text: &str) {
+        let _ = match &self.sink {
+            Sink::Streams(gone) => write_to(io::stderr().lock(), true, text, &gone.stderr, true),
+            Sink::Memory(_) => Ok(()),
+            #[cfg(test)]
+            Sink::Closing(writes) => write_to(closing(writes), true, text, &AtomicBool::new(false), true),
+        };
     }
 }
 
@@ -602,22 +409,6 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_gives_no_command_to_a_ci_log() {
-        for (text, shown) in [
-            ("::error::x", ": :error::x"),
-            ("a\n  ::stop-commands::t\nb\n", "a\n  : :stop-commands::t\nb\n"),
-            ("a\r::set-output::t", "a\r: :set-output::t"),
-            ("\u{200e}::add-mask::x", "\u{200e}: :add-mask::x"),
-            ("\u{1b}[2m::add-mask::x", "\u{1b}[2m: :add-mask::x"),
-            ("x ##[error] y", "x ## [error] y"),
-            ("std::fmt", "std::fmt"),
-        ] {
-            assert_eq!(CiLog::Commands.defuse(text), shown);
-            assert_eq!(CiLog::Plain.defuse(text), text);
-        }
-    }
-
-    #[test]
     fn every_command_defuses_what_it_prints() {
         let text = "::set-output name=x::y\u{9b}31m \u{202e}\u{200e}\u{61c}\u{2028}\u{e0041} ##[group]";
         let (printer, captured) =
@@ -638,19 +429,5 @@ mod tests {
         );
         let data = out.split_once('\n').unwrap().1;
         assert_eq!(serde_json::from_str::<serde_json::Value>(data).unwrap(), json);
-    }
-
-    #[test]
-    fn ci_systems_by_name() {
-        for (system, log) in [
-            ("github", CiLog::Commands),
-            ("GitHub Actions", CiLog::Commands),
-            ("gitea", CiLog::Commands),
-            ("forgejo", CiLog::Commands),
-            ("jenkins", CiLog::Plain),
-            ("", CiLog::Plain),
-        ] {
-            assert_eq!(CiLog::of_system(system), log, "{system}");
-        }
     }
 }
