@@ -41,7 +41,13 @@ impl Stalls {
 
     fn up_to(&self, then: Instant) -> Duration {
         let before = self.ends.partition_point(|(end, _)| *end <= then);
-        before.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(self.forgotten, |(_, total)| *total)
+        let total = before.checked_sub(1).and_then(|last| self.ends.get(last));
+        let total = total.map_or(self.forgotten, |(_, total)| *total);
+        // Of the stall that `then` lies in, only what came after it counts against it.
+        let within = self.ends.get(before).map_or(Duration::ZERO, |(end, next)| {
+            next.saturating_sub(total).saturating_sub(end.saturating_duration_since(then))
+        });
+        total + within
     }
 
     /// The part after `then` of a stall that has not ended for the one who looks.
@@ -214,7 +220,7 @@ mod tests {
         for (end, length) in [(ago(900), 50), (ago(500), 300), (ago(100), 40)] {
             clock.stalls().add(end, Duration::from_millis(length));
         }
-        for (then, stood) in [(early, 390), (ago(700), 340), (late, 40), (ago(50), 0)] {
+        for (then, stood) in [(early, 390), (ago(700), 240), (ago(520), 60), (late, 40), (ago(50), 0)] {
             let ran = then.elapsed().saturating_sub(Duration::from_millis(stood)).as_secs_f64() * 40.0;
             let since = clock.since(then).as_secs_f64();
             assert!((since - ran).abs() < 4.0, "{stood}: {since} and not {ran}");

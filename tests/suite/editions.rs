@@ -39,7 +39,7 @@ fn others(output: &Output) -> Vec<(String, String)> {
 fn the_shipped_suite_is_green_where_the_defects_are_mended() {
     // One after another: two suites at once are more than two cores answer within the times of a fast clock.
     let mended = MENDED.map(|name| format!("--behaviour={name}=on"));
-    for scale in ["20", "40"] {
+    for scale in ["10", "20"] {
         let output = suite("mid-june", scale).args(&mended).run();
         assert_eq!(others(&output), [], "{}", output.stderr);
         let left = output.events();
@@ -52,7 +52,7 @@ fn the_shipped_suite_is_green_where_the_defects_are_mended() {
 
 #[test]
 fn what_was_seen_and_should_not_be_is_expected_to_fail() {
-    let output = suite("mid-june", "40").run();
+    let output = suite("mid-june", "20").run();
     let mut seen = others(&output);
     seen.sort();
     assert_eq!(seen, JUNE.map(|name| (name.to_owned(), "expected_failure".to_owned())), "{}", output.stderr);
@@ -71,7 +71,7 @@ const GONE: [&str; 4] = [
 
 #[test]
 fn the_shipped_suite_is_green_on_augusts_server() {
-    let output = suite("mid-august", "40").run();
+    let output = suite("mid-august", "20").run();
     let mut seen = others(&output);
     seen.sort();
     let mut wanted: Vec<(String, String)> =

@@ -8,8 +8,8 @@ use super::proxy::{Mischief, Proxy, Rule};
 
 #[test]
 fn the_whole_suite_has_the_same_verdicts_embedded_and_live() {
-    let embedded = Harness::new().args(["run", "-q", "--time-scale", "20"]).run();
-    let platform = Platform::start(["--time-scale", "20"]);
+    let embedded = Harness::new().args(["run", "-q", "--time-scale", "10"]).run();
+    let platform = Platform::start(["--time-scale", "10"]);
     let live = Harness::new().args(["run", "-q"]).against(&platform).run();
     let here: BTreeMap<_, _> = embedded.verdicts().into_iter().collect();
     let there: BTreeMap<_, _> = live.verdicts().into_iter().collect();
