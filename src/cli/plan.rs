@@ -20,7 +20,7 @@ use crate::targets::TargetFacts;
 pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (project, told) = args.library.in_project(shell)?;
     let files = project.library.clone();
-    let library = Library::load(&files, &args.selection)?;
+    let library = Library::load_meant(&files, &args.selection, args.profile.as_deref())?;
     let profile = args.profile.as_deref().map(|wanted| profile::choose(wanted, &files, shell)).transpose()?;
     let Choice { scenarios: chosen, only, .. } = match &profile {
         Some(profile) => profile.scenarios(&library, &args.selection)?,

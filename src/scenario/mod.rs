@@ -29,4 +29,5 @@ pub(crate) use matrix::without_round;
 pub use matrix::{expand_matrix, scenario_of};
 pub use model::Scenario;
 pub(crate) use schema::{fragment_schema, schema, schema_of, schema_of_written};
+pub(crate) use shipped::name_of;
 pub use shipped::{shipped, shipped_fragment_files, shipped_fragments, shipped_profiles};

@@ -32,6 +32,11 @@ pub fn shipped() -> Vec<SourceFile> {
     files(&FOLDER, &|folder| folder != "fragments" && folder != "profiles")
 }
 
+/// What a scenario's file calls it, when that is what its first line says: so that files are told apart unread.
+pub(crate) fn name_of(file: &SourceFile) -> Option<&str> {
+    file.text.lines().next()?.strip_prefix("scenario:").map(str::trim)
+}
+
 fn below(folder: &str) -> Vec<SourceFile> {
     FOLDER.get_dir(folder).map(|folder| files(folder, &|_| true)).unwrap_or_default()
 }
@@ -77,6 +82,7 @@ mod tests {
     fn every_shipped_scenario_says_what_it_is_for() {
         for file in shipped() {
             let scenario = load(&file, &shipped_fragments()).scenario.unwrap();
+            assert_eq!(name_of(&file), Some(scenario.name.as_str()), "{}", file.name);
             assert!(!scenario.summary.is_empty(), "{} has no summary", scenario.name);
             assert!(!scenario.tags.is_empty(), "{} has no tags", scenario.name);
         }

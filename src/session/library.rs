@@ -1,5 +1,6 @@
 //! The scenarios, fragments and catalogue that a command works with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,16 +67,42 @@ impl Library {
         Library::load_given(args, selection, Vec::new())
     }
 
+    /// The same for a run of what was typed: of the shipped scenarios only those are read that it can mean.
+    /// With a profile, which may speak of any, all of them.
+    pub(crate) fn load_meant(
+        args: &LibrarySettings,
+        selection: &[String],
+        profile: Option<&str>,
+    ) -> Result<Library, SessionError> {
+        let meant = args.scenarios.is_none() && profile.is_none();
+        match meant.then(|| named_shipped(selection)).flatten() {
+            Some(named) => {
+                let files = [named, scenario::shipped_fragment_files()].concat();
+                Library::choose_from(args, selection, Vec::new(), files)
+            }
+            None => Library::load(args, selection),
+        }
+    }
+
     /// The same, with files of the selection that were read already: a pipe gives its text once.
     pub(crate) fn load_given(
         args: &LibrarySettings,
         selection: &[String],
-        mut given: Vec<SourceFile>,
+        given: Vec<SourceFile>,
     ) -> Result<Library, SessionError> {
-        let mut files = match &args.scenarios {
+        let files = match &args.scenarios {
             Some(folder) => scenarios_in(folder)?,
             None => [scenario::shipped(), scenario::shipped_fragment_files()].concat(),
         };
+        Library::choose_from(args, selection, given, files)
+    }
+
+    fn choose_from(
+        args: &LibrarySettings,
+        selection: &[String],
+        mut given: Vec<SourceFile>,
+        mut files: Vec<SourceFile>,
+    ) -> Result<Library, SessionError> {
         let mut wanted = Vec::new();
         let mut only_paths = !selection.is_empty() && args.scenarios.is_none();
         for item in selection {
@@ -286,6 +313,17 @@ impl Library {
             }
         }
     }
+}
+
+/// The shipped scenarios that a selection names, when each of its words is the name of one, or of an instance of one;
+/// `None` when it may mean others too.
+fn named_shipped(selection: &[String]) -> Option<Vec<SourceFile>> {
+    let names: BTreeSet<&str> = selection.iter().map(|item| item.split('[').next().unwrap_or(item)).collect();
+    let mut shipped = scenario::shipped();
+    let on_disk = |name: &&str| Path::new(name).exists();
+    shipped.retain(|file| scenario::name_of(file).is_some_and(|name| names.contains(name)));
+    let all = !names.is_empty() && shipped.len() == names.len() && !names.iter().any(on_disk);
+    all.then_some(shipped)
 }
 
 /// A problem, and the file that was read when it was found.

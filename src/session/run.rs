@@ -41,9 +41,10 @@ pub(super) async fn run(
 ) -> Result<Ran, SessionError> {
     let library = match recorded {
         Some(recorded) => recorded.library(&asked, shell)?,
-        None => Library::load(
+        None => Library::load_meant(
             &LibrarySettings { edition: asked.target.edition, ..asked.library.clone() },
             &asked.selection,
+            asked.profile.as_deref(),
         )?,
     };
     let profile =
