@@ -5,6 +5,7 @@ mod another_engine;
 mod bad_input;
 mod containers;
 mod engines;
+mod series;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -133,7 +134,7 @@ fn twenty_at_once_leave_nothing() {
 #[test]
 fn interrupts_at_any_moment_leave_nothing() {
     let Some(held) = engine() else { return };
-    for (n, after) in moments(6, 50).enumerate() {
+    for (n, after) in moments(6, 60).enumerate() {
         let run = docker().args(["local-provision", "local-restart-twice", "local-pause-resume"]).spawn();
         wait_for("a run", || run.run_folder());
         moment(after);
@@ -147,7 +148,7 @@ fn interrupts_at_any_moment_leave_nothing() {
 #[test]
 fn a_kill_and_a_sweep_leave_nothing() {
     let Some(held) = engine() else { return };
-    for after in moments(3, 20) {
+    for after in moments(3, 60) {
         let run = docker().args(["local-provision", "local-restart-twice", "local-pause-resume"]).spawn();
         wait_for("a run", || run.run_folder());
         moment(after);

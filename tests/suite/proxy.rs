@@ -102,7 +102,12 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// In front of a platform.
     pub(crate) fn before(platform: &Platform, rule: Option<Rule>) -> Proxy {
-        let upstream = platform.base.trim_start_matches("http://").parse().unwrap();
+        Proxy::before_address(&platform.base, rule)
+    }
+
+    /// In front of a server at this address.
+    pub(crate) fn before_address(base: &str, rule: Option<Rule>) -> Proxy {
+        let upstream = base.trim_start_matches("http://").parse().unwrap();
         let inner = Arc::new(Inner {
             upstream,
             rule: Mutex::new(rule),
