@@ -4,7 +4,7 @@
 #![expect(missing_docs, reason = "a room is documented where it is")]
 
 pub mod behaviour {
-    pub use crate::behaviour::Edition;
+    pub use crate::behaviour::{Edition, Played};
     pub mod page {
         pub use crate::behaviour::page::page;
     }
@@ -64,12 +64,18 @@ pub mod output {
 }
 pub mod platform {
     pub use crate::platform::record;
+    pub mod control_plane {
+        pub use crate::platform::control_plane::ControlPlane;
+    }
 }
 pub mod redact {
     pub use crate::redact::Redactor;
 }
 pub mod reference {
     pub use crate::reference::{fault_runs, faults, provider, server};
+    pub mod control_plane {
+        pub use crate::reference::control_plane::{Options, Rule, Running, Timing, start};
+    }
     pub mod options {
         pub use crate::reference::options::{AgentKind, BootTiming, Options};
     }
@@ -123,7 +129,7 @@ pub mod targets {
         pub use crate::targets::embedded::{Settings, proxy_env};
     }
     pub mod saas {
-        pub use crate::targets::saas::Settings;
+        pub use crate::targets::saas::{Desk, Made, Settings, Spread, purge};
     }
 }
 pub mod wire {

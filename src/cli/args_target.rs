@@ -8,6 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::candidates;
 use super::values::{behaviour, duration, edition, pair, phase, scale};
 use crate::behaviour::{Behaviour, Edition};
+use crate::targets::saas::Spread;
 use crate::targets::{Answers, Kind};
 
 /// Which target.
@@ -84,6 +85,9 @@ pub(crate) struct OrganisationArgs {
     /// Saas: what names of organisations begin with [default: e2e-]
     #[arg(long, value_name = "PREFIX")]
     pub org_prefix: Option<String>,
+    /// Saas: how many organisations scenarios share in turn, or `each` for one of its own [default: 1]
+    #[arg(long, value_name = "N|each")]
+    pub org: Option<Spread>,
     /// Saas: the organisation stays when the run ends; `sweep` removes it [env: E2E_KEEP_ORG]
     #[arg(long)]
     pub keep_org: bool,

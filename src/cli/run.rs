@@ -101,6 +101,7 @@ impl TargetArgs {
             cp_url: typed.organisation.cp_url,
             cp_token: typed.organisation.cp_token.as_deref().map(Secret::new),
             org_prefix: typed.organisation.org_prefix,
+            spread: typed.organisation.org,
             keep_org: typed.organisation.keep_org,
             tenant_domain: typed.organisation.tenant_domain,
             org_within: typed.organisation.org_within,

@@ -351,6 +351,8 @@ impl Resources {
             }
             EventKind::Released(released) => {
                 self.released += 1;
+                // What could not be removed may go with what it was in.
+                self.left.retain(|left| left.resource != released.resource);
                 let resource = self.owned.shift_remove(&released.resource).unwrap_or_default();
                 if let Some(why) = &released.left_by_platform {
                     self.left_by_platform.push(format!("{} {}: {why}", resource.kind, resource.name));

@@ -47,6 +47,8 @@ impl Home {
 pub struct Ledger {
     log: Log,
     home: Home,
+    /// Which of the run's organisations this one writes for.
+    room: usize,
     entries: Arc<Mutex<IndexMap<String, Entry>>>,
     /// Ids of an earlier run's workspaces that were removed then: what hangs under ours may be one of them.
     once_ours: Arc<BTreeSet<String>>,
@@ -69,6 +71,8 @@ pub struct Entry {
     pub id: Option<String>,
     /// The platform makes its instances.
     pub managed: bool,
+    /// Which of the run's organisations it is in.
+    pub room: usize,
     /// It was seen online or failed after the last request that provisions it.
     pub settled: bool,
     /// When that request was made, by this process.
@@ -130,7 +134,7 @@ impl Entry {
 impl Ledger {
     /// Empty.
     pub fn new(log: Log, home: Home) -> Self {
-        Ledger { log, home, entries: Arc::default(), once_ours: Arc::default(), slowest: None }
+        Ledger { log, home, room: 0, entries: Arc::default(), once_ours: Arc::default(), slowest: None }
     }
 
     /// What an earlier run still owns, and what it owned once.
@@ -142,7 +146,13 @@ impl Ledger {
         slowest: Option<Duration>,
     ) -> Self {
         let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
-        Ledger { log, home, entries: Arc::new(Mutex::new(entries)), once_ours: Arc::new(once_ours), slowest }
+        Ledger { log, home, room: 0, entries: Arc::new(Mutex::new(entries)), once_ours: Arc::new(once_ours), slowest }
+    }
+
+    /// The same ledger for another organisation of the run.
+    #[must_use]
+    pub fn in_room(&self, room: usize, home: Home) -> Ledger {
+        Ledger { room, home, ..self.clone() }
     }
 
     /// Writes down that a resource will be asked for; on disk when this returns.
@@ -157,6 +167,7 @@ impl Ledger {
                 name: name.to_owned(),
                 scenario: scenario.map(str::to_owned),
                 managed,
+                room: self.room,
                 provisioning_since: Some(Instant::now()),
                 ..Entry::default()
             },
@@ -274,6 +285,20 @@ impl Ledger {
         }
     }
 
+    /// What could not be removed is gone all the same, with what it was in.
+    pub fn took_after_all(&self, resource: &str, by: &str) {
+        let was = self.lock().get_mut(resource).filter(|e| e.end == Some(End::Left)).map(|entry| {
+            entry.end = Some(End::GoneAfterUs);
+        });
+        if was.is_some() {
+            self.log.emit(EventKind::Released(Released {
+                resource: resource.into(),
+                by: by.into(),
+                left_by_platform: Some("its own removal failed".to_owned()),
+            }));
+        }
+    }
+
     /// Whether a workspace id belongs to this run.
     pub fn owns(&self, id: &str) -> bool {
         self.once_ours.contains(id) || self.lock().values().any(|e| e.id.as_deref() == Some(id))
@@ -284,11 +309,11 @@ impl Ledger {
         self.lock().values().find(|e| e.id.as_deref() == Some(id)).cloned()
     }
 
-    /// What a scenario still owns (`None`: the run itself), newest first.
+    /// What a scenario still owns here (`None`: the run itself), newest first.
     pub fn open(&self, scenario: Option<&str>) -> Vec<Entry> {
         let entries = self.lock();
-        let open = entries.values().rev().filter(|e| e.end.is_none() && e.scenario.as_deref() == scenario);
-        open.cloned().collect()
+        let of = |e: &&Entry| e.room == self.room && e.end.is_none() && e.scenario.as_deref() == scenario;
+        entries.values().rev().filter(of).cloned().collect()
     }
 
     /// Everything still owned, newest first.
@@ -296,10 +321,10 @@ impl Ledger {
         self.lock().values().rev().filter(|e| e.end.is_none()).cloned().collect()
     }
 
-    /// What is gone, and was to be provisioned again at some time, or was never seen to have come up.
+    /// What is gone here, and was to be provisioned again at some time, or was never seen to have come up.
     pub fn disturbed(&self) -> Vec<Entry> {
         let may_come = |e: &Entry| e.managed && (e.disturbed.is_some() || !e.came_up);
-        let gone = |e: &&Entry| e.end.is_some_and(|end| end != End::Left) && may_come(e);
+        let gone = |e: &&Entry| e.room == self.room && e.end.is_some_and(|end| end != End::Left) && may_come(e);
         self.lock().values().filter(gone).cloned().collect()
     }
 

@@ -40,7 +40,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         root: Mutex::new(None),
         hmac_key: crate::chance::random(),
         seed: 0,
-        drifts: super::drift::Drifts::default(),
+        drifts: Arc::default(),
         known: crate::scenario::known::KnownReds::default(),
         exclusive: false,
         tenant: Tenant::default(),

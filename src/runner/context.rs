@@ -61,7 +61,7 @@ pub struct RunContext {
     /// Seed of everything random that scenarios see.
     pub seed: u64,
     /// Where the server's contract differs.
-    pub drifts: Drifts,
+    pub drifts: Arc<Drifts>,
     /// Reds that somebody knows about.
     pub known: KnownReds,
     /// Global things may be touched.

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{RunContext, ScenarioContext};
 use super::ending::Ending;
 use super::plan::{self, Instance};
+use super::rooms::{NoRoom, Rooms};
 use super::root::NoRoot;
 use super::{cleanup, root, scenario_run};
 use crate::clock::{self, Instant};
@@ -73,6 +75,8 @@ pub(crate) async fn run(
     let (skipped, ready): (Vec<_>, Vec<_>) = instances.into_iter().partition(|i| i.skip.is_some());
     let mut dispatcher = Dispatcher {
         context: Arc::clone(&context),
+        rooms: Arc::new(Rooms::new(Arc::clone(&context), ready.len())),
+        started: 0,
         places: options.jobs.max(1),
         tasks: JoinSet::new(),
         ready: ready.into(),
@@ -120,6 +124,9 @@ enum Phase {
 
 struct Dispatcher {
     context: Arc<RunContext>,
+    rooms: Arc<Rooms>,
+    /// Scenarios that were started.
+    started: usize,
     /// How many more scenarios may run now. Only `handle` gives a place on: what a verdict decides is decided before the next scenario begins.
     places: usize,
     tasks: JoinSet<Done>,
@@ -241,10 +248,25 @@ impl Dispatcher {
     }
 
     fn start(&mut self, instance: Instance) {
-        let (context, retries) = (Arc::clone(&self.context), self.retries);
+        let (rooms, retries, number) = (Arc::clone(&self.rooms), self.retries, self.started);
+        self.started += 1;
         self.tasks.spawn(async move {
+            let context = match rooms.of(number).await {
+                Ok(context) => context,
+                Err(why) => {
+                    let verdict = match why {
+                        NoRoom::Cancelled => Verdict::Cancelled,
+                        NoRoom::NotMade(_) | NoRoom::NoRoot(_) => Verdict::Error,
+                    };
+                    let finished = unrun(&instance, verdict, why.to_string());
+                    rooms.log().emit(EventKind::ScenarioFinished(Box::new(finished.clone())));
+                    return Done::Scenario(vec![(finished, None)]);
+                }
+            };
             let stop = context.cancel.steps().child_token();
-            Done::Scenario(attempts(&context, instance, retries, &stop).await)
+            let attempts = attempts(&context, instance, retries, &stop).await;
+            rooms.leave(number, &context).await;
+            Done::Scenario(attempts)
         });
     }
 
@@ -257,19 +279,24 @@ impl Dispatcher {
     /// What is left belongs to the run itself: its root, and whatever a scenario could not remove yet.
     fn unroot(&mut self) {
         self.phase = Phase::CleanUp;
-        let context = Arc::clone(&self.context);
+        let (context, rooms) = (Arc::clone(&self.context), Arc::clone(&self.rooms));
         self.tasks.spawn(async move {
             let began = Instant::now();
-            let late = root::own_late(&context, began + LATE_LOOK);
+            let all = rooms.made();
+            let late = join_all(all.iter().map(|room| root::own_late(room, began + LATE_LOOK)));
             // A second interrupt waits for nothing.
             let _ = context.cancel.cleanup().run_until_cancelled(late).await;
-            let own = context.ledger.open(None);
-            context.log.emit(EventKind::CleanupStarted { resources: own.len() });
+            let own: Vec<_> = all.iter().map(|room| room.ledger.open(None)).collect();
+            context.log.emit(EventKind::CleanupStarted { resources: own.iter().map(Vec::len).sum() });
             let keeps = !context.ledger.all_open().iter().all(|e| e.scenario.is_none());
             if !keeps {
-                cleanup::clean(&context, own, Instant::now() + ROOT, "clean-up").await;
+                let until = Instant::now() + ROOT;
+                let cleaned =
+                    all.iter().zip(own).map(|(room, own)| cleanup::clean(room, own, until, "clean-up"));
+                join_all(cleaned).await;
             }
-            cleanup::last_look(&context, Instant::now() + LATE_LOOK).await;
+            let until = Instant::now() + LATE_LOOK;
+            join_all(all.iter().map(|room| cleanup::last_look(room, until))).await;
             let tally = context.ledger.tally();
             context.log.emit(EventKind::CleanupFinished {
                 removed: tally.removed,

@@ -25,6 +25,7 @@ mod instances;
 pub(crate) mod outcome;
 pub mod owing;
 pub(crate) mod plan;
+mod rooms;
 pub(crate) mod root;
 mod root_name;
 pub(crate) mod scenario_run;

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::brought_up::{self, Had};
 use super::failure::SessionError;
-use super::outside::Opener;
 use super::settings::JOBS;
 use super::work::Work;
 use crate::behaviour::Contract;
@@ -55,7 +54,6 @@ async fn open(
     sources: &mut InputSources,
     lane: Option<&mut Lane>,
     stage: Option<&mut Stage>,
-    opener: &Opener,
 ) -> Result<targets::Target, targets::OpenError> {
     if let Some(lane) = lane {
         brought_up::up(lane, settings, sources).await?;
@@ -63,7 +61,7 @@ async fn open(
     if let Some(stage) = stage {
         stage.up(settings).await?;
     }
-    opener(settings.clone()).await
+    targets::open(settings).await
 }
 
 impl Work<'_> {
@@ -84,7 +82,7 @@ impl Work<'_> {
         };
         let opened = tokio::select! {
             biased;
-            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut(), stage, &self.opener) => opened.map_err(SessionError::from),
+            opened = open(&mut self.settings, &mut self.sources, lane.as_deref_mut(), stage) => opened.map_err(SessionError::from),
             code = signals.interrupted() => Err(SessionError::Interrupted { code, why: early }),
         };
         let mut target = match opened {
@@ -188,7 +186,7 @@ impl Work<'_> {
             root: Mutex::new(None),
             hmac_key: crate::chance::random(),
             seed: *seed,
-            drifts: self.drifts(&target.facts.contract, log),
+            drifts: Arc::new(self.drifts(&target.facts.contract, log)),
             known: self.known.clone(),
             exclusive: self.asked.exclusive,
             tenant: Tenant::default(),

@@ -6,10 +6,11 @@ use super::brought_up;
 use super::env::Env;
 use super::failure::SessionError;
 use super::settings::TargetSettings;
-use crate::domain::Secret;
-use crate::event::RunFinished;
+use crate::domain::{ExitCode, Secret};
+use crate::event::{CancelReason, EventKind, Log, RunFinished, Verdict};
 use crate::models::inputs::LlmPath;
 use crate::reference::control_plane::Rule;
+use crate::run::ledger::Ledger;
 use crate::run::signals::Signals;
 use crate::runner::contradictions::{Foreseen, creates};
 use crate::runner::plan::Instance;
@@ -80,6 +81,7 @@ pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<s
         cp_token,
         prefix,
         run_name: run_name.unwrap_or_default(),
+        spread: args.spread.unwrap_or_default(),
         keep: args.keep_org || env.flag("E2E_KEEP_ORG"),
         tenant_domain: args
             .tenant_domain
@@ -115,9 +117,29 @@ pub(super) fn learn_proxy(settings: &mut saas::Settings, instances: &[Instance],
     }
 }
 
+/// What was in an organisation is gone with it: also what the platform would not remove, which is told and is no leak.
+pub(super) fn took_all_with_it(finished: &mut RunFinished, ledger: &Ledger) {
+    const BY: &str = "went with its organisation";
+    for entry in ledger.all_open() {
+        ledger.release(&entry.resource, BY, None);
+    }
+    for entry in ledger.left() {
+        ledger.took_after_all(&entry.resource, BY);
+    }
+    finished.left.clear();
+    if finished.exit == ExitCode::Leak {
+        let flaky = [Verdict::Flaky, Verdict::UnexpectedPass];
+        let flaky = flaky.iter().any(|verdict| finished.counts.contains_key(verdict));
+        finished.exit = if flaky { ExitCode::Flaky } else { ExitCode::Passed };
+        finished.code = finished.exit.code();
+        finished.reason = finished.exit.meaning().to_owned();
+    }
+}
+
 /// Purges it; every interrupt meanwhile leaves less time.
 pub(super) async fn down(
     stage: &mut Stage,
+    log: &Log,
     signals: &mut Signals,
     ended: &mut Result<RunFinished, SessionError>,
 ) -> Vec<String> {
@@ -133,6 +155,15 @@ pub(super) async fn down(
             left = &mut done => return left,
             code = signals.interrupted() => code,
         };
+        let reason = match (*sender.borrow(), code) {
+            (Hurry::None, ExitCode::Terminated) => Some(CancelReason::Terminated),
+            (Hurry::None, _) => Some(CancelReason::Interrupted),
+            (Hurry::Interrupted, _) => Some(CancelReason::SecondInterrupt),
+            (Hurry::AtOnce, _) => None,
+        };
+        if let Some(reason) = reason {
+            log.emit(EventKind::CancelBegan { reason });
+        }
         sender.send_modify(|hurry| *hurry = hurry.more());
         brought_up::interrupt(ended, code, "interrupted while the organisation was purged");
     }

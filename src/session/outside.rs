@@ -1,36 +1,25 @@
-//! What a run has from outside: signals, targets, a name. A test hands in its own.
-
-use std::sync::Arc;
+//! What a run has from outside: signals, a network, a name. A test hands in its own.
 
 use crate::run::signals::Signals;
-use crate::targets::{self, OpenError, Target};
-use futures_util::future::BoxFuture;
-
-/// How a target is opened.
-pub(crate) type Opener =
-    Arc<dyn Fn(targets::Settings) -> BoxFuture<'static, Result<Target, OpenError>> + Send + Sync>;
+use crate::wire::Network;
 
 /// What no setting decides.
 pub struct Outside {
     /// Who may want the run to end.
     pub signals: Signals,
-    /// How its target is opened.
-    pub opener: Opener,
+    /// Where its servers are, when they are not on the machine's network.
+    pub network: Option<Network>,
     /// What it is called.
     pub name: RunName,
 }
 
 impl Outside {
-    /// The process's own signals, real targets, a fresh name.
+    /// The process's own signals, the machine's network, a fresh name.
     ///
     /// # Errors
     /// The system does not let it listen to signals.
     pub fn real() -> std::io::Result<Outside> {
-        Ok(Outside {
-            signals: Signals::listen()?,
-            opener: Arc::new(|settings| Box::pin(async move { targets::open(&settings).await })),
-            name: RunName::fresh(),
-        })
+        Ok(Outside { signals: Signals::listen()?, network: None, name: RunName::fresh() })
     }
 }
 

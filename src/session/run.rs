@@ -108,7 +108,8 @@ pub(super) async fn run(
     // What is recorded is what was decided.
     asked.target.kind = Some(settings.kind);
     asked.seed = Some(asked.seed.unwrap_or_else(|| crate::chance::random::<u32>().into()));
-    let Outside { signals, opener, name } = outside;
+    let Outside { signals, network, name } = outside;
+    settings.http.network = network;
     let (asked, library) = (&asked, &library);
     let demand = Demand {
         live: asked.require_live,
@@ -118,7 +119,7 @@ pub(super) async fn run(
         allow_none: asked.allow_none,
         within: asked.global_timeout,
     };
-    let work = Work { known, asked, shell, library, settings, only, sources, profile, opener, demand };
+    let work = Work { known, asked, shell, library, settings, only, sources, profile, demand };
     work.run(&scenarios, &name, signals).await
 }
 
@@ -206,11 +207,12 @@ impl Work<'_> {
             }
         };
         if let Some(stage) = &mut stage {
-            left.extend(organisation::down(stage, &mut signals, &mut ended).await);
+            left.extend(organisation::down(stage, &log, &mut signals, &mut ended).await);
             if left.is_empty()
+                && stage.is_empty()
                 && let (Ok(finished), Some(had)) = (&mut ended, &had)
             {
-                finished.left = brought_up::went_with_its_server(&log, had).await;
+                organisation::took_all_with_it(finished, &had.ledger);
             }
         }
         if let Some(lane) = &mut lane {

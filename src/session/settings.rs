@@ -12,6 +12,7 @@ use crate::domain::Secret;
 use crate::event::RunStarted;
 use crate::report::FileKind;
 use crate::runner::context::Destroy;
+use crate::targets::saas::Spread;
 use crate::targets::{Answers, Kind, LogSource};
 
 /// Scenarios at once, when nobody says; waiting is not work.
@@ -193,6 +194,9 @@ pub struct TargetSettings {
     /// What names of organisations begin with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_prefix: Option<String>,
+    /// Over how many organisations scenarios are spread.
+    #[serde(rename = "org", skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// The organisation stays.
     #[serde(skip)]
     pub keep_org: bool,

@@ -141,6 +141,7 @@ fn excluded(args: &TargetSettings, kind: Kind, ours: bool) -> Result<(), Session
         ("--time-scale", args.time_scale.is_some(), !ours, "a platform that the run starts"),
         ("--cp-url", args.cp_url.is_some(), !kind.has_control_plane(), "a control plane (--target saas)"),
         ("--keep-org", args.keep_org, !kind.has_control_plane(), "a control plane (--target saas)"),
+        ("--org", args.spread.is_some(), !kind.has_control_plane(), "a control plane (--target saas)"),
         (
             "--org-prefix",
             args.org_prefix.is_some(),

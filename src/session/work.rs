@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::failure::SessionError;
 use super::library::Library;
-use super::outside::Opener;
 use super::profile;
 use super::settings::RunSettings;
 use super::shell::Shell;
@@ -30,7 +29,6 @@ pub(super) struct Work<'a> {
     pub only: Only,
     pub sources: InputSources,
     pub profile: Option<profile::Chosen>,
-    pub opener: Opener,
     pub demand: Demand,
 }
 

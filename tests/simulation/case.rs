@@ -4,31 +4,39 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use lifecycle_harness::facade::behaviour::Edition;
+use lifecycle_harness::facade::reference::control_plane::Rule as Route;
 use lifecycle_harness::facade::reference::fault_runs::{self, FaultRun};
 use lifecycle_harness::facade::reference::faults;
 use lifecycle_harness::facade::reference::options::{AgentKind, BootTiming};
 use lifecycle_harness::facade::run::signals::Signal;
 use lifecycle_harness::facade::scenario::{self, Scenario, expand_matrix};
+use lifecycle_harness::facade::targets::saas::Spread;
 use lifecycle_harness::facade::wire::{Fault, Side, What};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::json;
 use std::time::Duration;
 
-/// The shipped scenarios that a live server without an engine can run: where nothing runs, there is nothing to examine.
-pub(crate) static SCENARIOS: LazyLock<Vec<Arc<Scenario>>> = LazyLock::new(|| {
+/// The shipped scenarios that a tenant of a control plane can run: where nothing runs, there is nothing to examine.
+pub(crate) static OF_TENANTS: LazyLock<Vec<Arc<Scenario>>> = LazyLock::new(|| {
     let fragments = scenario::shipped_fragments();
     let files = scenario::shipped().into_iter().filter(|file| !file.name.contains("docker/"));
-    let beyond = |scenario: &Arc<Scenario>| {
-        scenario.needs.iter().any(|need| matches!(need.as_str(), "containers" | "org" | "limits"))
-    };
     files
         .map(|file| {
             Arc::new(scenario::load(&file, &fragments).scenario.expect("shipped scenarios are right"))
         })
-        .filter(|scenario| !beyond(scenario))
+        .filter(|scenario| !needs(scenario, &["containers", "limits"]))
         .collect()
 });
+
+/// Those that a live server without an engine can run.
+pub(crate) static SCENARIOS: LazyLock<Vec<Arc<Scenario>>> =
+    LazyLock::new(|| OF_TENANTS.iter().filter(|scenario| !needs(scenario, &["org"])).cloned().collect());
+
+fn needs(scenario: &Scenario, any: &[&str]) -> bool {
+    scenario.needs.iter().any(|need| any.contains(&need.as_str()))
+}
 
 /// One run and what happens to it.
 #[derive(Clone, Debug)]
@@ -54,6 +62,10 @@ pub(crate) struct Case {
     pub row: Option<&'static FaultRun>,
     pub inputs: BTreeMap<String, String>,
     pub server: Server,
+    /// A control plane is the target: the run makes an organisation there.
+    pub plane: bool,
+    /// How many organisations.
+    pub spread: Option<Spread>,
 }
 
 /// What the platform is, while nothing is wrong with it.
@@ -73,6 +85,8 @@ pub(crate) enum Trouble {
     /// Faults of the reference platform.
     Platform(Vec<String>),
     Wire(Rule),
+    /// What the control plane answers in place of the truth.
+    Plane(Vec<Route>),
     /// The server's process dies and comes back with all it knew.
     Down {
         at: Duration,
@@ -167,6 +181,52 @@ impl Case {
             row: None,
             inputs: BTreeMap::new(),
             server: Server::default(),
+            plane: false,
+            spread: None,
+        }
+    }
+
+    /// An organisation's life: made at a control plane, scenarios on its tenant, purged.
+    pub(crate) fn of_organisation(seed: u64) -> Case {
+        let mut chance = StdRng::seed_from_u64(seed ^ 0x6f72_6761);
+        let base = Case::of(seed);
+        let mut scenarios: Vec<&Arc<Scenario>> = OF_TENANTS.iter().collect();
+        scenarios.shuffle(&mut chance);
+        let of_lanes = |s: &&Arc<Scenario>| s.tags.iter().any(|tag| ["staging", "replays"].contains(&&**tag));
+        let of_lanes: Vec<_> = scenarios.iter().copied().filter(of_lanes).collect();
+        let from = if chance.random_bool(0.7) { of_lanes } else { scenarios };
+        let how_many = *[1, 1, 1, 2, 2, 3].choose(&mut chance).unwrap();
+        let instances = from[..how_many].iter().map(|scenario| {
+            let mut all = expand_matrix(scenario);
+            all.swap_remove(chance.random_range(0..all.len())).name
+        });
+        let instances = instances.collect();
+        let trouble = match chance.random_range(0..100) {
+            0..15 => Trouble::None,
+            15..25 => Trouble::Platform(platform_faults(&mut chance)),
+            25..60 => Trouble::Plane((0..chance.random_range(1..=2)).map(|_| route(&mut chance)).collect()),
+            60..86 => Trouble::Wire(rule(&mut chance)),
+            86..94 => Trouble::Down { at: moment(&mut chance), lasts: window(&mut chance) },
+            _ => Trouble::Frozen { at: moment(&mut chance), lasts: window(&mut chance) },
+        };
+        let cut = match chance.random_range(0..100) {
+            0..50 => Cut::None,
+            50..78 => Cut::Signals(signals(&mut chance)),
+            _ => Cut::Kill(when(&mut chance)),
+        };
+        let edition = *[Edition::default(), Edition::MidAugust].choose(&mut chance).unwrap();
+        Case {
+            instances,
+            trouble,
+            cut,
+            strangers: chance.random_range(0..3),
+            swept_at_once: false,
+            row: None,
+            inputs: BTreeMap::new(),
+            server: Server { edition, ..Server::default() },
+            plane: true,
+            spread: chance.random_bool(0.5).then(|| ["2", "each"].choose(&mut chance).unwrap().parse().unwrap()),
+            ..base
         }
     }
 
@@ -190,6 +250,8 @@ impl Case {
             row: Some(row),
             inputs: BTreeMap::new(),
             server: Server::default(),
+            plane: false,
+            spread: None,
         };
         for flag in row.flags.chunks(2) {
             match flag {
@@ -256,6 +318,57 @@ fn platform_faults(chance: &mut StdRng) -> Vec<String> {
     names.shuffle(chance);
     let how_many = if chance.random_bool(0.2) { 2 } else { 1 };
     names[..how_many].iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What a control plane may say or do when it should not.
+fn route(chance: &mut StdRng) -> Route {
+    let (method, path, org) = *[
+        ("GET", "/health", ""),
+        ("GET", "/cp/admin/orgs", ""),
+        ("GET", "/cp/admin/orgs", ""),
+        ("POST", "/cp/admin/orgs", ""),
+        ("POST", "/cp/admin/orgs", ""),
+        ("POST", "/cp/admin/orgs", ""),
+        ("GET", "/cp/admin/orgs/*", ""),
+        ("GET", "/cp/admin/quota", ""),
+        ("DELETE", "/cp/admin/tenants/*", ""),
+        ("DELETE", "/cp/admin/tenants/*", ""),
+        ("DELETE", "/cp/admin/tenants/*", ""),
+        ("", "/cp/admin/*", ""),
+        ("POST", "/cp/workspaces/provision", ""),
+        ("DELETE", "/cp/workspaces/*", ""),
+        ("GET", "/cp/workspaces/*", ""),
+        ("GET", "/cp/tenants/config", ""),
+        ("GET", "/health", "*"),
+        ("GET", "/workspaces*", "*"),
+        ("", "/*", "*"),
+    ]
+    .choose(chance)
+    .unwrap();
+    let mut route = Route { method: method.into(), path: path.into(), org: org.into(), ..Route::default() };
+    match chance.random_range(0..10) {
+        0..5 => {
+            let codes = [202, 400, 401, 403, 404, 409, 422, 500, 502, 503, 504];
+            route.status = codes.choose(chance).copied();
+            route.body = chance.random_bool(0.5).then(|| json!({ "error": "not now" }));
+        }
+        5 => {
+            (route.status, route.body) = (Some(429), Some(json!({ "error": "slow down" })));
+            route.headers.insert("retry-after".into(), (*["1", "20"].choose(chance).unwrap()).into());
+        }
+        6 => {
+            let bodies = ["<html><body>Bad Gateway</body></html>", "\u{1}not json {", ""];
+            let status = *[200, 201, 502].choose(chance).unwrap();
+            (route.status, route.body) = (Some(status), Some(json!(bodies.choose(chance).unwrap())));
+        }
+        7 => route.reset = true,
+        8 => route.hang = true,
+        _ => route.delay_ms = *[3_000, 40_000].choose(chance).unwrap(),
+    }
+    // A hang comes before or after the work, a delay before the truth.
+    route.after = route.delay_ms == 0 && chance.random_bool(0.4);
+    route.times = *[Some(1), Some(1), Some(2), Some(5), None].choose(chance).unwrap();
+    route
 }
 
 fn rule(chance: &mut StdRng) -> Rule {

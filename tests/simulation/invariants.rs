@@ -9,9 +9,9 @@ use lifecycle_harness::facade::event::{CancelReason, Class, EventKind, ScenarioF
 
 use lifecycle_harness::facade::reference::fault_runs::FaultRun;
 
-use super::case::{Case, Cut, SCENARIOS};
+use super::case::{Case, Cut, OF_TENANTS};
 use super::play::Played;
-use super::world::{ADMIN_TOKEN, KEYS};
+use super::world::{ADMIN_TOKEN, KEYS, SHARED_SECRET};
 
 /// What does not hold.
 pub(crate) fn broken(case: &Case, played: &Played) -> Vec<String> {
@@ -62,8 +62,8 @@ pub(crate) fn broken(case: &Case, played: &Played) -> Vec<String> {
 /// No credential that was anywhere on the wire is in the log, in no encoding.
 fn secrets(played: &Played, wrong: &mut Vec<String>) {
     let planted = KEYS.iter().map(|(_, value)| *value).chain([ADMIN_TOKEN]);
-    // A wrong token that a scenario sends on purpose is no secret.
-    let written = |secret: &&str| SCENARIOS.iter().any(|scenario| scenario.source.text.contains(*secret));
+    // A wrong token that a scenario sends on purpose is no secret; what servers say among each other nobody tells a run.
+    let written = |secret: &&str| *secret == SHARED_SECRET || OF_TENANTS.iter().any(|scenario| scenario.source.text.contains(*secret));
     let seen = played.credentials.iter().map(String::as_str).filter(|secret| !written(secret));
     for secret in seen.chain(planted).filter(|s| s.len() >= 8) {
         if played.said.contains(secret) {
@@ -184,7 +184,9 @@ fn settled(played: &Played, wrong: &mut Vec<String>) {
                 open.insert(intent.resource.as_str(), &intent.name);
             }
             EventKind::Released(released) => {
-                *ends.entry(&released.resource).or_default() += 1;
+                let ends = ends.entry(&released.resource).or_default();
+                // What was left may go with its organisation: then that is how it ended.
+                *ends = if *ends == 1 && released.by == "went with its organisation" { 1 } else { *ends + 1 };
                 open.remove(released.resource.as_str());
             }
             EventKind::Left(left) => {
@@ -200,6 +202,23 @@ fn settled(played: &Played, wrong: &mut Vec<String>) {
     for (resource, times) in ends.into_iter().filter(|(_, times)| *times > 1) {
         wrong.push(format!("{resource} ended {times} times"));
     }
+}
+
+/// What could not be removed, and did not go with its organisation after that.
+fn finally_left(played: &Played) -> BTreeSet<&str> {
+    let mut left = BTreeSet::new();
+    for event in &played.events {
+        match &event.event {
+            EventKind::Left(one) => {
+                left.insert(one.resource.as_str());
+            }
+            EventKind::Released(one) => {
+                left.remove(one.resource.as_str());
+            }
+            _ => {}
+        }
+    }
+    left
 }
 
 /// Whatever is on the platform was told.
@@ -249,19 +268,19 @@ fn exit(played: &Played, wrong: &mut Vec<String>) {
     if let Some(Err(_)) = &played.ran {
         let fits =
             [ExitCode::Environment, ExitCode::Interrupted, ExitCode::Terminated].contains(&finished.exit);
-        if !fits || !finished.left.is_empty() {
+        let has_left = !finally_left(played).is_empty();
+        if !fits || has_left == finished.left.is_empty() {
             wrong.push(format!("without a target: exit {:?}, left {:?}", finished.exit, finished.left));
         }
         return;
     }
     let mut codes = BTreeSet::new();
-    let mut has_left = false;
+    let has_left = !finally_left(played).is_empty();
     let mut verdicts: Vec<&ScenarioFinished> = Vec::new();
     let mut worst: Option<CancelReason> = None;
     for event in &played.events {
         match &event.event {
             EventKind::CancelBegan { reason } => worst = worst.max(Some(*reason)),
-            EventKind::Left(_) => has_left = true,
             EventKind::ScenarioFinished(one) => verdicts.push(one),
             _ => {}
         }

@@ -13,6 +13,8 @@ mod directed;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]
+mod organisations;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod precision;

@@ -8,8 +8,10 @@ use std::time::Duration;
 use lifecycle_harness::facade::clock::{self, Instant};
 use lifecycle_harness::facade::domain::{ExitCode, Secret};
 use lifecycle_harness::facade::event::{Event, EventKind, Log, RunFinished, read_events};
+use lifecycle_harness::facade::http::{Client, Config};
 use lifecycle_harness::facade::models::catalogue::Catalogue;
 use lifecycle_harness::facade::output::{Colour, Printer, Terminal, Verbosity};
+use lifecycle_harness::facade::platform::control_plane::ControlPlane;
 use lifecycle_harness::facade::redact::Redactor;
 use lifecycle_harness::facade::run::ledger::Ledger;
 use lifecycle_harness::facade::run::signals::Signals;
@@ -18,12 +20,13 @@ use lifecycle_harness::facade::scenario;
 use lifecycle_harness::facade::session::{
     self, Env, LibrarySettings, Outside, RunName, RunSettings, Shell, TargetSettings,
 };
+use lifecycle_harness::facade::targets::saas::{Desk, Made, purge};
 use lifecycle_harness::facade::targets::{self, Kind};
 use lifecycle_harness::facade::wire::Network;
 use tokio::sync::mpsc;
 
-use super::case::{Case, Cut, SCENARIOS, Trouble, When};
-use super::world::{ADMIN_TOKEN, KEYS, World};
+use super::case::{Case, Cut, OF_TENANTS, Trouble, When};
+use super::world::{ADMIN_TOKEN, Front, KEYS, World};
 
 /// Later than any run ends.
 const NEVER: Duration = Duration::from_secs(4 * 3_600);
@@ -118,8 +121,7 @@ async fn inside(case: &Case, folder: &Path) -> Played {
     if let Some(after) = case.late_stranger {
         world.late_stranger(after);
     }
-    let windows =
-        tokio::spawn(windows(case.trouble.clone(), world.network.clone(), world.platform.addr.port()));
+    let windows = tokio::spawn(windows(case.trouble.clone(), world.network.clone(), world.port()));
     let own = world.network.process();
     let (sender, signals) = mpsc::unbounded_channel();
     let (signals_at, kill_at) = match &case.cut {
@@ -144,16 +146,8 @@ async fn inside(case: &Case, folder: &Path) -> Played {
     let terminal = Terminal::default();
     let (printer, said) = Printer::captured(Verbosity::Normal, Colour::Never, true, terminal);
     let shell = Shell::new(printer, env(case), runs.clone());
-    let through = own.clone();
-    let outside = Outside {
-        signals: Signals::given(signals),
-        opener: Arc::new(move |mut settings| {
-            settings.http.network = Some(through.clone());
-            Box::pin(async move { targets::open(&settings).await })
-        }),
-        name,
-    };
-    let asked = asked(case, &world.platform.base_url(), folder);
+    let outside = Outside { signals: Signals::given(signals), network: Some(own.clone()), name };
+    let asked = asked(case, &world.base_url(), folder);
     let (mut hung, mut ran) = (false, None);
     tokio::select! {
         biased;
@@ -175,7 +169,7 @@ async fn inside(case: &Case, folder: &Path) -> Played {
     std::fs::create_dir(&left).unwrap();
     std::fs::write(left.join("events.jsonl"), &text).unwrap();
     windows.abort();
-    world.fair();
+    world.fair().await;
     // Whatever is under way on the platform comes true before anybody looks.
     let all_comes_true =
         || clock::sleep(Duration::from_secs(2) + Duration::from_secs(70).div_f64(case.time_scale));
@@ -236,9 +230,11 @@ fn read_all(folder: &Path) -> Result<Vec<Event>, String> {
 
 async fn look(world: &World) -> Left {
     let strangers = world.strangers.lock().unwrap().clone();
-    let others = |id: &String, name: &str| strangers.contains(id) || name.starts_with("somebodys-");
-    let rows = world.rows().into_iter().filter(|(id, name)| !others(id, name)).collect();
-    Left { rows, instances: world.instances().await }
+    let others = |id: &String, name: &str| strangers.contains(id) || name.contains("somebodys-");
+    let (theirs, rows): (Vec<_>, Vec<_>) = world.rows().into_iter().partition(|(id, name)| others(id, name));
+    let mut instances = world.instances().await;
+    instances.retain(|of| !theirs.iter().any(|(id, _)| id == of));
+    Left { rows, instances }
 }
 
 /// The machine on which the harness runs.
@@ -254,20 +250,30 @@ fn asked(case: &Case, base_url: &str, folder: &Path) -> RunSettings {
     std::fs::create_dir(&scenarios).unwrap();
     let chosen = case.instances.iter().map(|instance| {
         let name = scenario::scenario_of(instance);
-        SCENARIOS.iter().find(|s| s.name == name).expect("a shipped scenario").source.clone()
+        OF_TENANTS.iter().find(|s| s.name == name).expect("a shipped scenario").source.clone()
     });
     for (number, file) in chosen.chain(scenario::shipped_fragment_files()).enumerate() {
         std::fs::write(scenarios.join(format!("{number}.yaml")), &*file.text).unwrap();
     }
-    RunSettings {
-        selection: case.instances.clone(),
-        library: LibrarySettings { scenarios: Some(scenarios), ..LibrarySettings::default() },
-        target: TargetSettings {
+    let target = match case.plane {
+        true => TargetSettings {
+            kind: Some(Kind::Saas),
+            cp_url: Some(base_url.to_owned()),
+            cp_token: Some(Secret::new(ADMIN_TOKEN)),
+            spread: case.spread,
+            ..TargetSettings::default()
+        },
+        false => TargetSettings {
             kind: Some(Kind::Live),
             base_url: Some(base_url.to_owned()),
             admin_token: Some(Secret::new(ADMIN_TOKEN)),
             ..TargetSettings::default()
         },
+    };
+    RunSettings {
+        selection: case.instances.clone(),
+        library: LibrarySettings { scenarios: Some(scenarios), ..LibrarySettings::default() },
+        target,
         inputs: case.inputs.clone(),
         jobs: Some(case.jobs),
         seed: Some(case.seed),
@@ -349,9 +355,24 @@ async fn sweep(left: &Path, world: &World) -> Swept {
     let redactor = Redactor::new();
     redactor.register("ADMIN_TOKEN", ADMIN_TOKEN);
     let log = Log::reopen(left, redactor).unwrap();
-    let mut written = log.listen();
+    let written = log.listen();
+    if let Front::Plane(_) = world.front {
+        let api = ControlPlane {
+            client: Client::new(&Config { network: Some(world.network.process()), ..Config::default() }).unwrap(),
+            base_url: owing.plane.clone(),
+            token: Some(Secret::new(ADMIN_TOKEN)),
+        };
+        let desk = Desk::new(log.clone(), &owing.plane);
+        for org in &owing.orgs {
+            let made = Made { resource: org.resource.clone(), slug: org.name.clone() };
+            desk.restore(made.clone());
+            purge(&api, &made, &desk, Duration::from_secs(180)).await;
+        }
+        log.close();
+        return told(written).await;
+    }
     let ledger = Ledger::restore(log.clone(), owing.home, owing.entries, owing.once, owing.slowest);
-    let opened = targets::open(&settings(&world.network.process(), &world.platform.base_url())).await;
+    let opened = targets::open(&settings(&world.network.process(), &world.base_url())).await;
     // A platform whose fault is that it cannot be read cannot be swept either.
     let Ok(target) = opened else { return Swept::default() };
     let run = bundle::tool(&target, log.clone(), ledger.clone(), "sweep");
@@ -359,7 +380,14 @@ async fn sweep(left: &Path, world: &World) -> Swept {
     let back = cleanup::look_back(&run, &owing.watched, Instant::now() + Duration::from_secs(20)).await;
     target.close().await;
     log.close();
-    let mut swept = Swept { said: back.lines, ..Swept::default() };
+    let mut swept = told(written).await;
+    swept.said.extend(back.lines);
+    swept
+}
+
+/// What was written until the log was closed.
+async fn told(mut written: mpsc::UnboundedReceiver<Arc<Event>>) -> Swept {
+    let mut swept = Swept::default();
     while let Some(event) = written.recv().await {
         if let EventKind::Warning { text, .. } = &event.event {
             swept.said.push(text.clone());

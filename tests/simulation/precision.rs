@@ -42,6 +42,8 @@ fn case(scenario: &str, edition: Edition, faults: &[&str]) -> Case {
         inputs: BTreeMap::new(),
         swept_at_once: false,
         server: Server { edition, ..Server::default() },
+        plane: false,
+        spread: None,
     }
 }
 

@@ -9,7 +9,21 @@ use super::play::{self, Played};
 /// So many seeds are played unless `LIFECYCLE_SEEDS` says otherwise; CI says 2,000.
 const SEEDS: u64 = 200;
 /// So many tests share them, so that every core has work.
-const SHARDS: u64 = 4;
+pub(crate) const SHARDS: u64 = 4;
+
+/// Seeds of one kind.
+pub(crate) struct Series {
+    pub of: fn(u64) -> Case,
+    /// The variable with how many, and how many without it.
+    pub seeds: (&'static str, u64),
+    /// The variable with one seed.
+    pub one: &'static str,
+    /// What to type after `cargo test --test simulation`.
+    pub filter: &'static str,
+}
+
+const RUNS: Series =
+    Series { of: Case::of, seeds: ("LIFECYCLE_SEEDS", SEEDS), one: "LIFECYCLE_SEED", filter: "seeds" };
 
 pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -25,21 +39,21 @@ pub(crate) fn examine(case: &Case) -> (Played, Vec<String>) {
 }
 
 /// Every shard plays its part of the seeds; the first failing one is told with the command that repeats it.
-fn shard(own: u64) {
+pub(crate) fn shard(series: &Series, own: u64) {
     let verbose = std::env::var("LIFECYCLE_VERBOSE").is_ok();
-    if let Some(seed) = number("LIFECYCLE_SEED") {
+    if let Some(seed) = number(series.one) {
         if own == 0 {
-            one(&Case::of(seed), true);
+            one(series, &(series.of)(seed), true);
         }
         return;
     }
     let first = number("LIFECYCLE_FIRST_SEED").unwrap_or(0);
-    let last = first + number("LIFECYCLE_SEEDS").unwrap_or(SEEDS);
+    let last = first + number(series.seeds.0).unwrap_or(series.seeds.1);
     let keep_going = std::env::var("LIFECYCLE_KEEP_GOING").is_ok();
     let began = Instant::now();
     let mut failed = Vec::new();
     for seed in (first..last).filter(|seed| seed % SHARDS == own) {
-        match std::panic::catch_unwind(|| one(&Case::of(seed), verbose)) {
+        match std::panic::catch_unwind(|| one(series, &(series.of)(seed), verbose)) {
             Ok(()) => {}
             Err(panic) if !keep_going => std::panic::resume_unwind(panic),
             Err(_) => failed.push(seed),
@@ -49,7 +63,7 @@ fn shard(own: u64) {
     assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
 }
 
-fn one(case: &Case, verbose: bool) {
+fn one(series: &Series, case: &Case, verbose: bool) {
     let began = Instant::now();
     let (played, mut wrong) = examine(case);
     // The whole of a run follows from its seed: now and then that is looked at too.
@@ -75,29 +89,31 @@ fn one(case: &Case, verbose: bool) {
     }
     assert!(
         wrong.is_empty(),
-        "{case:#?}\n\nseed {}:\n- {}\n\nrepeat with: LIFECYCLE_SEED={} cargo test --test simulation seeds\n",
+        "{case:#?}\n\nseed {}:\n- {}\n\nrepeat with: {}={} cargo test --test simulation {}\n",
         case.seed,
         wrong.join("\n- "),
-        case.seed
+        series.one,
+        case.seed,
+        series.filter
     );
 }
 
 #[test]
 fn first_shard() {
-    shard(0);
+    shard(&RUNS, 0);
 }
 
 #[test]
 fn second_shard() {
-    shard(1);
+    shard(&RUNS, 1);
 }
 
 #[test]
 fn third_shard() {
-    shard(2);
+    shard(&RUNS, 2);
 }
 
 #[test]
 fn fourth_shard() {
-    shard(3);
+    shard(&RUNS, 3);
 }

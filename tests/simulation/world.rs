@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use lifecycle_harness::facade::clock::{self, Instant};
 use lifecycle_harness::facade::domain::Secret;
+use lifecycle_harness::facade::behaviour::{Edition, Played};
 use lifecycle_harness::facade::http::{Client, Config, Payload, Request};
+use lifecycle_harness::facade::reference::control_plane;
 use lifecycle_harness::facade::reference::faults::Faults;
 use lifecycle_harness::facade::reference::options::Options;
 use lifecycle_harness::facade::reference::{provider, server};
@@ -17,12 +19,14 @@ use lifecycle_harness::facade::targets::embedded::proxy_env;
 use lifecycle_harness::facade::wire::{Asked, Fate, Network, Side};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::case::{Case, Matching, Rule, Trouble};
 
 pub(crate) const ADMIN_TOKEN: &str = "adm-planted-5f0c2d7e9b1a4c38";
+/// What servers say to the control plane.
+pub(crate) const SHARED_SECRET: &str = "shared-planted-7d1e0f2a3b4c5d6e";
 /// Keys of the machine that runs the harness.
 pub(crate) const KEYS: [(&str, &str); 3] = [
     ("ANTHROPIC_API_KEY", "sk-ant-planted-0a1b2c3d4e5f6071"),
@@ -34,9 +38,15 @@ const OBSERVER: &str = "x-observer";
 /// A run that asks more often is one that never ends.
 const ENOUGH: u64 = 300_000;
 
+/// What the harness is pointed at.
+pub(crate) enum Front {
+    Platform(server::Running),
+    Plane(control_plane::Running),
+}
+
 pub(crate) struct World {
     pub network: Network,
-    pub platform: server::Running,
+    pub front: Front,
     pub provider: provider::Running,
     /// Every credential that was on the wire.
     pub credentials: Arc<Mutex<BTreeSet<String>>>,
@@ -62,30 +72,15 @@ impl World {
             Trouble::Platform(names) => Faults::parse(names).unwrap(),
             _ => Faults::none(),
         };
-        let platform = server::start(Options {
-            network: Some(network.clone()),
-            admin_token: Secret::new(ADMIN_TOKEN),
-            time_scale: case.time_scale,
-            inspect: !case.server.closed,
-            faults,
-            edition: case.server.edition,
-            behaviours: case.server.edition.behaviours(),
-            agent: case.server.agent,
-            boot: case.server.boot,
-            seed: case.seed,
-            llm_proxy: true,
-            heartbeat: Duration::from_secs(5),
-            server_env: proxy_env(&provider.base_url()),
-            provider: (!case.server.closed).then(|| provider.base_url()),
-            ..Options::default()
-        })
-        .await
-        .unwrap();
+        let front = match case.plane {
+            true => Front::Plane(plane(case, &network, &provider, faults).await),
+            false => Front::Platform(platform(case, &network, &provider, faults).await),
+        };
         let observer =
             Client::new(&Config { network: Some(network.process()), ..Config::default() }).unwrap();
         let world = World {
             network,
-            platform,
+            front,
             provider,
             credentials: Arc::default(),
             left: watch::channel(0).1,
@@ -105,6 +100,12 @@ impl World {
             }
         }
         drop(strangers);
+        if let Trouble::Plane(routes) = &case.trouble {
+            for route in routes {
+                let answer = world.ask("POST", "/__stub/routes", serde_json::to_value(route).unwrap()).await;
+                assert_eq!(answer, Some(201), "{route:?}");
+            }
+        }
         world
     }
 
@@ -145,61 +146,166 @@ impl World {
         });
     }
 
-    /// The wire is whole again, the server is up.
-    pub(crate) fn fair(&self) {
+    /// The wire is whole again, the server is up and tells the truth.
+    pub(crate) async fn fair(&self) {
         self.network.weather(|_| Fate::default());
-        let port = self.platform.addr.port();
-        self.network.freeze(port, false);
-        self.network.up(port);
+        self.network.freeze(self.port(), false);
+        self.network.up(self.port());
+        if let Front::Plane(_) = self.front {
+            assert_eq!(self.ask("DELETE", "/__stub/routes", json!({})).await, Some(200));
+        }
+    }
+
+    /// Where the harness is pointed at.
+    pub(crate) fn base_url(&self) -> String {
+        match &self.front {
+            Front::Platform(platform) => platform.base_url(),
+            Front::Plane(plane) => plane.base_url(),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        match &self.front {
+            Front::Platform(platform) => platform.addr.port(),
+            Front::Plane(plane) => plane.addr().port(),
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Value) -> Option<u16> {
+        let request = observed(method, format!("{}{path}", self.base_url()), body);
+        let answer = self.observer.send(&request, Instant::now() + Duration::from_secs(60)).await;
+        answer.ok().map(|answer| answer.status)
     }
 
     /// Somebody else makes a workspace, without a parent: the platform chooses one.
     pub(crate) async fn stranger(&self, name: &str) {
-        stranger(&self.observer, &self.platform.base_url(), name, &self.strangers).await;
+        stranger(&self.observer, self.of_somebody(name), &self.strangers).await;
+    }
+
+    /// What somebody else asks for: at a control plane an organisation whose name looks like one of ours.
+    fn of_somebody(&self, name: &str) -> Request {
+        let base = self.base_url();
+        match self.front {
+            Front::Platform(_) => observed(
+                "POST",
+                format!("{base}/workspaces"),
+                json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" }),
+            ),
+            Front::Plane(_) => observed(
+                "POST",
+                format!("{base}/cp/admin/orgs"),
+                json!({ "slug": format!("e2e-20260615-{name}"), "name": name, "owner_user_id": "somebody" }),
+            ),
+        }
     }
 
     /// As [`World::stranger`], once the harness has sent so many requests.
     pub(crate) fn late_stranger(&self, after: u64) {
-        let (mut left, observer, base) = (self.left.clone(), self.observer.clone(), self.platform.base_url());
+        let (mut left, observer) = (self.left.clone(), self.observer.clone());
+        let request = self.of_somebody("somebodys-late");
         let strangers = Arc::clone(&self.strangers);
         tokio::spawn(async move {
             if left.wait_for(|sent| *sent >= after).await.is_ok() {
-                stranger(&observer, &base, "somebodys-late", &strangers).await;
+                stranger(&observer, request, &strangers).await;
             }
         });
     }
 
-    /// Ids and names of all workspaces that are there, looked at behind the routes.
+    /// Ids and names of all that is there, looked at behind the routes: workspaces, or organisations.
     pub(crate) fn rows(&self) -> Vec<(String, String)> {
-        self.platform.workspaces().into_iter().map(|(id, name)| (id.to_string(), name)).collect()
+        let rows = match &self.front {
+            Front::Platform(platform) => platform.workspaces(),
+            Front::Plane(plane) => plane.organisations(),
+        };
+        rows.into_iter().map(|(id, name)| (id.to_string(), name)).collect()
     }
 
-    /// Ids of the workspaces that have an instance.
+    /// Ids of those that have an instance.
     pub(crate) async fn instances(&self) -> Vec<String> {
-        self.platform.instances().await.iter().map(ToString::to_string).collect()
+        let owners = match &self.front {
+            Front::Platform(platform) => platform.instances().await,
+            Front::Plane(plane) => plane.machines(),
+        };
+        owners.iter().map(ToString::to_string).collect()
     }
 
     pub(crate) async fn stop(self) {
-        let World { platform, provider, network, .. } = self;
+        let World { front, provider, network, .. } = self;
         network.weather(|_| Fate::default());
-        platform.stop().await;
+        match front {
+            Front::Platform(platform) => platform.stop().await,
+            Front::Plane(plane) => plane.stop().await,
+        }
         provider.stop().await;
         // What still sleeps sees the end of its client.
         clock::sleep(Duration::from_secs(120)).await;
     }
 }
 
-async fn stranger(observer: &Client, base: &str, name: &str, strangers: &Mutex<Vec<String>>) {
-    let request = Request {
-        method: "POST".into(),
-        url: format!("{base}/workspaces"),
+async fn platform(
+    case: &Case,
+    network: &Network,
+    provider: &provider::Running,
+    faults: Faults,
+) -> server::Running {
+    server::start(Options {
+        network: Some(network.clone()),
+        admin_token: Secret::new(ADMIN_TOKEN),
+        time_scale: case.time_scale,
+        inspect: !case.server.closed,
+        faults,
+        edition: case.server.edition,
+        behaviours: case.server.edition.behaviours(),
+        agent: case.server.agent,
+        boot: case.server.boot,
+        seed: case.seed,
+        llm_proxy: true,
+        heartbeat: Duration::from_secs(5),
+        server_env: proxy_env(&provider.base_url()),
+        provider: (!case.server.closed).then(|| provider.base_url()),
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
+
+async fn plane(
+    case: &Case,
+    network: &Network,
+    provider: &provider::Running,
+    faults: Faults,
+) -> control_plane::Running {
+    let edition = case.server.edition;
+    control_plane::start(control_plane::Options {
+        network: Some(network.clone()),
+        admin_token: Secret::new(ADMIN_TOKEN),
+        shared_secret: Some(Secret::new(SHARED_SECRET)),
+        time_scale: case.time_scale,
+        tenant_env: proxy_env(&provider.base_url()),
+        provider: Some(provider.base_url()),
+        plays: Played { edition, behaviours: edition.behaviours() },
+        august: edition == Edition::MidAugust,
+        faults,
+        seed: case.seed,
+        ..control_plane::Options::default()
+    })
+    .await
+    .unwrap()
+}
+
+/// A request of whoever only looks on.
+fn observed(method: &str, url: String, body: Value) -> Request {
+    Request {
+        method: method.into(),
+        url,
         headers: vec![(OBSERVER.into(), "1".into())],
         bearer: Some(Secret::new(ADMIN_TOKEN)),
-        body: Payload::Json(
-            json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" }),
-        ),
+        body: Payload::Json(body),
         ..Request::default()
-    };
+    }
+}
+
+async fn stranger(observer: &Client, request: Request, strangers: &Mutex<Vec<String>>) {
     let answer = observer.send(&request, Instant::now() + Duration::from_secs(60)).await;
     // One whose answer is a fault of the platform's is known by its name alone.
     if let Some(id) = answer.ok().and_then(|a| a.json).and_then(|b| b["id"].as_str().map(str::to_owned)) {
@@ -221,7 +327,7 @@ fn matches(rule: &Rule, asked: &Asked<'_>, chance: &mut StdRng) -> bool {
     if asked.from != rule.from {
         return false;
     }
-    let is_list = asked.path.split('?').next() == Some("/workspaces");
+    let is_list = matches!(asked.path.split('?').next(), Some("/workspaces" | "/cp/admin/orgs"));
     match rule.matching {
         Matching::All => true,
         Matching::Reads => asked.method == "GET",

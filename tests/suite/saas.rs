@@ -411,6 +411,30 @@ fn a_hundred_organisations_at_once_leave_nothing() {
     assert_eq!(plane.living(), Vec::<String>::new());
 }
 
+/// Three runs of a scenario share an organisation, or have two, or one each; each is there but once, and none is left.
+#[test]
+fn scenarios_share_organisations_or_have_their_own() {
+    let plane = Plane::start(&[]);
+    let lives = "scenario: lives\nsummary: A workspace lives.\nneeds: [external]\nsteps:\n  \
+                 - create: { as: ws, external: true, delivery_mode: poll }\n";
+    for (more, made) in [(&[][..], 1), (&["--org", "2"][..], 2), (&["--org", "each"][..], 3)] {
+        let done = plane.run().args(["--repeat", "3"]).args(more.iter().copied()).scenario(lives).run();
+        assert_eq!(done.code(), Some(0), "{more:?}: {}", done.stderr);
+        let log = text_of(&done);
+        for phase in ["create", "purge"] {
+            let part = format!("\"part\":\"organisation: {phase}\"");
+            assert_eq!(log.matches(&part).count(), made, "{more:?}: {phase}");
+        }
+        assert_eq!(plane.living(), Vec::<String>::new());
+    }
+    for wrong in [&["--org", "0"][..], &["--org", "all"][..]] {
+        let refused = plane.run().args(wrong.iter().copied()).scenario(lives).run().exit(2);
+        assert!(refused.stderr.contains("a number of organisations from 1 to 1000, or `each`"), "{}", refused.stderr);
+    }
+    let elsewhere = Harness::new().args(["run", "--org", "2"]).scenario(lives).run().exit(2);
+    assert!(elsewhere.stderr.contains("--org"), "{}", elsewhere.stderr);
+}
+
 #[test]
 fn a_compose_file_that_calls_elsewhere_is_found_with_its_line() {
     let compose = "services:\n  tenant:\n    environment:\n      MOLECULE_ORG_ID: o\n      CP_UPSTREAM_URL: http://cp-stub:9090\n";

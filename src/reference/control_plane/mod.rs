@@ -19,25 +19,29 @@ mod stub;
 mod tenant;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::clock::Clock;
 use super::outbound::Outbound;
 use super::server::url_of;
 use crate::wire::{self, Place, Side};
-pub(crate) use options::{Options, Timing};
+pub use options::{Options, Timing};
+use org::Phase;
 use plane::Plane;
 pub(crate) use privileged::privileged;
-pub(crate) use rule::Rule;
+pub use rule::Rule;
 use state::State;
 
 /// A control plane that serves.
-pub(crate) struct Running {
+pub struct Running {
+    addr: SocketAddr,
     plane: Arc<Plane>,
     closed: CancellationToken,
     server: JoinHandle<()>,
@@ -47,7 +51,7 @@ pub(crate) struct Running {
 ///
 /// # Errors
 /// An address that cannot be listened on.
-pub(crate) async fn start(options: Options) -> io::Result<Running> {
+pub async fn start(options: Options) -> io::Result<Running> {
     let place = Place::take(options.network.as_ref(), options.listen).await?;
     let addr = place.local_addr()?;
     let through = |side| options.network.clone().map(|network| (network, side));
@@ -69,17 +73,34 @@ pub(crate) async fn start(options: Options) -> io::Result<Running> {
     plane.spawn(async move { clock.watch().await });
     let closed = CancellationToken::new();
     let server = wire::serve(place, front::app(Arc::clone(&plane)), closed.clone());
-    Ok(Running { plane, closed, server })
+    Ok(Running { addr, plane, closed, server })
 }
 
 impl Running {
     /// The URL that a client on this machine uses; no slash at the end.
-    pub(crate) fn base_url(&self) -> String {
+    pub fn base_url(&self) -> String {
         self.plane.base_url.clone()
     }
 
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Ids and slugs of the organisations that are there, for whoever checks what a run left.
+    pub fn organisations(&self) -> Vec<(Uuid, String)> {
+        let state = self.plane.state();
+        let there = state.orgs.values().filter(|org| org.phase != Phase::Purged);
+        there.map(|org| (org.id, org.slug.clone())).collect()
+    }
+
+    /// The organisation of each machine that is not ended, whatever the rows say.
+    pub fn machines(&self) -> Vec<Uuid> {
+        self.plane.state().machines.values().filter(|m| !m.ended()).map(|m| m.org).collect()
+    }
+
     /// Ends it, its tenants and all instances.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.plane.stopping.cancel();
         self.plane.tasks.close();
         self.plane.tasks.wait().await;

@@ -13,7 +13,7 @@ use crate::wire::Network;
 
 /// What a control plane is started with.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub struct Options {
     /// Where to listen.
     pub listen: SocketAddr,
     /// The token of `/cp/admin/…`.
@@ -48,7 +48,7 @@ pub(crate) struct Options {
 
 /// How long the phases of an organisation take, in contract time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
+pub struct Timing {
     /// From the create until the machine runs.
     pub machine: Duration,
     /// From the start of the server until its routes answer; `/health` answers first.

@@ -155,11 +155,15 @@ impl Maker<'_> {
             Ok(row) => row,
             Err(why) => match self.find(&slug, began + limit).await {
                 // Its answer was lost, and it is there.
-                Some(row) if why.unclear => row,
+                Some(row) if why.unclear && !is_of_another(&row, &name) => row,
                 found => {
                     // What may come true yet stays in the ledger: the purge looks for its name.
-                    if found.is_none() && !why.unclear {
-                        desk.release(&made.resource, "never made");
+                    match &found {
+                        Some(row) if is_of_another(row, &name) => {
+                            desk.release(&made.resource, "never made: the name is somebody else's");
+                        }
+                        None if !why.unclear => desk.release(&made.resource, "never made"),
+                        _ => {}
                     }
                     return Err(self.failed(desk, Phase::Create, &why, limit, began));
                 }
@@ -318,6 +322,11 @@ fn judged(answer: &Response, phase: Phase) -> Option<String> {
         _ => answer.json.as_ref().is_some_and(|b| record::text(b, "status") == "ok"),
     };
     (answer.status != 200 || !ok).then(|| describe(answer))
+}
+
+/// Whether somebody else's organisation has the slug: the display name says whose it is, where rows show one.
+fn is_of_another(row: &OrgRow, name: &str) -> bool {
+    !row.name().is_empty() && row.name() != name
 }
 
 /// What a refused create means.

@@ -22,7 +22,7 @@ const EACH: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(2);
 
 /// Purges one organisation and waits until the list does not have it; gives the line of what is left.
-pub(crate) async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
+pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
     let began = Instant::now();
     match gone(plane, &made.slug, began + limit).await {
         Ok(()) => {
@@ -37,6 +37,17 @@ pub(crate) async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit:
             Some(desk.leave(&made.resource, &made.slug, &text))
         }
     }
+}
+
+/// Purges one while the run goes on; what cannot be removed now is asked again when the run ends. Whether it is gone.
+pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> bool {
+    let began = Instant::now();
+    let done = gone(plane, &made.slug, began + limit).await.is_ok();
+    if done {
+        desk.phase(Phase::Purge, PartState::Stopped, format!("{} is gone", made.slug), began.elapsed());
+        desk.release(&made.resource, "purge");
+    }
+    done
 }
 
 async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {

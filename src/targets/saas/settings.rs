@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::llm_proxy::LlmProxy;
+use super::org::Org;
 use super::slug;
+use super::spread::Spread;
 use crate::domain::Secret;
 use crate::reference::control_plane::Rule;
 
@@ -18,6 +20,8 @@ pub struct Settings {
     pub prefix: String,
     /// What CI calls this run.
     pub run_name: String,
+    /// Over how many organisations scenarios are spread.
+    pub spread: Spread,
     /// It stays when the run ends.
     pub keep: bool,
     /// Where tenants are: a domain, or an address with `{slug}`.
@@ -47,6 +51,7 @@ impl Default for Settings {
             cp_token: None,
             prefix: slug::PREFIX.to_owned(),
             run_name: String::new(),
+            spread: Spread::default(),
             keep: false,
             tenant_domain: None,
             waits: Waits::default(),
@@ -57,6 +62,16 @@ impl Default for Settings {
             terminate: None,
             llm_proxy: None,
             alone: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The token that a run uses at a tenant: its own, or one that is wrong on purpose.
+    pub(crate) fn token_of(&self, org: &Org) -> Secret {
+        match self.poison {
+            true => Secret::new(format!("lc-poisoned-{:032x}", crate::chance::random::<u128>())),
+            false => org.admin_token.clone(),
         }
     }
 }

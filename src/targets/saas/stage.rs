@@ -10,7 +10,6 @@ use super::plane::Plane;
 use super::purge;
 use super::settings::Settings;
 use crate::clock::{self, Instant};
-use crate::domain::Secret;
 use crate::event::Log;
 use crate::targets::{self, OpenError};
 
@@ -79,10 +78,7 @@ impl Stage {
         }
         let org = plane.maker().make(&own, &settings.http, &self.desk).await?;
         settings.base_url = Some(org.base_url.clone());
-        settings.admin_token = Some(match own.poison {
-            true => Secret::new(format!("lc-poisoned-{:032x}", crate::chance::random::<u128>())),
-            false => org.admin_token.clone(),
-        });
+        settings.admin_token = Some(own.token_of(&org));
         settings.org = Some(org.id.clone());
         settings.behind = Some(Behind {
             api: plane.api.clone(),
@@ -93,6 +89,11 @@ impl Stage {
             settings: own,
         });
         Ok(())
+    }
+
+    /// Whether nothing of the run is there any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.desk.open().is_empty()
     }
 
     /// Purges what the run has there and stops what it started; gives what is left.
