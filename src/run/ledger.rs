@@ -146,7 +146,14 @@ impl Ledger {
         slowest: Option<Duration>,
     ) -> Self {
         let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
-        Ledger { log, home, room: 0, entries: Arc::new(Mutex::new(entries)), once_ours: Arc::new(once_ours), slowest }
+        Ledger {
+            log,
+            home,
+            room: 0,
+            entries: Arc::new(Mutex::new(entries)),
+            once_ours: Arc::new(once_ours),
+            slowest,
+        }
     }
 
     /// The same ledger for another organisation of the run.
@@ -324,7 +331,8 @@ impl Ledger {
     /// What is gone here, and was to be provisioned again at some time, or was never seen to have come up.
     pub fn disturbed(&self) -> Vec<Entry> {
         let may_come = |e: &Entry| e.managed && (e.disturbed.is_some() || !e.came_up);
-        let gone = |e: &&Entry| e.room == self.room && e.end.is_some_and(|end| end != End::Left) && may_come(e);
+        let gone =
+            |e: &&Entry| e.room == self.room && e.end.is_some_and(|end| end != End::Left) && may_come(e);
         self.lock().values().filter(gone).cloned().collect()
     }
 

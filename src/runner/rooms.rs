@@ -50,7 +50,14 @@ impl Rooms {
         let spread = first.target.behind.as_ref().map(|behind| behind.settings.spread).unwrap_or_default();
         let others = (1..spread.among(scenarios)).map(|_| OnceCell::new()).collect();
         let stop = CancellationToken::new();
-        Rooms { first, others, gone: Mutex::default(), each: spread == Spread::Each, _stops: stop.clone().drop_guard(), stop }
+        Rooms {
+            first,
+            others,
+            gone: Mutex::default(),
+            each: spread == Spread::Each,
+            _stops: stop.clone().drop_guard(),
+            stop,
+        }
     }
 
     pub(super) fn log(&self) -> &Log {
@@ -139,7 +146,8 @@ impl Rooms {
     /// A scenario has ended. One that had an organisation of its own leaves it; what cannot be purged now is purged when
     /// the run ends, and so is the first, which is the target.
     pub(super) async fn leave(&self, number: usize, context: &RunContext) {
-        let Some(behind) = context.target.behind.as_ref().filter(|b| self.each && number > 0 && !b.settings.keep)
+        let Some(behind) =
+            context.target.behind.as_ref().filter(|b| self.each && number > 0 && !b.settings.keep)
         else {
             return;
         };

@@ -225,7 +225,9 @@ impl Case {
             inputs: BTreeMap::new(),
             server: Server { edition, ..Server::default() },
             plane: true,
-            spread: chance.random_bool(0.5).then(|| ["2", "each"].choose(&mut chance).unwrap().parse().unwrap()),
+            spread: chance
+                .random_bool(0.5)
+                .then(|| ["2", "each"].choose(&mut chance).unwrap().parse().unwrap()),
             ..base
         }
     }

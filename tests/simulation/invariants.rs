@@ -63,7 +63,9 @@ pub(crate) fn broken(case: &Case, played: &Played) -> Vec<String> {
 fn secrets(played: &Played, wrong: &mut Vec<String>) {
     let planted = KEYS.iter().map(|(_, value)| *value).chain([ADMIN_TOKEN]);
     // A wrong token that a scenario sends on purpose is no secret; what servers say among each other nobody tells a run.
-    let written = |secret: &&str| *secret == SHARED_SECRET || OF_TENANTS.iter().any(|scenario| scenario.source.text.contains(*secret));
+    let written = |secret: &&str| {
+        *secret == SHARED_SECRET || OF_TENANTS.iter().any(|scenario| scenario.source.text.contains(*secret))
+    };
     let seen = played.credentials.iter().map(String::as_str).filter(|secret| !written(secret));
     for secret in seen.chain(planted).filter(|s| s.len() >= 8) {
         if played.said.contains(secret) {

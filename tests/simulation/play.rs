@@ -358,7 +358,8 @@ async fn sweep(left: &Path, world: &World) -> Swept {
     let written = log.listen();
     if let Front::Plane(_) = world.front {
         let api = ControlPlane {
-            client: Client::new(&Config { network: Some(world.network.process()), ..Config::default() }).unwrap(),
+            client: Client::new(&Config { network: Some(world.network.process()), ..Config::default() })
+                .unwrap(),
             base_url: owing.plane.clone(),
             token: Some(Secret::new(ADMIN_TOKEN)),
         };

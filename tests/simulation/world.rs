@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lifecycle_harness::facade::behaviour::{Edition, Played};
 use lifecycle_harness::facade::clock::{self, Instant};
 use lifecycle_harness::facade::domain::Secret;
-use lifecycle_harness::facade::behaviour::{Edition, Played};
 use lifecycle_harness::facade::http::{Client, Config, Payload, Request};
 use lifecycle_harness::facade::reference::control_plane;
 use lifecycle_harness::facade::reference::faults::Faults;

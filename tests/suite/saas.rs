@@ -429,10 +429,75 @@ fn scenarios_share_organisations_or_have_their_own() {
     }
     for wrong in [&["--org", "0"][..], &["--org", "all"][..]] {
         let refused = plane.run().args(wrong.iter().copied()).scenario(lives).run().exit(2);
-        assert!(refused.stderr.contains("a number of organisations from 1 to 1000, or `each`"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("a number of organisations from 1 to 1000, or `each`"),
+            "{}",
+            refused.stderr
+        );
     }
     let elsewhere = Harness::new().args(["run", "--org", "2"]).scenario(lives).run().exit(2);
     assert!(elsewhere.stderr.contains("--org"), "{}", elsewhere.stderr);
+}
+
+/// A gated action: approved and sent once more, denied, decided by nobody in time, decided where nobody may, approved in vain.
+#[test]
+fn an_action_that_waits_for_an_approval_is_decided_on() {
+    let tenant = ["--tenant-env", "MOLECULE_PLATFORM_WORKSPACE_ID=anchor"];
+    let plane = Plane::start(&tenant);
+    let step = |decision: &str, within: &str, wants: u16| {
+        format!(
+            "scenario: gated\nsummary: An action waits.\nneeds: [external]\nsteps:\n  \
+             - create: {{ as: ws, external: true, delivery_mode: poll }}\n  \
+             - http: {{ method: POST, path: /org/tokens, json: {{ name: n }}, within: {within}, expect: {wants}, approval: {{ workspace: \"${{ws.id}}\", decision: {decision} }} }}\n"
+        )
+    };
+    let of_decisions = |rule: Value| {
+        let mut rule = rule;
+        (rule["method"], rule["path"], rule["org"]) = (json!("POST"), json!("/workspaces/*"), json!("*"));
+        rule
+    };
+    for (what, decision, within, wants, rule, code, says) in [
+        ("approved", "approved", "30s", 200, None, 0, ""),
+        ("denied", "denied", "30s", 202, None, 0, ""),
+        ("approved, and another answer is wanted", "approved", "30s", 201, None, 1, "200"),
+        (
+            "not decided in time",
+            "approved",
+            "1s",
+            200,
+            Some(json!({ "hang": true })),
+            3,
+            "decide on the approval that POST /org/tokens waits for",
+        ),
+        (
+            "refused",
+            "approved",
+            "30s",
+            200,
+            Some(json!({ "status": 403, "body": { "error": "not yours to decide" } })),
+            1,
+            "and `approved` was not taken: 403: not yours to decide",
+        ),
+        (
+            "in vain",
+            "approved",
+            "30s",
+            200,
+            Some(json!({ "status": 200, "body": { "status": "approved" } })),
+            1,
+            "and waits for the same approval when it is sent once more",
+        ),
+    ] {
+        plane.ask("DELETE", "/__stub/routes", None);
+        if let Some(rule) = rule {
+            plane.rule(of_decisions(rule));
+        }
+        let done = plane.run().scenario(&step(decision, within, wants)).run();
+        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
+        plane.ask("DELETE", "/__stub/routes", None);
+        assert_eq!(plane.living(), Vec::<String>::new(), "{what}");
+    }
 }
 
 #[test]

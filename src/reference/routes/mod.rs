@@ -3,6 +3,7 @@
 mod a2a;
 mod activity;
 mod admin;
+mod approvals;
 mod budget;
 mod create;
 mod delegation;

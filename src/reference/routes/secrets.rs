@@ -100,7 +100,7 @@ fn restarts(call: &Call, id: Uuid) -> bool {
 /// A gated action that an organisation token has to wait for (contract §1.6).
 fn pending(call: &Call) -> Option<Response> {
     let gate = matches!(call.platform.server_var("MOLECULE_PLATFORM_APPROVAL_GATE"), Some("1" | "true"));
-    (gate && call.caller == Caller::Org).then(|| super::tokens::pending_approval(call, "secret_write"))
+    (gate && call.caller == Caller::Org).then(|| super::approvals::gate(call, "secret_write")).flatten()
 }
 
 pub(super) fn write(call: &Call) -> Response {

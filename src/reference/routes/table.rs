@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 use super::guard::Guard;
 use super::request::Call;
 use super::{
-    a2a, activity, admin, budget, create, delegation, delete, edit, external, inspect, kept, lifecycle,
-    messages, model, open, peers, read, registry, secrets, streams, tokens,
+    a2a, activity, admin, approvals, budget, create, delegation, delete, edit, external, inspect, kept,
+    lifecycle, messages, model, open, peers, read, registry, secrets, streams, tokens,
 };
 use crate::behaviour::{Behaviour, Behaviours};
 
@@ -105,6 +105,7 @@ pub(crate) static ROUTES: &[Route] = &[
     now("POST", "/workspaces/:id/activity/ack", Workspace, activity::acknowledge)
         .with(Behaviour::ActivityHasSeq),
     now("GET", "/workspaces/:id/session-search", Workspace, activity::search),
+    now("POST", "/workspaces/:id/approvals/:approval/decide", Workspace, approvals::decide),
     now("POST", "/workspaces/:id/notify", Workspace, messages::notify),
     now("POST", "/workspaces/:id/broadcast", Workspace, messages::broadcast),
     now("POST", "/workspaces/:id/delegate", Workspace, delegation::delegate),

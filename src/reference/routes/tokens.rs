@@ -7,12 +7,9 @@ use uuid::Uuid;
 use super::{Call, Caller};
 use crate::reference::options::Mode;
 use crate::reference::reply;
-use crate::reference::state::Approval;
 use crate::reference::state::tokens::{Kind, MAX_LIVE, OrgToken};
 
 const SAVE_IT: &str = "Save this token now — it cannot be retrieved again.";
-/// How many unanswered approvals are kept.
-const APPROVALS_KEPT: usize = 1_000;
 
 fn issue(call: &Call, id: Uuid) -> Response {
     let mut state = call.platform.state();
@@ -99,30 +96,6 @@ pub(super) fn revoke_all(call: &Call) -> Response {
     reply::ok(&json!({ "status": "revoked", "workspace_id": id }))
 }
 
-/// 202: somebody has to say yes first.
-pub(super) fn pending_approval(call: &Call, action: &'static str) -> Response {
-    let mut state = call.platform.state();
-    let id = match state.approvals.iter().find(|a| a.action == action) {
-        Some(approval) => approval.id,
-        None => {
-            let id = crate::chance::uuid();
-            state.approvals.push(Approval { id, action });
-            let extra = state.approvals.len().saturating_sub(APPROVALS_KEPT);
-            state.approvals.drain(..extra);
-            id
-        }
-    };
-    reply::json_body(
-        202,
-        &json!({
-            "status": "pending_approval",
-            "approval_id": id,
-            "action": action,
-            "reason": "this action waits for an approval",
-        }),
-    )
-}
-
 pub(super) fn mint_org(call: &Call) -> Response {
     // A limit of its own, behind the guard; development has none, as everywhere (contract §1.5, §1.6).
     if call.platform.mode == Mode::Production {
@@ -147,14 +120,14 @@ pub(super) fn mint_org(call: &Call) -> Response {
         return reply::error(400, "no approval anchor: MOLECULE_PLATFORM_WORKSPACE_ID is not set");
     }
     // The admin always waits for an approval, an organisation's token only where the gate is on.
-    // `auto` stands for somebody who approves at once: no route of the contract does.
+    // `auto` stands for somebody who approves at once.
     let gate = call.platform.server_var("MOLECULE_PLATFORM_APPROVAL_GATE");
     let waits = match call.caller {
         Caller::Org => matches!(gate, Some("1" | "true")),
         _ => gate != Some("auto"),
     };
-    if waits {
-        return pending_approval(call, "org_token_mint");
+    if waits && let Some(pending) = super::approvals::gate(call, "org_token_mint") {
+        return pending;
     }
     let (row, token) = OrgToken::issue(name.filter(|n| !n.is_empty()));
     let mut body = json!({

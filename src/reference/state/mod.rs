@@ -49,6 +49,8 @@ pub(super) struct State {
 pub(super) struct Approval {
     pub id: Uuid,
     pub action: &'static str,
+    /// What somebody said; `None`: nobody yet.
+    pub approved: Option<bool>,
 }
 
 impl State {

@@ -181,6 +181,20 @@ async fn organisation_tokens_wait_for_an_anchor_and_an_approval() {
     assert_eq!((got.status, &got.body["action"]), (202, &json!("org_token_mint")));
     let again = play.admin("POST", "/org/tokens", Some(json!({}))).await;
     assert_eq!(again.body["approval_id"], got.body["approval_id"]);
+    // A yes is good for one request, a no for none.
+    let (anchor, _) = play.external("anchor").await;
+    let decide =
+        |id: &Value| format!("/workspaces/{anchor}/approvals/{}/decide", id.as_str().unwrap_or_default());
+    for (decision, then) in [("denied", 202), ("approved", 200)] {
+        let asked = play.admin("POST", "/org/tokens", Some(json!({}))).await;
+        let path = decide(&asked.body["approval_id"]);
+        assert_eq!(play.admin("POST", &path, Some(json!({ "decision": "perhaps" }))).await.status, 400);
+        let said = json!({ "decision": decision, "decided_by": "somebody" });
+        assert_eq!(play.admin("POST", &path, Some(said.clone())).await.status, 200);
+        assert_eq!(play.admin("POST", &path, Some(said)).await.status, 404, "it is decided");
+        assert_eq!(play.admin("POST", "/org/tokens", Some(json!({}))).await.status, then, "{decision}");
+        assert_eq!(play.admin("POST", "/org/tokens", Some(json!({}))).await.status, 202, "{decision}");
+    }
     let long = json!({ "name": "x".repeat(101) });
     assert_eq!(play.admin("POST", "/org/tokens", Some(long)).await.status, 400);
     let play = Play::new(org()).await;

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::answer;
 use super::identity::auth_of;
 use super::last_look::LastLook;
+use super::{answer, approval};
 use crate::clock::{self, Instant};
 use crate::http::{Payload, Request, Response};
 use crate::platform::Auth;
@@ -66,11 +66,14 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
     let purpose = format!("{} {}", verb.method, verb.path.raw);
     let reads = matches!(verb.method.as_str(), "GET" | "HEAD" | "OPTIONS");
     let result = if reads {
-        context.fetch(step, &purpose, request).await
+        context.fetch(step, &purpose, request.clone()).await
     } else {
-        context.mutate(step, &purpose, request).await
+        context.mutate(step, &purpose, request.clone()).await
     };
-    let answer = result.map_err(|e| Failure::transport(&purpose, &e))?;
+    let mut answer = result.map_err(|e| Failure::transport(&purpose, &e))?;
+    if let (Some(approval), Some(id)) = (&verb.approval, approval::waits_for(&answer)) {
+        answer = approval::decide(context, approval, &id, request, &purpose, step, scope).await?;
+    }
     if verb.answer.is_default() {
         if !answer.is_success() {
             let text = format!("{purpose}: wanted a 2xx, got {}", answer::describe(&answer));

@@ -3,6 +3,7 @@
 mod a2a;
 mod agent;
 pub(crate) mod answer;
+mod approval;
 mod await_status;
 mod before_edge;
 mod container;

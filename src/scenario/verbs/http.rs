@@ -17,6 +17,7 @@ use crate::scenario::template::{Template, TemplateValue};
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
 
+const APPROVED: &str = "approved";
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// `http:`
@@ -45,7 +46,11 @@ pub(crate) struct RawHttp {
     /// A multipart body with one file.
     #[schemars(with = "Option<RawFile>")]
     pub file: Option<Node>,
-    /// What must hold of the answer; status 2xx when absent.
+    /// When the answer is a 202 that waits for an approval: decides on it, then sends the request once more;
+    /// `{workspace: ID}`, and `decision: denied`, `by: WHO` where the defaults `approved`, `lifecycle` are not wanted.
+    #[schemars(with = "Option<RawApproval>")]
+    pub approval: Option<Node>,
+    /// What must hold of the answer, after an approval of the second one; status 2xx when absent.
     #[schemars(with = "Option<Answered>")]
     pub expect: Option<Node>,
     /// Names for later steps: a JSON path, `header:Name`, `status` or `body`.
@@ -76,6 +81,38 @@ pub(crate) struct RawFile {
     pub base64: Option<Text>,
 }
 
+/// What is said to an action that waits for an approval.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Approval")]
+pub(crate) struct RawApproval {
+    /// Id of the workspace under which it is decided.
+    #[schemars(required)]
+    pub workspace: Option<Text>,
+    /// `approved` (default) or `denied`.
+    pub decision: Option<Text>,
+    /// Who decides; `lifecycle` when absent.
+    pub by: Option<Text>,
+}
+
+/// What is said to an action that waits for an approval.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// Id of the workspace under which it is decided.
+    pub workspace: Template,
+    /// The decision, as the server takes it.
+    pub decision: String,
+    /// Who decides.
+    pub by: String,
+}
+
+impl Approval {
+    /// Whether it says yes.
+    pub fn approves(&self) -> bool {
+        self.decision == APPROVED
+    }
+}
+
 /// `http:` any request.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -89,6 +126,8 @@ pub struct Http {
     pub headers: IndexMap<String, Template>,
     /// The body.
     pub body: HttpBody,
+    /// What is said when it waits for an approval.
+    pub approval: Option<Approval>,
     /// What is asserted.
     pub answer: Answer,
     /// Values named for later steps.
@@ -183,6 +222,7 @@ impl VerbSpec for Http {
             identity: check.identity(raw.auth.as_ref()).unwrap_or(Identity::Admin),
             headers: check.templates(raw.headers.as_ref()),
             body: check.http_body(&raw, node),
+            approval: raw.approval.as_ref().map(|node| check.approval(node)),
             answer: check.answer(raw.expect.as_ref()),
             capture: check.captures(raw.capture.as_ref()),
             until,
@@ -215,6 +255,24 @@ impl VerbSpec for Http {
 }
 
 impl Check<'_> {
+    fn approval(&mut self, node: &Node) -> Approval {
+        let raw: RawApproval = self.read(node);
+        let hint = "`approval: {workspace: \"${ws.id}\"}`";
+        let workspace = self.required(raw.workspace.as_ref(), "approval", "workspace", node.span, hint);
+        let decision = raw.decision.map_or_else(
+            || APPROVED.to_owned(),
+            |text| {
+                self.word(&text, &[APPROVED, "denied"], "a decision");
+                text.value
+            },
+        );
+        if let Some(by) = &raw.by {
+            self.plain_name(by);
+        }
+        let by = raw.by.map_or_else(|| "lifecycle".to_owned(), |text| text.value);
+        Approval { workspace: self.template(&workspace), decision, by }
+    }
+
     fn http_body(&mut self, raw: &RawHttp, node: &Node) -> HttpBody {
         let bodies: Vec<&str> =
             ["json", "text", "file"].into_iter().filter(|key| node.get(key).is_some()).collect();
