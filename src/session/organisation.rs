@@ -1,20 +1,26 @@
 //! The organisation of a run against a control plane: made before the target is opened, purged after it is closed.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::brought_up;
 use super::env::Env;
 use super::failure::SessionError;
-use super::settings::TargetSettings;
+use super::settings::{JOBS, RunSettings, TargetSettings};
 use crate::domain::{ExitCode, Secret};
 use crate::event::{CancelReason, EventKind, Log, RunFinished, Verdict};
 use crate::models::inputs::LlmPath;
 use crate::reference::control_plane::Rule;
 use crate::run::ledger::Ledger;
 use crate::run::signals::Signals;
+use crate::runner::cleanup;
 use crate::runner::contradictions::{Foreseen, creates};
-use crate::runner::plan::Instance;
-use crate::targets::saas::{self, Hurry, LLM_PROXY_ROUTE, LlmProxy, Stage, slug};
+use crate::runner::plan::{self, Instance};
+use crate::targets::saas::{self, Hurry, LLM_PROXY_ROUTE, LlmProxy, Spread, Stage, slug};
+
+/// Nobody keeps an organisation from sweeps for longer.
+const LONGEST_LEASE: Duration = Duration::from_secs(48 * 3_600);
 
 /// Flags and environment, as the settings of organisations.
 ///
@@ -28,7 +34,7 @@ pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<s
     let prefix = args.org_prefix.clone().unwrap_or(defaults.prefix);
     let seconds = |name: &str| env.get(name).and_then(|v| v.trim().parse().ok());
     let mut waits = defaults.waits;
-    if let Some(given) = seconds("E2E_PROVISION_TIMEOUT_SECS").map(std::time::Duration::from_secs) {
+    if let Some(given) = seconds("E2E_PROVISION_TIMEOUT_SECS").map(Duration::from_secs) {
         waits.instance = given;
     }
     for (phase, within) in &args.org_within {
@@ -103,7 +109,7 @@ pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<s
 /// How the proxy of the platform's models is asked.
 fn proxy(url: String, env: &Env) -> LlmProxy {
     let given = env.get("E2E_LLM_PROXY_TIMEOUT").and_then(|v| v.trim().parse().ok());
-    LlmProxy { url, within: std::time::Duration::from_secs(given.unwrap_or(30)) }
+    LlmProxy { url, within: Duration::from_secs(given.unwrap_or(30)) }
 }
 
 /// The control plane's own proxy is asked too when the platform pays for what a run creates there.
@@ -115,6 +121,24 @@ pub(super) fn learn_proxy(settings: &mut saas::Settings, instances: &[Instance],
     {
         settings.llm_proxy = Some(proxy(format!("{}{LLM_PROXY_ROUTE}", cp.trim_end_matches('/')), env));
     }
+}
+
+/// Until when, from now on, the organisations of a run are somebody's: as long as it may take at the most, clean-up
+/// included. A sweep of another machine that comes earlier would take them from a run that lives.
+pub(super) fn lease(settings: &saas::Settings, instances: &[Instance], asked: &RunSettings) -> Duration {
+    let runs = || instances.iter().filter(|instance| instance.skip.is_none());
+    let longest = runs().map(plan::worst_case).max().unwrap_or_default();
+    let jobs = asked.jobs.unwrap_or(JOBS).max(1) as usize;
+    let turns = (runs().count() * asked.rounds()).div_ceil(jobs) as u32;
+    let attempts = asked.retries.unwrap_or_default().saturating_add(1);
+    let mut body = longest.saturating_mul(turns.saturating_mul(attempts));
+    if let Some(limit) = asked.global_timeout {
+        body = body.min(limit + cleanup::BUDGET);
+    }
+    // Organisations after the first are made and purged while scenarios run.
+    let others = if settings.spread == Spread::default() { 0 } else { turns };
+    let made = settings.waits.sum().saturating_mul(others.saturating_add(1));
+    settings.lease.max(body.saturating_add(made)).min(LONGEST_LEASE)
 }
 
 /// What was in an organisation is gone with it: also what the platform would not remove, which is told and is no leak.

@@ -93,6 +93,7 @@ pub(super) async fn run(
     settings.saas.alone = asked.state.is_some();
     if settings.kind.has_control_plane() {
         organisation::learn_proxy(&mut settings.saas, &instances, &shell.env);
+        settings.saas.lease = organisation::lease(&settings.saas, &instances, &asked);
     }
     refuse_contradictions(&instances, &library, &settings, &asked, shell)?;
     let today = crate::clock::wall().to_string();

@@ -107,6 +107,32 @@ fn an_organisation_of_another_process_is_made_and_purged() {
     assert_eq!(plane.living(), Vec::<String>::new());
 }
 
+/// An organisation is said to be somebody's for as long as its run may take: a sweep of another machine keeps off.
+#[test]
+fn an_organisation_is_kept_from_sweeps_for_as_long_as_its_run_may_take() {
+    let plane = Plane::start(&[]);
+    let until = || {
+        let (_, body) = plane.ask("GET", "/cp/admin/orgs", None);
+        let name = body["orgs"].as_array().and_then(|rows| rows.last()?["name"].as_str().map(str::to_owned));
+        let (_, until) = name.as_deref().and_then(|name| name.split_once(" until ")).unwrap();
+        until.parse::<jiff::Timestamp>().unwrap()
+    };
+    let waits = "scenario: waits\nsummary: May take long.\nbudget: 9h\nsteps:\n  \
+                 - http: { path: /health, auth: none, until: true, within: 8h, expect: 200 }\n";
+    for (more, hours) in [
+        (&[][..], 8..10),
+        (&["--repeat", "3", "--jobs", "1"], 24..26),
+        (&["--retries", "1"], 16..18),
+        (&["--global-timeout", "5h"], 5..7),
+        (&["--repeat", "30", "--jobs", "1"], 47..49),
+    ] {
+        let began = jiff::Timestamp::now();
+        plane.run().args(more.iter().copied()).scenario(waits).run().exit(0);
+        let held = until().duration_since(began).as_hours();
+        assert!(hours.contains(&held), "{more:?}: {held} h");
+    }
+}
+
 /// What a control plane does, how the run ends, and what it says; nothing is left in any case.
 #[test]
 fn what_goes_wrong_on_the_way_is_named() {
