@@ -67,6 +67,9 @@ pub mod platform {
     pub mod control_plane {
         pub use crate::platform::control_plane::ControlPlane;
     }
+    pub mod limits {
+        pub use crate::platform::limits::Limits;
+    }
 }
 pub mod redact {
     pub use crate::redact::Redactor;

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::limits::Limits;
 use super::{record, segment};
+use crate::clock::{self, Instant};
 use crate::domain::Secret;
-use crate::http::{Client, Payload, Request};
+use crate::http::{Client, Payload, Request, Response, TransportError};
 
 /// A control plane and the credential for it.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct ControlPlane {
     pub base_url: String,
     /// Its administrator's token.
     pub token: Option<Secret>,
+    /// Its limit of rates, which all that ask it share.
+    pub limits: Limits,
 }
 
 /// How an organisation is called, and where its tenant is.
@@ -82,6 +86,28 @@ impl ControlPlane {
 
     fn json(&self, method: &str, path: &str, body: Value) -> Request {
         Request { body: Payload::Json(body), ..self.request(method, path) }
+    }
+
+    /// Sends once the limit that somebody was told is over.
+    ///
+    /// # Errors
+    /// No whole answer came until then.
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Response, TransportError> {
+        while let Some((free, told)) = self.limits.now() {
+            if free >= deadline {
+                return Ok(told);
+            }
+            clock::sleep_until(free).await;
+        }
+        let answer = self.client.send(request, deadline).await?;
+        if let Some(come_back) = answer.retry_after() {
+            self.limits.note(request, &answer, come_back);
+        }
+        Ok(answer)
     }
 
     /// `GET /health`; no token goes along.

@@ -80,7 +80,7 @@ pub(super) async fn gather(behind: &Behind, workspace: Option<&str>) -> Told {
 }
 
 async fn ask(behind: &Behind, request: Request) -> Option<Value> {
-    let answer = behind.api.client.send(&request, Instant::now() + EACH).await.ok()?;
+    let answer = behind.api.send(&request, Instant::now() + EACH).await.ok()?;
     answer.json.filter(|_| answer.status == 200)
 }
 

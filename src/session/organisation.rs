@@ -179,13 +179,12 @@ pub(super) async fn down(
             left = &mut done => return left,
             code = signals.interrupted() => code,
         };
-        let reason = match (*sender.borrow(), code) {
-            (Hurry::None, ExitCode::Terminated) => Some(CancelReason::Terminated),
-            (Hurry::None, _) => Some(CancelReason::Interrupted),
-            (Hurry::Interrupted, _) => Some(CancelReason::SecondInterrupt),
-            (Hurry::AtOnce, _) => None,
-        };
-        if let Some(reason) = reason {
+        // Later ones leave less time; how the run ends is decided.
+        if *sender.borrow() == Hurry::None {
+            let reason = match code {
+                ExitCode::Terminated => CancelReason::Terminated,
+                _ => CancelReason::Interrupted,
+            };
             log.emit(EventKind::CancelBegan { reason });
         }
         sender.send_modify(|hurry| *hurry = hurry.more());

@@ -30,6 +30,10 @@ pub(crate) fn broken(case: &Case, played: &Played) -> Vec<String> {
     if !played.lost_strangers.is_empty() {
         wrong.push(format!("workspaces of others are gone: {:?}", played.lost_strangers));
     }
+    if let Some(first) = played.early.first() {
+        let more = played.early.len() - 1;
+        wrong.push(format!("{first} left before the control plane's limit was over, and {more} more"));
+    }
     secrets(played, &mut wrong);
     let ended = played.finished().is_some();
     match &played.ran {

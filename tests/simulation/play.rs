@@ -12,6 +12,7 @@ use lifecycle_harness::facade::http::{Client, Config};
 use lifecycle_harness::facade::models::catalogue::Catalogue;
 use lifecycle_harness::facade::output::{Colour, Printer, Terminal, Verbosity};
 use lifecycle_harness::facade::platform::control_plane::ControlPlane;
+use lifecycle_harness::facade::platform::limits::Limits;
 use lifecycle_harness::facade::redact::Redactor;
 use lifecycle_harness::facade::run::ledger::Ledger;
 use lifecycle_harness::facade::run::signals::Signals;
@@ -54,6 +55,8 @@ pub(crate) struct Played {
     /// Workspaces of others that are gone.
     pub lost_strangers: Vec<String>,
     pub credentials: Vec<String>,
+    /// Requests about organisations that left before a limit of the control plane was over.
+    pub early: Vec<String>,
     /// Tasks that were alive when everything had been stopped.
     pub alive: usize,
     pub simulated: Duration,
@@ -193,6 +196,7 @@ async fn inside(case: &Case, folder: &Path) -> Played {
     let strangers = world.strangers.lock().unwrap().clone();
     let lost_strangers = strangers.into_iter().filter(|id| !rows.iter().any(|(row, _)| row == id)).collect();
     let credentials = world.credentials.lock().unwrap().iter().cloned().collect();
+    let early = std::mem::take(&mut *world.early.lock().unwrap());
     let asked = world.network.asked();
     world.stop().await;
     let (events, unreadable) = match read {
@@ -212,6 +216,7 @@ async fn inside(case: &Case, folder: &Path) -> Played {
         after_second,
         lost_strangers,
         credentials,
+        early,
         alive: 0,
         simulated: Duration::ZERO,
         asked,
@@ -362,6 +367,7 @@ async fn sweep(left: &Path, world: &World) -> Swept {
                 .unwrap(),
             base_url: owing.plane.clone(),
             token: Some(Secret::new(ADMIN_TOKEN)),
+            limits: Limits::default(),
         };
         let desk = Desk::new(log.clone(), &owing.plane);
         for org in &owing.orgs {

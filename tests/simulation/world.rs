@@ -16,7 +16,7 @@ use lifecycle_harness::facade::reference::faults::Faults;
 use lifecycle_harness::facade::reference::options::Options;
 use lifecycle_harness::facade::reference::{provider, server};
 use lifecycle_harness::facade::targets::embedded::proxy_env;
-use lifecycle_harness::facade::wire::{Asked, Fate, Network, Side};
+use lifecycle_harness::facade::wire::{Asked, Fate, Fault, Network, Side, What};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ pub(crate) const KEYS: [(&str, &str); 3] = [
 ];
 /// The header of who only looks on: the weather leaves it alone.
 const OBSERVER: &str = "x-observer";
+/// Timers are as exact as this.
+const ROUNDING: Duration = Duration::from_millis(2);
 /// A run that asks more often is one that never ends.
 const ENOUGH: u64 = 300_000;
 
@@ -50,6 +52,8 @@ pub(crate) struct World {
     pub provider: provider::Running,
     /// Every credential that was on the wire.
     pub credentials: Arc<Mutex<BTreeSet<String>>>,
+    /// Requests about organisations that left before the control plane's limit was over.
+    pub early: Arc<Mutex<Vec<String>>>,
     /// Requests of the harness so far.
     pub left: watch::Receiver<u64>,
     /// Events in its log, as its last request left.
@@ -83,6 +87,7 @@ impl World {
             front,
             provider,
             credentials: Arc::default(),
+            early: Arc::default(),
             left: watch::channel(0).1,
             written: watch::channel(0).1,
             strangers: Arc::default(),
@@ -122,6 +127,7 @@ impl World {
             _ => None,
         };
         let (latency, mut matched, mut met) = (case.latency, 0, 0);
+        let (early, mut limited) = (Arc::clone(&self.early), None);
         self.network.weather(move |asked| {
             assert!(asked.number < ENOUGH, "a run that never ends");
             note(&credentials, asked);
@@ -142,7 +148,19 @@ impl World {
                 Duration::ZERO => Duration::ZERO,
                 most => most.mul_f64(chance.random_range(0.0..1.0)),
             };
-            Fate { there: way(), back: way(), fault }
+            let (there, back) = (way(), way());
+            if asked.from == Side::Harness && about_organisations(asked) {
+                let now = Instant::now();
+                let within = |(told, until): (Instant, Instant)| now > told && now < until;
+                if limited.is_some_and(within) {
+                    early.lock().unwrap().push(format!("{} {}", asked.method, asked.path));
+                }
+                if let Some(Fault { what: What::TooMany(seconds), .. }) = fault {
+                    let told = now + there + back + ROUNDING;
+                    limited = Some((told, told + Duration::from_secs(seconds) - ROUNDING * 2));
+                }
+            }
+            Fate { there, back, fault }
         });
     }
 
@@ -321,6 +339,12 @@ fn note(credentials: &Mutex<BTreeSet<String>>, asked: &Asked<'_>) {
             credentials.lock().unwrap().insert(bare.to_owned());
         }
     }
+}
+
+/// What a run asks to make, to see and to purge organisations; what scenarios ask there is theirs.
+fn about_organisations(asked: &Asked<'_>) -> bool {
+    let list = asked.method == "GET" && asked.path == "/cp/admin/orgs";
+    list || asked.path.starts_with("/cp/admin/tenants/") || asked.path.ends_with("/admin-token")
 }
 
 fn matches(rule: &Rule, asked: &Asked<'_>, chance: &mut StdRng) -> bool {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::http::{Client, Request, Response, Transport, TransportError};
+use crate::http::{Request, Response, Transport, TransportError};
+use crate::platform::control_plane::ControlPlane;
 use crate::platform::record;
 
 /// One attempt may not take longer.
@@ -46,7 +47,7 @@ pub(super) enum Take<T> {
 
 /// Asks until an answer decides or the deadline passes; 429, 5xx and what breaks on the way is asked again.
 pub(super) async fn until<T>(
-    client: &Client,
+    plane: &ControlPlane,
     request: &Request,
     deadline: Instant,
     take: impl Fn(&Response) -> Take<T>,
@@ -54,7 +55,9 @@ pub(super) async fn until<T>(
     let mut pause = PAUSE.0;
     let mut unclear = false;
     loop {
-        let sent = client.send(request, deadline.min(Instant::now() + EACH)).await;
+        // A limit that somebody else was told is waited for here, and is no part of one attempt.
+        let free = plane.limits.now().map_or_else(Instant::now, |(free, _)| free);
+        let sent = plane.send(request, deadline.min(free + EACH)).await;
         let (last, kind, wait) = match sent {
             Ok(answer) => {
                 let obeyed = answer.retry_after().filter(|_| matches!(answer.status, 429 | 503));

@@ -46,7 +46,7 @@ impl Maker<'_> {
             200 => Take::Done(()),
             _ => Take::Again(format!("GET /health answered {}", describe(answer))),
         };
-        let health = until(&self.api.client, &self.api.health(), until_then, healthy).await;
+        let health = until(self.api, &self.api.health(), until_then, healthy).await;
         if let Err(why) = health {
             return Err(self.failed(desk, Phase::ControlPlane, &why, limit, began));
         }
@@ -56,7 +56,7 @@ impl Maker<'_> {
             (401 | 403, _) => Take::Never(format!("it refuses the token: {}", describe(answer))),
             _ => Take::Never(format!("GET /cp/admin/orgs answered {}", describe(answer))),
         };
-        let rows = match until(&self.api.client, &self.api.list_orgs(), until_then, listed).await {
+        let rows = match until(self.api, &self.api.list_orgs(), until_then, listed).await {
             Ok(rows) => rows,
             Err(why) => return Err(self.failed(desk, Phase::ControlPlane, &why, limit, began)),
         };
@@ -77,7 +77,7 @@ impl Maker<'_> {
     /// A control plane that does not say has no quota.
     async fn quota(&self, desk: &Desk) -> Result<(), OpenError> {
         let began = Instant::now();
-        let answer = self.api.client.send(&self.api.quota(), began + EACH).await.ok();
+        let answer = self.api.send(&self.api.quota(), began + EACH).await.ok();
         let said = answer.filter(|a| a.status == 200).and_then(|a| a.json);
         let number = |name: &str| said.as_ref().and_then(|b| b["orgs"][name].as_u64());
         let (Some(used), Some(limit)) = (number("used"), number("limit")) else { return Ok(()) };
@@ -151,7 +151,7 @@ impl Maker<'_> {
             },
             _ => Take::Never(refusal(answer, &slug)),
         };
-        let row = match until(&self.api.client, &request, began + limit, taken).await {
+        let row = match until(self.api, &request, began + limit, taken).await {
             Ok(row) => row,
             Err(why) => match self.find(&slug, began + limit).await {
                 // Its answer was lost, and it is there.
@@ -181,7 +181,7 @@ impl Maker<'_> {
             Some(rows) => Take::Done(rows),
             None => Take::Never(describe(answer)),
         };
-        let rows = until(&self.api.client, &self.api.list_orgs(), deadline, listed).await.ok()?;
+        let rows = until(self.api, &self.api.list_orgs(), deadline, listed).await.ok()?;
         rows.into_iter().find(|row| row.slug() == slug && !row.is_purged())
     }
 
@@ -210,7 +210,7 @@ impl Maker<'_> {
             }
         };
         let deadline = began + waits.instance;
-        let running = until(&self.api.client, &self.api.list_orgs(), deadline, of_ours).await;
+        let running = until(self.api, &self.api.list_orgs(), deadline, of_ours).await;
         if let Err(why) = running {
             return Err(self.failed(desk, Phase::Instance, &why, waits.instance, began));
         }
@@ -229,7 +229,7 @@ impl Maker<'_> {
             }
         };
         let deadline = began + waits.token;
-        let token = until(&self.api.client, &self.api.admin_token(slug), deadline, told).await;
+        let token = until(self.api, &self.api.admin_token(slug), deadline, told).await;
         let admin_token = match token {
             Ok(token) => token,
             Err(why) => return Err(self.failed(desk, Phase::Token, &why, waits.token, began)),

@@ -7,6 +7,7 @@ use crate::behaviour::Edition;
 use crate::domain::Secret;
 use crate::http;
 use crate::platform::control_plane::ControlPlane;
+use crate::platform::limits::Limits;
 use crate::reference::control_plane;
 use crate::reference::provider;
 use crate::targets::OpenError;
@@ -40,6 +41,7 @@ impl Plane {
                 client: client(http, base_url.starts_with("https://"))?,
                 base_url,
                 token: settings.cp_token.clone(),
+                limits: Limits::default(),
             };
             return Ok(Plane { api, pattern, embedded: None });
         }
@@ -70,7 +72,8 @@ impl Plane {
         .map_err(|e| embedded::not_started("control plane", &e))?;
         let base_url = running.base_url();
         let pattern = crate::platform::control_plane::tenant_pattern(&base_url, None);
-        let api = ControlPlane { client: client(http, false)?, base_url, token: Some(token) };
+        let (client, limits) = (client(http, false)?, Limits::default());
+        let api = ControlPlane { client, base_url, token: Some(token), limits };
         Ok(Plane { api, pattern, embedded: Some((running, provider)) })
     }
 

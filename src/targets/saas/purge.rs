@@ -87,7 +87,7 @@ async fn rows(plane: &ControlPlane, deadline: Instant) -> Result<Vec<OrgRow>, St
         None => Take::Never(describe(answer)),
     };
     let bound = deadline.min(Instant::now() + EACH);
-    until(&plane.client, &plane.list_orgs(), bound, listed).await.map_err(|why| why.last)
+    until(plane, &plane.list_orgs(), bound, listed).await.map_err(|why| why.last)
 }
 
 /// 202 is an answer too: the list tells when it is over.
@@ -98,7 +98,7 @@ async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(
         _ => Take::Never(format!("DELETE answered {}", describe(answer))),
     };
     let bound = deadline.min(Instant::now() + EACH * 3);
-    until(&plane.client, &plane.delete_tenant(slug), bound, taken).await.map_err(|why| why.last)
+    until(plane, &plane.delete_tenant(slug), bound, taken).await.map_err(|why| why.last)
 }
 
 /// Instances that outlive their organisation are a leak that its row does not show.
@@ -106,7 +106,7 @@ async fn machines_gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> R
     let mut pause = LOOK.0;
     loop {
         let bound = deadline.min(Instant::now() + EACH);
-        let Ok(answer) = plane.client.send(&plane.instances(slug), bound).await else {
+        let Ok(answer) = plane.send(&plane.instances(slug), bound).await else {
             return Ok(());
         };
         // A control plane that does not show instances, or none of what is gone, has said what it can.
