@@ -1,6 +1,9 @@
-//! Durations as people write and read them.
+//! Durations and times as people write and read them.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 /// Nothing here takes longer, and sums of a few of them still fit into the clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
@@ -41,6 +44,16 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
         return Err(DurationError::TooLong(text.to_owned()));
     }
     Ok(duration)
+}
+
+/// The time at the beginning of a log's line: RFC 3339, or Go's `2026/06/15 10:00:00`, which is UTC in a container.
+pub(crate) fn written_at(line: &str) -> Option<Timestamp> {
+    let first = line.split_whitespace().next()?;
+    if let Ok(at) = first.parse::<Timestamp>() {
+        return Some(at);
+    }
+    let at = DateTime::strptime("%Y/%m/%d %H:%M:%S", line.get(..19)?).ok()?;
+    at.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
 }
 
 /// Shows a duration with the precision a person wants: `7 ms`, `1.24 s`, `4m 05s`.

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use regex::Regex;
+
+use crate::domain::time::written_at;
 
 /// Lines that are kept.
 pub(super) const LINES: usize = 60;
@@ -72,17 +73,6 @@ fn is_access(line: &str) -> bool {
 fn same_clock(lines: &[String]) -> bool {
     let newest = lines.iter().rev().find_map(|line| written_at(line));
     newest.is_some_and(|at| (crate::clock::wall().as_second() - at.as_second()).abs() < SAME_CLOCK)
-}
-
-/// The time at a line's beginning: RFC 3339, or Go's `2026/06/15 10:00:00`, which is UTC in a container.
-fn written_at(line: &str) -> Option<Timestamp> {
-    let first = line.split_whitespace().next()?;
-    if let Ok(at) = first.parse::<Timestamp>() {
-        return Some(at);
-    }
-    let stamp = line.get(..19)?;
-    let at = DateTime::strptime("%Y/%m/%d %H:%M:%S", stamp).ok()?;
-    at.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
 }
 
 /// When the last edge was asked for, by the wall clock.

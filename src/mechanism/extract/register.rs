@@ -3,10 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use regex::Regex;
+use serde_json::Value;
 
+use super::parts::{part, short_time};
+use crate::domain::Status;
+use crate::domain::time::written_at;
 use crate::event::Symptoms;
 use crate::mechanism::facts::Facts;
+use crate::platform::record::text;
 
 /// The server's own sentences (contract §5.1), and the status that they come with.
 const SENTENCES: [(&str, &str); 12] = [
@@ -35,7 +41,8 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     // The server speaks of everybody: only what names the workspace is about its register.
     let server =
         facts.get("server.log").unwrap_or_default().iter().filter(|l| !id.is_empty() && l.contains(id));
-    for line in own.chain(server) {
+    let nameless = nameless(symptoms);
+    for line in own.chain(server).chain(&nameless) {
         let Some(status) = refusal(line) else { continue };
         statuses.insert(status);
         if !lines.contains(line) {
@@ -44,6 +51,31 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     }
     facts.list("register.refused", statuses);
     facts.list("register.said", lines);
+}
+
+/// Lines of the server about a register that name no workspace (`boot_register_failed status=401`). They are about this
+/// one where nobody else could have registered since it was online last. A new instance has often said nothing yet
+/// when the evidence is gathered, and what the one before it said went with it.
+fn nameless(symptoms: &Symptoms) -> Vec<String> {
+    let others = part(symptoms, "neighbours").and_then(Value::as_array);
+    let online = part(symptoms, "events").and_then(Value::as_array).and_then(|rows| {
+        let row = rows.iter().find(|row| text(row, "event_type") == "WORKSPACE_ONLINE")?;
+        text(row, "created_at").parse::<Timestamp>().ok()
+    });
+    let log = part(symptoms, "server log").and_then(|log| log.get("lines")?.as_array());
+    let (Some(others), Some(online), Some(log)) = (others, online, log) else { return Vec::new() };
+    let registers = |row: &Value| {
+        let silent = row.get("ours").and_then(Value::as_bool) == Some(true)
+            && text(row, "status") == Status::AwaitingAgent.as_str();
+        let settled = [Status::Online, Status::Paused, Status::Hibernated, Status::Removed];
+        !silent && !settled.iter().any(|status| status.as_str() == text(row, "status"))
+    };
+    if others.iter().any(registers) {
+        return Vec::new();
+    }
+    let since = |line: &&str| written_at(line).is_some_and(|at| at > online);
+    let said = log.iter().filter_map(Value::as_str).filter(|line| line.contains("boot_register_failed"));
+    said.filter(since).map(short_time).collect()
 }
 
 /// The status by which a line says that a register was refused; `no-answer` when it got none.
@@ -76,7 +108,45 @@ fn refusal(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::event::{Evidence, EvidencePart};
+
+    #[test]
+    fn a_line_without_a_name_is_about_who_alone_could_have_registered() {
+        let seen = |others: Value, at: &str| {
+            let part = |name: &str, data| EvidencePart { name: name.into(), data, ..EvidencePart::default() };
+            let event = |kind: &str, at: &str| json!({ "event_type": kind, "created_at": at });
+            let parts = vec![
+                part("neighbours", others),
+                part(
+                    "events",
+                    json!([
+                        event("WORKSPACE_OFFLINE", "2026-06-15T10:00:07Z"),
+                        event("WORKSPACE_ONLINE", "2026-06-15T10:00:02Z"),
+                    ]),
+                ),
+                part("server log", json!({ "lines": [format!("{at} boot_register_failed status=401")] })),
+            ];
+            let evidence = Evidence { parts, ..Evidence::default() };
+            let mut facts = Facts::default();
+            add(&Symptoms { evidence, ..Symptoms::default() }, &mut facts);
+            facts.get("register.refused").unwrap_or_default().join(" ")
+        };
+        let root = json!({ "status": "awaiting_agent", "ours": true });
+        let other = |status: &str| json!({ "status": status, "ours": false });
+        for (others, at, wanted) in [
+            (json!([root]), "2026-06-15T10:00:06.5Z", "401"),
+            (json!([root, other("online")]), "2026/06/15 10:00:06", "401"),
+            (json!([root, other("provisioning")]), "2026-06-15T10:00:06.5Z", ""),
+            (json!([root, other("awaiting_agent")]), "2026-06-15T10:00:06.5Z", ""),
+            (json!([root]), "2026-06-15T10:00:01Z", ""),
+            (json!([root]), "10:00:06", ""),
+        ] {
+            assert_eq!(seen(others.clone(), at), wanted, "{others} {at}");
+        }
+    }
 
     #[test]
     fn refusals_in_whose_words_ever() {
