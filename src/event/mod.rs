@@ -30,5 +30,5 @@ pub(crate) use step::{
     Away, ProofKind, StepFinished, StepOutcome, StepStarted, StepWaiting, WaitEnd, WaitStats,
 };
 pub(crate) use symptoms::{Ended, Kind, Red, Subject, Symptoms, Wait};
-pub(crate) use verdict::AlsoSeen;
+pub(crate) use verdict::{AlsoSeen, UNCLASSIFIED, cause_of};
 pub use verdict::{Class, Diagnosis, ScenarioFinished, Verdict};

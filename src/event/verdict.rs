@@ -1,5 +1,7 @@
 //! How a scenario ended, and why.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +70,43 @@ pub struct Diagnosis {
     /// What holds as well, and is not the cause or not the first one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_seen: Vec<AlsoSeen>,
+}
+
+/// What a failure is called that no mechanism explains; such a failure has no cause in common with another one but its
+/// own words.
+pub(crate) const UNCLASSIFIED: &str = "unclassified";
+
+impl Diagnosis {
+    /// What of the mechanism: a variable, a code. It follows the mechanism in a fingerprint.
+    fn key(&self) -> &str {
+        let name = format!("/{}/", self.mechanism);
+        self.fingerprint.rfind(&name).map_or("", |at| &self.fingerprint[at + name.len()..])
+    }
+}
+
+/// By what a red is the same as another one: its mechanism and key, or else the words of its reason.
+pub(crate) fn cause_of<'a>(diagnosis: Option<&'a Diagnosis>, reason: &str) -> (Cow<'a, str>, &'a str) {
+    match diagnosis {
+        Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => {
+            (Cow::Borrowed(&diagnosis.mechanism), diagnosis.key())
+        }
+        _ => (Cow::Owned(without_numbers(reason)), ""),
+    }
+}
+
+/// Ids, times and ports differ between reds of one cause.
+fn without_numbers(reason: &str) -> String {
+    let mut out = String::new();
+    for word in reason.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        // A status is a number that says something.
+        let plain = digits == 0 || (digits == 3 && word.len() <= 4);
+        out.push_str(if plain { word } else { "…" });
+    }
+    out
 }
 
 /// A mechanism whose evidence is there and that is not what a failure is named after.
@@ -186,4 +225,20 @@ pub struct ScenarioFinished {
     pub took_ms: u64,
     /// The platform's own time: sum of the transitions that were waited for.
     pub platform_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_red_to_red_is_no_cause() {
+        for (reason, cause) in [
+            ("GET http://127.0.0.1:8080/x answered 503, wanted 200", "GET … answered 503, wanted 200"),
+            ("not online within 5.1 s", "not online within … s"),
+            ("", ""),
+        ] {
+            assert_eq!(without_numbers(reason), cause);
+        }
+    }
 }

@@ -13,11 +13,10 @@ use super::file::Mechanism;
 use super::red::red_of;
 use super::template::Template;
 use crate::domain::red::{Identity, place};
+pub(crate) use crate::event::UNCLASSIFIED;
 use crate::event::{AlsoSeen, Class, Diagnosis, Red, Symptoms};
 use crate::scenario::without_round;
 
-/// What a failure is called that no mechanism explains.
-pub(crate) const UNCLASSIFIED: &str = "unclassified";
 /// So many mechanisms are named beside it.
 const NEAREST: usize = 3;
 /// So many others that hold are shown.

@@ -8,10 +8,7 @@ use super::scenario_state::{KeptEvidence, KeptPart, ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean, count, cut, fill, wrap};
 use super::timeline::timeline_text;
-use crate::event::{Diagnosis, StepOutcome, Verdict, WaitStats};
-
-/// What a failure is called that no mechanism explains.
-const UNCLASSIFIED: &str = "unclassified";
+use crate::event::{Diagnosis, StepOutcome, UNCLASSIFIED, Verdict, WaitStats};
 
 /// Columns of the labels on the left.
 const LABEL: usize = 13;

@@ -7,11 +7,7 @@ use indexmap::IndexMap;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::count;
-use crate::event::{Class, Diagnosis};
-
-/// What a failure is called that no mechanism explains; such a failure has no cause in common with another one but its
-/// own words.
-const UNCLASSIFIED: &str = "unclassified";
+use crate::event::{Class, UNCLASSIFIED, cause_of};
 
 /// One cause and the scenarios that it made red, the one that is shown whole first.
 pub struct Cause<'a> {
@@ -48,9 +44,17 @@ impl<'a> Cause<'a> {
         self.reds.iter().all(|red| red.known().is_some())
     }
 
-    /// `projection-missing (ANTHROPIC_AUTH_TOKEN)`.
+    /// `projection-missing (ANTHROPIC_AUTH_TOKEN)`; of reds that nobody explains what they said, as long as it is the same.
     pub fn title(&self) -> String {
-        if self.key.is_empty() { self.name.to_string() } else { format!("{} ({})", self.name, self.key) }
+        let said = self.representative().reason();
+        let unexplained = |red: &&ScenarioState| {
+            red.reason() == said && red.diagnosis.as_ref().is_none_or(|d| d.mechanism == UNCLASSIFIED)
+        };
+        match self.key {
+            "" if self.reds.iter().all(unexplained) => said.to_owned(),
+            "" => self.name.to_string(),
+            key => format!("{} ({key})", self.name),
+        }
     }
 }
 
@@ -60,7 +64,7 @@ impl RunState {
     pub fn causes(&self) -> Vec<Cause<'_>> {
         let mut causes: IndexMap<(Cow<'_, str>, &str, bool), Cause<'_>> = IndexMap::new();
         for red in self.reds() {
-            let (name, key) = cause_of(red);
+            let (name, key) = red.cause();
             let diagnosis = red.diagnosis.as_ref();
             let cause = causes.entry((name.clone(), key, red.known().is_some())).or_insert_with(|| Cause {
                 name,
@@ -93,49 +97,9 @@ impl RunState {
     }
 }
 
-/// By what a red is the same as another one: its mechanism and key, or else the words of its reason.
-pub(crate) fn cause_of(red: &ScenarioState) -> (Cow<'_, str>, &str) {
-    match &red.diagnosis {
-        Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => {
-            (Cow::Borrowed(&diagnosis.mechanism), key_of(diagnosis))
-        }
-        _ => (Cow::Owned(without_numbers(red.reason())), ""),
-    }
-}
-
-/// What follows the mechanism in a fingerprint.
-fn key_of(diagnosis: &Diagnosis) -> &str {
-    let name = format!("/{}/", diagnosis.mechanism);
-    diagnosis.fingerprint.rfind(&name).map_or("", |at| &diagnosis.fingerprint[at + name.len()..])
-}
-
-/// Ids, times and ports differ between reds of one cause.
-fn without_numbers(reason: &str) -> String {
-    let mut out = String::new();
-    for word in reason.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        let digits = word.chars().filter(char::is_ascii_digit).count();
-        // A status is a number that says something.
-        let plain = digits == 0 || (digits == 3 && word.len() <= 4);
-        out.push_str(if plain { word } else { "…" });
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_differs_from_red_to_red_is_no_cause() {
-        for (reason, cause) in [
-            ("GET http://127.0.0.1:8080/x answered 503, wanted 200", "GET … answered 503, wanted 200"),
-            ("not online within 5.1 s", "not online within … s"),
-            ("", ""),
-        ] {
-            assert_eq!(without_numbers(reason), cause);
-        }
+impl ScenarioState {
+    /// Its cause, and what of it; see [`cause_of`].
+    pub(crate) fn cause(&self) -> (Cow<'_, str>, &str) {
+        cause_of(self.diagnosis.as_ref(), self.reason())
     }
 }

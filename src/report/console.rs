@@ -10,14 +10,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
-use super::causes::cause_of;
 use super::commands::profile_name;
 use super::forge::{Workspace, annotations};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
 use super::state::RunState;
 use super::summary::{one_red, summary_lines};
-use super::text::{brief, clean, clock, count, fill};
+use super::text::{brief, clean, clock, count, fill, wrap};
 use crate::domain::ExitCode;
 use crate::event::{
     CancelReason, EnvObservation, Event, EventKind, PartState, RunStarted, StepFinished, StepOutcome, Verdict,
@@ -26,6 +25,10 @@ use crate::output::{CiLog, Printer};
 
 /// Running scenarios that are shown at once.
 const MAX_ROWS: usize = 8;
+/// Columns of the word that a line begins with.
+const WORD: usize = 10;
+/// Lines that one message gets on a terminal.
+const MAX_WRAPPED: usize = 12;
 /// A slow wait says so again after this, where nothing moves on the screen.
 const SAY_AGAIN_MS: u64 = 30_000;
 /// Annotations that a forge shows of one step.
@@ -330,7 +333,7 @@ impl Console {
             }
             return;
         }
-        let (cause, key) = cause_of(scenario);
+        let (cause, key) = scenario.cause();
         let title = if key.is_empty() { cause.to_string() } else { format!("{cause} ({key})") };
         if scenario.known().is_some() {
             // Somebody knows it, and what it is.
@@ -434,9 +437,13 @@ impl Console {
 
     fn say(&mut self, at: &str, word: &str, text: &str) {
         let text = clean(text);
-        let painted = paint(word, &fill(word, 10));
+        let painted = paint(word, &fill(word, WORD));
         if self.printer.draws_progress() {
-            self.print(&format!("{painted} {text}"))
+            // Words stay whole; the terminal would break them at its edge.
+            let columns = self.printer.width().saturating_sub(WORD + 1).max(30);
+            let fits = text.chars().count() <= columns;
+            let lines = if fits { vec![text] } else { wrap(&text, columns, MAX_WRAPPED) };
+            self.print(&format!("{painted} {}", lines.join(&format!("\n{}", " ".repeat(WORD + 1)))));
         } else {
             self.print(&format!("{} {painted} {text}", clock(at)))
         }

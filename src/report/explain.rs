@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 
 use super::block::{BlockLine, Size, Tone, failure_block};
-use super::causes::cause_of;
 use super::console::coloured;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
@@ -59,7 +58,7 @@ pub(crate) fn explain_brief(
     let mut told: Vec<(String, String)> = Vec::new();
     let mut left: Vec<&ScenarioState> = Vec::new();
     for scenario in scenarios {
-        let (cause, key) = cause_of(scenario);
+        let (cause, key) = scenario.cause();
         let key = (cause.into_owned(), key.to_owned());
         let fits = lines.len() + BLOCK < SCREENS;
         if scenario.has_failure() && (told.contains(&key) || !fits) {
@@ -87,7 +86,7 @@ pub(crate) fn explain_brief(
     }
     let mut causes: IndexMap<(String, String), Vec<&str>> = IndexMap::new();
     for scenario in &left {
-        let (cause, key) = cause_of(scenario);
+        let (cause, key) = scenario.cause();
         causes.entry((cause.into_owned(), key.to_owned())).or_default().push(scenario.name());
     }
     let room = SCREENS.saturating_sub(lines.len() + 3).max(2);

@@ -7,8 +7,9 @@ use super::context::RunContext;
 use crate::domain::red::Identity;
 use crate::domain::words::count;
 use crate::domain::{ExitCode, time};
-use crate::event::{CancelReason, Class, Diagnosis, RunFinished, ScenarioFinished, Verdict};
-use crate::mechanism::UNCLASSIFIED;
+use crate::event::{
+    CancelReason, Class, Diagnosis, RunFinished, ScenarioFinished, UNCLASSIFIED, Verdict, cause_of,
+};
 use crate::redact::Redactor;
 use crate::scenario::known::KnownReds;
 use crate::scenario::remembered::Sighting;
@@ -190,27 +191,35 @@ impl Ending {
     /// What reds have in common: one in its own words, several by their causes.
     fn told(&self, reds: &[&ScenarioFinished]) -> String {
         const NAMED: usize = 3;
-        let cause = |one: &ScenarioFinished| match self.diagnoses.get(&one.scenario) {
-            Some(diagnosis) if diagnosis.mechanism != UNCLASSIFIED => diagnosis.mechanism.clone(),
-            _ => one.reason.clone(),
+        let cause = |one: &ScenarioFinished| {
+            let (name, key) = cause_of(self.diagnoses.get(&one.scenario), &one.reason);
+            (name.into_owned(), key.to_owned())
+        };
+        let classified = |one: &ScenarioFinished| {
+            self.diagnoses.get(&one.scenario).filter(|diagnosis| diagnosis.mechanism != UNCLASSIFIED)
         };
         if let [one] = reds {
-            let cause = cause(one);
-            let cause = if cause == one.reason { String::new() } else { format!(" ({cause})") };
+            let cause = classified(one).map(|d| format!(" ({})", d.mechanism)).unwrap_or_default();
             return format!("{} {}{cause}: {}", one.scenario, one.verdict, one.reason);
         }
-        let mut causes: BTreeMap<String, usize> = BTreeMap::new();
+        // In the words of the first: what differs from one to the next says nothing.
+        let title = |one: &ScenarioFinished| match (classified(one), cause(one)) {
+            (None, _) => one.reason.clone(),
+            (_, (name, key)) if key.is_empty() => name,
+            (_, (name, key)) => format!("{name} ({key})"),
+        };
+        let mut causes: BTreeMap<(String, String), (String, usize)> = BTreeMap::new();
         for one in reds {
-            *causes.entry(cause(one)).or_default() += 1;
+            causes.entry(cause(one)).or_insert_with(|| (title(one), 0)).1 += 1;
         }
-        let mut named: Vec<(String, usize)> = causes.into_iter().collect();
+        let mut named: Vec<(String, usize)> = causes.into_values().collect();
         named.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         let all = named.len();
         let plural = if all == 1 { "" } else { "s" };
         let mut words: Vec<String> = named
             .into_iter()
             .take(NAMED)
-            .map(|(cause, n)| if all == 1 { cause } else { format!("{cause} ({n})") })
+            .map(|(cause, n)| if all == 1 { cause } else { format!("{cause} × {n}") })
             .collect();
         if all > NAMED {
             words.push(format!("{} more", all - NAMED));
