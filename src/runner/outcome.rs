@@ -144,6 +144,16 @@ impl Failure {
         Failure { purpose: Some(purpose.to_owned()), ..failure }
     }
 
+    /// Says of a wait that ran out how long it had, and who said so.
+    pub(crate) fn not_within(&mut self, given: Duration, from: &str) {
+        if let Some(wait) = self.waited.as_deref().filter(|wait| wait.end == Ended::TimedOut) {
+            let from = if from.is_empty() { String::new() } else { format!(" ({from})") };
+            let given = time::show(given);
+            self.message =
+                format!("wanted {}: not within {given}{from}; last seen: {}", wait.wants, wait.last);
+        }
+    }
+
     /// A wait that ended without its object.
     pub(crate) fn wait(wants: &str, error: WaitError) -> Self {
         let kind = match error.end {
