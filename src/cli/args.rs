@@ -251,10 +251,10 @@ pub(crate) struct RunArgs {
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// List of known reds {red, issue, until}; only those is exit 7
+    /// List of known reds {red, issue, until}: exit 7 if nothing else failed
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
-    /// For a cron: remembers reds; only reds of earlier runs is exit 7
+    /// For a cron, remembers reds: exit 7 if only those of earlier runs failed
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
     /// Run this by `sh` when a red is new, the JSON report on its stdin
@@ -404,8 +404,8 @@ pub(crate) struct DoctorArgs {
 /// `man`.
 #[derive(Args, Debug)]
 pub(crate) struct ManArgs {
-    /// Of this command [default: the program's own]
-    pub command: Option<String>,
+    /// Of this command, for example `run` or `mechanisms show` [default: the program's own]
+    pub command: Vec<String>,
     /// Write the pages of all commands into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub all: Option<PathBuf>,

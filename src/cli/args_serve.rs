@@ -1,7 +1,9 @@
 //! What can be typed after `serve`.
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 
+use super::candidates;
 use super::values::{behaviour, duration, edition, scale};
 use crate::behaviour::{Behaviour, Edition};
 
@@ -97,7 +99,7 @@ pub(crate) struct ServePlatform {
     #[arg(long)]
     pub stub: bool,
     /// Switch a fault on
-    #[arg(long = "fault", value_name = "NAME[=N]", long_help = fault_help())]
+    #[arg(long = "fault", value_name = "NAME[=N]", long_help = fault_help(), add = ArgValueCandidates::new(candidates::faults))]
     pub faults: Vec<String>,
     /// Decides jitter
     #[arg(long, default_value_t = 0, value_name = "N")]

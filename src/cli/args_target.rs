@@ -15,7 +15,7 @@ use crate::targets::{Answers, Kind};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
-    /// What to run against: embedded, docker or live [default: embedded; live with --base-url; env: LIFECYCLE_TARGET]
+    /// embedded, docker or live [default: embedded; live with --base-url; env: LIFECYCLE_TARGET]
     #[arg(long, value_enum, value_name = "KIND", hide_possible_values = true)]
     pub target: Option<Kind>,
     /// Address of a live server [env: LIFECYCLE_BASE_URL, BASE]
@@ -33,16 +33,16 @@ pub(crate) struct TargetArgs {
     /// Do not verify TLS certificates
     #[arg(long)]
     pub insecure: bool,
-    /// Live: the server's containers are on the engine of this machine: look at them, remove what is left
+    /// Live: its containers are on this machine's engine: look at them
     #[arg(long)]
     pub docker: bool,
-    /// Live: the server's log, a file or `container:NAME` (with --docker): half of all causes stand only there
-    #[arg(long, value_name = "FILE|container:NAME")]
+    /// Live: the server's log, a file or container:NAME (with --docker)
+    #[arg(long, value_name = "LOG")]
     pub server_log: Option<crate::targets::LogSource>,
-    /// Docker: the image of the agent, instead of the one that is made from this program
+    /// Docker: the agent's image [default: made from this program]
     #[arg(long, value_name = "IMAGE")]
     pub agent_image: Option<String>,
-    /// Docker: tiers 3 and 4 may be made: privileged, in the host's namespaces
+    /// Docker: tiers 3 and 4 (privileged, host's namespaces) may be made
     #[arg(long)]
     pub allow_privileged: bool,
     /// A reference provider that the target's instances can reach
@@ -51,22 +51,22 @@ pub(crate) struct TargetArgs {
     /// What the target's agents can answer: known, stub or none
     #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     pub answers: Option<Answers>,
-    /// How long a live server may take to answer for the first time [default: 2s]
+    /// Wait so long for a live server's first answer [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub patience: Option<std::time::Duration>,
-    /// Embedded, docker: how many times faster than real time its clock runs
+    /// Embedded, docker: its clock runs N times as fast
     #[arg(long, value_name = "N", value_parser = scale)]
     pub time_scale: Option<f64>,
-    /// Embedded, docker: the edition that is played [default: mid-june]; live: the one that is expected [default: found]
+    /// The edition played [default: mid-june], of a live server expected [default: found]
     #[arg(long, value_name = "EDITION", value_parser = edition)]
     pub edition: Option<Edition>,
-    /// A behaviour that differs from the edition: NAME=on or NAME=off (`lifecycle behaviours list`)
+    /// Differs from the edition in this (`lifecycle behaviours list`)
     #[arg(long = "behaviour", value_name = "NAME=on|off", value_parser = behaviour)]
     pub behaviours: Vec<(Behaviour, bool)>,
-    /// What was accepted as drift [default: lifecycle.contract.yaml, where there is one]
+    /// What was accepted as drift [default: lifecycle.contract.yaml]
     #[arg(long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
-    /// Embedded, docker: switch a fault on (`lifecycle serve platform --help` lists them)
+    /// Embedded, docker: switch a fault on (`serve platform --help`)
     #[arg(long = "fault", value_name = "NAME[=N]", add = ArgValueCandidates::new(candidates::faults))]
     pub faults: Vec<String>,
     #[command(flatten)]
@@ -76,31 +76,31 @@ pub(crate) struct TargetArgs {
 /// How an organisation is made at a control plane.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct OrganisationArgs {
-    /// Saas: address of the control plane; without one, one in this process [env: MOLECULE_CP_URL]
+    /// Saas: the control plane [default: one in this process; env: MOLECULE_CP_URL]
     #[arg(long, value_name = "URL")]
     pub cp_url: Option<String>,
-    /// Saas: its administrator's token [env: CP_ADMIN_API_TOKEN, MOLECULE_ADMIN_TOKEN]
+    /// Saas: its admin token [env: CP_ADMIN_API_TOKEN, MOLECULE_ADMIN_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     pub cp_token: Option<String>,
     /// Saas: what names of organisations begin with [default: e2e-]
     #[arg(long, value_name = "PREFIX")]
     pub org_prefix: Option<String>,
-    /// Saas: how many organisations scenarios share in turn, or `each` for one of its own [default: 1]
+    /// Saas: organisations that scenarios share in turn, or `each` its own [default: 1]
     #[arg(long, value_name = "N|each")]
     pub org: Option<Spread>,
-    /// Saas: the organisation stays when the run ends; `sweep` removes it [env: E2E_KEEP_ORG]
+    /// Saas: keep the organisation for `sweep` [env: E2E_KEEP_ORG]
     #[arg(long)]
     pub keep_org: bool,
-    /// Saas: the tenants' domain, or their address with `{slug}` [env: MOLECULE_TENANT_DOMAIN]
+    /// Saas: tenants' domain or address with {slug} [env: MOLECULE_TENANT_DOMAIN]
     #[arg(long, value_name = "DOMAIN")]
     pub tenant_domain: Option<String>,
-    /// Saas: how long a phase may take: control-plane, create, instance, token, dns, tls, health, api, purge
+    /// Saas: limit of control-plane, create, instance, token, dns, tls, health, api, purge
     #[arg(long = "org-within", value_name = "PHASE=DURATION", value_parser = phase)]
     pub org_within: Vec<(String, std::time::Duration)>,
-    /// Saas without --cp-url: answer so instead, `METHOD PATH=STATUS[xTIMES]` (`serve control-plane --help`)
+    /// Saas without --cp-url: `METHOD PATH=STATUS[xTIMES]` (`serve control-plane --help`)
     #[arg(long = "cp-route", value_name = "RULE")]
     pub cp_routes: Vec<String>,
-    /// Saas without --cp-url: a variable of each tenant's server; an empty value takes it away
+    /// Saas without --cp-url: a variable of each tenant's server; empty: unset
     #[arg(long = "tenant-env", value_name = "NAME=VALUE", value_parser = pair)]
     pub tenant_env: Vec<(String, String)>,
 }

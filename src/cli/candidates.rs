@@ -54,6 +54,11 @@ pub(super) fn faults() -> Vec<CompletionCandidate> {
     ALL.iter().map(|fault| CompletionCandidate::new(fault.name)).collect()
 }
 
+/// Mechanisms of the shipped catalogue.
+pub(super) fn mechanisms() -> Vec<CompletionCandidate> {
+    crate::mechanism::catalogue::names().map(CompletionCandidate::new).collect()
+}
+
 /// Shipped profiles, and files.
 pub(super) fn profiles(typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(text) = typed.to_str() else { return Vec::new() };

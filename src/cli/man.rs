@@ -38,12 +38,61 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("plan", &[("lifecycle plan local-provision", "model, secrets, steps and the longest it may take")]),
     ("check", &[("lifecycle check .", "every YAML file below this folder")]),
     (
+        "model",
+        &[
+            ("lifecycle model resolve --runtime claude-code", "only the slug, for a script"),
+            (
+                "lifecycle model explain --runtime codex",
+                "which rule chose it, and what the container will hold",
+            ),
+        ],
+    ),
+    (
+        "mechanisms",
+        &[
+            ("lifecycle mechanisms show projection-missing", "what a cause needs, rules out, and its fix"),
+            ("lifecycle mechanisms test --against runs", "what each names in recorded runs"),
+        ],
+    ),
+    (
+        "behaviours",
+        &[
+            ("lifecycle behaviours list", "what a server may do one way or the other"),
+            ("lifecycle behaviours probe --base-url URL", "what this server does"),
+        ],
+    ),
+    (
         "explain",
         &[
             ("lifecycle explain last", "the last run"),
             ("lifecycle explain artifact.zip", "what a forge hands out"),
         ],
     ),
+    ("replay", &[("lifecycle replay last", "the causes again, from the log, with today's mechanisms")]),
+    ("diff", &[("lifecycle diff GREEN last", "where a red run parts first from a green one")]),
+    (
+        "history",
+        &[(
+            "lifecycle history local-provision",
+            "rates, flake bound and durations of the runs that are kept",
+        )],
+    ),
+    ("gate", &[("lifecycle gate local-provision", "promote, hold or demote, with the arithmetic")]),
+    (
+        "serve",
+        &[
+            ("lifecycle serve platform --time-scale 40", "the reference platform, for scripts of one's own"),
+            ("lifecycle serve provider --key KEY", "a model provider that takes this key"),
+        ],
+    ),
+    (
+        "schema",
+        &[
+            ("lifecycle schema > scenario.schema.json", "for an editor"),
+            ("lifecycle schema events", "one line of a run's log"),
+        ],
+    ),
+    ("help", &[("lifecycle help scenario::duration", "what an error code means and what to do")]),
     ("reproduce", &[("lifecycle reproduce last", "the reds again, here, by their faults")]),
     ("report", &[("lifecycle report last --all reports", "all reports of the last run")]),
     ("export", &[("lifecycle export last -o red.zip", "one file to hand on")]),
@@ -79,51 +128,94 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("man", &[("lifecycle man --all /usr/local/share/man/man1", "install the pages")]),
 ];
 
+/// What a code means for commands that run no scenario; the others are as in [`ExitCode::meaning`].
+const OTHERWISE: &[(&str, ExitCode, &str)] = &[
+    ("check", ExitCode::BadInput, "a file has errors"),
+    ("diff", ExitCode::Failed, "the runs differ in more than time"),
+    ("replay", ExitCode::Failed, "a red is named otherwise"),
+    ("gate", ExitCode::Failed, "a scenario is to be demoted"),
+    ("reproduce", ExitCode::Failed, "a red did not come out again by the same mechanism"),
+    ("reproduce", ExitCode::BadInput, "there is no red, or no fault is known that makes its mechanism"),
+    ("behaviours", ExitCode::Failed, "the server differs from its edition"),
+    ("doctor", ExitCode::Environment, "this machine cannot run scenarios"),
+    ("sweep", ExitCode::Leak, "something could not be removed"),
+];
+
+/// Commands that run scenarios end with every code.
+const RUNS: [&str; 2] = ["", "run"];
+
 /// Prints a page, or writes all.
 pub(crate) fn run(args: &ManArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let mut program = Cli::command();
     program.build();
     if let Some(folder) = &args.all {
         fs::create_dir_all(folder)?;
-        fs::write(folder.join("lifecycle.1"), page(&program, "")?)?;
-        for command in program.get_subcommands().filter(|c| !c.is_hide_set()) {
-            let name = command.get_name();
-            fs::write(folder.join(format!("lifecycle-{name}.1")), page(command, name)?)?;
+        for (words, command) in all(&program) {
+            fs::write(folder.join(format!("{}.1", title(&words))), page(command, &words)?)?;
         }
         shell.printer.note(&format!("written to {}", folder.display()))?;
         return Ok(ExitCode::Passed);
     }
-    let text = match &args.command {
-        None => page(&program, "")?,
-        Some(name) => {
-            let command = program.find_subcommand(name).ok_or_else(|| {
-                let names = program.get_subcommands().map(clap::Command::get_name);
-                CliError::new(ExitCode::BadInput, format!("there is no command `{name}`"))
-                    .next(did_you_mean(name, names))
-            })?;
-            page(command, name)?
-        }
+    let typed: Vec<&str> = args.command.iter().flat_map(|word| word.split(' ')).collect();
+    let pages = all(&program);
+    let Some((words, command)) = pages.iter().find(|(words, _)| *words == typed) else {
+        let names: Vec<String> = pages.iter().map(|(words, _)| words.join(" ")).collect();
+        let typed = typed.join(" ");
+        let hint = did_you_mean(&typed, names.iter().map(String::as_str));
+        return Err(CliError::new(ExitCode::BadInput, format!("there is no command `{typed}`")).next(hint));
     };
-    shell.printer.data(text.trim_end())?;
+    shell.printer.data(page(command, words)?.trim_end())?;
     Ok(ExitCode::Passed)
 }
 
-fn page(command: &clap::Command, name: &str) -> std::io::Result<String> {
-    let title = if name.is_empty() { "lifecycle".to_owned() } else { format!("lifecycle-{name}") };
+/// The program and each command that is shown, with the words that are typed for it.
+fn all(program: &clap::Command) -> Vec<(Vec<&str>, &clap::Command)> {
+    let mut found = vec![(Vec::new(), program)];
+    let mut at = 0;
+    while let Some((words, command)) = found.get(at).cloned() {
+        for inner in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+            found.push(([words.as_slice(), &[inner.get_name()]].concat(), inner));
+        }
+        at += 1;
+    }
+    found
+}
+
+fn title(words: &[&str]) -> String {
+    ["lifecycle"].into_iter().chain(words.iter().copied()).collect::<Vec<_>>().join("-")
+}
+
+fn page(command: &clap::Command, words: &[&str]) -> std::io::Result<String> {
+    let name = words.first().copied().unwrap_or_default();
     let mut text = Vec::new();
-    Man::new(command.clone()).title(title).render(&mut text)?;
+    let version = env!("CARGO_PKG_VERSION");
+    Man::new(command.clone()).title(title(words)).source(format!("lifecycle {version}")).render(&mut text)?;
     let mut more = Roff::new();
     more.control("SH", ["EXIT STATUS"]);
     let mut codes = ExitCode::PRECEDENCE;
     codes.sort_by_key(|code| code.code());
     for code in codes {
+        let own = OTHERWISE.iter().find(|(of, otherwise, _)| *of == name && *otherwise == code);
+        let always = matches!(code, ExitCode::Passed | ExitCode::BadInput | ExitCode::Environment);
+        if own.is_none() && !always && !RUNS.contains(&name) {
+            continue;
+        }
         more.control("TP", []);
         more.text([bold(code.code().to_string())]);
-        more.text([roman(code.meaning())]);
+        more.text([roman(match (own, code) {
+            (Some((.., meaning)), _) => meaning,
+            (None, ExitCode::Passed) if !RUNS.contains(&name) => "done",
+            (None, code) => code.meaning(),
+        })]);
     }
-    if let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == name) {
+    // Of a command's own commands, those that are theirs.
+    let whole = [&["lifecycle"], words].concat().join(" ");
+    let of = |line: &str| words.len() < 2 || line.starts_with(&whole);
+    let examples = EXAMPLES.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, examples)| examples);
+    let mut examples = examples.iter().filter(|(line, _)| of(line)).peekable();
+    if examples.peek().is_some() {
         more.control("SH", ["EXAMPLES"]);
-        for (line, what) in *examples {
+        for (line, what) in examples {
             more.control("TP", []);
             more.text([bold(*line)]);
             more.text([roman(*what)]);
@@ -147,26 +239,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_page_that_a_page_names_is_there() {
+        let mut program = Cli::command();
+        program.build();
+        let pages = all(&program);
+        let titles: Vec<String> = pages.iter().map(|(words, _)| title(words)).collect();
+        for (words, command) in &pages {
+            let text = page(command, words).unwrap().replace("\\-", "-");
+            assert!(text.contains(".SH \"EXIT STATUS\""), "{words:?}");
+            for named in text.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {
+                assert!(titles.iter().any(|title| title == named), "{words:?} names {named}(1)");
+            }
+        }
+        for (name, ..) in OTHERWISE {
+            assert!(titles.contains(&format!("lifecycle-{name}")), "{name}");
+        }
+    }
+
+    #[test]
     fn every_command_that_is_shown_has_examples_that_are_understood() {
         let program = Cli::command();
         for command in program.get_subcommands().filter(|c| !c.is_hide_set()) {
             let name = command.get_name();
-            if [
-                "help",
-                "serve",
-                "model",
-                "mechanisms",
-                "schema",
-                "behaviours",
-                "replay",
-                "diff",
-                "history",
-                "gate",
-            ]
-            .contains(&name)
-            {
-                continue;
-            }
             let (_, examples) = EXAMPLES
                 .iter()
                 .find(|(of, _)| *of == name)

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 
 use super::failure::CliError;
 use super::format::FormatArgs;
-use super::{Shell, format, table};
+use super::{Shell, candidates, format, table};
 use crate::domain::ExitCode;
 use crate::mechanism::file::{Layer, Mechanism};
 use crate::mechanism::{again, catalogue, lint, words};
@@ -35,6 +36,7 @@ pub(crate) enum MechanismsCommand {
     /// Show one: what it needs, quotes, rules out, and what a fix looks like
     Show {
         /// Its name
+        #[arg(add = ArgValueCandidates::new(candidates::mechanisms))]
         name: String,
         #[command(flatten)]
         format: FormatArgs,
