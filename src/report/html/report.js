@@ -82,6 +82,13 @@
     else if (e.key === "e") open(true);
     else if (e.key === "c") open(false);
   });
-  addEventListener("beforeprint", () => all.filter((row) => row.matches(".failed,.error,.inconclusive,.unexpected")).forEach((row) => (row.open = true)));
+  // On paper each cause has its evidence once, from the red that stands for it.
+  const shown = [...document.querySelectorAll("article.cause>p.dim>a")].map((a) => document.getElementById(a.getAttribute("href").slice(1)));
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = shown.filter((row) => row && !row.open);
+    closed.forEach((row) => (row.open = true));
+  });
+  addEventListener("afterprint", () => closed.forEach((row) => (row.open = false)));
   show();
 })();
