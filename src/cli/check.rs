@@ -18,7 +18,7 @@ use crate::models::workflow;
 use crate::runner::contradictions::{self, Against};
 use crate::runner::plan::{self, InputSources};
 use crate::scenario::Scenario;
-use crate::scenario::known::{KnownRed, KnownReds};
+use crate::scenario::known::KnownReds;
 use crate::session::classify::{FileKind, Sorted, classify};
 use crate::session::library::{self, Library};
 use crate::session::{LibrarySettings, SessionError, files, project};
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
             problems.extend(report.problems);
             undecidable += report.undecidable.len();
             for one in report.undecidable {
-                shell.printer.note(&format!("{}: undecidable: {}: {}", one.place, one.what, one.why))?;
+                shell.printer.note(&format!("{}: not decided here: {}: {}", one.place, one.what, one.why))?;
             }
         }
     }
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     }
     let counted: Vec<String> =
         counts.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| kind.counted(*n)).collect();
-    let open = if undecidable > 0 { format!(", {undecidable} undecidable") } else { String::new() };
+    let open = if undecidable > 0 { format!(", {undecidable} not decided here") } else { String::new() };
     shell.printer.note(&format!(
         "checked {}: {}, {}{open}",
         if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") },
@@ -169,15 +169,12 @@ fn known_reds(file: &SourceFile) -> Vec<Problem> {
         Ok(known) => known,
         Err(problems) => return problems,
     };
-    let expired = known.iter().filter(|(_, red)| red.until.as_str() < today.as_str());
-    let told = |(fingerprint, red): (&str, &KnownRed)| {
-        let text = format!(
-            "{}: {fingerprint} ({}) was known until {}: it is a new red again",
-            file.name, red.issue, red.until
-        );
-        Problem::warning("check::expired", text).hint("take it out, or give it a later `until`")
+    let over = known.iter().filter_map(|(fingerprint, red)| red.over(fingerprint, &today));
+    let told = |text: String| {
+        Problem::warning("check::expired", format!("{}: {text}", file.name))
+            .hint("take it out, or give it a later `until`")
     };
-    expired.map(told).collect()
+    over.map(told).collect()
 }
 
 /// `YYYY-MM-DD`.

@@ -11,7 +11,7 @@ use crate::event::{
     CancelReason, Class, Diagnosis, RunFinished, ScenarioFinished, UNCLASSIFIED, Verdict, cause_of,
 };
 use crate::redact::Redactor;
-use crate::scenario::known::KnownReds;
+use crate::scenario::known::{KnownRed, KnownReds};
 use crate::scenario::remembered::Sighting;
 use crate::scenario::{scenario_of, without_round};
 
@@ -50,7 +50,7 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Known reds whose scenario passed, in words.
+    /// Known reds whose scenario passed, and those that are not known any more, in words.
     pub(crate) fn unseen(&self, known: &KnownReds) -> Vec<String> {
         let of = |one: &ScenarioFinished, fingerprint: &str| {
             let rest = fingerprint.strip_prefix(without_round(&one.scenario));
@@ -60,13 +60,12 @@ impl Ending {
             let mut rounds = self.finished.iter().filter(|one| of(one, fingerprint)).peekable();
             rounds.peek().is_some() && rounds.all(|one| one.verdict == Verdict::Passed)
         };
-        known
-            .iter()
-            .filter(|(fingerprint, _)| passed(fingerprint))
-            .map(|(fingerprint, red)| {
-                format!("the known red {fingerprint} ({}) did not show: take it out", red.issue)
-            })
-            .collect()
+        let today = today();
+        let one = |(fingerprint, red): (&str, &KnownRed)| match passed(fingerprint) {
+            true => Some(format!("the known red {fingerprint} ({}) did not show: take it out", red.issue)),
+            false => red.over(fingerprint, &today),
+        };
+        known.iter().filter_map(one).collect()
     }
 
     /// What it saw of reds, for who remembers them.

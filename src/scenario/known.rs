@@ -37,6 +37,15 @@ pub struct KnownRed {
     pub until: String,
 }
 
+impl KnownRed {
+    /// That its time ran out before this day, in words.
+    pub(crate) fn over(&self, fingerprint: &str, today: &str) -> Option<String> {
+        let KnownRed { issue, until } = self;
+        (until.as_str() < today)
+            .then(|| format!("{fingerprint} ({issue}) was known until {until}: it is a new red again"))
+    }
+}
+
 const READING: Reading =
     Reading { code: "known", max_nodes: 20_000, max_aliases: 0, max_bytes: 1 << 20, aliases: Aliases::Used };
 const KEYS: [&str; 3] = ["red", "issue", "until"];

@@ -224,7 +224,7 @@ fn known_reds_are_told_from_new_ones() {
     // It is one line; its block is for whoever asks.
     assert!(!known.stderr.contains("SUGGESTED FIX"), "{}", known.stderr);
     run(OTHER, &broken).exit(1);
-    run(OVER, &broken).exit(1);
+    run(OVER, &broken).exit(1).stderr_has("was known until 2001-12-31");
     run(KNOWN, &["local-first-answer", "--fault", "base-url-double-v1"]).exit(1);
     run(KNOWN, &[]).exit(0).stderr_has("did not show: take it out");
     let bad = run("- { red: x }\n", &[]).exit(2);
