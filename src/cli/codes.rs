@@ -416,7 +416,7 @@ pub(crate) const CODES: &[Code] = &[
         "A fragment uses itself.",
         "Take the `use` out of one of the fragments that the message names.",
     ),
-    code("scenario::http-status", "This is no HTTP status.", "Write 201, [200, 204], 2xx or \"!200\"."),
+    code("scenario::http-status", "This is not an HTTP status.", "Write 201, [200, 204], 2xx or \"!200\"."),
     code(
         "scenario::input-default",
         "An input's default is none of its allowed values, not of its type, or a secret.",

@@ -195,7 +195,10 @@ async fn one_profile(profile: Foreseeable, engine: Option<&Engine>) -> Finding {
         return match profile.images.is_empty() {
             true => Finding::new(Level::Ok, what, profile.summary)
                 .next(format!("lifecycle run --profile {}", profile.name)),
-            false => Finding::new(Level::None, what, "it needs a container engine"),
+            false => Finding::new(Level::None, what, "it needs a container engine").next(format!(
+                "start Docker, or set DOCKER_HOST; then `lifecycle run --profile {}`",
+                profile.name
+            )),
         };
     };
     let mut missing = Vec::new();

@@ -77,7 +77,7 @@ fn accept(args: &DriftArgs, state: &crate::report::RunState, shell: &Shell) -> R
     let drifted: BTreeSet<Behaviour> = state.drifts.keys().map(|drift| drift.behaviour).collect();
     for name in &args.only {
         if !Behaviour::named(name).is_some_and(|b| drifted.contains(&b)) {
-            let text = format!("`{name}` is no drift of this run");
+            let text = format!("`{name}` is not a drift of this run");
             return Err(CliError::new(ExitCode::BadInput, text).next("`lifecycle drift RUN` lists what is"));
         }
     }

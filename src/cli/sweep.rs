@@ -31,7 +31,7 @@ const BUDGET: Duration = Duration::from_secs(300);
 const LOOK_BACK: Duration = Duration::from_secs(20);
 /// Sweeps all runs that do not live.
 pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let (mut left, mut swept, mut kept) = (0, 0, 0);
+    let (mut left, mut swept, mut kept, mut forgotten) = (0, 0, 0, 0);
     let mut unreachable: Option<CliError> = None;
     let mut why_kept = "";
     let mut rows = Vec::new();
@@ -88,6 +88,7 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                     "lines": outcome.lines }));
                 left += outcome.left;
                 swept += outcome.removed;
+                forgotten += outcome.forgotten;
             }
             Err(NotSwept { error, refused }) => {
                 shell.printer.talk(&format!("{name}: {}", error.draw(&shell.printer)))?;
@@ -131,12 +132,13 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
         None => ExitCode::Passed,
     };
     if json {
-        let whole = json!({ "removed": swept, "left": left, "not_removed": kept, "runs": rows,
+        let whole = json!({ "removed": swept, "left": left, "not_removed": kept, "forgotten": forgotten, "runs": rows,
             "exit": code.code() });
         format::print(shell, &whole)?;
     } else if !args.dry_run {
         let kept = if kept > 0 { format!(", {kept} not removed: {why_kept}") } else { String::new() };
-        shell.printer.note(&format!("{swept} removed, {left} left{kept}"))?;
+        let gone = if forgotten > 0 { format!(", {forgotten} forgotten") } else { String::new() };
+        shell.printer.note(&format!("{swept} removed, {left} left{gone}{kept}"))?;
     }
     Ok(code)
 }
@@ -201,7 +203,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             ledger.release(&entry.resource, "sweep", None);
         }
         let lines = vec![format!("{} went with their platform", count(owing.entries.len(), "resource"))];
-        return Ok(Outcome { lines, removed: owing.entries.len(), left: 0 });
+        return Ok(Outcome { lines, removed: owing.entries.len(), ..Outcome::default() });
     }
     if let Some(token) = &token
         && !(owing.entries.is_empty() && owing.watched.is_empty())
@@ -264,7 +266,8 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
                 ledger.release(&entry.resource, "forgotten: its server is gone", None);
                 format!("forgotten {} {} at {}", entry.kind, entry.name, owing.home.base_url)
             });
-            return Ok(Outcome { lines: lines.collect(), removed: 0, left: 0 });
+            let forgotten = owing.entries.len();
+            return Ok(Outcome { lines: lines.collect(), forgotten, ..Outcome::default() });
         }
         Err(error) if error.refused => {
             let hint = format!("that run used {}: set it", owing.home.credential);
@@ -298,7 +301,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             lines.push(text.clone());
         }
     }
-    Ok(Outcome { lines, removed: tally.removed + back.removed, left: tally.left })
+    Ok(Outcome { lines, removed: tally.removed + back.removed, left: tally.left, ..Outcome::default() })
 }
 
 /// Whether two addresses are the same but for a slash at the end.

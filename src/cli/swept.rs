@@ -6,4 +6,6 @@ pub(crate) struct Outcome {
     pub lines: Vec<String>,
     pub removed: usize,
     pub left: usize,
+    /// On a server that is gone for good.
+    pub forgotten: usize,
 }

@@ -148,7 +148,14 @@ fn cause_lines(cause: &Cause<'_>, reds: &[&ScenarioState]) -> Vec<String> {
         }
         reds => {
             let names: Vec<&str> = reds.iter().map(|red| red.name()).collect();
-            let mut lines = vec![format!("{} {}: {}", reds.len(), cause.title(), names.join(", "))];
+            let names = names.join(", ");
+            // What stopped the run before it began is why it ended so, and stands there.
+            let mut lines = match cause.title() {
+                title if reds.iter().any(|red| red.started_ms.is_some()) => {
+                    vec![format!("{} {title}: {names}", reds.len())]
+                }
+                _ => vec![format!("{} did not begin: {names}", reds.len())],
+            };
             lines.extend(reds.iter().find_map(|red| red.known()).map(|known| format!("known: {known}")));
             lines
         }

@@ -132,7 +132,7 @@ pub(crate) async fn gather(context: &ScenarioContext, step: &str, failure: &Fail
         }
         gatherers.push((
             EvidenceSource::Neighbours,
-            "neighbours: NOT the target",
+            "other workspaces",
             Box::pin(neighbours(context, workspace)),
         ));
     }
@@ -395,7 +395,11 @@ fn no_instance(before: Result<String, EvidenceError>, after: Result<String, Evid
             json!({ "instance": null }),
         ),
         (Err(why), _) | (_, Err(why)) => {
-            (format!("there is no instance, and the row: {why}"), json!({ "instance": null }))
+            let row = match &why {
+                why if why.is_gone() => format!("workspace not found ({why})"),
+                why => format!("the row: {why}"),
+            };
+            (format!("no instance; {row}"), json!({ "instance": null }))
         }
     };
     Found { lines: vec![line], data }

@@ -242,7 +242,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         (vec!["reconciler"], vec![("E2E_MODEL_SLUG", "MiniMax-M2")], "model::C1"),
         (vec!["--org-prefix", "cp455-claude-code-"], vec![], "18 characters, limit 13"),
         (vec!["--org-prefix", "E2E"], vec![], "begins with a letter"),
-        (vec!["--cp-route", "GET /x=1"], vec![], "is no rule"),
+        (vec!["--cp-route", "GET /x=1"], vec![], "is not a rule"),
         (vec!["--org-within", "moon=1s"], vec![], "one of control-plane"),
     ] {
         let mut harness = plane.run().args(args.iter().copied());

@@ -51,7 +51,7 @@ pub struct Rule {
 
 /// Why a text is no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no rule: METHOD PATH=STATUS[xTIMES], or =reset, =hang, =garbage, =html")]
+#[error("`{0}` is not a rule: METHOD PATH=STATUS[xTIMES], or =reset, =hang, =garbage, =html")]
 pub struct RuleError(pub String);
 
 impl std::str::FromStr for Rule {

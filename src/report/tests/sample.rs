@@ -356,7 +356,7 @@ pub(super) fn failing(s: &mut Sample, scenario: &str, evidence_lines: usize) {
             },
             part(
                 "neighbours",
-                "neighbours: NOT the target",
+                "other workspaces",
                 vec!["ws-other degraded: All connection attempts failed".into()],
             ),
         ],
