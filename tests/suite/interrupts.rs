@@ -40,7 +40,11 @@ fn kill_at_any_moment_and_a_sweep_leave_nothing() {
     let platform = Platform::start(["--time-scale", "20"]);
     for after in moments(4) {
         let run = suite(&platform);
-        wait_for("a run", || run.run_folder());
+        // Without a line of a log there is nothing to report.
+        wait_for("a run's log", || {
+            let log = run.run_folder()?.join("events.jsonl");
+            std::fs::metadata(log).is_ok_and(|file| file.len() > 0).then_some(())
+        });
         moment(after);
         run.signal("KILL");
         let output = run.output();

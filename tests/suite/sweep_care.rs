@@ -94,5 +94,5 @@ fn a_log_of_version_1_is_read() {
     let report: serde_json::Value = serde_json::from_str(&output.file("r.json")).unwrap();
     assert_eq!(report["run"]["log_schema"], 1);
     assert_eq!(report["scenarios"][0]["verdict"], "failed");
-    assert!(output.file("r.xml").contains("wanted ws paused: not within"), "{}", output.file("r.xml"));
+    assert!(output.file("r.xml").contains("wanted ws paused: not in time"), "{}", output.file("r.xml"));
 }

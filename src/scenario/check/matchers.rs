@@ -276,7 +276,13 @@ impl Check<'_> {
         };
         if pattern.is_none() {
             let hint = "write 201, [200, 204], 2xx or \"!200\"".to_owned();
-            self.error("http-status", text.span, format!("`{word}` is not an HTTP status"), "not a status", hint);
+            self.error(
+                "http-status",
+                text.span,
+                format!("`{word}` is not an HTTP status"),
+                "not a status",
+                hint,
+            );
         }
         pattern
     }
