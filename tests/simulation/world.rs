@@ -98,13 +98,11 @@ impl World {
         }
         // What a server has of its own is nobody's to remove.
         let own: Vec<String> = world.rows().into_iter().map(|(id, _)| id).collect();
-        let mut strangers = world.strangers.lock().unwrap();
-        for id in own {
-            if !strangers.contains(&id) {
-                strangers.push(id);
-            }
+        {
+            let mut strangers = world.strangers.lock().unwrap();
+            let new: Vec<String> = own.into_iter().filter(|id| !strangers.contains(id)).collect();
+            strangers.extend(new);
         }
-        drop(strangers);
         if let Trouble::Plane(routes) = &case.trouble {
             for route in routes {
                 let answer = world.ask("POST", "/__stub/routes", serde_json::to_value(route).unwrap()).await;

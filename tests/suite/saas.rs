@@ -126,7 +126,7 @@ fn an_organisation_is_kept_from_sweeps_for_as_long_as_its_run_may_take() {
         (&["--global-timeout", "5h"], 5..7),
         (&["--repeat", "30", "--jobs", "1"], 47..49),
     ] {
-        let began = jiff::Timestamp::now();
+        let began = lifecycle_harness::facade::clock::wall();
         plane.run().args(more.iter().copied()).scenario(waits).run().exit(0);
         let held = until().duration_since(began).as_hours();
         assert!(hours.contains(&held), "{more:?}: {held} h");
