@@ -155,14 +155,14 @@ impl Maker<'_> {
             Ok(row) => row,
             Err(why) => match self.find(&slug, began + limit).await {
                 // Its answer was lost, and it is there.
-                Some(row) if why.unclear && !is_of_another(&row, &name) => row,
+                Ok(Some(row)) if why.unclear && !is_of_another(&row, &name) => row,
                 found => {
                     // What may come true yet stays in the ledger: the purge looks for its name.
                     match &found {
-                        Some(row) if is_of_another(row, &name) => {
+                        Ok(Some(row)) if is_of_another(row, &name) => {
                             desk.release(&made.resource, "never made: the name is somebody else's");
                         }
-                        None if !why.unclear => desk.release(&made.resource, "never made"),
+                        Ok(None) if !why.unclear => desk.release(&made.resource, "never made"),
                         _ => {}
                     }
                     return Err(self.failed(desk, Phase::Create, &why, limit, began));
@@ -174,15 +174,15 @@ impl Maker<'_> {
         Ok((made, row))
     }
 
-    /// The row that bears this slug and is not purged.
-    pub(super) async fn find(&self, slug: &str, deadline: Instant) -> Option<OrgRow> {
+    /// The row that bears this slug and is not purged; an error where the list cannot be read: then nobody knows.
+    async fn find(&self, slug: &str, deadline: Instant) -> Result<Option<OrgRow>, Undecided> {
         let deadline = deadline.max(Instant::now() + EACH);
         let listed = |answer: &Response| match orgs(answer.json.as_ref()).filter(|_| answer.status == 200) {
             Some(rows) => Take::Done(rows),
             None => Take::Never(describe(answer)),
         };
-        let rows = until(self.api, &self.api.list_orgs(), deadline, listed).await.ok()?;
-        rows.into_iter().find(|row| row.slug() == slug && !row.is_purged())
+        let rows = until(self.api, &self.api.list_orgs(), deadline, listed).await?;
+        Ok(rows.into_iter().find(|row| row.slug() == slug && !row.is_purged()))
     }
 
     async fn wait(
