@@ -37,7 +37,7 @@ const TABLE: &[(&str, &str, &str, i32, &str)] = &[
   - await:   { workspace: ws, status: online, leaves: true, within: 3s }
 ",
         1,
-        "wanted ws to leave online: not within 3.00 s (`within: 3.00 s`); last seen: online",
+        "wanted ws to leave online: not within 3.00 s (`within: 3.00 s`); last seen: still online",
     ),
     (
         "to enter a status is not to leave it",
