@@ -5,6 +5,9 @@
 
 pub mod behaviour {
     pub use crate::behaviour::{Edition, Played};
+    pub mod overlay {
+        pub use crate::behaviour::overlay::{Accepted, Overlay, read};
+    }
     pub mod page {
         pub use crate::behaviour::page::page;
     }
@@ -116,6 +119,9 @@ pub mod scenario {
     }
 }
 pub mod session {
+    pub mod project {
+        pub use crate::session::project::parse;
+    }
     pub use crate::session::{
         Env, LibrarySettings, Outside, RunName, RunSettings, SessionError, Shell, TargetSettings, run,
     };

@@ -41,7 +41,7 @@ const READING: Reading = Reading {
 ///
 /// # Errors
 /// All that is wrong with it, each with its place.
-pub(crate) fn read(file: &SourceFile) -> Result<Overlay, Vec<Problem>> {
+pub fn read(file: &SourceFile) -> Result<Overlay, Vec<Problem>> {
     let mut problems = Vec::new();
     let overlay = yaml::parse(file, &READING, &mut problems)
         .map(|root| Reader { file, problems: &mut problems }.overlay(&root));

@@ -59,7 +59,7 @@ pub struct Project {
 ///
 /// # Errors
 /// All its problems.
-pub(crate) fn parse(source: &SourceFile) -> Result<Project, Vec<Problem>> {
+pub fn parse(source: &SourceFile) -> Result<Project, Vec<Problem>> {
     let mut problems = Vec::new();
     let root = yaml::parse(source, &READING, &mut problems);
     let mut project = Project { file: PathBuf::from(&*source.name), ..Project::default() };

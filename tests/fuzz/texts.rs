@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lifecycle_harness::facade::behaviour::overlay;
 use lifecycle_harness::facade::event::read_events;
 use lifecycle_harness::facade::models::allowlist::Allowlist;
 use lifecycle_harness::facade::models::catalogue::{Catalogue, lint};
@@ -9,6 +10,7 @@ use lifecycle_harness::facade::models::workflow::{self, Context};
 use lifecycle_harness::facade::redact::Redactor;
 use lifecycle_harness::facade::scenario::known::KnownReds;
 use lifecycle_harness::facade::scenario::{Fragments, expand_matrix, load, shipped_fragments};
+use lifecycle_harness::facade::session::project;
 use lifecycle_harness::facade::source::{Problem, SourceFile};
 use lifecycle_harness::facade::targets::profile;
 
@@ -72,6 +74,27 @@ fn profiles() {
         if let Some(profile) = loaded.profile
             && let Err(problems) = profile::foresee(&profile, &nothing)
         {
+            draw(&problems);
+        }
+    });
+}
+
+#[test]
+fn overlays_and_project_files() {
+    let corpus = vec![
+        b"edition: mid-august\naccepted:\n  - {behaviour: billing-route, value: off, reason: it is gone, date: 2026-08-14}\n"
+            .to_vec(),
+        b"edition: mid-june\naccepted:\n- behaviour: hibernate-wakes\n  value: on\n  reason: mended\n  date: 2026-09-01\n"
+            .to_vec(),
+        b"scenarios: e2e\nruns: runs\njobs: 4\ninputs: {a: b}\nprofiles:\n  ci: {keep_runs: 3, known: known.yaml}\n".to_vec(),
+    ];
+    fuzz("overlays", &corpus, |input| {
+        let file = source(input);
+        match overlay::read(&file) {
+            Ok(overlay) => assert!(overlay.rows.len() < 1_000),
+            Err(problems) => draw(&problems),
+        }
+        if let Err(problems) = project::parse(&file) {
             draw(&problems);
         }
     });
