@@ -116,7 +116,16 @@ impl Library {
         let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
         output(Command::new("python3").args(["-m", "venv"]).arg(dir.path()))?;
         let python = dir.path().join("bin/python");
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"];
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+            "--no-compile",
+        ];
         output(Command::new(&python).args(pip).args(requirements))?;
         Ok(Library { python, _dir: dir })
     }
