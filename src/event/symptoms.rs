@@ -36,6 +36,9 @@ pub struct Symptoms {
     pub exchanges: Vec<Exchange>,
     /// Which of them the failure speaks of, by its place.
     pub decisive: Option<usize>,
+    /// The server answered other requests, which no agent sees, with the very answer that this step failed by.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub servers_own: bool,
     /// Nothing of the step was forgotten.
     pub exchanges_whole: bool,
     /// What was gathered; in the log it is an event of its own.

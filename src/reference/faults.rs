@@ -235,7 +235,8 @@ impl Fault {
             Fault::SecretWriteIgnored => &["secret-write-dropped"],
             Fault::StaleOnlineAfterKill => &["dead-instance-stays-online"],
             Fault::RestartNoop => &["restart-keeps-old-instance", "restart-not-carried-out"],
-            Fault::OldLingers => &["old-instance-lingers"],
+            // For as long as a step looks, both look the same.
+            Fault::OldLingers => &["restart-keeps-old-instance"],
             Fault::DeleteLeaks => &["delete-not-removed"],
             Fault::CreateDuplicatesOnRetry => &["server-unavailable"],
             Fault::Hang => &["server-hangs"],

@@ -102,8 +102,9 @@ impl ScenarioContext {
     }
 
     fn filing(&self, step: &StepRun) -> Filing {
-        let state = Arc::clone(&self.state);
+        let (state, own) = (Arc::clone(&self.state), self.run.own_answers.clone());
         let keep: Keep = Arc::new(move |exchange: &Exchange| {
+            own.note(exchange);
             state.lock().unwrap_or_else(PoisonError::into_inner).exchanges.keep(exchange.clone());
         });
         Filing { keep: Some(keep), ..self.unkept(step) }
@@ -111,7 +112,9 @@ impl ScenarioContext {
 
     /// Files under a step, and keeps nothing in memory: what is gathered about a failure is not what made it.
     pub(crate) fn unkept(&self, step: &StepRun) -> Filing {
+        let own = self.run.own_answers.clone();
         Filing {
+            keep: Some(Arc::new(move |exchange: &Exchange| own.note(exchange))),
             scenario: Some(self.name.to_string()),
             exchanges: Arc::clone(&step.exchanges),
             due: step.due,

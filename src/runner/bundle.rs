@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Destroy, RunContext, ScenarioContext};
 use super::evidence;
 use super::outcome::Failure;
+use super::own_answers::OwnAnswers;
 use super::tenant::Tenant;
 use super::workspace::Workspace;
 use crate::event::{Evidence, Log};
@@ -46,6 +47,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         tenant: Tenant::default(),
         reach: Reach::new(policy::GIVE_UP),
         engine_proven: AtomicBool::new(false),
+        own_answers: OwnAnswers::default(),
         destroy: Destroy::Always,
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exchanges::StepExchanges;
 use super::outcome::Decisive;
+use super::own_answers::OwnAnswers;
 use super::tenant::Tenant;
 use super::workspace::Workspace;
 use crate::clock::Instant;
@@ -72,6 +73,8 @@ pub struct RunContext {
     pub reach: Reach,
     /// A container of this run's workspaces was seen on the engine: it is the server's.
     pub engine_proven: AtomicBool,
+    /// What the server answers where no agent is asked.
+    pub own_answers: OwnAnswers,
     /// Keep what a scenario made.
     pub destroy: Destroy,
 }

@@ -23,6 +23,7 @@ pub(crate) mod exchanges;
 mod control_plane_evidence;
 mod instances;
 pub(crate) mod outcome;
+pub(crate) mod own_answers;
 pub mod owing;
 pub(crate) mod plan;
 mod rooms;

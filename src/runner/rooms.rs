@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::context::RunContext;
+use super::own_answers::OwnAnswers;
 use super::root;
 use super::root::NoRoot;
 use super::tenant::Tenant;
@@ -137,6 +138,7 @@ impl Rooms {
             tenant: Tenant::default(),
             reach: Reach::new(policy::GIVE_UP),
             engine_proven: AtomicBool::new(false),
+            own_answers: OwnAnswers::default(),
             destroy: first.destroy,
         };
         root::make(&context).await.map_err(NoRoom::NoRoot)?;

@@ -70,6 +70,8 @@ pub(crate) fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evide
         let lost = all.iter().rposition(|e| e.purpose == *purpose && e.error.is_some());
         lost.or_else(|| all.iter().rposition(|e| e.purpose == *purpose))
     });
+    let failed_by = decisive_at.and_then(|at| exchanges.exchanges.get(at)).or(exchanges.exchanges.last());
+    let servers_own = failed_by.is_some_and(|exchange| context.run.own_answers.has(exchange));
     Symptoms {
         scenario: context.name.to_string(),
         step: origin.map_or_else(|| decisive.step.clone(), |o| o.step.clone()),
@@ -83,6 +85,7 @@ pub(crate) fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evide
         workspace: workspace.map(|w| subject(context, w, origin.map(|o| o.at))),
         exchanges: exchanges.exchanges,
         decisive: decisive_at,
+        servers_own,
         exchanges_whole: exchanges.whole,
         evidence,
         llm_path: Some(llm_path(context, failure.workspace.as_deref())),

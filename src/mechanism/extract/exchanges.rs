@@ -223,6 +223,10 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
     let purpose = facts.text("http.purpose").unwrap_or_default();
     let status = facts.text("http.status").and_then(|s| s.parse::<u16>().ok());
     let Some(status) = status.filter(|_| MESSAGES.contains(&purpose.as_str())) else { return };
+    if symptoms.servers_own {
+        facts.set("http.of_agent", yes(false));
+        return;
+    }
     if facts.text("http.json").as_deref() == Some("false") {
         if through_the_platform(symptoms, status) {
             facts.set("http.of_agent", yes(true));
