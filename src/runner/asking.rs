@@ -1,11 +1,12 @@
 //! How steps ask: what is theirs of an asking, and the policies by their everyday names.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::context::{RunContext, ScenarioContext, StepRun};
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 use crate::event::Exchange;
 use crate::http::{Request, Response, TransportError};
 use crate::platform::ask::{Asker, Outcome};
@@ -48,6 +49,17 @@ impl ScenarioContext {
     ) -> Result<Response, TransportError> {
         let policy = if request.method == "GET" { &policy::READ } else { &policy::MESSAGE };
         self.ask(step, policy, purpose, request).await.result()
+    }
+
+    /// The pause of a step: it ends when the scenario is cancelled.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        self.pause_until(Instant::now() + pause).await;
+    }
+
+    /// The same, until then.
+    pub(crate) async fn pause_until(&self, at: Instant) {
+        // The step looks itself whether it goes on.
+        let _ = self.stop.run_until_cancelled(clock::sleep_until(at)).await;
     }
 
     /// One look of a step that looks again.

@@ -118,7 +118,7 @@ async fn of_container(
                 return Err(error.into());
             }
             Err(error) if Instant::now() + PAUSE >= give_up => return Err(error.into()),
-            Err(_) => clock::sleep(PAUSE).await,
+            Err(_) => context.pause(PAUSE).await,
         }
     };
     let Some(container) = found else {

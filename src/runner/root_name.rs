@@ -8,7 +8,7 @@ use crate::platform::record;
 pub(super) const PREFIX: &str = "lc-root-";
 
 /// Whether a row bears a name, or the name with the platform's own suffix.
-pub(super) fn is_called(row: &Value, name: &str) -> bool {
+pub(crate) fn is_called(row: &Value, name: &str) -> bool {
     let Some(rest) = record::text(row, "name").strip_prefix(name) else { return false };
     let number = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
     rest.is_empty() || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))

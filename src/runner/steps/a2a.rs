@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::answer;
 use super::await_status::known;
 use super::identity::auth_of;
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::answers::{ASK_ONCE_MORE, KNOWN, KnownAnswer, STUB_REPLY};
 use crate::event::EventKind;
 use crate::http::{Payload, Request, Response};
@@ -93,7 +93,7 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             Err(error)
                 if error.never_sent() && Instant::now() < step.deadline && !context.stop.is_cancelled() =>
             {
-                clock::sleep(pause(began.elapsed()).max(Duration::from_millis(100))).await;
+                context.pause(pause(began.elapsed()).max(Duration::from_millis(100))).await;
                 continue;
             }
             Err(error)
@@ -112,7 +112,7 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             && Instant::now() + wait < step.deadline
             && !context.stop.is_cancelled()
         {
-            clock::sleep(wait).await;
+            context.pause(wait).await;
             continue;
         }
         // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
@@ -193,7 +193,7 @@ async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Respon
             let unknown = format!("and whether the activity log has it is unknown ({unread})");
             return Err(environment(last.unwrap_or(&unknown)));
         }
-        clock::sleep(pause(began.elapsed()).max(Duration::from_millis(50))).await;
+        context.pause(pause(began.elapsed()).max(Duration::from_millis(50))).await;
     }
 }
 
@@ -372,7 +372,7 @@ async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Res
     let began = Instant::now();
     let mut last = "queued".to_owned();
     while Instant::now() < step.deadline && !context.stop.is_cancelled() {
-        clock::sleep(pause(began.elapsed()).max(Duration::from_millis(50))).await;
+        context.pause(pause(began.elapsed()).max(Duration::from_millis(50))).await;
         let request = match queue {
             Some(queue) => {
                 let path = format!("/workspaces/{}/a2a/queue/{}", segment(&workspace.id), segment(queue));

@@ -230,6 +230,6 @@ pub(super) async fn inbox(
         if out_of_time || context.stop.is_cancelled() {
             return Err(few.about(alias));
         }
-        clock::sleep(pause(began.elapsed())).await;
+        context.pause(pause(began.elapsed())).await;
     }
 }

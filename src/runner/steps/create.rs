@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::answer;
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::{Elsewhere, Status};
 use crate::event::EventKind;
 use crate::http::Response;
@@ -14,6 +14,7 @@ use crate::platform::{policy, record};
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::credentials;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
+use crate::runner::root_name::is_called;
 use crate::runner::scope::StepScope;
 use crate::runner::workspace::Workspace;
 use crate::scenario::model::Create;
@@ -192,7 +193,7 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
             return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
         }
         if let Some(patience) = again.patience() {
-            match find(context, step, name, patience).await {
+            match find(context, step, body, name, patience).await {
                 Sight::Found(id) => return Ok(Made::Found(id, why)),
                 _ if context.stop.is_cancelled() => {
                     return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
@@ -217,7 +218,7 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
             _ if not_before.max(Instant::now() + pause) >= step.deadline => {
                 return Err(Failure::of(again.to_blame(), format!("create: {why}")));
             }
-            _ => clock::sleep_until(not_before.max(Instant::now() + pause)).await,
+            _ => context.pause_until(not_before.max(Instant::now() + pause)).await,
         }
         pause = (pause * 2).min(Duration::from_secs(5));
     }
@@ -268,14 +269,20 @@ enum Sight {
 
 /// Looks for a workspace by its unique name. An answer that was lost may come true a little later,
 /// so it is looked for with `patience`; without a list that can be read the step's deadline is the end.
-async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patience: Duration) -> Sight {
+async fn find(
+    context: &ScenarioContext,
+    step: &StepRun,
+    body: &Value,
+    name: &str,
+    patience: Duration,
+) -> Sight {
     let until = (Instant::now() + patience).min(step.deadline);
     loop {
         let list = context.run.api.list();
         let outcome = context.ask(step, &policy::FIND_BY_NAME, "look for the name", list).await;
         let mut unreadable = Some(outcome.said());
         if let Some(rows) = outcome.answer().as_ref().and_then(rows) {
-            if let Some(id) = named(context, rows, name) {
+            if let Some(id) = named(context, rows, body, name) {
                 return Sight::Found(id);
             }
             if Instant::now() >= until {
@@ -286,7 +293,7 @@ async fn find(context: &ScenarioContext, step: &StepRun, name: &str, patience: D
         if context.stop.is_cancelled() || Instant::now() >= step.deadline {
             return unreadable.map_or(Sight::Absent, Sight::Unreadable);
         }
-        clock::sleep(Duration::from_millis(100)).await;
+        context.pause(Duration::from_millis(100)).await;
     }
 }
 
@@ -294,12 +301,21 @@ fn rows(answer: &Response) -> Option<&[Value]> {
     record::list(answer.json.as_ref()).filter(|_| answer.status == 200)
 }
 
-/// A name that the scenario gives twice is not unique: what we have already is not the new one.
-fn named(context: &ScenarioContext, rows: &[Value], name: &str) -> Option<String> {
+/// A name that the scenario gives twice is not unique: what we have already is not the new one, which the platform
+/// calls `name (2)` under the same parent.
+fn named(context: &ScenarioContext, rows: &[Value], body: &Value, name: &str) -> Option<String> {
     let known: Vec<String> = context.state().workspaces.values().map(|w| w.id.clone()).collect();
-    let fresh = |row: &&Value| !known.iter().any(|id| id == record::text(row, "id"));
-    let hit = rows.iter().filter(fresh).find(|row| record::text(row, "name") == name);
-    hit.map(|row| record::text(row, "id").to_owned())
+    let id = |row: &Value| record::text(row, "id").to_owned();
+    let fresh = |row: &&Value| !known.contains(&id(row));
+    let exact = |row: &&Value| record::text(row, "name") == name;
+    if let Some(hit) = rows.iter().filter(fresh).find(exact) {
+        return Some(id(hit));
+    }
+    let ours = rows.iter().any(|row| exact(&row) && known.contains(&id(row)));
+    let beside = |row: &&Value| {
+        is_called(row, name) && record::text(row, "parent_id") == record::text(body, "parent_id")
+    };
+    rows.iter().filter(fresh).find(beside).filter(|_| ours).map(id)
 }
 
 /// A create that names no runtime gets the template's or the server's own: the row says which, and every rule needs it.

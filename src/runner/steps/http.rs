@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::identity::auth_of;
 use super::last_look::LastLook;
 use super::{answer, approval};
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::http::{Payload, Request, Response};
 use crate::platform::Auth;
 use crate::run::wait::pause;
@@ -37,7 +37,7 @@ pub(super) async fn run(
         if !again {
             return result;
         }
-        clock::sleep(pause(began.elapsed())).await;
+        context.pause(pause(began.elapsed())).await;
     }
 }
 
