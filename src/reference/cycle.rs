@@ -73,7 +73,9 @@ impl Platform {
         let _one_at_a_time = mutex.lock().await;
         if plan.stop {
             let mut begin = plan.begin;
-            if let Some(seconds) = self.faults.value(Fault::OldLingers) {
+            // Without an old instance none lingers.
+            let old = self.provisioner.instance(id).await.is_some();
+            if let Some(seconds) = self.faults.value(Fault::OldLingers).filter(|_| old) {
                 if std::mem::take(&mut begin) {
                     self.state().begin_provisioning(id, self.behaviours);
                 }

@@ -89,6 +89,10 @@ pub struct Entry {
     pub put_off: Option<Instant>,
     /// When a new instance was proven to be up after the last edge.
     pub seen_through: Option<Instant>,
+    /// How long its slowest edge took that came to a new instance.
+    pub edge_took: Option<Duration>,
+    /// At the last look for the new instance that an edge asked for the old one still ran: it may come yet.
+    pub unfinished: bool,
     /// How it ended, if it did.
     pub end: Option<End>,
 }
@@ -236,6 +240,11 @@ impl Ledger {
         self.lock().values().filter_map(|entry| entry.took).max().max(self.slowest)
     }
 
+    /// How long the slowest edge of this run took that came to a new instance.
+    pub fn slowest_edge(&self) -> Option<Duration> {
+        self.lock().values().filter_map(|entry| entry.edge_took).max()
+    }
+
     /// Writes down that a request may bring an instance of a workspace, before it leaves; `put_off`: later, whatever
     /// the row says meanwhile.
     pub fn disturb(&self, id: &str, put_off: bool) {
@@ -262,6 +271,15 @@ impl Ledger {
     pub fn seen_through(&self, id: &str) {
         if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
             entry.seen_through = Some(Instant::now());
+            entry.unfinished = false;
+            entry.edge_took = entry.provisioning_since.map(|since| since.elapsed()).max(entry.edge_took);
+        }
+    }
+
+    /// Whether the old instance still runs, at the last look for the new one.
+    pub fn unfinished(&self, id: &str, unfinished: bool) {
+        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+            entry.unfinished = unfinished;
         }
     }
 

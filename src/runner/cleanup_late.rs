@@ -177,9 +177,21 @@ pub(super) async fn verify(
         let came = first.is_some() && eye.had_one(id).await;
         until = until.max(entry.restarts_until(times.restarts)).max(first);
         until = if came { until.min(Some(now + times.overtaken)) } else { until };
+        // Nobody knows how long such a restart takes: it is waited for a little, and told.
+        let unfinished = restart_may_end(run, entry, times);
+        until = if unfinished { until.max(Some(now + times.overtaken)) } else { until };
     }
-    gone.awaited = awaited(id, until, !settled && !instance && !run.target.removes_late);
+    let untold = restart_may_end(run, entry, times) || (!settled && !instance);
+    gone.awaited = awaited(id, until, untold && !run.target.removes_late);
     Ok(gone)
+}
+
+/// Whether a restart may end that nobody has seen the end of: one that was given up, or, where restarts take longer than
+/// clean-up waits for them, one that was asked for less than two of them ago (a second one joins the first).
+fn restart_may_end(run: &RunContext, entry: &Entry, times: Times) -> bool {
+    let slow = run.ledger.slowest_edge().filter(|took| *took > times.restarts);
+    let joined = slow.and_then(|took| entry.restarts_until(took * 2));
+    entry.unfinished || joined.is_some_and(|until| until > Instant::now())
 }
 
 fn awaited(id: &str, until: Option<Instant>, overtaken: bool) -> Option<Awaited> {
@@ -247,7 +259,10 @@ pub(super) async fn came(
     }
     // Three times the slowest is long enough for a first one; nobody knows how long a restart takes.
     let known = over && !entry.came_up && run.ledger.slowest().is_some();
-    let told = (overtaken && !ended && !known).then(|| may_come_yet(asked_ago(entry, times.latest)));
+    let told = (overtaken && !ended && !known).then(|| match restart_may_end(run, entry, times) {
+        true => RESTART_MAY_END.to_owned(),
+        false => may_come_yet(asked_ago(entry, times.latest)),
+    });
     Ok(Gone { foreign, told, ..Gone::left(cleanup_engine::together(left)) })
 }
 
@@ -257,6 +272,10 @@ fn stays(entry: &Entry, times: Times) -> Instant {
     let first = now + times.none_seen.saturating_sub(asked_ago(entry, times.latest));
     entry.restarts_until(times.restarts).unwrap_or(now).max(first).max(now + times.overtaken)
 }
+
+/// What is said of a workspace that was removed while a restart of it was under way.
+const RESTART_MAY_END: &str = "it is gone, but the new instance that was asked for had not come by then: should it come up yet, \
+                               the next `lifecycle sweep` removes it";
 
 /// What is said of an instance that nobody saw, and of which nobody knows how long it takes.
 fn may_come_yet(asked_ago: Duration) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{Away, EventKind, ProofKind, StepWaiting, WaitEnd, WaitStats};
 use crate::platform::record;
@@ -161,9 +161,10 @@ pub(super) async fn reach(
                             (false, false) => None,
                         };
                         if let Some(end) = end {
+                            context.run.ledger.unfinished(&workspace.id, true);
                             return Err(Failure::wait(&wants, WaitError { end, last, stats: total }));
                         }
-                        clock::sleep(wait::pause(began.elapsed())).await;
+                        context.pause(wait::pause(began.elapsed())).await;
                         continue;
                     }
                 }

@@ -158,7 +158,9 @@ async fn env(
     {
         return Err(unseen(&workspace, why));
     }
-    if workspace.baseline.holds(&found.instance) {
+    let old = workspace.baseline.holds(&found.instance);
+    context.run.ledger.unfinished(&workspace.id, old);
+    if old {
         let text = format!("{alias} still runs the instance from before the {}", workspace.edge_name);
         return Ok(not_yet(FailureKind::Product, text));
     }
