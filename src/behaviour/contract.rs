@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::overlay::Overlay;
 use super::{Behaviour, Behaviours, Edition, edition, row, rows, word};
+use crate::domain::red::Identity;
 
 /// Where an expectation is from.
 #[derive(
@@ -67,6 +68,12 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// What it is remembered by, from run to run: `contract/billing-route/off`.
+    pub fn identity(&self) -> Identity {
+        let fingerprint = format!("contract/{}/{}", self.behaviour, word(!self.expected));
+        Identity { fingerprint, former: String::new() }
+    }
+
     /// `billing-route is off, expected on by mid-june`.
     pub fn line(&self) -> String {
         let by = match self.origin {

@@ -117,7 +117,7 @@ impl ExitCode {
         page.push_str("\nWhen several hold, the first of these wins: ");
         let order: Vec<String> = Self::PRECEDENCE.iter().map(|c| c.code().to_string()).collect();
         page.push_str(&order.join(", "));
-        page.push_str(".\n\nA class of cause maps to one code: product, config and unclassified to 1, infra and harness to 3, provider to 70.\n");
+        page.push_str(".\n\nA class of cause maps to one code: product, config, contract and unclassified to 1, infra and harness to 3, provider to 70.\n");
         page
     }
 }

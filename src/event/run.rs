@@ -21,6 +21,15 @@ pub struct Drifted {
     pub step: Option<String>,
     /// What was seen, in one line.
     pub text: String,
+    /// It turns no run red.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
+    /// Since when earlier runs saw it, or who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+    /// No earlier run saw it, or it was gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new: bool,
 }
 
 /// Why a run is being cancelled, from mild to severe.

@@ -23,6 +23,8 @@ pub enum Class {
     Provider,
     /// This tool.
     Harness,
+    /// The server does what it was changed to do, and another thing was expected.
+    Contract,
     /// Nobody knows yet.
     #[default]
     Unclassified,
@@ -32,7 +34,7 @@ impl Class {
     /// The code that a required red of this class gives.
     pub fn exit(self) -> ExitCode {
         match self {
-            Class::Product | Class::Config | Class::Unclassified => ExitCode::Failed,
+            Class::Product | Class::Config | Class::Contract | Class::Unclassified => ExitCode::Failed,
             Class::Infra | Class::Harness => ExitCode::Environment,
             Class::Provider => ExitCode::DependencyDown,
         }

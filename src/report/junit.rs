@@ -9,11 +9,12 @@ use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestRerun, TestSuite,
 };
 
+use super::drifted::{self, Difference};
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::clean;
 use super::whole::{failure_text, steps_text};
-use crate::event::{PartState, Verdict};
+use crate::event::{Class, PartState, Verdict};
 
 /// The file, whole.
 ///
@@ -43,6 +44,15 @@ pub(super) fn render(state: &RunState) -> Result<String, SerializeError> {
             suite.add_test_case(case(state, scenario));
         }
         suite.set_time(Duration::from_millis(time));
+        report.add_test_suite(suite);
+    }
+    let drifts = drifted::all(state);
+    if !drifts.is_empty() {
+        let mut suite = TestSuite::new(super::class_name(Class::Contract));
+        suite.timestamp = state.started_at.parse().ok();
+        for drift in &drifts {
+            suite.add_test_case(of_contract(drift));
+        }
         report.add_test_suite(suite);
     }
     if let Some(case) = unrun(state) {
@@ -84,6 +94,19 @@ fn unrun(state: &RunState) -> Option<TestCase> {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(xml(reason)).set_type(kind);
     Some(TestCase::new("run", status))
+}
+
+/// A difference is a test that failed, unless somebody knows of it or it decides nothing.
+fn of_contract(drift: &Difference<'_>) -> TestCase {
+    let mut status = match drift.is_advisory() || drift.known().is_some() {
+        true => TestCaseStatus::skipped(),
+        false => TestCaseStatus::non_success(NonSuccessKind::Failure),
+    };
+    status.set_type(super::class_name(Class::Contract)).set_message(xml(&drift.line()));
+    let mut case = TestCase::new(drift.name(), status);
+    case.set_classname(super::class_name(Class::Contract));
+    case.set_system_out(xml(&format!("fingerprint: {}\n{}", drift.fingerprint(), drift.text())));
+    case
 }
 
 /// Who ran what against what, as properties.

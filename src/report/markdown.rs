@@ -3,12 +3,13 @@
 use super::block::{Size, failure_block, plain_text};
 use super::causes::Cause;
 use super::commands::run_name;
+use super::drifted;
 use super::junit::identity;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::{brief, clean, cut};
 use super::whole::failure_text;
-use crate::event::Verdict;
+use crate::event::{Class, Verdict};
 
 /// The forge's limit of a job summary is 1 MiB; what is longer is dropped whole by it.
 const MAX_BYTES: usize = 900 << 10;
@@ -27,6 +28,7 @@ pub(super) fn render(state: &RunState) -> String {
     let causes: Vec<String> =
         state.causes().iter().enumerate().map(|(n, cause)| of_cause(state, cause, n)).collect();
     push_within(&mut page, &causes, MAX_BYTES / 2, "causes");
+    page.push_str(&contract(state));
     let rows = rows(state);
     let folded = rows.len() > MAX_ROWS;
     if folded {
@@ -43,6 +45,21 @@ pub(super) fn render(state: &RunState) -> String {
     let details: Vec<String> = expected.map(|s| details(state, s, false)).collect();
     push_within(&mut page, &details, MAX_BYTES, "expected failures");
     page
+}
+
+/// Where the server's contract differs.
+fn contract(state: &RunState) -> String {
+    let drifts = drifted::all(state);
+    if drifts.is_empty() {
+        return String::new();
+    }
+    let many = super::text::count(drifts.len() as u64, "difference");
+    let lines = drifts.iter().map(|drift| format!("- {}\n", escape(&cut(&drift.line(), MAX_WHY))));
+    let class = super::class_name(Class::Contract);
+    format!(
+        "### The server's contract differs ({class}): {many}\n\n{}\n`lifecycle drift` shows them, `--accept` takes them in.\n\n",
+        lines.collect::<String>()
+    )
 }
 
 /// What was broken, its block, and what else it broke.

@@ -7,6 +7,7 @@ mod block;
 mod causes;
 mod commands;
 mod console;
+mod drifted;
 mod explain;
 mod files;
 mod forge;
@@ -50,6 +51,7 @@ fn class_name(class: Class) -> &'static str {
         Class::Infra => "infra",
         Class::Provider => "provider",
         Class::Harness => "harness",
+        Class::Contract => "contract",
         Class::Unclassified => "unclassified",
     }
 }

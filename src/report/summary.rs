@@ -1,14 +1,12 @@
 //! The end of a run for people: who is red and why, what is skipped, what is left, why this code.
 
-use std::collections::BTreeSet;
-
 use super::block::{BlockLine, Tone};
 use super::causes::Cause;
+use super::drifted::{self, Difference};
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::{brief, clean, count, cut, wrap};
-use crate::behaviour::Drift;
-use crate::event::{Drifted, Fixed, Verdict};
+use crate::event::{Fixed, Verdict};
 
 /// Scenarios that are named of one kind before `… N more`.
 const MAX_NAMED: usize = 20;
@@ -53,7 +51,7 @@ pub(crate) fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -
         advisory.extend(scenario.advisory_lines().iter().map(|line| format!("{} {line}", scenario.name())));
     }
     out.list("advisory", advisory);
-    out.list("contract", state.drifts.iter().map(|(drift, seen)| drift_line(drift, seen)).collect());
+    out.list("contract", drifted::all(state).iter().map(Difference::line).collect());
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
     out.list("skipped", skip_lines(state));
@@ -159,16 +157,6 @@ fn cause_lines(cause: &Cause<'_>, reds: &[&ScenarioState]) -> Vec<String> {
             lines.extend(reds.iter().find_map(|red| red.known()).map(|known| format!("known: {known}")));
             lines
         }
-    }
-}
-
-/// Which behaviour, what was expected, and in how many scenarios it showed.
-fn drift_line(drift: &Drift, seen: &[Drifted]) -> String {
-    let scenarios: BTreeSet<&str> = seen.iter().filter_map(|s| s.scenario.as_deref()).collect();
-    match scenarios.iter().next() {
-        None => format!("{} (by a probe)", drift.line()),
-        Some(first) if scenarios.len() == 1 => format!("{}, in {first}", drift.line()),
-        Some(first) => format!("{}, in {}: {first}, …", drift.line(), count(scenarios.len(), "scenario")),
     }
 }
 

@@ -85,7 +85,8 @@ impl Ending {
                 None => Sighting::Red { scenario, red, mechanism: diagnosis.mechanism.clone() },
             }
         };
-        self.finished.iter().filter(|one| !one.retry).map(one).collect()
+        let drifts = context.drifts.sightings(&context.target.contract);
+        self.finished.iter().filter(|one| !one.retry).map(one).chain(drifts).collect()
     }
 
     /// The run's last event: counts, exit code and why.
@@ -156,9 +157,12 @@ impl Ending {
         let mut add = |code: ExitCode, why: String| {
             codes.entry(code).or_insert(why);
         };
-        let drifts = context.drifts.lines();
-        if !drifts.is_empty() && !context.drifts.advisory {
-            add(ExitCode::Failed, format!("the server's contract differs: {}", drifts.join("; ")));
+        for (code, known) in [(Class::Contract.exit(), false), (ExitCode::KnownRed, true)] {
+            let drifts = context.drifts.lines().into_iter().filter(|(_, is_known)| *is_known == known);
+            let lines: Vec<String> = drifts.map(|(line, _)| line).collect();
+            if !lines.is_empty() && !context.drifts.advisory {
+                add(code, format!("the server's contract differs: {}", lines.join("; ")));
+            }
         }
         if let Some(why) = demand.unmet(&self.finished) {
             add(ExitCode::NotLive, why);

@@ -221,7 +221,7 @@ impl Work<'_> {
     /// What a probe saw that differs from what was promised.
     fn drifts(&self, contract: &Contract, log: &Log) -> Drifts {
         let gate = self.profile.as_ref().map(|chosen| chosen.profile.drift).unwrap_or_default();
-        let drifts = Drifts::new(gate == Gate::Advisory);
+        let drifts = Drifts::new(gate == Gate::Advisory, self.known.clone());
         for drift in contract.drifts() {
             let text = match contract.told(drift.behaviour) {
                 Some(Told::Server) => "the server says so",

@@ -322,3 +322,43 @@ fn a_red_that_comes_back_has_its_history_and_one_that_flaps_is_no_news() {
     let list = last.then(["state", "list", "--state", "state.json"]).run().exit(0);
     list.stdout_has("flapping").stdout_has("keyed/expect-env-of-ws/projection-missing");
 }
+
+/// A difference of the contract is a class beside the others: in every report, remembered from run to run, and gone once
+/// it is accepted.
+#[test]
+fn a_difference_of_the_contract_is_told_in_every_report_and_remembered() {
+    const FILES: [&str; 3] = ["junit.xml", "report.md", "report.html"];
+    let server = Platform::start(["--edition", "mid-august", "--time-scale", "40"]);
+    let asked = [
+        "run",
+        "access-health",
+        "--edition",
+        "mid-june",
+        "--state",
+        "state.json",
+        "--junit",
+        FILES[0],
+        "--markdown",
+        FILES[1],
+        "--html",
+        FILES[2],
+    ];
+    let first = Harness::new().args(asked).against(&server).run().exit(1);
+    for name in FILES {
+        let text = first.file(name);
+        assert!(text.contains("billing-route is off, expected on by mid-june"), "{name}: {text}");
+        assert!(text.contains("contract") && text.contains("; new"), "{name}: {text}");
+    }
+    let junit = first.file(FILES[0]);
+    assert!(junit.contains("<testsuite name=\"contract\"") && junit.contains("type=\"contract\""), "{junit}");
+    assert!(reds(&first).contains(&("contract/billing-route/off".to_owned(), 1)), "{:?}", reds(&first));
+    let second = first.then(asked).against(&server).run().exit(7);
+    for name in FILES {
+        let text = second.file(name);
+        assert!(text.contains("; known since 20") && !text.contains("; new"), "{name}: {text}");
+    }
+    second.then(["drift", "last", "--accept", "--reason", "the billing route was given up"]).run().exit(0);
+    let third = second.then(asked).against(&server).run().exit(0);
+    assert!(!third.file(FILES[0]).contains("<testsuite name=\"contract\""));
+    assert_eq!(reds(&third), []);
+}

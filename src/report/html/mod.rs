@@ -20,7 +20,7 @@ use super::junit::identity;
 use super::scenario_state::{ScenarioState, StepState};
 use super::state::RunState;
 use super::text::{brief, clean, count};
-use crate::event::{StepOutcome, Verdict};
+use crate::event::{Class, StepOutcome, Verdict};
 
 const CSS: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
@@ -53,6 +53,7 @@ pub(super) fn render(state: &RunState) -> String {
                         @for (n, cause) in causes.iter().enumerate() { (of_cause(state, cause, n)) }
                     }
                 }
+                (contract(state))
                 (time_axis::section(state))
                 section id="scenarios" {
                     h2 { "Scenarios" }
@@ -67,6 +68,20 @@ pub(super) fn render(state: &RunState) -> String {
     }
     .into_string()
         + "\n"
+}
+
+/// Where the server's contract differs: a cause beside the others.
+fn contract(state: &RunState) -> Markup {
+    let drifts = super::drifted::all(state);
+    html! {
+        @if !drifts.is_empty() {
+            section id="contract" {
+                h2 { "The server's contract differs " span.tag { (super::class_name(Class::Contract)) } }
+                ul { @for drift in &drifts { li title=(clean(drift.text())) { (clean(&drift.line())) } } }
+                p.dim { code { "lifecycle drift" } " shows them, " code { "--accept" } " takes them in" }
+            }
+        }
+    }
 }
 
 fn head(state: &RunState, totals: &str, causes: &[Cause<'_>]) -> Markup {
