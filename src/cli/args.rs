@@ -325,7 +325,8 @@ pub(crate) struct PlanArgs {
 /// `check`.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Files or folders: scenarios and workflow files; nothing means the shipped scenarios and the environment
+    /// Files or folders: scenarios and workflow files; nothing means the shipped scenarios, the environment, and the
+    /// workflows of this repository
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]

@@ -33,6 +33,10 @@ pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError>
     let everything = args.paths.is_empty();
     if everything {
         sorted.insert(FileKind::Profile, library::profiles(&settings)?);
+        let workflows = workflows(&mut problems)?;
+        if !workflows.is_empty() {
+            sorted.insert(FileKind::Workflow, workflows);
+        }
     }
     let given = [FileKind::Scenario, FileKind::Fragment]
         .into_iter()
@@ -118,6 +122,20 @@ fn row(problem: &Problem) -> serde_json::Value {
         "level": if problem.level == Level::Error { "error" } else { "warning" },
         "code": problem.code, "message": problem.message, "place": problem.place(), "hint": problem.hint,
     })
+}
+
+/// Where forges look for workflows.
+const WORKFLOWS: [&str; 3] = [".gitea/workflows", ".forgejo/workflows", ".github/workflows"];
+
+/// The workflow files of the repository that this is called in.
+fn workflows(problems: &mut Vec<Problem>) -> Result<Vec<SourceFile>, CliError> {
+    let mut all = Vec::new();
+    for folder in WORKFLOWS.map(PathBuf::from).into_iter().filter(|folder| folder.is_dir()) {
+        if !files::find(&folder)?.is_empty() {
+            all.extend(sorted(&[folder], problems)?.remove(&FileKind::Workflow).unwrap_or_default());
+        }
+    }
+    Ok(all)
 }
 
 /// Every YAML file below the paths, by what it is. A file that was named itself is what it was named for.

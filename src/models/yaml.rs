@@ -20,6 +20,9 @@ pub(crate) fn parse(file: &SourceFile) -> Result<Node, Box<Problem>> {
     }
 }
 
+/// The code of a problem: a key that is twice in one mapping.
+pub(crate) const DUPLICATE_KEY: &str = "yaml::duplicate-key";
+
 /// Catalogues and workflow files are larger than scenarios, and workflow files live on anchors.
 const READING: Reading = Reading {
     code: "yaml",

@@ -14,6 +14,8 @@ use lifecycle_harness::facade::source::SourceFile;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::harness::Harness;
+
 struct Client {
     http: reqwest::Client,
     base: String,
@@ -140,4 +142,15 @@ async fn all_27_classes_sent_to_the_reference_platform() {
             tokio::time::timeout(Duration::from_secs(20), sent_is_what_the_class_says(class.code)).await;
         assert!(done.is_ok(), "{} did not end", class.code);
     }
+}
+
+/// A key twice makes the forge pass over a file in silence; nobody has to name the file (field D9).
+#[test]
+fn the_workflows_of_a_repository_are_checked_without_being_named() {
+    const TWICE: &str = "name: Lane\non: { pull_request: { branches: [main] } }\njobs:\n  lane:\n    runs-on: docker-host\n    \
+        steps:\n      - name: Fetch the key\n        env: { KEY: a }\n        run: ./fetch-key.sh\n        env: { LEDGER: b }\n";
+    let check = |text: &str| Harness::new().file(".gitea/workflows/lane.yml", text).args(["check"]).run();
+    let twice = check(TWICE).exit(2).stderr_has("the key `env` is written twice");
+    twice.stderr_has(".gitea/workflows/lane.yml:10:");
+    check(&TWICE.replace("        env: { LEDGER: b }\n", "")).exit(0);
 }

@@ -146,3 +146,16 @@ fn stopwatch_of_200_files() {
     let calls: usize = files.iter().map(|file| run(file).calls).sum();
     println!("{} files, {calls} calls: {:?}", files.len(), start.elapsed());
 }
+
+/// A forge drops a workflow file with a key twice without a word: it is told whatever the file is about (field D9).
+#[test]
+fn a_key_twice_is_told_in_a_file_that_does_not_speak_of_models() {
+    const STEP: &str = "jobs:\n  lane:\n    steps:\n      - env: { A: a }\n        run: ./fetch-key.sh\n";
+    for (name, text, wanted) in [
+        ("once", STEP.to_owned(), vec![]),
+        ("twice", format!("{STEP}        env: {{ B: b }}\n"), vec!["6 yaml::duplicate-key Error"]),
+        ("no YAML, and not ours", format!("{STEP}  }}{{\n"), vec![]),
+    ] {
+        assert_eq!(lines(&workflow(&text)), wanted, "{name}");
+    }
+}
