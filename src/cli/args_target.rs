@@ -60,6 +60,9 @@ pub(crate) struct TargetArgs {
     /// The edition played [default: mid-june], of a live server expected [default: found]
     #[arg(long, value_name = "EDITION", value_parser = edition)]
     pub edition: Option<Edition>,
+    /// The build that /buildinfo must name [env: LIFECYCLE_EXPECT_BUILD]
+    #[arg(long, value_name = "ID")]
+    pub expect_build: Option<String>,
     /// Differs from the edition in this (`lifecycle behaviours list`)
     #[arg(long = "behaviour", value_name = "NAME=on|off", value_parser = behaviour)]
     pub behaviours: Vec<(Behaviour, bool)>,

@@ -95,6 +95,7 @@ impl TargetArgs {
             patience: typed.patience,
             time_scale: typed.time_scale,
             edition: typed.edition,
+            expect_build: typed.expect_build,
             behaviours: typed.behaviours.into_iter().collect(),
             contract: typed.contract,
             faults: typed.faults,

@@ -85,6 +85,7 @@ impl Chosen {
         let lane = Lane::new(setup).map_err(SessionError::Port)?;
         let asked = &mut settings.contract;
         asked.edition = asked.edition.or(self.profile.edition);
+        asked.build = asked.build.take().or_else(|| self.profile.expect_build.clone());
         for (need, there) in &self.profile.declares {
             match need {
                 Need::Capability(capability) => {

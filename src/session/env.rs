@@ -62,6 +62,11 @@ impl Env {
         self.get("MOLECULE_ORG_ID")
     }
 
+    /// The build that the server must be.
+    pub fn expected_build(&self) -> Option<&str> {
+        self.get("LIFECYCLE_EXPECT_BUILD")
+    }
+
     /// Where temporary folders are made.
     pub fn temp(&self) -> PathBuf {
         self.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)

@@ -102,6 +102,9 @@ impl Recorded {
             target.answers = target.answers.or(then.target.answers);
         }
         target.edition = target.edition.or(then.target.edition);
+        if !elsewhere {
+            target.expect_build = target.expect_build.take().or(then.target.expect_build);
+        }
         if target.behaviours.is_empty() {
             target.behaviours = then.target.behaviours;
         }

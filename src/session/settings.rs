@@ -176,6 +176,9 @@ pub struct TargetSettings {
     /// The edition that a platform of ours plays, or that another server is expected to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edition: Option<Edition>,
+    /// The build that the server must be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect_build: Option<String>,
     /// Behaviours that differ from it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub behaviours: BTreeMap<Behaviour, bool>,

@@ -98,7 +98,12 @@ pub(crate) fn target_settings(
         provider: args.provider_url.clone(),
         answers: args.answers,
         declared: BTreeMap::new(),
-        contract: targets::Asked { edition: args.edition, declared: args.behaviours.clone(), accepted },
+        contract: targets::Asked {
+            edition: args.edition,
+            declared: args.behaviours.clone(),
+            accepted,
+            build: args.expect_build.clone().or_else(|| shell.env.expected_build().map(str::to_owned)),
+        },
         played: None,
         saas,
         behind: None,

@@ -1,6 +1,7 @@
 //! From settings to a running target with capabilities. The engine sees only [`TargetFacts`].
 
 mod ask;
+mod build;
 pub(crate) mod contract;
 pub(crate) mod docker;
 mod docker_provisioner;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{asker, get};
 use super::error::OpenError;
-use super::{Answers, Settings, Target, TargetFacts, contract, offered};
+use super::{Answers, Settings, Target, TargetFacts, build, contract, offered};
 use crate::behaviour::Contract;
 use crate::clock::{Instant, TimeScale};
 use crate::docker::names;
@@ -46,9 +46,13 @@ pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result
     let scale = health.headers.get("x-lifecycle-time-scale").and_then(|v| v.parse().ok()).unwrap_or(1.0);
     api.scale = TimeScale::new(scale);
     admin_works(&api, settings.patience).await?;
+    let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
+    let buildinfo = json(get(&api, "/buildinfo", &Auth::Anonymous).await);
+    if let Some(wanted) = &settings.contract.build {
+        build::expected(buildinfo.as_ref(), wanted)?;
+    }
     let about = get(&api, "/__lifecycle", &Auth::Admin).await;
     let about = about.filter(|a| a.status == 200).and_then(|a| a.json);
-    let json = |answer: Option<Response>| answer.filter(|a| a.status == 200).and_then(|a| a.json);
     let mut facts =
         TargetFacts { behind: settings.behind.clone().map(std::sync::Arc::new), ..TargetFacts::default() };
     let mut have = |capability: Capability, there: bool, why_not: &str| {
@@ -101,7 +105,6 @@ pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result
             facts.lacks.insert(capability.as_str().into(), "the profile says so".into());
         }
     }
-    let buildinfo = json(get(&api, "/buildinfo", &Auth::Anonymous).await);
     let commit = buildinfo.as_ref().map(|build| record::text(build, "git_sha").to_owned());
     let seen = contract::seen(&api, about.as_ref(), settings.played).await;
     let asked = &settings.contract;

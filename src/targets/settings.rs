@@ -64,6 +64,8 @@ pub struct Asked {
     pub declared: BTreeMap<Behaviour, bool>,
     /// The overlay.
     pub accepted: Overlay,
+    /// The build, by `/buildinfo`.
+    pub build: Option<String>,
 }
 
 impl Settings {

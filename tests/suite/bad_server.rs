@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::harness::{Harness, Output, wait_for};
-use super::platform::{Platform, beside, block};
+use super::harness::{Harness, Output, of_kind, wait_for};
+use super::platform::{Platform, TOKEN, beside, block};
 use super::proxy::{Mischief, Proxy, Rule};
 
 /// How a server misbehaves.
@@ -183,6 +183,33 @@ fn an_api_that_comes_after_its_health_is_waited_for() {
     run.output().exit(0);
     proxy.set(rule);
     met(&proxy.base).exit(3).stderr_has("/health answers, and the API does not").stderr_has("--patience");
+}
+
+/// Another build than the expected one is told before anything is made: by flag, variable and profile.
+#[test]
+fn another_build_than_the_expected_one_is_told_first() {
+    let platform = Platform::start(["--time-scale", "20"]);
+    let run = || Harness::new().args(["run", "-q", "external-poll-mode"]).against(&platform);
+    let wanted = "aeec8e47";
+    let profile = format!("profile: p\nbase_url: {}\nexpect_build: {wanted}\n", platform.base);
+    for (name, run) in [
+        ("flag", run().args(["--expect-build", wanted])),
+        ("variable", run().env("LIFECYCLE_EXPECT_BUILD", wanted)),
+        (
+            "profile",
+            Harness::new()
+                .file("p.yaml", profile)
+                .args(["run", "-q", "external-poll-mode", "--profile", "p.yaml"])
+                .env("ADMIN_TOKEN", TOKEN),
+        ),
+    ] {
+        let output = run.run().exit(3).stderr_has("another build").stderr_has("git_sha dev");
+        let events = output.events();
+        assert_eq!(of_kind(&events, "scenario_started").count(), 0, "{name}");
+        assert_eq!(of_kind(&events, "intended").count(), 0, "{name}");
+    }
+    // What is typed wins.
+    run().args(["--expect-build", "dev"]).env("LIFECYCLE_EXPECT_BUILD", wanted).run().exit(0);
 }
 
 #[test]

@@ -168,6 +168,7 @@ impl Check<'_> {
             containers: raw.containers.unwrap_or_default(),
             answers: self.answers(raw.answers.as_ref()),
             edition: self.edition(raw.edition.as_ref()),
+            expect_build: raw.expect_build.as_ref().map(|text| text.value.clone()),
             drift: raw.drift.unwrap_or_default(),
             declares: self.declares(raw.declares.as_ref()),
             run: self.texts(raw.run.as_ref()).into_iter().map(|t| t.value).collect(),

@@ -38,6 +38,8 @@ pub struct Profile {
     pub answers: Option<Answers>,
     /// The edition that its server is expected to be.
     pub edition: Option<Edition>,
+    /// The build that its server must be.
+    pub expect_build: Option<String>,
     /// What the server offers or does, where no probe tells.
     pub declares: BTreeMap<Need, bool>,
     /// Whether a difference from the contract turns the run red.

@@ -37,6 +37,8 @@ pub struct RawProfile {
     pub answers: Option<Text>,
     /// The edition that its server is expected to be; else it is found by probes.
     pub edition: Option<Text>,
+    /// The build that its server must be, by its /buildinfo: a commit, of which 7 digits suffice.
+    pub expect_build: Option<Text>,
     /// `required` (default), or `advisory`: a difference from the contract is shown and never turns the run red.
     pub drift: Option<Gate>,
     /// What the server offers or does, where no probe tells: `{hibernate-wakes: false}`.
