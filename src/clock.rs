@@ -33,6 +33,11 @@ pub fn wall() -> Timestamp {
     }
 }
 
+/// The day, as `YYYY-MM-DD`.
+pub(crate) fn today() -> String {
+    wall().to_string().get(..10).unwrap_or_default().to_owned()
+}
+
 /// While it lives, the time of day on this thread is simulated.
 #[must_use]
 pub struct SimulatedWall(());

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::ending::today;
 use crate::behaviour::{Behaviour, Contract, Drift};
+use crate::clock::today;
 use crate::event::{Drifted, EventKind, Log};
 use crate::scenario::known::{KnownReds, Standing};
 use crate::scenario::remembered::Sighting;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::context::RunContext;
+use crate::clock::today;
 use crate::domain::red::Identity;
 use crate::domain::words::count;
 use crate::domain::{ExitCode, time};
@@ -271,11 +272,6 @@ impl Demand {
 pub(super) fn can_be_remembered(finished: &ScenarioFinished) -> bool {
     matches!(finished.verdict, Verdict::Failed | Verdict::Inconclusive)
         && !matches!(finished.class, Some(Class::Infra | Class::Harness))
-}
-
-/// `YYYY-MM-DD`.
-pub(super) fn today() -> String {
-    crate::clock::wall().to_string().get(..10).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::context::{Destroy, ScenarioContext};
-use super::ending::{can_be_remembered, identity_of, today};
+use super::ending::{can_be_remembered, identity_of};
 use super::outcome::{Decisive, Failure, FailureKind};
 use super::plan::Instance;
 use super::scope::Locals;
 use super::steps::run_steps;
 use super::{cause, cleanup};
 use crate::behaviour::Behaviour;
-use crate::clock::Instant;
+use crate::clock::{Instant, today};
 use crate::domain::time;
 use crate::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
 use crate::mechanism::UNCLASSIFIED;
