@@ -225,6 +225,8 @@ pub struct Subject {
     pub new_instance_seen: bool,
     /// The instance of the last edge has answered a message as it should.
     pub answered: bool,
+    /// It went on running after a request that was answered and stored should have ended it.
+    pub outlived: bool,
     /// Kinds of the events that the stream brought since the last edge, oldest first; `None`: there was no stream.
     pub stream: Option<Vec<String>>,
     /// How long before the step failed the stream told that it came online, in milliseconds.

@@ -111,6 +111,7 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
         YES_NO,
     ),
     deep("record", Shape::Map, "the stored row: single read and admin list, merged"),
+    deep("row", Shape::Text, "the row's status and URL in words: `online at http://…`, `paused, no URL`"),
     one_of(
         deep("sample.error", Shape::Text, "what the row's last_sample_error is about; `none`: there is none"),
         said::KINDS,
@@ -150,6 +151,14 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
             "instance.answered",
             Shape::Text,
             "the instance of the last edge has answered a message as it should",
+        ),
+        YES_NO,
+    ),
+    one_of(
+        deep(
+            "instance.outlives",
+            Shape::Text,
+            "it goes on running after a request that was answered and stored should have ended it",
         ),
         YES_NO,
     ),
@@ -242,6 +251,9 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     deep("http.as", Shape::Text, "whose bearer it carried"),
     deep("http.code", Shape::Text, "`code` of the answer"),
     deep("http.error", Shape::Text, "`error` of the answer"),
+    deep("http.missing", Shape::List, "`missing` of the answer: names that it wants"),
+    deep("http.stages", Shape::List, "`stage` of the `failures` that the answer lists: where each stopped"),
+    deep("http.failures", Shape::List, "those failures as lines: stage and error"),
     deep("http.type", Shape::Text, "content type of the answer"),
     one_of(deep("http.json", Shape::Text, "the answer was JSON"), YES_NO),
     deep("http.text", Shape::Text, "the answer's body"),

@@ -46,6 +46,13 @@ pub fn message_text(row: &Value) -> String {
     texts.join("\n")
 }
 
+/// Whether a refusal names workspaces below the one that was meant: that does not pass by itself.
+pub(crate) fn names_others(body: Option<&Value>) -> bool {
+    let Some(body) = body else { return false };
+    let some = |name: &str| body.get(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    some("children") || some("descendants") || text(body, "status") == "confirmation_required"
+}
+
 /// Whether the platform says that what was asked for is not there: a 404 of something in between says nothing.
 pub fn is_gone(answer: &Response) -> bool {
     matches!(answer.status, 404 | 410) && error(answer.json.as_ref()).is_some()

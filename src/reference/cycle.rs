@@ -105,8 +105,11 @@ impl Platform {
             }
         };
         self.boot_step(id, "provisioning compute (docker)");
+        let refused = self.refused_by_control_plane();
         let started = if self.fault(Fault::BootFailed) {
             Some(Err(super::provision::StartError::Backend("fault boot-failed".to_owned())))
+        } else if let Some(said) = refused {
+            Some(Err(super::provision::StartError::Backend(said.to_owned())))
         } else {
             self.clock.within(PROVISION, self.provisioner.start(spec)).await
         };
@@ -120,7 +123,8 @@ impl Platform {
                     Some(Err(error)) => error.to_string(),
                     _ => "timed out".to_owned(),
                 };
-                let who = if self.saas() {
+                let by_control_plane = self.saas() || refused.is_some();
+                let who = if by_control_plane {
                     format!("CPProvisioner: workspace start failed for {id}")
                 } else {
                     format!("Provisioner: start {id} failed")
@@ -129,12 +133,26 @@ impl Platform {
                 // What an empty volume means is told; everything else is masked (contract §8.4, §9.2).
                 let shown = match &detail {
                     detail if detail.starts_with("cannot start workspace") => detail.as_str(),
-                    _ if self.saas() => "provisioning failed",
+                    _ if by_control_plane => "provisioning failed",
                     _ => "workspace start failed",
                 };
                 self.state().provision_failed(id, shown, json!({ "error": shown }), self.behaviours);
             }
         }
+    }
+
+    /// What a server with a control plane writes when that does not provision, where a fault says so.
+    fn refused_by_control_plane(&self) -> Option<&'static str> {
+        let said = [
+            (Fault::CpForbids, "cp provisioner: provision failed (400): privileged_env_forbidden"),
+            (Fault::CpAway, "cp provisioner: provision failed (502): <unstructured body, 16 bytes>"),
+            (
+                Fault::CpSilent,
+                "cp provisioner: send: Post \"https://cp.invalid/cp/workspaces/provision\": context deadline exceeded \
+                 (Client.Timeout exceeded while awaiting headers)",
+            ),
+        ];
+        said.into_iter().find(|(fault, _)| self.fault(*fault)).map(|(_, said)| said)
     }
 
     /// Tells the streams how far a boot is.

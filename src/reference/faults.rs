@@ -49,6 +49,26 @@ pub enum Fault {
     OldLingers,
     /// Delete is answered 200 and nothing is removed.
     DeleteLeaks,
+    /// Pause, hibernate and delete are answered and stored, and stop no instance.
+    StopIgnored,
+    /// The backend refuses to stop an instance for pause, hibernate and delete.
+    StopFails,
+    /// Resume is answered 200, and neither stored nor done.
+    ResumeNotStored,
+    /// A delete is answered 409 `value` times, as if something were under way, before it is done.
+    DeleteBusy,
+    /// A delete is answered 202, and done `value` seconds of contract time later.
+    DeleteLater,
+    /// A create is refused with 422 for missing variables when its row is stored already.
+    RefusedAfterCommit,
+    /// Messages are queued, and completed with the answer to another request.
+    QueuedForAnother,
+    /// The control plane refuses to provision because of a forbidden name.
+    CpForbids,
+    /// A gateway answers instead of the control plane, at every attempt.
+    CpAway,
+    /// The control plane does not answer the provision call in time.
+    CpSilent,
     /// The first create of a name is committed and answered 503.
     CreateDuplicatesOnRetry,
     /// Reads of workspaces never answer.
@@ -91,7 +111,7 @@ const fn info(
 }
 
 /// All faults, in the order in which they are listed.
-pub const ALL: [FaultInfo; 28] = [
+pub const ALL: [FaultInfo; 38] = [
     info(Fault::NoProjection, "no-projection", "no ANTHROPIC_* reaches the instance", Some("#2709"), None),
     info(
         Fault::ProjectionLostOnRestart,
@@ -186,6 +206,76 @@ pub const ALL: [FaultInfo; 28] = [
     ),
     info(Fault::DeleteLeaks, "delete-leaks", "delete answers 200 and the row stays", None, None),
     info(
+        Fault::StopIgnored,
+        "stop-ignored",
+        "pause, hibernate and delete are answered and stored, and the instance goes on running",
+        None,
+        None,
+    ),
+    info(
+        Fault::StopFails,
+        "stop-fails",
+        "the backend refuses to stop an instance for pause, hibernate and delete",
+        None,
+        None,
+    ),
+    info(
+        Fault::ResumeNotStored,
+        "resume-not-stored",
+        "resume answers 200, and the row stays paused",
+        None,
+        None,
+    ),
+    info(
+        Fault::DeleteBusy,
+        "delete-busy",
+        "a delete is answered 409 VALUE times, as if something were under way, and then done",
+        None,
+        Some(2),
+    ),
+    info(
+        Fault::DeleteLater,
+        "delete-later",
+        "a delete is answered 202 and done VALUE seconds later",
+        None,
+        Some(5),
+    ),
+    info(
+        Fault::RefusedAfterCommit,
+        "refused-after-commit",
+        "a create is refused with 422 for missing variables, and its row is stored all the same",
+        None,
+        None,
+    ),
+    info(
+        Fault::QueuedForAnother,
+        "queued-for-another",
+        "messages are queued, and completed with the answer to another request",
+        None,
+        None,
+    ),
+    info(
+        Fault::CpForbids,
+        "cp-forbids",
+        "the control plane refuses to provision because the server forwards a forbidden name: failed",
+        None,
+        None,
+    ),
+    info(
+        Fault::CpAway,
+        "cp-away",
+        "a gateway answers every provision call with 502 while the control plane is redeployed: failed",
+        None,
+        None,
+    ),
+    info(
+        Fault::CpSilent,
+        "cp-silent",
+        "the provision call runs out of time before the control plane answers: failed",
+        None,
+        None,
+    ),
+    info(
         Fault::CreateDuplicatesOnRetry,
         "create-duplicates-on-retry",
         "the first create of a name is committed and answered 503",
@@ -238,6 +328,17 @@ impl Fault {
             // For as long as a step looks, both look the same.
             Fault::OldLingers => &["restart-keeps-old-instance"],
             Fault::DeleteLeaks => &["delete-not-removed"],
+            Fault::StopIgnored => &["instance-outlives-edge"],
+            // A server that does not tell of it has the instance go on.
+            Fault::StopFails => &["edge-failed-at-stage", "delete-stop-failed", "instance-outlives-edge"],
+            Fault::ResumeNotStored => &["edge-not-stored"],
+            Fault::DeleteBusy => &["delete-not-removed"],
+            Fault::DeleteLater => &["delete-not-removed"],
+            Fault::RefusedAfterCommit => &["create-required-variable"],
+            Fault::QueuedForAnother => &["reply-of-another-request"],
+            Fault::CpForbids => &["cp-forbids-name"],
+            Fault::CpAway => &["cp-behind-a-gateway-error"],
+            Fault::CpSilent => &["cp-answers-too-late"],
             Fault::CreateDuplicatesOnRetry => &["server-unavailable"],
             Fault::Hang => &["server-hangs"],
             Fault::Http503EveryN => &["server-unavailable"],

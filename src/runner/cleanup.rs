@@ -31,6 +31,8 @@ const MOVES: Duration = Duration::from_secs(12);
 const LATE: Duration = Duration::from_secs(2);
 /// Where the server is not to be had, the engine alone is asked for so long.
 const ENGINE_ONLY: Duration = Duration::from_secs(10);
+/// A platform that is at something else, or deletes behind its answer, has so long for it.
+const BUSY: Duration = Duration::from_secs(30);
 /// What is said of a delete that overtook a provision which nobody can see the end of.
 const OVERTAKEN: &str = "it was deleted before its provision had ended, which may bring its row back: the next \
                          `lifecycle sweep` looks again";
@@ -171,6 +173,7 @@ async fn remove_workspace(
     // A row that survives its delete for so long will not go.
     let give_up = (Instant::now() + SETTLE).min(deadline);
     let moves_until = (Instant::now() + MOVES).min(deadline);
+    let busy_until = (Instant::now() + BUSY).min(deadline);
     let mut pause = Duration::from_millis(20);
     let mut deleted = 0;
     loop {
@@ -196,7 +199,7 @@ async fn remove_workspace(
         settled |= record::status(&row).is_some_and(|status| status != Status::Provisioning);
         let answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
         match answer.status {
-            200 | 404 | 410 => deleted += 1,
+            200 | 202 | 404 | 410 => deleted += 1,
             409 => {
                 let strangers = strangers(run, id, deadline).await?;
                 // Another run's root stands under ours only until that run has taken it out.
@@ -218,6 +221,13 @@ async fn remove_workspace(
                     deadline,
                 )
                 .await?;
+                // Nothing is below it that would have to be confirmed: the platform is at something that passes.
+                let busy = answer.status == 409 && !record::names_others(answer.json.as_ref());
+                if busy && Instant::now() < busy_until {
+                    clock::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                    continue;
+                }
                 if !(answer.is_success() || matches!(answer.status, 404 | 410)) {
                     return Err(Stays::Server(said(&answer)));
                 }
@@ -230,6 +240,11 @@ async fn remove_workspace(
         match look(run, id, "look again", deadline).await {
             Row::Gone | Row::Unlisted => {
                 return verify_instance(run, entry, id, settled, left, deadline).await;
+            }
+            // What was only taken in is done later.
+            Row::There(_) if answer.status == 202 && Instant::now() < busy_until => {
+                clock::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
             }
             Row::There(_) if Instant::now() >= give_up => {
                 let text = format!("the delete was answered {}, but the row is still there", answer.status);

@@ -48,6 +48,8 @@ pub(crate) struct Failure {
     pub waited: Option<Box<Wait>>,
     /// What the request was for that got no whole answer.
     pub purpose: Option<String>,
+    /// Its step says of a wait more than that it ran out.
+    pub has_own_words: bool,
 }
 
 /// The innermost step of a failure.
@@ -117,6 +119,7 @@ impl Failure {
             origin: None,
             waited: None,
             purpose: None,
+            has_own_words: false,
         }
     }
 
@@ -149,8 +152,10 @@ impl Failure {
         if let Some(wait) = self.waited.as_deref().filter(|wait| wait.end == Ended::TimedOut) {
             let from = if from.is_empty() { String::new() } else { format!(" ({from})") };
             let given = time::show(given);
-            self.message =
-                format!("wanted {}: not within {given}{from}; last seen: {}", wait.wants, wait.last);
+            self.message = match self.has_own_words {
+                true => format!("{}; limit {given}{from}", self.message),
+                false => format!("wanted {}: not within {given}{from}; last seen: {}", wait.wants, wait.last),
+            };
         }
     }
 

@@ -137,6 +137,7 @@ fn subject(context: &ScenarioContext, workspace: Workspace, failed: Option<Insta
         model: workspace.model,
         provider: workspace.provider,
         answered: workspace.answered_at == Some(workspace.edge),
+        outlived: workspace.outlived,
         new_instance_seen,
         stream,
         online_told_ms,

@@ -67,6 +67,8 @@ pub(crate) struct Workspace {
     pub env_right: BTreeMap<String, EnvVar>,
     /// The edge whose instance answered a message as it should.
     pub answered_at: Option<u32>,
+    /// Its instance went on running after a request that was answered and stored should have ended it.
+    pub outlived: bool,
     /// What was sent at create.
     pub sent: Value,
 }

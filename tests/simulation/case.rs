@@ -72,6 +72,8 @@ pub(crate) struct Case {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Server {
     pub edition: Edition,
+    /// The edition that somebody says it is; else it is found.
+    pub expected: Option<Edition>,
     pub agent: AgentKind,
     pub boot: BootTiming,
     /// As somebody else's: it shows no environment and tells of no provider.
@@ -257,6 +259,7 @@ impl Case {
         };
         for flag in row.flags.chunks(2) {
             match flag {
+                ["--edition", edition] => case.server.edition = Edition::named(edition).unwrap(),
                 ["--time-scale", scale] => case.time_scale = scale.parse().unwrap(),
                 ["-i", input] => {
                     let (name, value) = input.split_once('=').unwrap();

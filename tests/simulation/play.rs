@@ -272,6 +272,7 @@ fn asked(case: &Case, base_url: &str, folder: &Path) -> RunSettings {
             kind: Some(Kind::Live),
             base_url: Some(base_url.to_owned()),
             admin_token: Some(Secret::new(ADMIN_TOKEN)),
+            edition: case.server.expected,
             ..TargetSettings::default()
         },
     };

@@ -22,7 +22,8 @@ const PATIENCE: u64 = 2_000;
 const CUT: u64 = 8 << 10;
 
 /// What is sent after the answer that decides, to understand it: it decides nothing itself.
-const AFTERWARDS: [&str; 3] = ["look for the lost answer", "read the name back", ASK_ONCE_MORE];
+const AFTERWARDS: [&str; 4] =
+    ["look for the lost answer", "look for the name", "read the name back", ASK_ONCE_MORE];
 /// What asks for an answer of the agent.
 const MESSAGES: [&str; 2] = ["message", "follow the queued message"];
 
@@ -120,6 +121,12 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
     facts.set("http.code", json.map(|j| text(j, "code")).unwrap_or_default());
     facts.set("http.error", json.map(|j| text(j, "error")).unwrap_or_default());
     facts.set("http.text", shown(last.response.as_ref()));
+    let list = |name: &str| json.and_then(|j| j.get(name)?.as_array()).into_iter().flatten();
+    facts.list("http.missing", list("missing").filter_map(Value::as_str).map(str::to_owned));
+    let stage = |failure: &&Value| !text(failure, "stage").is_empty();
+    facts.list("http.stages", list("failures").filter(stage).map(|f| text(f, "stage").to_owned()));
+    let line = |f: &Value| format!("{}: {}", text(f, "stage"), excerpt(text(f, "error"), 160));
+    facts.list("http.failures", list("failures").filter(stage).map(line));
     let said = record::error(json).unwrap_or_else(|| match bytes {
         0 => "an empty body".to_owned(),
         _ => excerpt(&shown(last.response.as_ref()), 160),
@@ -223,7 +230,10 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
     let purpose = facts.text("http.purpose").unwrap_or_default();
     let status = facts.text("http.status").and_then(|s| s.parse::<u16>().ok());
     let Some(status) = status.filter(|_| MESSAGES.contains(&purpose.as_str())) else { return };
-    if symptoms.servers_own {
+    // Whoever has no address to call passes nothing on: an agent that polls is asked by nobody.
+    let no_address = facts.get("record.url").is_some_and(|url| matches!(url, [url] if url.is_empty()));
+    let polls = no_address && facts.text("workspace.managed").as_deref() == Some("false") && status >= 300;
+    if symptoms.servers_own || polls {
         facts.set("http.of_agent", yes(false));
         return;
     }

@@ -78,6 +78,7 @@ fn subject(symptoms: &Symptoms, facts: &mut Facts) {
     facts.set("workspace.deleted", yes(subject.deleted));
     facts.set("instance.new_seen", yes(subject.new_instance_seen));
     facts.set("instance.answered", yes(subject.answered));
+    facts.set("instance.outlives", yes(subject.outlived));
     if let Some(stream) = &subject.stream {
         facts.list("stream.event", stream.iter().cloned());
         if let Some(told) = subject.online_told_ms {
@@ -120,6 +121,13 @@ fn record(symptoms: &Symptoms, facts: &mut Facts) {
         return;
     };
     facts.whole("record", &[]);
+    let field =
+        |name: &str| fields.get(name).and_then(|known| known.get("value")).map(plain).unwrap_or_default();
+    match (field("status"), field("url")) {
+        (status, _) if status.is_empty() => {}
+        (status, url) if url.is_empty() => facts.set("row", format!("{status}, no URL")),
+        (status, url) => facts.set("row", format!("{status} at {url}")),
+    }
     for (name, known) in fields {
         let value = known.get("value").cloned().unwrap_or_default();
         facts.set(&format!("record.{name}"), plain(&value));

@@ -89,7 +89,7 @@ pub(super) async fn deliver(
         Status::Removed => platform.does(Behaviour::MessageToRemovedIsQueued),
         _ => false,
     };
-    if waits {
+    if waits || (platform.fault(Fault::QueuedForAnother) && !target.external) {
         return enqueue(platform, &Message { id, envelope, sender, started: Instant::now() }, false);
     }
     if target.url.is_empty() {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::call::{IDLE, call, gone};
 use super::message::{Message, received};
 use crate::reference::clock::wall;
+use crate::reference::faults::Fault;
 use crate::reference::outbound::CallError;
 use crate::reference::platform::Platform;
 use crate::reference::reply;
@@ -95,7 +96,11 @@ pub(crate) fn drain_one(platform: &Arc<Platform>, id: Uuid) {
         let sent = call(&platform, id, &url, item.body.clone(), IDLE).await;
         let tried = match sent {
             Ok(answer) if answer.status < 300 && !answer.body.is_empty() => {
-                Tried::Delivered(serde_json::from_slice::<Value>(&answer.body).unwrap_or_default())
+                let mut body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+                if platform.fault(Fault::QueuedForAnother) {
+                    body["id"] = json!(crate::chance::uuid());
+                }
+                Tried::Delivered(body)
             }
             Ok(answer) => Tried::Failed(refusal(answer.status, &answer.body)),
             Err(CallError::Timeout | CallError::Broken(_)) if !gone(&platform, id).await => Tried::Busy,

@@ -111,6 +111,17 @@ pub(super) async fn create(call: Call) -> Response {
 /// A template that is not there is missed only once the row is stored, which then reads `failed`.
 fn refused_after_commit(platform: &Platform, payload: &Create, id: Uuid) -> Option<Response> {
     let template = payload.template.as_deref().unwrap_or_default();
+    if platform.fault(Fault::RefusedAfterCommit) {
+        let missing = ["TENANT_NAME", "TENANT_DOMAIN"];
+        let error = format!("missing required env vars {}: add them as secrets", missing.join(", "));
+        let stored = json!({ "error": error, "missing": missing });
+        platform.state().provision_failed(id, &error, stored, platform.behaviours);
+        let body = json!({
+            "error": error, "missing": missing, "template": template, "runtime": payload.runtime,
+            "code": "MISSING_REQUIRED_ENV",
+        });
+        return Some(reply::json_body(422, &body));
+    }
     let known = template.is_empty() || is_template(template);
     if known || !platform.does(Behaviour::CreateRefusesAfterCommit) {
         return None;

@@ -1,13 +1,20 @@
 //! `DELETE /workspaces/:id` (contract §5.5).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::response::Response;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Call;
+use super::lifecycle::stop;
 use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::faults::Fault;
+use crate::reference::platform::Platform;
 use crate::reference::reply;
+use crate::reference::state::State;
 use crate::reference::state::events::Keep;
 
 pub(super) async fn delete(call: Call) -> Response {
@@ -54,35 +61,26 @@ pub(super) async fn delete(call: Call) -> Response {
         if platform.fault(Fault::DeleteLeaks) {
             return reply::ok(&json!({ "status": "removed", "cascade_deleted": 0 }));
         }
-        let mut all = state.descendants(id);
-        all.push(id);
-        for one in &all {
-            state.removed(*one);
+        if let Some(times) = platform.faults.value(Fault::DeleteBusy)
+            && (0..times).any(|n| platform.fault_once(Fault::DeleteBusy, &format!("{id}/{n}")))
+        {
+            return reply::error(409, "workspace has an operation in progress");
         }
-        all
-    };
-    let cascade = all.len() - 1;
-    let mut failures: Vec<Value> = Vec::new();
-    for one in &all {
-        if platform.does(Behaviour::EarlyDeleteIsFinal) {
-            // A provision on its way ends first, so that nothing comes up after the delete.
-            let cycle = platform.state().get(*one).map(|w| std::sync::Arc::clone(&w.cycle));
-            if let Some(cycle) = cycle {
-                drop(cycle.lock().await);
+        if let Some(seconds) = platform.faults.value(Fault::DeleteLater) {
+            if platform.fault_once(Fault::DeleteLater, &id.to_string()) {
+                let later = Arc::clone(platform);
+                platform.spawn(async move {
+                    later.clock.sleep(Duration::from_secs(seconds)).await;
+                    let all = mark(&mut later.state(), id);
+                    finish(&later, id, &all).await;
+                });
             }
+            return reply::json_body(202, &json!({ "status": "removing" }));
         }
-        if let Err(error) = platform.provisioner.stop(*one).await {
-            platform.say(&format!("delete {one}: {error}"));
-            failures.push(json!({ "workspace_id": one, "error": error }));
-        }
-        let _ =
-            platform.provisioner.remove_volumes(*one, platform.does(Behaviour::DeleteRemovesVolume)).await;
-    }
-    let mut state = platform.state();
-    for one in &all {
-        let cascade = if *one == id { cascade } else { 0 };
-        state.emit("WORKSPACE_REMOVED", *one, json!({ "cascade_deleted": cascade }), Keep::Stored);
-    }
+        mark(&mut state, id)
+    };
+    let failures = finish(platform, id, &all).await;
+    let cascade = all.len() - 1;
     // The rows are removed by now; what still runs is for the caller to know, and keeps its rows.
     if !failures.is_empty() {
         return reply::json_body(
@@ -96,10 +94,48 @@ pub(super) async fn delete(call: Call) -> Response {
     }
     let purge = call.flag("purge");
     if purge {
+        let mut state = platform.state();
         for one in &all {
             state.forget(*one);
         }
     }
     let word = if purge { "purged" } else { "removed" };
     reply::ok(&json!({ "status": word, "cascade_deleted": cascade }))
+}
+
+/// The rows of a workspace and of all below it become `removed`; which those are.
+fn mark(state: &mut State, id: Uuid) -> Vec<Uuid> {
+    let mut all = state.descendants(id);
+    all.push(id);
+    for one in &all {
+        state.removed(*one);
+    }
+    all
+}
+
+/// Takes away what belongs to removed rows; what of it could not be stopped.
+async fn finish(platform: &Platform, id: Uuid, all: &[Uuid]) -> Vec<Value> {
+    let cascade = all.len() - 1;
+    let mut failures: Vec<Value> = Vec::new();
+    for one in all {
+        if platform.does(Behaviour::EarlyDeleteIsFinal) {
+            // A provision on its way ends first, so that nothing comes up after the delete.
+            let cycle = platform.state().get(*one).map(|w| Arc::clone(&w.cycle));
+            if let Some(cycle) = cycle {
+                drop(cycle.lock().await);
+            }
+        }
+        if let Err(error) = stop(platform, *one).await {
+            platform.say(&format!("delete {one}: {error}"));
+            failures.push(json!({ "workspace_id": one, "error": error }));
+        }
+        let _ =
+            platform.provisioner.remove_volumes(*one, platform.does(Behaviour::DeleteRemovesVolume)).await;
+    }
+    let mut state = platform.state();
+    for one in all {
+        let cascade = if *one == id { cascade } else { 0 };
+        state.emit("WORKSPACE_REMOVED", *one, json!({ "cascade_deleted": cascade }), Keep::Stored);
+    }
+    failures
 }

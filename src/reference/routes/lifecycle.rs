@@ -11,6 +11,7 @@ use crate::behaviour::Behaviour;
 use crate::domain::Status;
 use crate::reference::cycle::Plan;
 use crate::reference::faults::Fault;
+use crate::reference::platform::Platform;
 use crate::reference::reply;
 use crate::reference::state::State;
 
@@ -78,6 +79,17 @@ fn listed(state: &State, ids: &[Uuid]) -> Vec<Value> {
     ids.iter().filter_map(|id| state.get(*id)).map(|w| json!({ "id": w.id, "name": w.name })).collect()
 }
 
+/// Stops an instance because a request wants it at rest or gone.
+pub(super) async fn stop(platform: &Platform, id: Uuid) -> Result<(), String> {
+    if platform.fault(Fault::StopIgnored) {
+        return Ok(());
+    }
+    if platform.fault(Fault::StopFails) {
+        return Err("fault stop-fails".to_owned());
+    }
+    platform.provisioner.stop(id).await
+}
+
 /// Tells the sweeps that an instance is being stopped on request.
 fn stopping(call: &Call, id: Uuid, change: i32) {
     if let Some(workspace) = call.platform.state().get_mut(id) {
@@ -114,7 +126,7 @@ pub(super) async fn pause(call: Call) -> Response {
         if let Some(cycle) = cycle {
             drop(cycle.lock().await);
         }
-        let stopped = platform.provisioner.stop(*id).await;
+        let stopped = stop(platform, *id).await;
         let tells = platform.does(Behaviour::PartialEdges);
         match stopped {
             Err(error) if tells => {
@@ -164,6 +176,9 @@ pub(super) async fn resume(call: Call) -> Response {
             return reply::json_body(409, &json!({ "error": error, "descendants": listed(&state, &below) }));
         }
         below.insert(0, id);
+        if platform.fault(Fault::ResumeNotStored) {
+            return reply::ok(&json!({ "status": "provisioning", "resumed_count": below.len() }));
+        }
         for id in &below {
             state.begin_resuming(*id, platform.behaviours);
         }
@@ -203,7 +218,7 @@ pub(super) async fn hibernate(call: Call) -> Response {
         state.claim_hibernation(id, force && platform.does(Behaviour::ForcedHibernateWorks))
     };
     if claimed {
-        if let Err(error) = platform.provisioner.stop(id).await {
+        if let Err(error) = stop(platform, id).await {
             platform.say(&format!("hibernate {id}: {error}"));
         }
         platform.state().hibernated(id);

@@ -46,6 +46,30 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
     }
 }
 
+/// The instance of a workspace that is about to go, or why nobody can see whether it has one.
+pub(super) async fn instance_before(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    step: &StepRun,
+) -> (Option<String>, Option<String>) {
+    let target = &context.run.target;
+    let seen = match &target.behind {
+        _ if !workspace.managed => Ok(None),
+        _ if environment::in_reach(target) => {
+            let read = environment::read(context, &workspace.id, step).await;
+            read.map(|found| found.map(|e| e.instance)).map_err(|why| why.to_string())
+        }
+        Some(behind) => {
+            instances::of_workspace(context, behind, &workspace.id, step).await.map_err(|e| e.text)
+        }
+        None => Ok(None),
+    };
+    match seen {
+        Ok(instance) => (instance.filter(|i| !i.is_empty()), None),
+        Err(why) => (None, Some(why)),
+    }
+}
+
 /// Rows of the activity log before an edge, so that a later `expect` takes none of them for new.
 pub(super) async fn remember_activity(context: &ScenarioContext, alias: &str, step: &StepRun) {
     if !reads_activity(&context.scenario, alias) {

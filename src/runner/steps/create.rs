@@ -104,7 +104,7 @@ pub(super) async fn run(
                 adopt(context, workspace, &id, response.json.as_ref());
                 learn_runtime(context, &verb.alias, step).await;
             } else if answer::refused(&response) {
-                context.run.ledger.release(&resource, "never made", None);
+                refused(context, workspace, &body, &response, step).await;
             }
             if verb.answer.is_default() {
                 answer::succeeded("create", &response, &[201], None).map_err(|f| f.about(&verb.alias))?;
@@ -151,6 +151,40 @@ pub(super) async fn run(
         // What was looked for afterwards explains nothing.
         Err(failure) => Err(Failure { purpose: Some("create".to_owned()), ..failure }),
     }
+}
+
+/// A create that was refused may have stored its row before: then the row is ours, and goes with the others. A name that
+/// is not of this run alone says nothing about whose the row is.
+async fn refused(
+    context: &ScenarioContext,
+    workspace: Workspace,
+    body: &Value,
+    answer: &Response,
+    step: &StepRun,
+) {
+    let ledger = &context.run.ledger;
+    let release = |why: &str| ledger.release(&workspace.resource, why, None);
+    let own = !context.run.tail.is_empty() && workspace.name.contains(&context.run.tail);
+    if !own || answer.status == 409 {
+        return release("never made");
+    }
+    let list = context.ask(step, &policy::LOOK, "look for the name", context.run.api.list()).await.answer();
+    let Some(rows) = list.as_ref().and_then(rows) else {
+        // Who may not see the list may make nothing either; in all other cases the clean-up looks by name.
+        if matches!(answer.status, 401 | 403) {
+            release("never made");
+        }
+        return;
+    };
+    let Some(id) = named(context, rows, body, &workspace.name).filter(|id| !ledger.owns(id)) else {
+        return release("never made");
+    };
+    let text = format!(
+        "create of {}: it was refused ({}), and its row was stored all the same: it is removed with the others",
+        workspace.alias, answer.status
+    );
+    adopt(context, workspace, &id, None);
+    context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
 }
 
 enum Made {

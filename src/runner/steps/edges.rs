@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::await_status::{known, plain, reach};
-use super::before_edge::{baseline, remember_activity};
+use super::before_edge::{baseline, instance_before, remember_activity};
 use super::identity::auth_of;
-use super::{answer, container, flow};
-use crate::clock::Instant;
+use super::{answer, container, flow, instance_ends};
+use crate::clock::{self, Instant};
 use crate::domain::Status;
-use crate::http::Response;
+use crate::event::EventKind;
+use crate::http::{Request, Response};
 use crate::platform::{Auth, message, record};
 use crate::run::instance::Baseline;
 use crate::run::look::Seen;
@@ -26,6 +27,8 @@ use crate::targets::saas::Behind;
 
 /// The row leaves its old state within this.
 const LEAVES: Duration = Duration::from_secs(10);
+/// Between two deletes of what the platform is busy with.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// A lifecycle request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,9 +130,9 @@ pub(super) async fn run(
     }
     if let Some(rest) = kind.rests_in() {
         let reached = reach(context, alias, plain(context, &[rest], false), false, step).await;
-        return reached
-            .map_err(|f| f.about(alias))
-            .map(|p| Passed { message: format!("200, and the row is {said}"), ..p });
+        let passed = reached.map_err(|f| f.about(alias))?;
+        let ended = instance_ends::after(context, &workspace, &baseline, kind.path(), step).await?;
+        return Ok(Passed { message: format!("200, and the row is {said}{ended}"), ..passed });
     }
     Ok(Passed::with(answer::describe(&answer)))
 }
@@ -189,7 +192,7 @@ async fn restarted_row(
                 FailureKind::Product => format!("{edge} answered {}, but {last}", answer.status),
                 _ => format!("{edge} answered {}; {}", answer.status, failure.message),
             };
-            Err(Failure { message, ..failure }.about(alias))
+            Err(Failure { message, has_own_words: true, ..failure }.about(alias))
         }
     }
 }
@@ -205,27 +208,71 @@ pub(super) async fn delete(
     let workspace = known(context, alias)?;
     let auth = auth_of(context, verb.identity.as_ref(), Auth::Admin, scope)?;
     let name = stored_name(context, &workspace, step).await.unwrap_or_else(|| workspace.name.clone());
+    let (instance, unseen) = instance_before(context, &workspace, step).await;
+    let baseline = Baseline { instance, unseen, ..Baseline::default() };
     let query: &[&str] = if verb.purge { &["purge=true"] } else { &[] };
     let mut request = context.run.api.delete(&workspace.id, &name, query);
     let as_auth = context.run.api.request("DELETE", "/", &auth);
     (request.bearer, request.identity) = (as_auth.bearer, as_auth.identity);
-    let answer = context
-        .mutate(step, "delete", request)
-        .await
-        .map_err(|e| Failure::transport("delete", &e).about(alias))?;
+    let answer = ask_to_delete(context, alias, request, verb.answer.is_default(), step).await?;
     if !verb.answer.is_default() {
         answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
         if !answer.is_success() {
             return Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&answer))));
         }
     } else {
-        answer::succeeded("delete", &answer, &[200], Some(("status", &["removed", "purged"])))
-            .map_err(|f| f.about(alias))?;
+        // What is only taken in is done when the row is gone.
+        let words: &[&str] = &["removed", "purged"];
+        let field = (answer.status != 202).then_some(("status", words));
+        answer::succeeded("delete", &answer, &[200, 202], field).map_err(|f| f.about(alias))?;
     }
     let reached = reach(context, alias, plain(context, &[Status::Removed], false), false, step).await;
     reached.map_err(|f| f.about(alias))?;
     context.update(alias, |w| w.gone = true);
-    Ok(Passed::with(format!("{}, and the row is gone", answer.status)))
+    let ended = instance_ends::after(context, &workspace, &baseline, "delete", step).await?;
+    Ok(Passed::with(format!("{}, and the row is gone{ended}", answer.status)))
+}
+
+/// Sends a delete. While an operation of the platform's own is under way it is answered 409 without a reason that lasts,
+/// such as workspaces below it, and may be asked again.
+async fn ask_to_delete(
+    context: &ScenarioContext,
+    alias: &str,
+    request: Request,
+    patient: bool,
+    step: &StepRun,
+) -> Result<Response, Failure> {
+    let mut busy = 0;
+    loop {
+        let answer = context
+            .mutate(step, "delete", request.clone())
+            .await
+            .map_err(|e| Failure::transport("delete", &e).about(alias))?;
+        let again = patient
+            && answer.status == 409
+            && !record::names_others(answer.json.as_ref())
+            && !context.stop.is_cancelled()
+            && Instant::now() + AGAIN < step.deadline;
+        if !again {
+            if busy > 0 && answer.status != 409 {
+                context.run.log.emit(EventKind::Warning {
+                    scenario: Some(context.name.to_string()),
+                    text: format!(
+                        "the delete of {alias} was answered 409 {}, and then {}",
+                        times(busy),
+                        answer.status
+                    ),
+                });
+            }
+            return Ok(answer);
+        }
+        busy += 1;
+        clock::sleep(AGAIN).await;
+    }
+}
+
+fn times(n: u32) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
 }
 
 /// The name as the platform stores it; it may have renamed the workspace (contract §13 #19).

@@ -15,6 +15,7 @@ mod flow;
 mod held;
 mod http;
 mod identity;
+mod instance_ends;
 mod last_look;
 mod look;
 mod org;

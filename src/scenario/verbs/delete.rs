@@ -42,7 +42,7 @@ impl Request for Delete {
     const HELP: Help = Help {
         keyword: "delete",
         group: Group::Lifecycle,
-        meaning: "Deletes a workspace; answer and row. Short form: the workspace.",
+        meaning: "Deletes a workspace; answer, row, and that its instance ended where instances are shown. Short form: the workspace.",
         example: "- delete: { workspace: ws, purge: true }",
         names: Names::None,
         holds: Holds::Nothing,

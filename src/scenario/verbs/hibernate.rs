@@ -42,7 +42,7 @@ impl Request for Hibernate {
     const HELP: Help = Help {
         keyword: "hibernate",
         group: Group::Lifecycle,
-        meaning: "Hibernates a workspace; answer and row. Short form: the workspace.",
+        meaning: "Hibernates a workspace; answer, row, and that its instance ended where instances are shown. Short form: the workspace.",
         example: "- hibernate: { workspace: ws, force: true }",
         names: Names::None,
         holds: Holds::Nothing,

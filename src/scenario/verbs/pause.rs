@@ -42,7 +42,7 @@ impl Request for Pause {
     const HELP: Help = Help {
         keyword: "pause",
         group: Group::Lifecycle,
-        meaning: "Pauses a workspace; answer and row. Short form: the workspace.",
+        meaning: "Pauses a workspace; answer, row, and that its instance ended where instances are shown. Short form: the workspace.",
         example: "- pause: ws",
         names: Names::None,
         holds: Holds::Nothing,
