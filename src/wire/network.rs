@@ -14,7 +14,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, Uri, header};
 use futures_util::{StreamExt as _, stream};
 use tokio::io::DuplexStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
@@ -53,7 +53,36 @@ struct Host {
     closed: CancellationToken,
     /// Cancelled when its process dies; a new one when it comes back.
     life: CancellationToken,
-    frozen: watch::Sender<bool>,
+    frost: Arc<Frost>,
+}
+
+/// Whether a process stands still. Whoever waits for it goes on in the order of their coming: a watch channel wakes them
+/// in any, and a simulated run would not be had again from its seed.
+#[derive(Default)]
+struct Frost {
+    frozen: AtomicBool,
+    thaw: Notify,
+}
+
+impl Frost {
+    fn set(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::SeqCst);
+        if !frozen {
+            self.thaw.notify_waiters();
+        }
+    }
+
+    async fn over(&self) {
+        loop {
+            let mut thaw = pin!(self.thaw.notified());
+            // From here on a thaw is not missed.
+            thaw.as_mut().enable();
+            if !self.frozen.load(Ordering::SeqCst) {
+                return;
+            }
+            thaw.await;
+        }
+    }
 }
 
 impl std::fmt::Debug for Network {
@@ -112,7 +141,7 @@ impl Network {
     /// The server's process stands still: connections open, nothing is answered.
     pub fn freeze(&self, port: u16, frozen: bool) {
         if let Some(host) = self.lock().hosts.get(&port) {
-            host.frozen.send_replace(frozen);
+            host.frost.set(frozen);
         }
     }
 
@@ -137,7 +166,7 @@ impl Network {
             upgrades: None,
             closed: CancellationToken::new(),
             life: CancellationToken::new(),
-            frozen: watch::Sender::new(false),
+            frost: Arc::default(),
         };
         shared.hosts.insert(port, host);
         Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -282,11 +311,8 @@ impl Host {
     }
 
     async fn thawed(&self) -> Result<(), Broken> {
-        let mut frozen = self.frozen.subscribe();
-        self.unless_gone(async move {
-            let _ = frozen.wait_for(|frozen| !frozen).await;
-        })
-        .await
+        let frost = Arc::clone(&self.frost);
+        self.unless_gone(async move { frost.over().await }).await
     }
 }
 
