@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::instance::same;
 use crate::domain::time;
 use crate::event::EventKind;
@@ -83,7 +83,7 @@ pub(super) async fn after(
                 _ => runs_on(context, workspace, old, verb, limit),
             };
         }
-        clock::sleep(pause).await;
+        context.pause(pause).await;
     }
 }
 
