@@ -54,7 +54,7 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
 }
 
 /// Lines of the server about a register that name no workspace (`boot_register_failed status=401`). They are about this
-/// one where nobody else could have registered since it was online last. A new instance has often said nothing yet
+/// one where nobody else is there who could have registered since it was online last. A new instance has often said nothing yet
 /// when the evidence is gathered, and what the one before it said went with it.
 fn nameless(symptoms: &Symptoms) -> Vec<String> {
     let others = part(symptoms, "neighbours").and_then(Value::as_array);
@@ -64,13 +64,12 @@ fn nameless(symptoms: &Symptoms) -> Vec<String> {
     });
     let log = part(symptoms, "server log").and_then(|log| log.get("lines")?.as_array());
     let (Some(others), Some(online), Some(log)) = (others, online, log) else { return Vec::new() };
-    let registers = |row: &Value| {
-        let silent = row.get("ours").and_then(Value::as_bool) == Some(true)
-            && text(row, "status") == Status::AwaitingAgent.as_str();
-        let settled = [Status::Online, Status::Paused, Status::Hibernated, Status::Removed];
-        !silent && !settled.iter().any(|status| status.as_str() == text(row, "status"))
+    // A workspace of ours that waits for an agent has none that registers; what any other did meanwhile its row does not say.
+    let silent = |row: &Value| {
+        row.get("ours").and_then(Value::as_bool) == Some(true)
+            && text(row, "status") == Status::AwaitingAgent.as_str()
     };
-    if others.iter().any(registers) {
+    if !others.iter().all(silent) {
         return Vec::new();
     }
     let since = |line: &&str| written_at(line).is_some_and(|at| at > online);
@@ -138,7 +137,8 @@ mod tests {
         let other = |status: &str| json!({ "status": status, "ours": false });
         for (others, at, wanted) in [
             (json!([root]), "2026-06-15T10:00:06.5Z", "401"),
-            (json!([root, other("online")]), "2026/06/15 10:00:06", "401"),
+            (json!([]), "2026/06/15 10:00:06", "401"),
+            (json!([root, other("online")]), "2026-06-15T10:00:06.5Z", ""),
             (json!([root, other("provisioning")]), "2026-06-15T10:00:06.5Z", ""),
             (json!([root, other("awaiting_agent")]), "2026-06-15T10:00:06.5Z", ""),
             (json!([root]), "2026-06-15T10:00:01Z", ""),
