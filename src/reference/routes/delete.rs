@@ -68,10 +68,17 @@ pub(super) async fn delete(call: Call) -> Response {
         }
         if let Some(seconds) = platform.faults.value(Fault::DeleteLater) {
             if platform.fault_once(Fault::DeleteLater, &id.to_string()) {
-                let later = Arc::clone(platform);
+                let (later, below) = (Arc::clone(platform), state.descendants(id));
                 platform.spawn(async move {
                     later.clock.sleep(Duration::from_secs(seconds)).await;
-                    let all = mark(&mut later.state(), id);
+                    let all = {
+                        let mut state = later.state();
+                        // Who came under it since then was not meant.
+                        if state.descendants(id).iter().any(|one| !below.contains(one)) {
+                            return;
+                        }
+                        mark(&mut state, id)
+                    };
                     finish(&later, id, &all).await;
                 });
             }
