@@ -225,7 +225,7 @@ async fn a_connection_and_the_headers_of_an_answer_have_their_time() {
         [(&[] as &[_], &full_url, true), (&[], &silent_url, false), (own, &silent_url, true)]
     {
         let server_env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let options = Options { time_scale: 100.0, patience: Duration::ZERO, server_env, ..quick() };
+        let options = Options { time_scale: 30.0, patience: Duration::ZERO, server_env, ..quick() };
         let play = Play::new(options).await;
         let body = json!({ "name": "e", "external": true, "url": url });
         let id = play.admin("POST", "/workspaces", Some(body)).await.body["id"].as_str().unwrap().to_owned();
