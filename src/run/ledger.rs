@@ -214,7 +214,7 @@ impl Ledger {
 
     /// A workspace was seen online or failed (`true`), or is being provisioned again (`false`).
     pub fn settle(&self, id: &str, settled: bool) {
-        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+        self.change(id, |entry| {
             if !settled && (entry.settled || entry.provisioning_since.is_none()) {
                 entry.provisioning_since = Some(Instant::now());
             }
@@ -223,7 +223,7 @@ impl Ledger {
             }
             entry.settled = settled;
             entry.came_up |= settled;
-        }
+        });
     }
 
     /// A workspace was seen online: a first time says how long the platform takes. One that failed may not have begun.
@@ -257,8 +257,8 @@ impl Ledger {
     /// The answer to such a request came: from now on the instance may come.
     pub fn disturbed_again(&self, id: &str, put_off: bool) {
         self.settle(id, false);
-        if put_off && let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
-            entry.put_off = Some(Instant::now());
+        if put_off {
+            self.change(id, |entry| entry.put_off = Some(Instant::now()));
         }
     }
 
@@ -269,18 +269,16 @@ impl Ledger {
 
     /// The new instance that the last edge asked for is up: that edge brings no other.
     pub fn seen_through(&self, id: &str) {
-        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+        self.change(id, |entry| {
             entry.seen_through = Some(Instant::now());
             entry.unfinished = false;
             entry.edge_took = entry.provisioning_since.map(|since| since.elapsed()).max(entry.edge_took);
-        }
+        });
     }
 
     /// Whether the old instance still runs, at the last look for the new one.
     pub fn unfinished(&self, id: &str, unfinished: bool) {
-        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
-            entry.unfinished = unfinished;
-        }
+        self.change(id, |entry| entry.unfinished = unfinished);
     }
 
     /// The resource is verified to be gone.
@@ -321,6 +319,13 @@ impl Ledger {
                 by: by.into(),
                 left_by_platform: Some("its own removal failed".to_owned()),
             }));
+        }
+    }
+
+    /// Changes what is known of a workspace, if it is in here.
+    fn change(&self, id: &str, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.lock().values_mut().find(|e| e.id.as_deref() == Some(id)) {
+            change(entry);
         }
     }
 

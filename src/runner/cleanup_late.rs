@@ -169,6 +169,7 @@ pub(super) async fn verify(
         return Ok(gone);
     }
     let (times, now) = (Times::of(run), Instant::now());
+    let unfinished = restart_may_end(run, entry, times);
     let mut until = (!(settled && entry.is_calm(times.overtaken))).then(|| now + times.overtaken);
     // What its own platform brings up late goes with that platform.
     if !run.target.removes_late {
@@ -178,10 +179,9 @@ pub(super) async fn verify(
         until = until.max(entry.restarts_until(times.restarts)).max(first);
         until = if came { until.min(Some(now + times.overtaken)) } else { until };
         // Nobody knows how long such a restart takes: it is waited for a little, and told.
-        let unfinished = restart_may_end(run, entry, times);
         until = if unfinished { until.max(Some(now + times.overtaken)) } else { until };
     }
-    let untold = restart_may_end(run, entry, times) || (!settled && !instance);
+    let untold = unfinished || (!settled && !instance);
     gone.awaited = awaited(id, until, untold && !run.target.removes_late);
     Ok(gone)
 }

@@ -127,7 +127,8 @@ struct Dispatcher {
     rooms: Arc<Rooms>,
     /// Scenarios that were started.
     started: usize,
-    /// How many more scenarios may run now. Only `handle` gives a place on: what a verdict decides is decided before the next scenario begins.
+    /// How many more scenarios may run now. Only `handle` gives a place on: what a verdict decides is decided before the
+    /// next scenario begins.
     places: usize,
     tasks: JoinSet<Done>,
     ready: VecDeque<Instance>,

@@ -52,19 +52,10 @@ pub(super) async fn instance_before(
     workspace: &Workspace,
     step: &StepRun,
 ) -> (Option<String>, Option<String>) {
-    let target = &context.run.target;
-    let seen = match &target.behind {
-        _ if !workspace.managed => Ok(None),
-        _ if environment::in_reach(target) => {
-            let read = environment::read(context, &workspace.id, step).await;
-            read.map(|found| found.map(|e| e.instance)).map_err(|why| why.to_string())
-        }
-        Some(behind) => {
-            instances::of_workspace(context, behind, &workspace.id, step).await.map_err(|e| e.text)
-        }
-        None => Ok(None),
-    };
-    match seen {
+    if !workspace.managed {
+        return (None, None);
+    }
+    match instances::in_sight(context, &workspace.id, step).await {
         Ok(instance) => (instance.filter(|i| !i.is_empty()), None),
         Err(why) => (None, Some(why)),
     }

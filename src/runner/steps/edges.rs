@@ -8,7 +8,7 @@ use super::await_status::{known, plain, reach};
 use super::before_edge::{baseline, instance_before, remember_activity};
 use super::identity::auth_of;
 use super::{answer, container, flow, instance_ends};
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::http::{Request, Response};
@@ -267,7 +267,7 @@ async fn ask_to_delete(
             return Ok(answer);
         }
         busy += 1;
-        clock::sleep(AGAIN).await;
+        context.pause(AGAIN).await;
     }
 }
 

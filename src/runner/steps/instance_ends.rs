@@ -120,13 +120,8 @@ async fn look(context: &ScenarioContext, workspace: &Workspace, old: &str, step:
             Ok(found) => Ok(found.filter(|c| c.running).map(|c| c.instance())),
             Err(error) => Err(error.what),
         }
-    } else if environment::in_reach(target) {
-        let read = environment::read(context, &workspace.id, step).await;
-        read.map(|found| found.map(|e| e.instance)).map_err(|why| why.to_string())
-    } else if let Some(behind) = &target.behind {
-        instances::of_workspace(context, behind, &workspace.id, step).await.map_err(|e| e.text)
     } else {
-        Err("this target shows no instances".to_owned())
+        instances::in_sight(context, &workspace.id, step).await
     };
     match seen {
         Ok(Some(now)) if same(old, &now) => Sight::Runs,
