@@ -23,7 +23,17 @@ pub(crate) fn clean(text: &str) -> String {
 
 /// At most so many columns, with `…` where it was cut.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
-    truncate_str(text, columns, "…").into_owned()
+    cut_with(text, columns, "…")
+}
+
+/// Characters are cut one by one, while a line is as wide as its characters make each other: what is still too wide
+/// is cut again, a column earlier each time.
+fn cut_with(text: &str, columns: usize, tail: &str) -> String {
+    (0..=columns)
+        .rev()
+        .map(|columns| truncate_str(text, columns, tail))
+        .find(|cut| measure_text_width(cut) <= columns)
+        .map_or_else(String::new, |cut| cut.into_owned())
 }
 
 /// Filled with spaces to so many columns, cut when it is longer.
@@ -69,7 +79,7 @@ pub(crate) fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> 
     if lines.len() > max_lines {
         lines.truncate(max_lines);
         if let Some(last) = lines.last_mut() {
-            *last = format!("{}…", truncate_str(last, columns - 1, ""));
+            *last = format!("{}…", cut_with(last, columns - 1, ""));
         }
     }
     lines
@@ -146,6 +156,15 @@ mod tests {
         let word = "x".repeat(8 << 20);
         assert_eq!(wrap(&word, 80, usize::MAX).len(), word.len().div_ceil(80));
         assert_eq!(wrap(&word, 80, 3), ["x".repeat(80), "x".repeat(80), format!("{}…", "x".repeat(79))]);
+    }
+
+    #[test]
+    fn a_character_that_makes_the_one_before_it_wider_is_counted() {
+        let text = "0\u{fe0f}".repeat(20);
+        let wrapped = wrap(&format!("{text} more"), 9, 1);
+        assert!(wrapped.iter().all(|line| measure_text_width(line) <= 9), "{wrapped:?}");
+        assert!(measure_text_width(&cut(&text, 9)) <= 9);
+        assert_eq!(measure_text_width(&fill(&text, 9)), 9);
     }
 
     #[test]
