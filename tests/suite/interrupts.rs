@@ -92,7 +92,7 @@ fn wait_within(limit: Duration, run: &mut Process) -> bool {
 #[test]
 fn a_second_interrupt_prints_what_is_left_and_goes() {
     let platform = Platform::start(["--time-scale", "20", "--fault", "delete-leaks"]);
-    let run = Harness::new().args(["run", "local-two-at-once", "local-provision"]).against(&platform).spawn();
+    let run = Harness::new().args(["run"]).scenario(HOLDS).against(&platform).spawn();
     wait_for("our workspaces", || (platform.rows().len() > 1).then_some(()));
     run.signal("INT");
     wait_for("the clean-up", || {

@@ -25,6 +25,13 @@ steps:
         - http:   { path: /workspaces, expect: { status: 200 } }
 ";
 
+/// What is done to such a run is done before its end, on the slowest machine.
+fn makes_and_holds() -> String {
+    format!(
+        "{MAKES}  - create: {{ as: last, external: true, delivery_mode: poll }}\n  - await: {{ workspace: last, status: online, within: 9m }}\n"
+    )
+}
+
 /// Our side of a terminal: what is written there is read and forgotten until it is closed.
 struct Screen {
     closed: Arc<AtomicBool>,
@@ -81,7 +88,8 @@ fn closed_after(
     command.args(if own { vec!["--ctty"] } else { Vec::new() }).arg(BIN);
     command.args(["run", "makes.yaml", "--target", "live", "--admin-token", TOKEN]);
     command.args(["--base-url", &platform.base]).args(flags);
-    std::fs::write(dir.path().join("makes.yaml"), MAKES).unwrap();
+    std::fs::write(dir.path().join("makes.yaml"), if own { makes_and_holds() } else { MAKES.to_owned() })
+        .unwrap();
     let mut child = command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -137,7 +145,8 @@ fn talk_that_cannot_be_written_any_more_does_not_end_a_run() {
 fn hangups_end_a_run_once_and_not_at_all_under_nohup() {
     let platform = Platform::start(["--time-scale", "20"]);
     for (nohup, code) in [(false, 143), (true, 0)] {
-        let harness = Harness::new().file("makes.yaml", MAKES).args(["run", "makes.yaml"]).against(&platform);
+        let text = if nohup { MAKES.to_owned() } else { makes_and_holds() };
+        let harness = Harness::new().file("makes.yaml", text).args(["run", "makes.yaml"]).against(&platform);
         let run = if nohup { harness.under(&["env", "--ignore-signal=HUP"]) } else { harness }.spawn();
         wait_for("something made", || (platform.rows().len() > 2).then_some(()));
         for _ in 0..3 {
