@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-/// A single input may not take longer; it takes milliseconds, also on a busy machine.
+use rustix::time::{ClockId, clock_gettime};
+
+/// A single input may not take more of the processor; it takes milliseconds.
 const LONGEST: Duration = Duration::from_secs(20);
+/// Nor wait for so long, on the busiest machine.
+const HANGS: Duration = Duration::from_secs(600);
 /// The whole process may not map more.
 const MEMORY: u64 = 6 << 30;
 
@@ -132,6 +136,12 @@ pub(crate) fn below(folder: &str, ending: &str) -> Vec<Vec<u8>> {
     found.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
+/// CPU time of this thread: a machine that is busy with other things makes no input slow.
+fn used() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+}
+
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
@@ -147,14 +157,15 @@ pub(crate) fn fuzz(target: &str, corpus: &[Vec<u8>], mut reader: impl FnMut(&[u8
     let began = Instant::now();
     let mut tried = 0u64;
     let mut one = |input: &[u8]| {
-        let before = Instant::now();
+        let (since, before) = (Instant::now(), used());
         let ended = std::panic::catch_unwind(AssertUnwindSafe(|| reader(input)));
-        let took = before.elapsed();
-        if ended.is_err() || took > LONGEST {
+        let took = used().saturating_sub(before);
+        if ended.is_err() || took > LONGEST || since.elapsed() > HANGS {
             let path = std::env::temp_dir().join(format!("lifecycle-fuzz-{target}-{}", chance_of(input)));
             std::fs::write(&path, input).unwrap();
             panic!(
-                "{target}: {took:?}; the input is in {}: keep it in fixtures/fuzz/{target}/",
+                "{target}: {took:?} of CPU, {:?}; the input is in {}: keep it in fixtures/fuzz/{target}/",
+                since.elapsed(),
                 path.display()
             );
         }
