@@ -67,6 +67,7 @@ pub mod output {
 }
 pub mod platform {
     pub use crate::platform::record;
+    pub use crate::platform::row::Row;
     pub mod control_plane {
         pub use crate::platform::control_plane::ControlPlane;
     }

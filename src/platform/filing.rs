@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::record;
+use super::row::Row;
 use super::whose::{Due, whose};
 use crate::domain::time;
 use crate::event::{Body, EventKind, Exchange, Log};
@@ -177,5 +177,5 @@ impl Record for Filing {
 /// The row of a list that has this id, or null; `None` when it is no list.
 pub(crate) fn row_of(list: Option<&Value>, id: &str) -> Option<Value> {
     let rows = list?.as_array()?;
-    Some(rows.iter().find(|row| record::text(row, "id") == id).cloned().unwrap_or(Value::Null))
+    Some(rows.iter().find(|row| row.is(id)).cloned().unwrap_or(Value::Null))
 }

@@ -9,6 +9,7 @@ pub(crate) mod policy;
 mod policy_page;
 pub(crate) mod reach;
 pub mod record;
+pub(crate) mod row;
 pub(crate) mod source;
 pub(crate) mod starts;
 pub(crate) mod stream;

@@ -2,22 +2,11 @@
 
 use serde_json::Value;
 
-use crate::domain::Status;
 use crate::http::Response;
 
 /// A text field; empty when absent.
 pub fn text<'r>(record: &'r Value, field: &str) -> &'r str {
     record.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The status.
-pub fn status(record: &Value) -> Option<Status> {
-    record.get("status").and_then(Value::as_str).map(Status::from_wire)
-}
-
-/// Seconds since the instance's start, as its last heartbeat said.
-pub fn uptime(record: &Value) -> Option<i64> {
-    record.get("uptime_seconds").and_then(Value::as_i64)
 }
 
 /// The platform's `{"error": …}` text, with its code.
@@ -63,12 +52,6 @@ pub fn auth_token(body: &Value) -> Option<&str> {
     let top = text(body, "auth_token");
     let inner = body.get("connection").map(|c| text(c, "auth_token")).unwrap_or_default();
     [top, inner].into_iter().find(|t| !t.is_empty())
-}
-
-/// Whether a record says that it is of another workspace than the one that was asked for.
-pub fn is_anothers(record: &Value, id: &str) -> bool {
-    let said = text(record, "id");
-    !said.is_empty() && !said.eq_ignore_ascii_case(id)
 }
 
 /// The elements of a list: an array, or the `null` that Go makes of an empty one; nothing else is one.
@@ -258,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_an_array_and_a_record_is_of_its_id() {
+    fn a_list_is_an_array() {
         for (body, length) in [
             (json!([1, 2]), Some(2)),
             (json!([]), Some(0)),
@@ -269,11 +252,6 @@ mod tests {
             assert_eq!(list(Some(&body)).map(<[Value]>::len), length, "{body}");
         }
         assert_eq!(list(None), None);
-        for (row, another) in
-            [(json!({ "id": "A-1" }), false), (json!({}), false), (json!({ "id": "b-1" }), true)]
-        {
-            assert_eq!(is_anothers(&row, "a-1"), another, "{row}");
-        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::ask::{Asker, Outcome};
 use super::filing::Unrecorded;
+use super::row::Row;
 use super::{Api, policy, record};
 use crate::clock::Instant;
 use crate::http::{Request, Response};
@@ -36,8 +37,7 @@ impl Source for Api {
             let pace = outcome.response().map(|answer| api.pace(answer)).unwrap_or_default();
             let rows = match outcome {
                 Outcome::Answer(Response { status: 200, json: Some(Value::Array(rows)), .. }) => {
-                    let rows =
-                        rows.into_iter().map(|row| (record::text(&row, "id").to_owned(), Arc::new(row)));
+                    let rows = rows.into_iter().map(|row| (row.id().to_owned(), Arc::new(row)));
                     Ok(rows.collect::<HashMap<_, _>>())
                 }
                 Outcome::Answer(answer) => Err(refusal(&answer)),
@@ -51,9 +51,9 @@ impl Source for Api {
 
 fn see(id: &str, answer: Response) -> Seen {
     match (answer.status, &answer.json) {
-        (200, Some(record)) if record::is_anothers(record, id) => Seen::Unavailable {
-            text: format!("asked for {id}, the answer is about {}", record::text(record, "id")),
-        },
+        (200, Some(record)) if record.is_anothers(id) => {
+            Seen::Unavailable { text: format!("asked for {id}, the answer is about {}", record.id()) }
+        }
         (200, Some(record @ Value::Object(_))) if record.get("status").is_some_and(Value::is_string) => {
             Seen::Record(Arc::new(record.clone()))
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cleanup_engine;
 use super::cleanup_gone::{Gone, Stays};
 use super::cleanup_late::{self, Eye};
-use super::cleanup_look::{Row, look, send};
+use super::cleanup_look::{Looked, look, send};
 use super::context::RunContext;
 use super::root_name::{PREFIX, is_called};
 use super::tenant;
@@ -16,6 +16,7 @@ use crate::clock::{self, Instant};
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::platform::record::said;
+use crate::platform::row::Row;
 use crate::platform::{Auth, record, segment};
 use crate::run::ledger::Entry;
 use crate::scenario::model::Capability;
@@ -145,11 +146,8 @@ async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<Str
         let answer = send(run, "look for the name", run.api.list(), deadline).await?;
         let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200);
         let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(&answer))))?;
-        let ids: Vec<String> = rows
-            .iter()
-            .filter(|row| is_called(row, name))
-            .map(|row| record::text(row, "id").to_owned())
-            .collect();
+        let ids: Vec<String> =
+            rows.iter().filter(|row| is_called(row, name)).map(|row| row.id().to_owned()).collect();
         if !ids.is_empty() || Instant::now() >= until.min(deadline) {
             return Ok(ids);
         }
@@ -178,17 +176,17 @@ async fn remove_workspace(
     let mut deleted = 0;
     loop {
         let row = match look(run, id, "read before removal", deadline).await {
-            Row::Gone => return verify_instance(run, entry, id, settled, left, deadline).await,
-            Row::There(row) => row,
+            Looked::Gone => return verify_instance(run, entry, id, settled, left, deadline).await,
+            Looked::There(row) => row,
             // It is ours, and the server compares the name before it removes anything.
-            Row::Unlisted | Row::Hidden(_) => Value::Null,
+            Looked::Unlisted | Looked::Hidden(_) => Value::Null,
         };
-        let stored = record::text(&row, "name");
+        let stored = row.name();
         if !stored.is_empty() {
             stored.clone_into(&mut name);
         }
         if !settled
-            && record::status(&row) == Some(Status::Provisioning)
+            && row.status() == Some(Status::Provisioning)
             && Instant::now() < settle_until
             && !is_started(run, entry, id, since).await
         {
@@ -196,7 +194,7 @@ async fn remove_workspace(
             pause = (pause * 2).min(Duration::from_millis(250));
             continue;
         }
-        settled |= record::status(&row).is_some_and(|status| status != Status::Provisioning);
+        settled |= row.status().is_some_and(|status| status != Status::Provisioning);
         let answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
         match answer.status {
             200 | 202 | 404 | 410 => deleted += 1,
@@ -238,34 +236,34 @@ async fn remove_workspace(
             _ => return Err(Stays::Server(said(&answer))),
         }
         match look(run, id, "look again", deadline).await {
-            Row::Gone | Row::Unlisted => {
+            Looked::Gone | Looked::Unlisted => {
                 return verify_instance(run, entry, id, settled, left, deadline).await;
             }
             // What was only taken in is done later.
-            Row::There(_) if answer.status == 202 && Instant::now() < busy_until => {
+            Looked::There(_) if answer.status == 202 && Instant::now() < busy_until => {
                 clock::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
-            Row::There(_) if Instant::now() >= give_up => {
+            Looked::There(_) if Instant::now() >= give_up => {
                 let text = format!("the delete was answered {}, but the row is still there", answer.status);
                 return Err(Stays::Server(text));
             }
-            Row::There(_) => {
+            Looked::There(_) => {
                 left = Some(format!("the delete was answered {}, and the row came back", answer.status));
                 clock::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
             // What was deleted and cannot be deleted again is gone.
-            Row::Hidden(_) if deleted > 1 && matches!(answer.status, 404 | 410) => {
+            Looked::Hidden(_) if deleted > 1 && matches!(answer.status, 404 | 410) => {
                 return verify_instance(run, entry, id, settled, left, deadline).await;
             }
-            Row::Hidden(why) if deleted > 1 => {
+            Looked::Hidden(why) if deleted > 1 => {
                 return Err(Stays::Server(format!(
                     "the delete was answered {}, and nothing shows whether it is gone: {why}",
                     answer.status
                 )));
             }
-            Row::Hidden(_) => {}
+            Looked::Hidden(_) => {}
         }
     }
 }
@@ -331,7 +329,7 @@ pub async fn look_back(run: &RunContext, watched: &[Entry], deadline: Instant) -
     let looks = watched.iter().map(|entry| async move {
         let id = entry.id.as_deref()?;
         let row = look(run, id, "look for what came back", deadline).await;
-        let there = matches!(&row, Row::There(row) if record::status(row) != Some(Status::Removed));
+        let there = matches!(&row, Looked::There(row) if row.status() != Some(Status::Removed));
         let gone = match Eye::of(run, entry) {
             _ if there => remove_workspace(run, entry, id, deadline).await.map(|gone| {
                 let row = "its row came back".to_owned();
@@ -377,10 +375,10 @@ async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<
     let mut below = vec![id.to_owned()];
     let mut strangers = Vec::new();
     while let Some(parent) = below.pop() {
-        for row in rows.iter().filter(|row| record::text(row, "parent_id") == parent) {
-            let child = record::text(row, "id").to_owned();
+        for row in rows.iter().filter(|row| row.parent() == parent) {
+            let child = row.id().to_owned();
             if !run.ledger.owns(&child) {
-                strangers.push(format!("{} {}", record::text(row, "name"), child));
+                strangers.push(format!("{} {}", row.name(), child));
             }
             below.push(child);
         }

@@ -10,9 +10,10 @@ use crate::http::{Request, Response};
 use crate::platform::ask::{Asker, Outcome};
 use crate::platform::policy::{self, Policy};
 use crate::platform::record;
+use crate::platform::row::Row;
 
 /// What the server shows of a workspace.
-pub(super) enum Row {
+pub(super) enum Looked {
     There(Value),
     /// The single read says so.
     Gone,
@@ -23,16 +24,16 @@ pub(super) enum Row {
 }
 
 /// The single read; where that is refused or damaged, or speaks of another workspace, the list.
-pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: Instant) -> Row {
+pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: Instant) -> Looked {
     let policy = &policy::CLEAN_UP_LOOK;
     let single = match ask(run, purpose, run.api.read(id), policy, deadline).await {
         Ok(read) if record::is_gone(&read) => {
-            return Row::Gone;
+            return Looked::Gone;
         }
         Ok(read) => match read.json {
-            Some(row) if read.status == 200 && record::text(&row, "id") == id => return Row::There(row),
+            Some(row) if read.status == 200 && row.is(id) => return Looked::There(row),
             Some(row) if read.status == 200 => {
-                format!("asked for {id}, it answers with {:?}", record::text(&row, "id"))
+                format!("asked for {id}, it answers with {:?}", row.id())
             }
             _ => record::said(&read),
         },
@@ -42,12 +43,12 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
     let list =
         list.map(|l| (l.status, record::list(l.json.as_ref()).map(<[Value]>::to_vec), record::said(&l)));
     match list {
-        Ok((200, Some(rows), _)) => match rows.into_iter().find(|row| record::text(row, "id") == id) {
-            Some(row) => Row::There(row),
-            None => Row::Unlisted,
+        Ok((200, Some(rows), _)) => match rows.into_iter().find(|row| row.is(id)) {
+            Some(row) => Looked::There(row),
+            None => Looked::Unlisted,
         },
-        Ok((_, _, why)) => Row::Hidden(format!("{single}; the list: {why}")),
-        Err(why) => Row::Hidden(format!("{single}; the list: {why}")),
+        Ok((_, _, why)) => Looked::Hidden(format!("{single}; the list: {why}")),
+        Err(why) => Looked::Hidden(format!("{single}; the list: {why}")),
     }
 }
 

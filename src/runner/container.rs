@@ -10,7 +10,8 @@ use crate::docker::{Container, Engine, EngineError, ErrorKind};
 use crate::domain::Status;
 use crate::platform::ask::{Asker, Outcome};
 use crate::platform::filing::Unrecorded;
-use crate::platform::{policy, record};
+use crate::platform::policy;
+use crate::platform::row::Row;
 
 /// The container; `Ok(None)` when there is none.
 ///
@@ -41,7 +42,7 @@ pub(super) async fn of_workspace(
             return elsewhere(format!("it has no container here, and its row cannot be read: {why}"));
         }
     };
-    if row.as_ref().and_then(record::status) != Some(Status::Online) {
+    if row.as_ref().and_then(Row::status) != Some(Status::Online) {
         return Ok(None);
     }
     elsewhere(

@@ -20,8 +20,9 @@ use crate::event::{Diagnosis, EventKind, Log, Observation};
 use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::platform::reach::Reach;
+use crate::platform::row::Row;
 use crate::platform::whose::Due;
-use crate::platform::{Api, Auth, record};
+use crate::platform::{Api, Auth};
 use crate::run::cancel::Cancel;
 use crate::run::ledger::Ledger;
 use crate::run::mutation::Mutations;
@@ -220,8 +221,8 @@ impl ScenarioContext {
 
     /// Files what a record shows of a workspace, when it changed.
     pub(crate) fn observe(&self, alias: &str, row: &Value, via: &str) {
-        let Some(status) = record::status(row) else { return };
-        let url = record::text(row, "url").to_owned();
+        let Some(status) = row.status() else { return };
+        let url = row.url().to_owned();
         let observation = {
             let mut state = self.state();
             let Some(workspace) = state.workspaces.get_mut(alias) else { return };
@@ -238,7 +239,7 @@ impl ScenarioContext {
                 id: workspace.id.clone(),
                 status: Some(status.clone()),
                 url,
-                uptime_seconds: record::uptime(row),
+                uptime_seconds: row.uptime(),
                 via: via.to_owned(),
                 edge: workspace.edge,
             }

@@ -18,6 +18,7 @@ use crate::event::{EventKind, Evidence, EvidencePart, EvidenceSource, Red};
 use crate::http::{Request, Transport};
 use crate::mechanism::short_time;
 use crate::platform::ask::{Asker, Outcome};
+use crate::platform::row::Row;
 use crate::platform::{Auth, policy, record, segment};
 use crate::redact::excerpt_of_redacted;
 use crate::scenario::model::Capability;
@@ -253,11 +254,11 @@ async fn whole_record(context: &ScenarioContext, workspace: &Workspace) -> Resul
         .as_ref()
         .ok()
         .and_then(Value::as_array)
-        .and_then(|rows| rows.iter().find(|r| record::text(r, "id") == workspace.id))
+        .and_then(|rows| rows.iter().find(|r| r.is(&workspace.id)))
         .cloned();
     // Removed rows are shown when they are asked for; purged ones are not there at all.
     let gone = match (&single, &row) {
-        (Ok(record), _) if record::status(record) == Some(Status::Removed) => "removed".to_owned(),
+        (Ok(record), _) if record.status() == Some(Status::Removed) => "removed".to_owned(),
         (Err(EvidenceError::Answer { status, .. }), None)
             if single.as_ref().is_err_and(EvidenceError::is_gone) =>
         {
@@ -449,14 +450,14 @@ async fn neighbours(context: &ScenarioContext, workspace: &Workspace) -> Result<
         .map(Vec::as_slice)
         .unwrap_or_default()
         .iter()
-        .filter(|row| record::text(row, "id") != workspace.id)
+        .filter(|row| !row.is(&workspace.id))
         .map(|row| {
             let mut short = Map::new();
             for field in ["id", "name", "status", "runtime", "parent_id"] {
                 short.insert(field.into(), row.get(field).cloned().unwrap_or_default());
             }
-            short.insert("ours".into(), json!(context.run.ledger.owns(record::text(row, "id"))));
-            short.insert("same_name".into(), json!(record::text(row, "name") == workspace.name));
+            short.insert("ours".into(), json!(context.run.ledger.owns(row.id())));
+            short.insert("same_name".into(), json!(row.name() == workspace.name));
             short
         })
         .collect();

@@ -11,6 +11,7 @@ use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::http::Response;
 use crate::platform::ask::Asker;
+use crate::platform::row::Row;
 use crate::platform::{Auth, policy, record, segment};
 use crate::run::ledger::Entry;
 
@@ -119,7 +120,7 @@ async fn named(run: &RunContext, asker: &Asker<'_>) -> Vec<(String, String)> {
     let list = asker.ask("look for the root", run.api.list(), &policy::ROOT).await.answer();
     let rows = list.as_ref().and_then(|list| record::list(list.json.as_ref()));
     let rows = rows.into_iter().flatten().filter(|row| is_called(row, &name));
-    let found = rows.map(|row| (record::text(row, "id").to_owned(), record::text(row, "name").to_owned()));
+    let found = rows.map(|row| (row.id().to_owned(), row.name().to_owned()));
     found.filter(|(id, _)| !id.is_empty()).collect()
 }
 
@@ -148,7 +149,7 @@ async fn adopt(run: &RunContext, resource: &str, id: &str, name: &str, deadline:
     let parent = async {
         let row = asker.ask("read the root", run.api.read(id), &policy::ROOT).await.answer()?.json?;
         // A server without another top-level workspace put it nowhere.
-        let parent = Some(record::text(&row, "parent_id")).filter(|parent| !parent.is_empty())?.to_owned();
+        let parent = Some(row.parent()).filter(|parent| !parent.is_empty())?.to_owned();
         let above = asker.ask("read what is above", run.api.read(&parent), &policy::ROOT).await.answer()?;
         record::text(&above.json?, "name").starts_with(PREFIX).then_some(())
     };

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::platform::record;
+use crate::platform::row::Row;
 
 /// How the roots of this tool's runs are called.
 pub(super) const PREFIX: &str = "lc-root-";
 
 /// Whether a row bears a name, or the name with the platform's own suffix.
 pub(crate) fn is_called(row: &Value, name: &str) -> bool {
-    let Some(rest) = record::text(row, "name").strip_prefix(name) else { return false };
+    let Some(rest) = row.name().strip_prefix(name) else { return false };
     let number = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
     rest.is_empty() || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -14,6 +14,7 @@ use crate::clock::Instant;
 use crate::http::Response;
 use crate::platform::ask::Asker;
 use crate::platform::filing::Unrecorded;
+use crate::platform::row::Row;
 use crate::platform::{Api, Auth, policy, record};
 
 /// What was seen of each behaviour, and who told it; a probe wins over what the server says of itself.
@@ -47,7 +48,7 @@ pub(crate) async fn seen(api: &Api, about: Option<&Value>, played: Option<Behavi
 
 fn some_workspace(list: &Response) -> Option<String> {
     let rows = record::list(list.json.as_ref()).filter(|_| list.status == 200)?;
-    rows.iter().map(|row| record::text(row, "id")).find(|id| !id.is_empty()).map(str::to_owned)
+    rows.iter().map(|row| row.id()).find(|id| !id.is_empty()).map(str::to_owned)
 }
 
 async fn tells(api: &Api, probe: &Probe, any: Option<&str>) -> Option<bool> {

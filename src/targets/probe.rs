@@ -17,6 +17,7 @@ use crate::http::{Client, Response, Transport, TransportError, is_loopback};
 use crate::models::allowlist;
 use crate::platform::ask::Outcome;
 use crate::platform::limits::Limits;
+use crate::platform::row::Row;
 use crate::platform::{Api, Auth, policy, record};
 use crate::scenario::model::Capability;
 
@@ -134,10 +135,10 @@ pub(super) async fn strangers(api: &Api, engine: &crate::docker::Engine) -> Opti
     let list = get(api, "/workspaces", &Auth::Admin).await.filter(|list| list.status == 200)?;
     let rows = record::list(list.json.as_ref())?;
     let online = |row: &&Value| {
-        let runtime = record::text(row, "runtime");
-        record::status(row) == Some(Status::Online) && !allowlist::external_like(runtime)
+        let runtime = row.runtime();
+        row.status() == Some(Status::Online) && !allowlist::external_like(runtime)
     };
-    let ids: Vec<&str> = rows.iter().filter(online).map(|row| record::text(row, "id")).collect();
+    let ids: Vec<&str> = rows.iter().filter(online).map(|row| row.id()).collect();
     let there = engine.workspaces().await.ok()?;
     let held = |id: &&str| there.iter().any(|c| names::is_of(&c.name, id));
     (!ids.is_empty() && !ids.iter().any(held)).then(|| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use lifecycle_harness::facade::clock::Instant;
 use lifecycle_harness::facade::http::{Client, Config, Request};
-use lifecycle_harness::facade::platform::record;
+use lifecycle_harness::facade::platform::{Row as _, record};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -68,7 +68,7 @@ fn answers() {
                 record::error(answer.json.as_ref()),
             );
             for row in record::list(answer.json.as_ref()).into_iter().flatten() {
-                let _ = (record::status(row), record::uptime(row), record::auth_token(row));
+                let _ = (row.status(), row.uptime(), record::auth_token(row));
             }
             if let Some(body) = &answer.json {
                 let _ = (record::reply(body), record::answers(body, &serde_json::json!("1")));

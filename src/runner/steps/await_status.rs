@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{Away, EventKind, ProofKind, StepWaiting, WaitEnd, WaitStats};
-use crate::platform::record;
+use crate::platform::row::Row;
 use crate::run::instance::{Current, NotNew, Proof, Proven, has_spoken, is_new};
 use crate::run::poller::StreamEvent;
 use crate::run::status_wait::{StatusJudge, Wanted};
@@ -210,15 +210,15 @@ fn left(context: &ScenarioContext, workspace: &Workspace, from: &[Status]) -> Op
 
 /// The same without a stream: whoever is online by a new instance was not in between.
 fn back(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Option<(Status, Proof)> {
-    let replaced = workspace.managed && workspace.edge > 0 && !record::text(row, "url").is_empty();
+    let replaced = workspace.managed && workspace.edge > 0 && !row.url().is_empty();
     let proof = replaced.then(|| evidence(context, workspace, row).ok()).flatten()?;
-    Some((record::status(row)?, Proof { text: format!("left and back: {}", proof.text), ..proof }))
+    Some((row.status()?, Proof { text: format!("left and back: {}", proof.text), ..proof }))
 }
 
 /// An uptime that went on growing over the edge is the old instance's own.
 fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool {
     let mut watch = context.run.poller.watch(&before.id);
-    let uptime = watch.last().record().and_then(record::uptime);
+    let uptime = watch.last().record().and_then(Row::uptime);
     context.workspace(alias).is_some()
         && before.baseline.uptime.zip(uptime).is_some_and(|(old, new)| new > old)
 }
@@ -235,7 +235,7 @@ fn spoken(
     row: &Value,
     proven: &mut Option<Proven>,
 ) -> Result<(), NotNew> {
-    let first = || Proven { at: Instant::now(), uptime: record::uptime(row) };
+    let first = || Proven { at: Instant::now(), uptime: row.uptime() };
     let proven = *proven.get_or_insert_with(first);
     let events = since_edge(context, workspace);
     has_spoken(&workspace.baseline, &current(context, row, &events), proven)

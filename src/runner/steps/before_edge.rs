@@ -2,6 +2,7 @@
 
 use crate::clock::Instant;
 use crate::platform::record;
+use crate::platform::row::Row;
 use crate::run::instance::Baseline;
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::workspace::Workspace;
@@ -39,8 +40,8 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
     Baseline {
         instance: instance.filter(|i| !i.is_empty()),
         unseen,
-        url: row.as_ref().map(|r| record::text(r, "url").to_owned()).unwrap_or_default(),
-        uptime: row.as_ref().and_then(record::uptime),
+        url: row.as_ref().map(|r| r.url().to_owned()).unwrap_or_default(),
+        uptime: row.as_ref().and_then(|row| row.uptime()),
         edge_at: Some(Instant::now()),
         stream_since: context.run.poller.stream_since(),
     }

@@ -10,6 +10,7 @@ use crate::domain::{Elsewhere, Status};
 use crate::event::EventKind;
 use crate::http::Response;
 use crate::platform::ask::Outcome;
+use crate::platform::row::Row;
 use crate::platform::{policy, record};
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::credentials;
@@ -75,7 +76,7 @@ pub(super) async fn run(
         body.insert(field.clone(), value.render(scope)?);
     }
     let body = Value::Object(body);
-    let sent_name = record::text(&body, "name").to_owned();
+    let sent_name = body.name().to_owned();
     let managed =
         !verb.external && !crate::models::allowlist::external_like(runtime.as_deref().unwrap_or_default());
 
@@ -99,7 +100,7 @@ pub(super) async fn run(
     let wants_refusal = !verb.answer.status.is_empty() && !verb.answer.status_fits(201);
     match send(context, step, &body, &sent_name).await {
         Ok(Made::Answer(response)) => {
-            let id = response.json.as_ref().map(|b| record::text(b, "id").to_owned()).unwrap_or_default();
+            let id = response.json.as_ref().map(|b| b.id().to_owned()).unwrap_or_default();
             if !id.is_empty() {
                 adopt(context, workspace, &id, response.json.as_ref());
                 learn_runtime(context, &verb.alias, step).await;
@@ -339,16 +340,14 @@ fn rows(answer: &Response) -> Option<&[Value]> {
 /// calls `name (2)` under the same parent.
 fn named(context: &ScenarioContext, rows: &[Value], body: &Value, name: &str) -> Option<String> {
     let known: Vec<String> = context.state().workspaces.values().map(|w| w.id.clone()).collect();
-    let id = |row: &Value| record::text(row, "id").to_owned();
+    let id = |row: &Value| row.id().to_owned();
     let fresh = |row: &&Value| !known.contains(&id(row));
-    let exact = |row: &&Value| record::text(row, "name") == name;
+    let exact = |row: &&Value| row.name() == name;
     if let Some(hit) = rows.iter().filter(fresh).find(exact) {
         return Some(id(hit));
     }
     let ours = rows.iter().any(|row| exact(&row) && known.contains(&id(row)));
-    let beside = |row: &&Value| {
-        is_called(row, name) && record::text(row, "parent_id") == record::text(body, "parent_id")
-    };
+    let beside = |row: &&Value| is_called(row, name) && row.parent() == body.parent();
     rows.iter().filter(fresh).find(beside).filter(|_| ours).map(id)
 }
 
@@ -359,7 +358,7 @@ async fn learn_runtime(context: &ScenarioContext, alias: &str, step: &StepRun) {
     };
     let row = context.fetch(step, "read the runtime", context.run.api.read(&workspace.id)).await;
     let row = row.ok().filter(|row| row.status == 200).and_then(|row| row.json);
-    let said = row.map(|row| record::text(&row, "runtime").to_owned()).filter(|said| !said.is_empty());
+    let said = row.map(|row| row.runtime().to_owned()).filter(|said| !said.is_empty());
     context.update(alias, |w| w.runtime = said.unwrap_or_else(|| credentials::RUNTIME.to_owned()));
 }
 
@@ -372,7 +371,7 @@ fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Op
     context.run.ledger.own(&workspace.resource, id, &workspace.name);
     context.run.poller.track(id);
     let alias = workspace.alias.clone();
-    let status = body.and_then(record::status);
+    let status = body.and_then(Row::status);
     context.state().workspaces.insert(alias.clone(), workspace);
     if let Some(status) = status
         && status != Status::Removed

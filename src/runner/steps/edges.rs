@@ -12,6 +12,7 @@ use crate::clock::Instant;
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::http::{Request, Response};
+use crate::platform::row::Row;
 use crate::platform::{Auth, message, record};
 use crate::run::instance::Baseline;
 use crate::run::look::Seen;
@@ -166,14 +167,14 @@ async fn restarted_row(
                 }
             };
             context.observe(alias, row, if view.woken { "event" } else { "poll" });
-            let status = record::status(row);
-            let url = record::text(row, "url");
+            let status = row.status();
+            let url = row.url();
             let old_and_older = matches!(status, Some(Status::Online | Status::Degraded))
                 && !url.is_empty()
                 && url == before.url
-                && before.uptime.zip(record::uptime(row)).is_none_or(|(old, new)| new >= old);
+                && before.uptime.zip(row.uptime()).is_none_or(|(old, new)| new >= old);
             let status = status.map(|s| s.to_string()).unwrap_or_default();
-            if matches!(record::status(row), Some(Status::Paused | Status::Hibernated)) || old_and_older {
+            if matches!(row.status(), Some(Status::Paused | Status::Hibernated)) || old_and_older {
                 let at = if url.is_empty() { "no URL" } else { url };
                 return Verdict::NotYet(format!("the row is still {status} at {at}"));
             }

@@ -11,6 +11,7 @@ use crate::clock::{self, Instant};
 use crate::domain::Status;
 use crate::event::EnvVar;
 use crate::platform::record;
+use crate::platform::row::Row;
 use crate::run::wait::pause;
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::environment;
@@ -110,7 +111,7 @@ pub(super) async fn merged_row(
         let text = format!("the row: {}", super::answer::describe(&answer));
         return Err(super::answer::unwanted(&answer, text));
     }
-    if answer.json.as_ref().is_some_and(|row| record::is_anothers(row, &workspace.id)) {
+    if answer.json.as_ref().is_some_and(|row| row.is_anothers(&workspace.id)) {
         let said = super::answer::describe(&answer);
         return Err(Failure::product(format!("the row: asked for {}, got another: {said}", workspace.id)));
     }
@@ -351,7 +352,7 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
         let text = format!("the list: {}", super::answer::describe(&list));
         return Ok(Look::NotYet(super::answer::unwanted(&list, text).about(alias)));
     };
-    if rows.iter().any(|row| record::text(row, "id") == workspace.id) {
+    if rows.iter().any(|row| row.is(&workspace.id)) {
         return Ok(Look::NotYet(Failure::product(format!("{alias} is still in the list")).about(alias)));
     }
     let observed = serde_json::json!({ "status": Status::Removed, "url": "" });

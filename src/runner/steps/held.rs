@@ -8,7 +8,8 @@ use crate::clock::{self, Instant};
 use crate::domain::instance::same;
 use crate::domain::{Status, time};
 use crate::event::EventKind;
-use crate::platform::{policy, record};
+use crate::platform::policy;
+use crate::platform::row::Row;
 use crate::run::look::{Seen, View};
 use crate::run::poller::Watch;
 use crate::run::wait::STALE;
@@ -122,7 +123,7 @@ impl Held {
             Some(Seen::Record(row)) => {
                 self.last_good = view.at;
                 context.observe(alias, row, if view.woken { "event" } else { "poll" });
-                let status = record::status(row);
+                let status = row.status();
                 if let Some(status) = status.filter(|status| !self.statuses.contains(status)) {
                     return Err(self.failure(format!("{alias} left its status: {status}")));
                 }
@@ -144,7 +145,7 @@ impl Held {
 
     fn same_instance(&mut self, row: &Value) -> Result<(), Failure> {
         let alias = self.workspace.alias.clone();
-        let url = record::text(row, "url");
+        let url = row.url();
         if !self.url.is_empty() && !url.is_empty() && url != self.url {
             let text = format!("{alias} got another instance: its URL went from {} to {url}", self.url);
             return Err(self.failure(text));
@@ -152,7 +153,7 @@ impl Held {
         if !url.is_empty() {
             url.clone_into(&mut self.url);
         }
-        let uptime = record::uptime(row);
+        let uptime = row.uptime();
         if let (Some(old), Some(new)) = (self.uptime, uptime)
             && new < old
         {

@@ -1,0 +1,91 @@
+//! The fields of a workspace's record, each by its name on the wire.
+
+use serde_json::Value;
+
+use super::record::text;
+use crate::domain::Status;
+
+/// What the platform says of a workspace. Texts are empty when they are absent or of another type.
+pub trait Row {
+    /// Its id.
+    fn id(&self) -> &str;
+    /// Its name, which the platform may have changed.
+    fn name(&self) -> &str;
+    /// Its status; `None` when there is none.
+    fn status(&self) -> Option<Status>;
+    /// Where its instance is.
+    fn url(&self) -> &str;
+    /// The id of the workspace that it hangs under.
+    fn parent(&self) -> &str;
+    /// Its runtime.
+    fn runtime(&self) -> &str;
+    /// Seconds since its instance's start, as the last heartbeat said.
+    fn uptime(&self) -> Option<i64>;
+    /// Whether it is the workspace with this id, however the id is written.
+    fn is(&self, id: &str) -> bool;
+    /// Whether it says that it is another workspace than the one that was asked for.
+    fn is_anothers(&self, id: &str) -> bool;
+}
+
+impl Row for Value {
+    fn id(&self) -> &str {
+        text(self, "id")
+    }
+
+    fn name(&self) -> &str {
+        text(self, "name")
+    }
+
+    fn status(&self) -> Option<Status> {
+        self.get("status").and_then(Value::as_str).map(Status::from_wire)
+    }
+
+    fn url(&self) -> &str {
+        text(self, "url")
+    }
+
+    fn parent(&self) -> &str {
+        text(self, "parent_id")
+    }
+
+    fn runtime(&self) -> &str {
+        text(self, "runtime")
+    }
+
+    fn uptime(&self) -> Option<i64> {
+        self.get("uptime_seconds").and_then(Value::as_i64)
+    }
+
+    fn is(&self, id: &str) -> bool {
+        self.id().eq_ignore_ascii_case(id)
+    }
+
+    fn is_anothers(&self, id: &str) -> bool {
+        !self.id().is_empty() && !self.is(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_of_its_id() {
+        for (row, it, another) in [
+            (json!({ "id": "A-1" }), true, false),
+            (json!({}), false, false),
+            (json!({ "id": "b-1" }), false, true),
+        ] {
+            assert_eq!((row.is("a-1"), row.is_anothers("a-1")), (it, another), "{row}");
+        }
+    }
+
+    #[test]
+    fn fields_of_another_type_are_absent() {
+        let row = json!({ "id": 7, "name": null, "status": ["online"], "url": {}, "uptime_seconds": "3" });
+        assert_eq!((row.id(), row.name(), row.url(), row.parent()), ("", "", "", ""));
+        assert_eq!((row.status(), row.uptime()), (None, None));
+    }
+}
