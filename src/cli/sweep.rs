@@ -301,7 +301,12 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
             lines.push(text.clone());
         }
     }
-    Ok(Outcome { lines, removed: tally.removed + back.removed, left: tally.left, ..Outcome::default() })
+    Ok(Outcome {
+        lines,
+        removed: tally.removed + back.removed,
+        left: tally.left + back.left,
+        ..Outcome::default()
+    })
 }
 
 /// Whether two addresses are the same but for a slash at the end.

@@ -1,6 +1,6 @@
 //! What all parts of one running platform share.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,7 +59,7 @@ pub(super) struct Platform {
     state: Mutex<State>,
     log: Mutex<VecDeque<String>>,
     counters: Mutex<HashMap<Fault, Arc<AtomicU64>>>,
-    once: Mutex<HashMap<(Fault, String), ()>>,
+    once: Mutex<HashSet<(Fault, String)>>,
 }
 
 /// How many things that happen once are remembered.
@@ -163,7 +163,12 @@ impl Platform {
         if once.len() >= ONCE_KEPT {
             once.clear();
         }
-        once.insert((fault, what.to_owned()), ()).is_none()
+        once.insert((fault, what.to_owned()))
+    }
+
+    /// What happened once may happen again.
+    pub(super) fn fault_again(&self, fault: Fault, what: &str) {
+        self.once.lock().unwrap_or_else(PoisonError::into_inner).remove(&(fault, what.to_owned()));
     }
 
     /// Whether agents may be at a loopback address that is written as a number.

@@ -267,12 +267,14 @@ impl Ledger {
         self.lock().values().filter(|e| e.managed && e.end.is_none()).filter_map(|e| e.id.clone()).collect()
     }
 
-    /// The new instance that the last edge asked for is up: that edge brings no other.
-    pub fn seen_through(&self, id: &str) {
+    /// The instance that the create or the last edge asked for is up: it brings no other.
+    pub fn seen_through(&self, id: &str, edge: bool) {
         self.change(id, |entry| {
             entry.seen_through = Some(Instant::now());
             entry.unfinished = false;
-            entry.edge_took = entry.provisioning_since.map(|since| since.elapsed()).max(entry.edge_took);
+            if edge {
+                entry.edge_took = entry.provisioning_since.map(|since| since.elapsed()).max(entry.edge_took);
+            }
         });
     }
 

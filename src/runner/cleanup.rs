@@ -42,12 +42,34 @@ const OVERTAKEN: &str = "it was deleted before its provision had ended, which ma
 pub struct Back {
     /// So much was removed again.
     pub removed: usize,
+    /// So much came back and stays.
+    pub left: usize,
     /// For people.
     pub lines: Vec<String>,
 }
 
 /// One scenario's clean-up.
 pub const BUDGET: Duration = Duration::from_secs(90);
+
+/// Pauses between two tries: each twice as long as the one before, up to a limit.
+struct Pace(Duration);
+
+impl Pace {
+    /// For what passes soon.
+    async fn short(&mut self) {
+        self.up_to(Duration::from_millis(250)).await;
+    }
+
+    /// For what the platform is at.
+    async fn long(&mut self) {
+        self.up_to(Duration::from_secs(1)).await;
+    }
+
+    async fn up_to(&mut self, limit: Duration) {
+        clock::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(limit);
+    }
+}
 
 /// Removes entries, newest first; each ends as released or left.
 pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by: &str) {
@@ -127,7 +149,14 @@ async fn remove(run: &RunContext, entry: &Entry, deadline: Instant) -> Result<Go
     }
     let ids = match &entry.id {
         Some(id) => vec![id.clone()],
-        None => find(run, &entry.name, deadline).await?,
+        None => {
+            let found = find(run, &entry.name, deadline).await?;
+            // Whoever looks again after an interrupt looks for what it brings up later, by its id.
+            if let [id] = found.as_slice() {
+                run.ledger.own(&entry.resource, id, &entry.name);
+            }
+            found
+        }
     };
     let mut all = Gone::default();
     for id in ids {
@@ -172,7 +201,7 @@ async fn remove_workspace(
     let give_up = (Instant::now() + SETTLE).min(deadline);
     let moves_until = (Instant::now() + MOVES).min(deadline);
     let busy_until = (Instant::now() + BUSY).min(deadline);
-    let mut pause = Duration::from_millis(20);
+    let mut pace = Pace(Duration::from_millis(20));
     let mut deleted = 0;
     loop {
         let row = match look(run, id, "read before removal", deadline).await {
@@ -190,46 +219,35 @@ async fn remove_workspace(
             && Instant::now() < settle_until
             && !is_started(run, entry, id, since).await
         {
-            clock::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(250));
+            pace.short().await;
             continue;
         }
         settled |= row.status().is_some_and(|status| status != Status::Provisioning);
-        let answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
-        match answer.status {
-            200 | 202 | 404 | 410 => deleted += 1,
-            409 => {
-                let strangers = strangers(run, id, deadline).await?;
-                // Another run's root stands under ours only until that run has taken it out.
-                if strangers.iter().any(|s| s.starts_with(PREFIX)) && Instant::now() < moves_until {
-                    clock::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_millis(250));
-                    continue;
-                }
-                if !strangers.is_empty() {
-                    return Err(Stays::Strangers {
-                        count: strangers.len(),
-                        some: strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
-                    });
-                }
-                let answer = send(
-                    run,
-                    "delete with what is ours below it",
-                    run.api.delete(id, &name, &["confirm=true"]),
-                    deadline,
-                )
-                .await?;
-                // Nothing is below it that would have to be confirmed: the platform is at something that passes.
-                let busy = answer.status == 409 && !record::names_others(answer.json.as_ref());
-                if busy && Instant::now() < busy_until {
-                    clock::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                    continue;
-                }
-                if !(answer.is_success() || matches!(answer.status, 404 | 410)) {
-                    return Err(Stays::Server(said(&answer)));
-                }
+        let mut answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
+        if answer.status == 409 {
+            let strangers = strangers(run, id, deadline).await?;
+            // Another run's root stands under ours only until that run has taken it out.
+            if strangers.iter().any(|s| s.starts_with(PREFIX)) && Instant::now() < moves_until {
+                pace.short().await;
+                continue;
             }
+            if !strangers.is_empty() {
+                return Err(Stays::Strangers {
+                    count: strangers.len(),
+                    some: strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
+                });
+            }
+            let confirmed = run.api.delete(id, &name, &["confirm=true"]);
+            answer = send(run, "delete with what is ours below it", confirmed, deadline).await?;
+            // Nothing is below it that would have to be confirmed: the platform is at something that passes.
+            let busy = answer.status == 409 && !record::names_others(answer.json.as_ref());
+            if busy && Instant::now() < busy_until {
+                pace.long().await;
+                continue;
+            }
+        }
+        match answer.status {
+            200..300 | 404 | 410 => deleted += 1,
             500 if answer.json.as_ref().is_some_and(|b| b.get("stop_failures").is_some()) => {
                 left = Some(format!("its instance could not be stopped: {}", answer.excerpt()));
             }
@@ -241,8 +259,7 @@ async fn remove_workspace(
             }
             // What was only taken in is done later.
             Looked::There(_) if answer.status == 202 && Instant::now() < busy_until => {
-                clock::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
+                pace.long().await;
             }
             Looked::There(_) if Instant::now() >= give_up => {
                 let text = format!("the delete was answered {}, but the row is still there", answer.status);
@@ -250,8 +267,7 @@ async fn remove_workspace(
             }
             Looked::There(_) => {
                 left = Some(format!("the delete was answered {}, and the row came back", answer.status));
-                clock::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
+                pace.long().await;
             }
             // What was deleted and cannot be deleted again is gone.
             Looked::Hidden(_) if deleted > 1 && matches!(answer.status, 404 | 410) => {
@@ -324,36 +340,59 @@ pub async fn last_look(run: &RunContext, deadline: Instant) {
     join_all(looks).await;
 }
 
+/// What became of one resource that was looked for again.
+enum Again {
+    Nothing,
+    Removed(String),
+    Stays(String),
+    Told(String),
+}
+
 /// Removes what of an earlier run came back after its removal, or comes back yet; a line for each.
 pub async fn look_back(run: &RunContext, watched: &[Entry], deadline: Instant) -> Back {
-    let looks = watched.iter().map(|entry| async move {
-        let id = entry.id.as_deref()?;
-        let row = look(run, id, "look for what came back", deadline).await;
-        let there = matches!(&row, Looked::There(row) if row.status() != Some(Status::Removed));
-        let gone = match Eye::of(run, entry) {
-            _ if there => remove_workspace(run, entry, id, deadline).await.map(|gone| {
-                let row = "its row came back".to_owned();
-                Gone { left_by_platform: gone.left_by_platform.or(Some(row)), ..gone }
-            }),
-            Some(eye) => cleanup_late::verify_again(run, eye, entry, id, deadline).await,
-            None => return None,
-        };
-        let gone = match gone {
-            Ok(gone) => cleanup_late::came(run, entry, gone, deadline).await,
-            stays => stays,
-        };
-        Some(match gone {
-            Ok(Gone { left_by_platform: Some(what), .. }) => {
-                (true, format!("removed what came back of {} {id} ({what})", entry.name))
+    let looks = watched.iter().map(|entry| again(run, entry, deadline));
+    let mut back = Back::default();
+    for (entry, found) in watched.iter().zip(join_all(looks).await) {
+        let what = format!("{} {}", entry.name, entry.id.as_deref().unwrap_or_default());
+        back.lines.push(match found {
+            Again::Nothing => continue,
+            Again::Removed(how) => {
+                back.removed += 1;
+                format!("removed what came back of {what} ({how})")
             }
-            Ok(Gone { told: Some(what), .. }) => (false, format!("{} {id}: {what}", entry.name)),
-            Ok(_) => return None,
-            Err(why) => (false, format!("{} {id}: whether it came back is not known: {why}", entry.name)),
-        })
-    });
-    let found: Vec<(bool, String)> = join_all(looks).await.into_iter().flatten().collect();
-    let removed = found.iter().filter(|(removed, _)| *removed).count();
-    Back { removed, lines: found.into_iter().map(|(_, line)| line).collect() }
+            Again::Stays(why) => {
+                back.left += 1;
+                format!("could not remove what came back of {what}: {why}; `lifecycle sweep` looks again")
+            }
+            Again::Told(told) => format!("{what}: {told}"),
+        });
+    }
+    back
+}
+
+async fn again(run: &RunContext, entry: &Entry, deadline: Instant) -> Again {
+    let Some(id) = entry.id.as_deref() else { return Again::Nothing };
+    let row = look(run, id, "look for what came back", deadline).await;
+    let there = matches!(&row, Looked::There(row) if row.status() != Some(Status::Removed));
+    let gone = match Eye::of(run, entry) {
+        _ if there => remove_workspace(run, entry, id, deadline).await.map(|gone| {
+            let row = "its row came back".to_owned();
+            Gone { left_by_platform: gone.left_by_platform.or(Some(row)), ..gone }
+        }),
+        Some(eye) => cleanup_late::verify_again(run, eye, entry, id, deadline).await,
+        None => return Again::Nothing,
+    };
+    let gone = match gone {
+        Ok(gone) => cleanup_late::came(run, entry, gone, deadline).await,
+        stays => stays,
+    };
+    match gone {
+        Ok(Gone { left_by_platform: Some(what), .. }) => Again::Removed(what),
+        Ok(Gone { told: Some(what), .. }) => Again::Told(what),
+        Ok(_) => Again::Nothing,
+        Err(why) if there => Again::Stays(why.to_string()),
+        Err(why) => Again::Told(format!("whether it came back is not known: {why}")),
+    }
 }
 
 /// Stops an instance that came up after the delete, and says so.

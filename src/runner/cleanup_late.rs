@@ -187,11 +187,18 @@ pub(super) async fn verify(
 }
 
 /// Whether a restart may end that nobody has seen the end of: one that was given up, or, where restarts take longer than
-/// clean-up waits for them, one that was asked for less than two of them ago (a second one joins the first).
+/// clean-up waits for them, one that was asked for less than two of them ago (a second one joins the first), or one that
+/// an interrupt cut off where nobody knows how long they take.
 fn restart_may_end(run: &RunContext, entry: &Entry, times: Times) -> bool {
-    let slow = run.ledger.slowest_edge().filter(|took| *took > times.restarts);
-    let joined = slow.and_then(|took| entry.restarts_until(took * 2));
-    entry.unfinished || joined.is_some_and(|until| until > Instant::now())
+    let outstanding = |takes| entry.restarts_until(takes);
+    match run.ledger.slowest_edge() {
+        _ if entry.unfinished => true,
+        Some(took) if took > times.restarts => {
+            outstanding(took * 2).is_some_and(|until| until > Instant::now())
+        }
+        Some(_) => false,
+        None => run.cancel.reason().is_some() && outstanding(times.restarts).is_some(),
+    }
 }
 
 fn awaited(id: &str, until: Option<Instant>, overtaken: bool) -> Option<Awaited> {

@@ -71,6 +71,8 @@ pub(super) async fn delete(call: Call) -> Response {
                 let (later, below) = (Arc::clone(platform), state.descendants(id));
                 platform.spawn(async move {
                     later.clock.sleep(Duration::from_secs(seconds)).await;
+                    // Whoever asks from now on, of a row that came back, waits for a delete of its own.
+                    later.fault_again(Fault::DeleteLater, &id.to_string());
                     let all = {
                         let mut state = later.state();
                         // Who came under it since then was not meant.

@@ -172,7 +172,7 @@ pub(super) async fn reach(
                 let first = workspace.edge == 0 && status == Status::Online;
                 let own_edge = matches!(workspace.edge_name.as_str(), "restart" | "resume");
                 if first || (own_edge && new_instance && proof.is_some()) {
-                    context.run.ledger.seen_through(&workspace.id);
+                    context.run.ledger.seen_through(&workspace.id, !first);
                 }
                 total.proof = proof.as_ref().map(|proof| proof.kind);
                 let proof = proof.map(|proof| format!(" ({})", proof.text)).unwrap_or_default();
