@@ -14,6 +14,9 @@ pub(super) fn of(value: &str) -> Vec<Vec<u8>> {
     let mut add = |text: &str| {
         for piece in text.as_bytes().chunks(PIECE).filter(|piece| piece.len() >= MIN_LEN) {
             forms.push(piece.to_vec());
+            let hex = |digit: fn(u8) -> String| piece.iter().map(|byte| digit(*byte)).collect::<String>();
+            forms.push(hex(|byte| format!("{byte:02x}")).into_bytes());
+            forms.push(hex(|byte| format!("{byte:02X}")).into_bytes());
             for engine in [&STANDARD, &URL_SAFE] {
                 for shift in 0..3usize {
                     let mut bytes = vec![0; shift];
