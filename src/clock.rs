@@ -70,6 +70,11 @@ impl TimeScale {
         self.0
     }
 
+    /// Our time on the platform's clock.
+    pub fn lengthen(self, ours: Duration) -> Duration {
+        Duration::from_secs_f64((ours.as_secs_f64() * self.0).min(1e9))
+    }
+
     /// Platform time in ours: for `hold`, `tolerate` and an obeyed Retry-After, never for `within`.
     pub fn shorten(self, platform: Duration) -> Duration {
         Duration::from_secs_f64((platform.as_secs_f64() / self.0).min(1e9))

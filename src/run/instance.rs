@@ -42,6 +42,19 @@ pub(crate) struct Current<'a> {
     pub events: &'a [StreamEvent],
     /// Since when the stream has been open without a gap.
     pub stream_since: Option<Instant>,
+    /// So many seconds have passed on the platform's clock since the edge was asked for.
+    pub since_edge: Option<i64>,
+}
+
+/// An agent that counts whole seconds, and a platform that passes on what it said a moment ago.
+const ROUNDING: i64 = 2;
+
+impl Current<'_> {
+    /// Whether an instance with this uptime can have been made by the edge: none is older than its edge, and whoever
+    /// reads from a copy that lags sees an uptime fall without any.
+    fn may_be_as_young(&self, uptime: i64) -> bool {
+        self.since_edge.is_none_or(|since| uptime <= since + ROUNDING)
+    }
 }
 
 /// What proves a new instance.
@@ -104,6 +117,7 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
     let uptime = now.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64);
     if let (Some(old), Some(new)) = (before.uptime, uptime)
         && new < old
+        && now.may_be_as_young(new)
     {
         return proof(ProofKind::Uptime, format!("uptime {old} s → {new} s"));
     }
@@ -141,7 +155,8 @@ pub(crate) fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -
     });
     let heartbeat = now.events.iter().any(|e| e.kind == "WORKSPACE_HEARTBEAT" && e.at > proven.at);
     let (Some(old), Some(uptime)) = (before.uptime, uptime) else { return Ok(()) };
-    if registered || heartbeat || uptime < old || proven.uptime != Some(uptime) {
+    let fell = uptime < old && now.may_be_as_young(uptime);
+    if registered || heartbeat || fell || proven.uptime != Some(uptime) {
         return Ok(());
     }
     // Without a stream, an old uptime of 0 cannot be told from a new one.
@@ -205,6 +220,7 @@ mod tests {
             ("the old uptime, nothing else", &before, 27, vec![], open, proven(27), false),
             ("the same without a stream", &before, 27, vec![], None, proven(27), false),
             ("the uptime fell", &before, 0, vec![], open, proven(27), true),
+            ("it fell to what the old one may have", &before, 25, vec![], open, proven(25), false),
             ("the uptime moved since", &before, 40, vec![], open, proven(27), true),
             ("the old one's last heartbeat came before", &before, 29, vec![], open, proven(29), false),
             ("registered", &before, 27, online("http://localhost:2"), open, proven(27), true),
@@ -218,7 +234,13 @@ mod tests {
         ];
         for (name, before, uptime, events, stream_since, proven, spoken) in table {
             let row = row(uptime);
-            let now = Current { record: Some(&row), events: &events, stream_since, ..Current::default() };
+            let now = Current {
+                record: Some(&row),
+                events: &events,
+                stream_since,
+                since_edge: Some(5),
+                ..Current::default()
+            };
             assert_eq!(has_spoken(before, &now, proven).is_ok(), spoken, "{name}");
         }
     }
@@ -239,6 +261,7 @@ mod tests {
         let same = json!({ "url": "http://localhost:1", "uptime_seconds": 22 });
         let moved = json!({ "url": "http://localhost:2", "uptime_seconds": 22 });
         let young = json!({ "url": "http://localhost:1", "uptime_seconds": 0 });
+        let lagging = json!({ "url": "http://localhost:1", "uptime_seconds": 20 });
         let absent = json!({ "url": "", "uptime_seconds": 22 });
         let seen = [
             event(edge, "WORKSPACE_PROVISIONING", json!({})),
@@ -246,7 +269,7 @@ mod tests {
         ];
         let backwards = [seen[1].clone(), seen[0].clone()];
         let late = Some(edge + Duration::from_secs(1));
-        let table: [(&str, &Baseline, Current<'_>, bool); 11] = [
+        let table: [(&str, &Baseline, Current<'_>, bool); 13] = [
             (
                 "same container beats a new URL",
                 &before,
@@ -262,6 +285,18 @@ mod tests {
             ("new URL", &unseen, Current { record: Some(&moved), ..Current::default() }, true),
             ("same URL", &unseen, Current { record: Some(&same), ..Current::default() }, false),
             ("uptime fell", &unseen, Current { record: Some(&young), ..Current::default() }, true),
+            (
+                "uptime of a copy that lags",
+                &unseen,
+                Current { record: Some(&lagging), since_edge: Some(1), ..Current::default() },
+                false,
+            ),
+            (
+                "uptime that is no older than the edge",
+                &unseen,
+                Current { record: Some(&lagging), since_edge: Some(18), ..Current::default() },
+                true,
+            ),
             ("no URL, old uptime", &unseen, Current { record: Some(&absent), ..Current::default() }, false),
             (
                 "stream",

@@ -225,7 +225,7 @@ fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool
 
 fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<Proof, NotNew> {
     let events = since_edge(context, workspace);
-    is_new(&workspace.baseline, &current(context, row, &events))
+    is_new(&workspace.baseline, &current(context, workspace, row, &events))
 }
 
 /// A new instance that is there must also have said so itself.
@@ -238,7 +238,7 @@ fn spoken(
     let first = || Proven { at: Instant::now(), uptime: row.uptime() };
     let proven = *proven.get_or_insert_with(first);
     let events = since_edge(context, workspace);
-    has_spoken(&workspace.baseline, &current(context, row, &events), proven)
+    has_spoken(&workspace.baseline, &current(context, workspace, row, &events), proven)
 }
 
 fn since_edge(context: &ScenarioContext, workspace: &Workspace) -> Vec<StreamEvent> {
@@ -246,9 +246,16 @@ fn since_edge(context: &ScenarioContext, workspace: &Workspace) -> Vec<StreamEve
     edge.map(|edge| context.run.poller.events_since(&workspace.id, edge)).unwrap_or_default()
 }
 
-fn current<'a>(context: &ScenarioContext, row: &'a Value, events: &'a [StreamEvent]) -> Current<'a> {
+fn current<'a>(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    row: &'a Value,
+    events: &'a [StreamEvent],
+) -> Current<'a> {
     let stream_since = context.run.poller.stream_since();
-    Current { instance: None, record: Some(row), events, stream_since }
+    let passed = workspace.baseline.edge_at.map(|edge| context.run.api.scale.lengthen(edge.elapsed()));
+    let since_edge = passed.and_then(|passed| i64::try_from(passed.as_secs()).ok());
+    Current { instance: None, record: Some(row), events, stream_since, since_edge }
 }
 
 fn add(total: &mut WaitStats, stats: &WaitStats) {
