@@ -215,16 +215,22 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         let text = format!("the reply is no JSON: {}", answer::describe(&answer));
         return Err(answer::unwanted(&answer, text));
     };
-    let mut got = record::reply(body);
-    of_this_request(judged, body, &got)?;
+    let mut got = reply_to(judged, body)?;
     if let Got::Followed(queue) = &got
         && !matches!(verb.reply, Reply::Queued | Reply::Ignored)
     {
         got = follow(judged, queue.as_deref(), step).await?;
     }
     let status_line = answer::describe(&answer);
+    let taken = !matches!(got, Got::RpcError(..) | Got::Platform(_));
     match (&verb.reply, got) {
         (Reply::Ignored, _) => Ok(Passed::with(status_line)),
+        _ if taken && !answer.is_success() => {
+            let text = format!(
+                "the answer says that the message was taken, with the status of a refusal: {status_line}"
+            );
+            Err(answer::unwanted(&answer, text))
+        }
         (Reply::Queued, Got::Queued | Got::Followed(_)) => Ok(Passed::with("queued")),
         (Reply::Queued, _) => {
             Err(Failure::product(format!("wanted the message to be queued, got {status_line}")))
@@ -274,12 +280,13 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
     }
 }
 
-/// An agent's answer carries the id of the request that it answers, through the queue too.
-fn of_this_request(judged: &Judged<'_>, body: &Value, got: &Got) -> Result<(), Failure> {
+/// Reads a reply, wherever it stood: an agent's answer carries the id of the request that it answers.
+fn reply_to(judged: &Judged<'_>, body: &Value) -> Result<Got, Failure> {
+    let got = record::reply(body);
     let of_agent = matches!(got, Got::Text(_) | Got::Task(..) | Got::Empty | Got::RpcError(..));
     let own = record::answers(body, &Value::from(judged.id)) != Some(false);
     if !of_agent || judged.verb.envelope != Envelope::Full || own {
-        return Ok(());
+        return Ok(got);
     }
     let id = body.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
     Err(Failure::product(format!(
@@ -392,9 +399,7 @@ async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Res
                     let Some(reply) = body.get("response_body").filter(|reply| !reply.is_null()) else {
                         return Err(Failure::product("the queued message was completed without a reply"));
                     };
-                    let got = record::reply(reply);
-                    of_this_request(judged, reply, &got)?;
-                    return Ok(got);
+                    return reply_to(judged, reply);
                 }
                 "failed" | "dropped" => {
                     let why = record::text(body, "last_error");
@@ -412,7 +417,7 @@ async fn follow(judged: &Judged<'_>, queue: Option<&str>, step: &StepRun) -> Res
                         == Some(judged.id)
                 });
                 if let Some(reply) = row.and_then(|row| row.get("response_body")).filter(|r| !r.is_null()) {
-                    return Ok(record::reply(reply));
+                    return reply_to(judged, reply);
                 }
             }
         }

@@ -121,6 +121,13 @@ pub(super) async fn run(
     }
     let said = answer.json.as_ref().map(|b| record::text(b, "status").to_owned()).unwrap_or_default();
     if said == "noop" {
+        if !restarts_elsewhere(&workspace) {
+            let text = format!(
+                "{} answered 200 noop: nothing was restarted, and the instances of {alias} are the platform's to restart",
+                kind.path()
+            );
+            return Err(Failure::product(text).about(alias));
+        }
         context.run.ledger.settle(&workspace.id, true);
         return Ok(Passed::with("200 noop: the platform does not restart agents that live elsewhere"));
     }
@@ -136,6 +143,11 @@ pub(super) async fn run(
         return Ok(Passed { message: format!("200, and the row is {said}{ended}"), ..passed });
     }
     Ok(Passed::with(answer::describe(&answer)))
+}
+
+/// Whether the platform has nothing to restart: the agent lives elsewhere, or is none (contract §8.1).
+fn restarts_elsewhere(workspace: &Workspace) -> bool {
+    !workspace.managed || workspace.runtime == "mock"
 }
 
 /// After a 200 to restart or resume the row must have left its old state: `provisioning`, or already
