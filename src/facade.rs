@@ -102,7 +102,7 @@ pub mod run {
     }
 }
 pub mod runner {
-    pub use crate::runner::{bundle, cleanup, owing};
+    pub use crate::runner::{bundle, cleanup, owing, twins};
 }
 pub mod scenario {
     pub use crate::scenario::{

@@ -19,7 +19,7 @@ use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Entry, Ledger};
 use crate::runner::owing::{self, Owing};
-use crate::runner::{bundle, cleanup};
+use crate::runner::{bundle, cleanup, twins};
 use crate::targets::profile::books;
 use crate::targets::saas::ORGANISATION;
 use crate::targets::{self, Kind};
@@ -279,7 +279,10 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         }
     };
     let mut heard = log.listen();
-    let run = bundle::tool(&target, log, ledger.clone(), "sweep");
+    let run = bundle::sweeper(&target, log, ledger.clone(), &owing.tail);
+    if !owing.entries.is_empty() {
+        twins::look(&run, Instant::now() + BUDGET).await;
+    }
     cleanup::clean(&run, ledger.all_open(), Instant::now() + BUDGET, "sweep").await;
     let back = cleanup::look_back(&run, &owing.watched, Instant::now() + LOOK_BACK).await;
     target.close().await;

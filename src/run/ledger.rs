@@ -1,6 +1,5 @@
 //! What a run owns: written before it is asked for, kept until it is verified to be gone.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,8 +49,8 @@ pub struct Ledger {
     /// Which of the run's organisations this one writes for.
     room: usize,
     entries: Arc<Mutex<IndexMap<String, Entry>>>,
-    /// Ids of an earlier run's workspaces that were removed then: what hangs under ours may be one of them.
-    once_ours: Arc<BTreeSet<String>>,
+    /// An earlier run's workspaces that were removed then: what hangs under ours may be one of them, or bear its name.
+    once: Arc<[Entry]>,
     /// How long the slowest first provisioning took in that run.
     slowest: Option<Duration>,
 }
@@ -138,7 +137,7 @@ impl Entry {
 impl Ledger {
     /// Empty.
     pub fn new(log: Log, home: Home) -> Self {
-        Ledger { log, home, room: 0, entries: Arc::default(), once_ours: Arc::default(), slowest: None }
+        Ledger { log, home, room: 0, entries: Arc::default(), once: Arc::default(), slowest: None }
     }
 
     /// What an earlier run still owns, and what it owned once.
@@ -146,18 +145,11 @@ impl Ledger {
         log: Log,
         home: Home,
         entries: Vec<Entry>,
-        once_ours: BTreeSet<String>,
+        once: Vec<Entry>,
         slowest: Option<Duration>,
     ) -> Self {
         let entries = entries.into_iter().rev().map(|e| (e.resource.clone(), e)).collect();
-        Ledger {
-            log,
-            home,
-            room: 0,
-            entries: Arc::new(Mutex::new(entries)),
-            once_ours: Arc::new(once_ours),
-            slowest,
-        }
+        Ledger { log, home, room: 0, entries: Arc::new(Mutex::new(entries)), once: once.into(), slowest }
     }
 
     /// The same ledger for another organisation of the run.
@@ -333,7 +325,20 @@ impl Ledger {
 
     /// Whether a workspace id belongs to this run.
     pub fn owns(&self, id: &str) -> bool {
-        self.once_ours.contains(id) || self.lock().values().any(|e| e.id.as_deref() == Some(id))
+        self.once.iter().any(|e| e.id.as_deref() == Some(id))
+            || self.lock().values().any(|e| e.id.as_deref() == Some(id))
+    }
+
+    /// Which of the run's organisations this one writes for.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Every workspace that was ever asked for here, however it ended.
+    pub fn workspaces(&self) -> Vec<Entry> {
+        let entries = self.lock();
+        let here = |e: &&Entry| e.kind == "workspace" && e.room == self.room;
+        entries.values().filter(here).chain(self.once.iter()).cloned().collect()
     }
 
     /// The entry of a workspace id.

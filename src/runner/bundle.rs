@@ -52,6 +52,11 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
     }
 }
 
+/// For the removal of what an earlier run left, whose id ends so.
+pub fn sweeper(target: &Target, log: Log, ledger: Ledger, tail: &str) -> RunContext {
+    RunContext { tail: tail.to_owned(), ..tool(target, log, ledger, "sweep") }
+}
+
 /// The harness's own placeholder scenario does not load.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

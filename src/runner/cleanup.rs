@@ -12,9 +12,11 @@ use super::cleanup_look::{Looked, look, send};
 use super::context::RunContext;
 use super::root_name::{PREFIX, is_called};
 use super::tenant;
+use super::twins;
 use crate::clock::{self, Instant};
 use crate::domain::Status;
 use crate::event::EventKind;
+use crate::http::Response;
 use crate::platform::record::said;
 use crate::platform::row::Row;
 use crate::platform::{Auth, record, segment};
@@ -71,8 +73,10 @@ impl Pace {
     }
 }
 
-/// Removes entries, newest first; each ends as released or left.
-pub async fn clean(run: &RunContext, entries: Vec<Entry>, deadline: Instant, by: &str) {
+/// Removes entries, newest first, those whose id is not known before all others; each ends as released or left.
+pub async fn clean(run: &RunContext, mut entries: Vec<Entry>, deadline: Instant, by: &str) {
+    // What is looked for by name is looked for while something is there that a whole list has.
+    entries.sort_by_key(|entry| entry.id.is_some());
     let mut late = Vec::new();
     let mut unasked = Vec::new();
     for entry in entries {
@@ -177,11 +181,29 @@ async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<Str
         let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(&answer))))?;
         let ids: Vec<String> =
             rows.iter().filter(|row| is_called(row, name)).map(|row| row.id().to_owned()).collect();
-        if !ids.is_empty() || Instant::now() >= until.min(deadline) {
+        if !ids.is_empty() {
             return Ok(ids);
+        }
+        if Instant::now() >= until.min(deadline) {
+            let whole = is_whole(run, &answer, rows, deadline).await;
+            return if whole { Ok(ids) } else { Err(Stays::Unseen) };
         }
         clock::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Whether a list shows all that there is: it says so itself, and it has what is known to be there.
+async fn is_whole(run: &RunContext, answer: &Response, rows: &[Value], deadline: Instant) -> bool {
+    let more = answer.headers.get("link").is_some_and(|link| link.contains("rel=\"next\""));
+    let total = answer.headers.get("x-total-count").and_then(|total| total.parse::<usize>().ok());
+    if more || total.is_some_and(|total| total > rows.len()) {
+        return false;
+    }
+    let known = run.ledger.all_open().into_iter().filter(|entry| entry.room == run.ledger.room());
+    // What was made first is there longest.
+    let Some(id) = known.filter_map(|entry| entry.id).next_back() else { return true };
+    rows.iter().any(|row| row.is(&id))
+        || !matches!(look(run, &id, "look for what the list lacks", deadline).await, Looked::There(_))
 }
 
 async fn remove_workspace(
@@ -225,7 +247,12 @@ async fn remove_workspace(
         settled |= row.status().is_some_and(|status| status != Status::Provisioning);
         let mut answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
         if answer.status == 409 {
-            let strangers = strangers(run, id, deadline).await?;
+            let Below { twins, strangers } = below(run, id, deadline).await?;
+            if !twins.is_empty() {
+                let adopted = twins::adopt(run, &twins);
+                Box::pin(clean(run, adopted, deadline, "clean-up")).await;
+                continue;
+            }
             // Another run's root stands under ours only until that run has taken it out.
             if strangers.iter().any(|s| s.starts_with(PREFIX)) && Instant::now() < moves_until {
                 pace.short().await;
@@ -407,23 +434,33 @@ async fn stop_late(run: &RunContext, id: &str, deadline: Instant) -> Result<Opti
 }
 
 /// Descendants of a workspace that are not in this run's ledger.
-async fn strangers(run: &RunContext, id: &str, deadline: Instant) -> Result<Vec<String>, Stays> {
+#[derive(Default)]
+struct Below {
+    /// Rows that bear a name which only this run can have given.
+    twins: Vec<Value>,
+    /// Names and ids of what is somebody else's.
+    strangers: Vec<String>,
+}
+
+async fn below(run: &RunContext, id: &str, deadline: Instant) -> Result<Below, Stays> {
     let answer = send(run, "who hangs under it", run.api.list(), deadline).await?;
     let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200).map(<[Value]>::to_vec);
     let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(&answer))))?;
-    let mut below = vec![id.to_owned()];
-    let mut strangers = Vec::new();
-    while let Some(parent) = below.pop() {
+    let mut all = vec![id.to_owned()];
+    let mut found = Below::default();
+    while let Some(parent) = all.pop() {
         for row in rows.iter().filter(|row| row.parent() == parent) {
             let child = row.id().to_owned();
-            if !run.ledger.owns(&child) {
-                strangers.push(format!("{} {}", row.name(), child));
+            if twins::is_ours(run, row) {
+                found.twins.push(row.clone());
+            } else if !run.ledger.owns(&child) {
+                found.strangers.push(format!("{} {}", row.name(), child));
             }
-            below.push(child);
+            all.push(child);
         }
-        if below.len() > rows.len() + 1 {
+        if all.len() > rows.len() + 1 {
             return Err(Stays::Server("the hierarchy of the server has a circle".to_owned()));
         }
     }
-    Ok(strangers)
+    Ok(found)
 }

@@ -64,6 +64,12 @@ pub(super) enum Stays {
         /// The first of them.
         some: String,
     },
+    /// Nobody knows whether it was made.
+    #[error(
+        "its create was not answered, and the server's list does not show everything that is there: whether it was made is not \
+         known; look for its name"
+    )]
+    Unseen,
     /// It may come up after its delete.
     #[error(
         "it was deleted before anybody saw its instance, which may come up yet: `lifecycle sweep` looks again"

@@ -52,6 +52,11 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
     }
 }
 
+/// The list, if it can be had.
+pub(super) async fn list(run: &RunContext, purpose: &str, deadline: Instant) -> Option<Response> {
+    ask(run, purpose, run.api.list(), &policy::CLEAN_UP_LOOK, deadline).await.ok()
+}
+
 /// Asks until a whole answer of the platform comes; filed under `cleanup`.
 pub(super) async fn send(
     run: &RunContext,

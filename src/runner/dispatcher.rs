@@ -13,6 +13,7 @@ use super::ending::Ending;
 use super::plan::{self, Instance};
 use super::rooms::{NoRoom, Rooms};
 use super::root::NoRoot;
+use super::twins;
 use super::{cleanup, root, scenario_run};
 use crate::clock::{self, Instant};
 use crate::domain::time;
@@ -284,7 +285,7 @@ impl Dispatcher {
         self.tasks.spawn(async move {
             let began = Instant::now();
             let all = rooms.made();
-            let late = join_all(all.iter().map(|room| root::own_late(room, began + LATE_LOOK)));
+            let late = join_all(all.iter().map(|room| twins::look(room, began + LATE_LOOK)));
             // A second interrupt waits for nothing.
             let _ = context.cancel.cleanup().run_until_cancelled(late).await;
             let own: Vec<_> = all.iter().map(|room| room.ledger.open(None)).collect();

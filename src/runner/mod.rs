@@ -36,4 +36,5 @@ pub(crate) mod steps;
 pub(crate) mod symptoms;
 pub(crate) mod tenant;
 mod tenant_read;
+pub mod twins;
 pub(crate) mod workspace;

@@ -1,6 +1,6 @@
 //! What a run of earlier still owns, as its log tells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,8 +38,10 @@ pub struct Owing {
     pub plane: String,
     /// Its workspaces had containers on an engine that could be reached.
     pub containers: bool,
-    /// Ids of what it owned once and removed.
-    pub once: BTreeSet<String>,
+    /// What it owned once and removed.
+    pub once: Vec<Entry>,
+    /// The end of the run's id, which stands in every name that it gave.
+    pub tail: String,
     /// How long the slowest first provisioning took that it saw the end of.
     pub slowest: Option<Duration>,
     /// Of those, what was removed a moment ago and may have come back since.
@@ -68,7 +70,7 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
         target.capabilities.iter().any(|capability| capability == Capability::Containers.as_str())
     };
     let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let (mut once, mut released, mut began) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
+    let (mut once, mut released, mut began) = (Vec::new(), Vec::new(), BTreeMap::new());
     // How long ago something was last asked that may bring up an instance.
     let mut asked: BTreeMap<String, Duration> = BTreeMap::new();
     let summary = read_events(path, |event| match event.event {
@@ -106,7 +108,6 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
             }
         }
         EventKind::Owned(owned) => {
-            once.insert(owned.id.clone());
             if let Some((entry, _)) = entries.get_mut(&owned.resource) {
                 entry.id = Some(owned.id);
                 entry.name = owned.name;
@@ -126,6 +127,7 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
                 slowest = slowest.max(entry.took);
                 // What came up late was removed then.
                 entry.came_up |= released_now.left_by_platform.is_some();
+                once.push(entry.clone());
                 released.push((entry, intent));
             }
         }
@@ -189,6 +191,7 @@ pub fn read(path: &Path) -> Result<Option<Owing>, LogError> {
         plane,
         containers,
         once,
+        tail: run.rsplit('-').next().unwrap_or_default().to_owned(),
         slowest,
         watched,
         remarks,

@@ -13,7 +13,6 @@ use crate::http::Response;
 use crate::platform::ask::Asker;
 use crate::platform::row::Row;
 use crate::platform::{Auth, policy, record, segment};
-use crate::run::ledger::Entry;
 
 /// The root is asked for within this.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -53,9 +52,6 @@ pub(crate) async fn make(run: &RunContext) -> Result<(), NoRoot> {
                     run.log.redactor().register("auth_token", token);
                 }
                 adopt(run, &resource, &id, &name, deadline).await;
-                if doubtful {
-                    own_late(run, deadline).await;
-                }
                 return Ok(());
             }
             // Only a refusal says that nothing was made: a gateway's page may hide a 201.
@@ -73,10 +69,8 @@ pub(crate) async fn make(run: &RunContext) -> Result<(), NoRoot> {
             }
         };
         // The answer may be lost and the root made: its name tells.
-        let found = named(run, &asker(run, deadline)).await;
-        if let Some((id, bears)) = found.first() {
-            adopt(run, &resource, id, bears, deadline).await;
-            own(run, &found);
+        if let Some((id, bears)) = named(run, &asker(run, deadline)).await {
+            adopt(run, &resource, &id, &bears, deadline).await;
             return Ok(());
         }
         if unclear && !doubtful {
@@ -100,37 +94,12 @@ fn name(run: &RunContext) -> String {
     format!("{PREFIX}{}", run.tail)
 }
 
-/// Owns whatever bears the root's name by now, when a request for it may have come true unseen.
-pub(crate) async fn own_late(run: &RunContext, deadline: Instant) {
-    if doubtful(run).next().is_some() {
-        let asker = Asker { reach: Some(&run.reach), ..run.asker("root", deadline) };
-        own(run, &named(run, &asker).await);
-    }
-}
-
-/// Requests for the root of which nobody knows what came.
-fn doubtful(run: &RunContext) -> impl Iterator<Item = Entry> {
+/// Id and name of a row that bears the root's name; none when the list cannot be read.
+async fn named(run: &RunContext, asker: &Asker<'_>) -> Option<(String, String)> {
     let name = name(run);
-    run.ledger.open(None).into_iter().filter(move |entry| entry.id.is_none() && entry.name == name)
-}
-
-/// Ids and names of the rows that bear the root's name; nothing when the list cannot be read.
-async fn named(run: &RunContext, asker: &Asker<'_>) -> Vec<(String, String)> {
-    let name = name(run);
-    let list = asker.ask("look for the root", run.api.list(), &policy::ROOT).await.answer();
-    let rows = list.as_ref().and_then(|list| record::list(list.json.as_ref()));
-    let rows = rows.into_iter().flatten().filter(|row| is_called(row, &name));
-    let found = rows.map(|row| (row.id().to_owned(), row.name().to_owned()));
-    found.filter(|(id, _)| !id.is_empty()).collect()
-}
-
-/// Takes rows into the ledger that are not in it.
-fn own(run: &RunContext, rows: &[(String, String)]) {
-    for (id, bears) in rows.iter().filter(|(id, _)| !run.ledger.owns(id)) {
-        let entry = doubtful(run).next().map(|entry| entry.resource);
-        let resource = entry.unwrap_or_else(|| run.ledger.intend("workspace", bears, None, false));
-        run.ledger.own(&resource, id, bears);
-    }
+    let list = asker.ask("look for the root", run.api.list(), &policy::ROOT).await.answer()?;
+    let mut rows = record::list(list.json.as_ref())?.iter().filter(|row| is_called(row, &name));
+    rows.find(|row| !row.id().is_empty()).map(|row| (row.id().to_owned(), row.name().to_owned()))
 }
 
 /// The id of an answer that is whole.

@@ -7,6 +7,14 @@ use crate::platform::row::Row;
 /// How the roots of this tool's runs are called.
 pub(super) const PREFIX: &str = "lc-root-";
 
+/// A name without the platform's own suffix.
+pub(super) fn base(name: &str) -> &str {
+    let Some((base, rest)) = name.rsplit_once(" (") else { return name };
+    let number =
+        rest.strip_suffix(')').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    if number { base } else { name }
+}
+
 /// Whether a row bears a name, or the name with the platform's own suffix.
 pub(crate) fn is_called(row: &Value, name: &str) -> bool {
     let Some(rest) = row.name().strip_prefix(name) else { return false };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, stream};
@@ -86,6 +86,12 @@ pub enum What {
     Empty,
     /// A gateway's page that shows the request's credentials, plain and in base64.
     Echo,
+    /// 200, and this JSON in place of what was asked for.
+    Says(&'static str),
+    /// The answer, with another status.
+    Status(u16),
+    /// The request is sent twice; the second answer comes.
+    Twice,
 }
 
 /// Why there is no answer.
@@ -128,6 +134,7 @@ impl What {
             What::WrongType => page(200, "Welcome"),
             What::Garbled => of(200, "application/json", r#"{"id":"0000"#),
             What::Empty => of(200, "text/plain", ""),
+            What::Says(json) => of(200, "application/json", json),
             _ => return None,
         })
     }
@@ -148,6 +155,23 @@ fn of(status: u16, kind: &str, body: &str) -> Response<Body> {
         answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     answer
+}
+
+/// An answer with another status.
+pub(super) fn with_status(mut answer: Response<Body>, status: u16) -> Response<Body> {
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    answer
+}
+
+/// A request larger than this is not sent twice.
+const LARGEST: usize = 1 << 20;
+
+/// A request, and the same once more.
+pub(super) async fn twice(request: Request<Body>) -> Option<(Request<Body>, Request<Body>)> {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, LARGEST).await.ok()?;
+    let first = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
+    Some((first, Request::from_parts(parts, Body::from(bytes))))
 }
 
 /// The first half of a body, then a connection that breaks.

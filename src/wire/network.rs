@@ -215,6 +215,13 @@ impl Network {
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let mut answer = None;
         if handled && let Some(app) = &host.app {
+            if what == Some(What::Twice) {
+                let (mut first, second) = fault::twice(request).await.ok_or(Broken::Reset)?;
+                complete(&mut first);
+                first.extensions_mut().insert(ConnectInfo(peer.clone()));
+                let _ = host.unless_gone(app.clone().call(first)).await?;
+                (request, what) = (second, None);
+            }
             complete(&mut request);
             request.extensions_mut().insert(ConnectInfo(peer.clone()));
             let given = host.unless_gone(app.clone().call(request)).await?;
@@ -230,6 +237,9 @@ impl Network {
         let answer = match what {
             None => answer.ok_or(Broken::Reset)?,
             Some(What::Truncated) => answer.map(|answer| answer.map(fault::half)).ok_or(Broken::Reset)?,
+            Some(What::Status(status)) => {
+                answer.map(|answer| fault::with_status(answer, status)).ok_or(Broken::Reset)?
+            }
             Some(What::Hang) => std::future::pending().await,
             Some(What::Garbage) => return Err(Broken::Garbage),
             Some(What::Echo) => {

@@ -87,6 +87,8 @@ pub(crate) enum Trouble {
     /// Faults of the reference platform.
     Platform(Vec<String>),
     Wire(Rule),
+    /// The first rule that matches decides.
+    Wires(Vec<Rule>),
     /// What the control plane answers in place of the truth.
     Plane(Vec<Route>),
     /// The server's process dies and comes back with all it knew.
@@ -119,6 +121,8 @@ pub(crate) enum Matching {
     Creates,
     Deletes,
     Mutations,
+    /// With this method, and a path that ends so.
+    Ends(&'static str, &'static str),
     /// Every one with this chance, in percent.
     Share(u8),
 }

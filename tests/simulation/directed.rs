@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lifecycle_harness::facade::domain::ExitCode;
 use lifecycle_harness::facade::event::{Class, EventKind};
 use lifecycle_harness::facade::run::signals::Signal;
 use lifecycle_harness::facade::wire::{Fault, Side, What};
@@ -164,6 +165,58 @@ fn a_create_whose_answer_is_lost() {
             let twice = played.events.iter().map(|event| &event.event).filter(made).count();
             assert_eq!(twice, 0, "{name}: something was made twice");
         }
+    }
+}
+
+/// Something in between sends a create twice, or it comes true when nobody looks for it any more: what it made is this
+/// run's by its name, and goes with the others.
+#[test]
+fn what_came_true_twice_or_late_is_removed() {
+    let on = |what, handled, matching, after, count| Rule {
+        from: Side::Harness,
+        fault: Fault { what, handled },
+        after,
+        count,
+        matching,
+    };
+    let creates = |what, after| on(what, true, Matching::Creates, after, 1);
+    let lists = |json, count| on(What::Says(json), false, Matching::Ends("GET", "/workspaces"), 0, count);
+    // Two rows of somebody else's on a page of many.
+    let page = r#"[{"id":"00000000-0000-4000-8000-000000000001","name":"theirs"},{"id":"00000000-0000-4000-8000-000000000002","name":"others"}]"#;
+    for (name, rules, exit, left) in [
+        ("the root is made twice", vec![creates(What::Twice, 0)], ExitCode::Passed, 0),
+        ("a workspace is made twice", vec![creates(What::Twice, 1)], ExitCode::Passed, 0),
+        ("all are", vec![on(What::Twice, true, Matching::Creates, 0, u64::MAX)], ExitCode::Passed, 0),
+        ("late", vec![creates(What::Reset, 1), lists("[]", 60)], ExitCode::Environment, 0),
+        (
+            "a list that is never whole",
+            vec![creates(What::Reset, 0), lists(page, u64::MAX)],
+            ExitCode::Leak,
+            1,
+        ),
+    ] {
+        let case = Case { trouble: Trouble::Wires(rules), strangers: 0, ..local_provision(7) };
+        let (played, wrong) = examine(&case);
+        assert!(wrong.is_empty(), "{name}:\n- {}", wrong.join("\n- "));
+        let told = played.finished().map_or(0, |finished| finished.left.len());
+        assert_eq!((played.exit(), told), (Some(exit), left), "{name}");
+    }
+}
+
+/// Words that say the right thing on an answer that does not: each is red.
+#[test]
+fn an_answer_that_contradicts_itself_is_no_green() {
+    let noop = What::Says(r#"{"status":"noop","runtime":"claude-code","message":"nothing to do"}"#);
+    for (path, what, handled) in
+        [("/restart", noop, false), ("/a2a", What::Status(500), true), ("/a2a", What::Status(404), true)]
+    {
+        let matching = Matching::Ends("POST", path);
+        let rule =
+            Rule { from: Side::Harness, fault: Fault { what, handled }, after: 0, count: u64::MAX, matching };
+        let case = Case { trouble: Trouble::Wire(rule), strangers: 0, ..local_provision(7) };
+        let (played, wrong) = examine(&case);
+        assert!(wrong.is_empty(), "{path} {what:?}:\n- {}", wrong.join("\n- "));
+        assert_eq!(played.exit(), Some(ExitCode::Failed), "{path} {what:?}");
     }
 }
 

@@ -120,11 +120,14 @@ impl World {
         let mut lines = Lines { path: log.to_owned(), file: None };
         let mut chance = StdRng::seed_from_u64(case.seed ^ 0x7769_7265);
         let credentials = Arc::clone(&self.credentials);
-        let rule = match &case.trouble {
-            Trouble::Wire(rule) => Some(rule.clone()),
-            _ => None,
+        let rules = match &case.trouble {
+            Trouble::Wire(rule) => vec![rule.clone()],
+            Trouble::Wires(rules) => rules.clone(),
+            _ => Vec::new(),
         };
-        let (latency, mut matched, mut met) = (case.latency, 0, 0);
+        // How many requests matched a rule, and how many of those met its fault.
+        let mut counts = vec![(0, 0); rules.len()];
+        let latency = case.latency;
         let (early, mut limited) = (Arc::clone(&self.early), None);
         self.network.weather(move |asked| {
             assert!(asked.number < ENOUGH, "a run that never ends");
@@ -136,12 +139,16 @@ impl World {
                 counter.send_modify(|sent| *sent += 1);
                 events.send_modify(|count| *count += lines.more());
             }
-            let fault = rule.as_ref().filter(|rule| matches(rule, asked, &mut chance)).and_then(|rule| {
-                matched += 1;
-                let hit = matched > rule.after && met < rule.count;
-                met += u64::from(hit);
+            let mut meets = |(rule, (matched, met)): (&Rule, &mut (u64, u64))| {
+                if !matches(rule, asked, &mut chance) {
+                    return None;
+                }
+                *matched += 1;
+                let hit = *matched > rule.after && *met < rule.count;
+                *met += u64::from(hit);
                 hit.then_some(rule.fault)
-            });
+            };
+            let fault = rules.iter().zip(&mut counts).find_map(&mut meets);
             let mut way = || match latency {
                 Duration::ZERO => Duration::ZERO,
                 most => most.mul_f64(chance.random_range(0.0..1.0)),
@@ -356,6 +363,7 @@ fn matches(rule: &Rule, asked: &Asked<'_>, chance: &mut StdRng) -> bool {
         Matching::Creates => asked.method == "POST" && is_list,
         Matching::Deletes => asked.method == "DELETE",
         Matching::Mutations => asked.method != "GET",
+        Matching::Ends(method, path) => asked.method == method && asked.path.ends_with(path),
         Matching::Share(percent) => chance.random_range(0..100) < percent,
     }
 }
