@@ -33,6 +33,8 @@ pub(crate) async fn parts(shell: &Shell, path: &Path, log: &Log, parts: &[Entry]
         let done = match entry.kind.as_str() {
             books::PROCESS => process(entry, &run, gives_up).await,
             books::FOLDER => folder(entry, &run),
+            books::TEARDOWN if gives_up => Ok("is given up".to_owned()),
+            books::TEARDOWN => Err(Stays::ByHand(entry.id.clone().unwrap_or_default())),
             _ => match &engine {
                 Ok(engine) => on_the_engine(engine, entry, &run).await,
                 Err(why) => Err(Stays::NoEngine(why.what.clone())),
@@ -113,6 +115,8 @@ enum Stays {
     NoEngine(String),
     #[error("it ran on another machine or in another container: --older-than gives it up")]
     Elsewhere,
+    #[error("a sweep runs no commands of a log: type it, then sweep with --older-than 1s: {0}")]
+    ByHand(String),
     #[error("it refuses to be killed")]
     Unkillable,
     #[error(transparent)]

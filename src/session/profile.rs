@@ -146,6 +146,7 @@ fn part_lines(part: &Foreseen) -> Vec<String> {
     lines.extend(part.commands.iter().map(|argv| format!("    runs   {}", argv.join(" "))));
     lines.extend(part.ready.iter().map(|ready| format!("    ready  {ready}")));
     lines.push(format!("    stop   {}", part.stop));
+    lines.extend(part.finally.iter().map(|argv| format!("    then   {}", argv.join(" "))));
     lines
 }
 

@@ -8,7 +8,7 @@ use lifecycle_harness::facade::docker::names;
 
 use super::docker::engine;
 use super::engine_proxy::{EngineProxy, Silence};
-use super::harness::{Harness, Output, of_kind, signal, wait_for, word};
+use super::harness::{BIN, Harness, Output, of_kind, signal, wait_for, word};
 use super::platform::block;
 use super::profiles::{SERVES, alive, with_profile};
 
@@ -66,6 +66,60 @@ fn a_sweep_ends_what_only_a_command_before_left() {
     output.then(["sweep"]).run().exit(0).stderr_has("1 removed, 0 left");
     assert_eq!(alive(&folder), Vec::<String>::new());
     output.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
+}
+
+/// In place of docker: writes down what it is asked, and is the tenant itself while it is `up`.
+const COMPOSE: &str = "#!/bin/sh
+echo \"$*\" >> asked
+case \"$*\" in
+  *' up') exec BIN serve platform --listen 127.0.0.1:PORT --inspect --time-scale 20 --admin-token harness-admin-token-alpha ;;
+  *) exit $(cat down-ends-with) ;;
+esac
+";
+
+/// What it was asked, with the run's own part of the project's name left out.
+fn asked(output: &Output) -> Vec<String> {
+    let run = output.run_folder().file_name().unwrap().display().to_string();
+    output.file("asked").lines().map(|line| line.replace(&run, "RUN")).collect()
+}
+
+#[test]
+fn a_compose_project_comes_up_and_is_taken_away() {
+    const UP: &str = "compose --project-name lifecycle-RUN up";
+    const DOWN: &str = "compose --project-name lifecycle-RUN down --volumes --remove-orphans";
+    let run = |down_ends_with: &str, scenario: &[&str]| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let script = COMPOSE.replace("BIN", BIN).replace("PORT", &port);
+        let harness = Harness::new().file("bin/docker", script).file("down-ends-with", down_ends_with);
+        let program = harness.path().join("bin/docker");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let harness = harness.env("PATH", &path).env("COMPOSE_FILE", "compose.yml");
+        let harness = harness.env("LIFECYCLE_COMPOSE_URL", &format!("http://127.0.0.1:{port}"));
+        harness.args(["run", "--profile", "replays-compose"]).args(scenario.iter().copied())
+    };
+    let done = run("0", &[]).run().exit(0).stderr_has("replay-channel-envelope");
+    assert_eq!(asked(&done), [UP, DOWN]);
+    assert_eq!(left(&done), Vec::<String>::new());
+    // What is not taken away is left, with what has to be typed.
+    let fails = run("3", &["replay-peer-discovery-404"]).run().exit(4);
+    let fails = fails.stderr_has("down --volumes --remove-orphans`: exit status 3");
+    assert_eq!(left(&fails), ["teardown server"]);
+    // A killed run never came to it: a sweep stops the process, runs nothing, and says so until it is told.
+    let killed = run("0", &["external-stale"]).spawn();
+    wait_for("its server", || {
+        let log = fs::read_to_string(killed.run_folder()?.join("events.jsonl")).ok()?;
+        log.contains("\"observed\"").then_some(())
+    });
+    killed.signal("KILL");
+    let killed = killed.output();
+    let swept = killed.then(["sweep"]).run();
+    assert_ne!(swept.code(), Some(0));
+    assert!(swept.stdout.contains("type it") && swept.stdout.contains(" down --volumes"), "{}", swept.stdout);
+    assert_eq!(asked(&killed), [UP]);
+    killed.then(["sweep", "--older-than", "0s"]).run().exit(0);
+    killed.then(["sweep"]).run().exit(0).stderr_has("0 removed, 0 left");
 }
 
 /// A clean-up that is cut short leaves nothing of a server that goes as well.

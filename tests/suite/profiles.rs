@@ -25,6 +25,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("profile: a\nservices: { x: { url: y } }", "profile::missing-field", "how to start `x`"),
     ("profile: a\nservices: { x: { image: y, user: z } }", "profile::not-a-command", "`user`"),
     ("profile: a\nservices: { x: { image: y, before: [[z]] } }", "profile::not-a-command", "`before`"),
+    ("profile: a\nservices: { x: { image: y, finally: [[z]] } }", "profile::not-a-command", "`finally`"),
+    ("profile: a\nservices: { x: { command: [y], finally: z } }", "profile::command", "a list of commands"),
     ("profile: a\nservices: { x: { image: y, publish: { port: 0, at: 1 } } }", "profile::port", "`0`"),
     (
         "profile: a\nservices: { x: { command: [y], publish: { port: 1, at: 1 } } }",

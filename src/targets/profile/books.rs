@@ -17,8 +17,10 @@ pub const FOLDER: &str = "folder";
 pub const IMAGE_TAG: &str = "image-tag";
 /// A share in the network of workspaces.
 pub const NETWORK: &str = "network-share";
+/// Commands that take away what a part leaves: its id is what they are.
+pub const TEARDOWN: &str = "teardown";
 /// What profiles make.
-pub const KINDS: [&str; 5] = [PROCESS, CONTAINER, FOLDER, IMAGE_TAG, NETWORK];
+pub const KINDS: [&str; 6] = [PROCESS, CONTAINER, FOLDER, IMAGE_TAG, NETWORK, TEARDOWN];
 
 /// Whether what a run's ledger calls so is its profile's server: a service may be called `mock-server`.
 pub fn is_server(run: &str, kind: &str, name: &str) -> bool {

@@ -62,6 +62,14 @@ pub enum NotEnded {
     /// A sweep looks for it later.
     #[error("the engine did not say whether it made it, and may do so yet")]
     Unsure,
+    /// A command that takes the rest away did not.
+    #[error("`{command}`: {how}")]
+    Command {
+        /// Its words.
+        command: String,
+        /// How it ended.
+        how: String,
+    },
     /// Somebody waits for nothing any more.
     #[error("interrupted twice, and it was not gone by then")]
     InterruptedTwice,

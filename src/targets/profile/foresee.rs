@@ -34,6 +34,8 @@ pub struct Foreseen {
     pub ready: Vec<String>,
     /// How it is stopped.
     pub stop: String,
+    /// Commands that run once it is stopped.
+    pub finally: Vec<Vec<String>>,
 }
 
 /// All of it.
@@ -161,9 +163,21 @@ impl Render<'_> {
         });
         let ready = ready.collect();
         let commands = part.before.iter().chain(&part.after).map(|argv| all_masked(self.all(argv))).collect();
+        let finally = part.finally.iter().map(|argv| all_masked(self.all(argv))).collect();
         let stop = format!("{}, then KILL after {}", part.stop.signal.as_str(), time::show(part.stop.grace));
         let (url, argv) = (url.map(|url| masked(&url)), all_masked(argv));
-        Foreseen { part: part.name.clone(), given: None, kind, argv, url, env, commands, ready, stop }
+        Foreseen {
+            part: part.name.clone(),
+            given: None,
+            kind,
+            argv,
+            url,
+            env,
+            commands,
+            ready,
+            stop,
+            finally,
+        }
     }
 }
 

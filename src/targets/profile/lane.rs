@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::books::{Books, Entry};
 use super::model::{Part, Profile, SERVER, Starts, Stop};
 use super::part_log::PartLog;
-use super::process::Process;
+use super::process::{Process, Spec};
 use super::ready::{learn, shown};
 use super::values::Values;
 use crate::clock::Instant;
@@ -89,8 +89,16 @@ struct Up {
     entry: Entry,
     log: PartLog,
     runs: Runs,
+    teardown: Option<Teardown>,
     /// The engine did not say whether it made it.
     unsure: bool,
+}
+
+/// What takes away what a part leaves, once it is stopped.
+struct Teardown {
+    entry: Entry,
+    /// Each with its words for people.
+    commands: Vec<(Spec, String)>,
 }
 
 enum Runs {
@@ -173,7 +181,7 @@ impl Lane {
                 Starts::Command { argv, .. } | Starts::Image { argv, .. } => argv.as_slice(),
                 Starts::Nothing => &[],
             };
-            let commands = part.before.iter().chain(&part.after).flatten();
+            let commands = part.commands().flatten();
             for template in part.env.values().chain(argv).chain(commands) {
                 // What is not known yet is learned when it is rendered.
                 if let Ok(text) = template.render(&self.values) {

@@ -105,6 +105,15 @@ pub struct Part {
     pub after: Vec<Vec<Template>>,
     /// How it is stopped.
     pub stop: Stop,
+    /// Run to their end once it is stopped.
+    pub finally: Vec<Vec<Template>>,
+}
+
+impl Part {
+    /// All commands that run to their end.
+    pub fn commands(&self) -> impl Iterator<Item = &Vec<Template>> {
+        self.before.iter().chain(&self.after).chain(&self.finally)
+    }
 }
 
 /// What a part is.
@@ -201,7 +210,23 @@ impl Signal {
     }
 }
 
+/// A command that runs to its end may take so long.
+pub const COMMAND: Duration = Duration::from_secs(120);
+
 impl Profile {
+    /// How long its parts take at the most to come up and to go down.
+    pub fn up_and_down(&self) -> Duration {
+        let of_part = |part: &Part| match part.starts {
+            Starts::Nothing => Duration::ZERO,
+            _ => {
+                let ready: Duration = part.ready.iter().map(|ready| ready.within).sum();
+                let commands = COMMAND.saturating_mul(part.commands().count() as u32);
+                ready.saturating_add(commands).saturating_add(part.stop.grace)
+            }
+        };
+        self.parts.iter().map(of_part).fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// The gate that the profile gives a scenario: its name wins over its tags, and those over `all`.
     pub fn gate_of(&self, scenario: &Scenario) -> Option<Gate> {
         let by_tag = || scenario.tags.iter().find_map(|tag| self.gates.get(&format!("@{tag}")));

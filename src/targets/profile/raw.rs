@@ -128,6 +128,9 @@ pub struct RawPart {
     /// Commands that run to their end once it is ready.
     #[schemars(with = "Option<Vec<Vec<Text>>>")]
     pub after: Option<Node>,
+    /// Commands that run to their end once it is stopped, in every ending: they take away what it leaves.
+    #[schemars(with = "Option<Vec<Vec<Text>>>")]
+    pub finally: Option<Node>,
     /// How it is stopped.
     #[schemars(with = "Option<RawStop>")]
     pub stop: Option<Node>,

@@ -46,6 +46,7 @@ impl Check<'_> {
         };
         of_a_command(raw.before.as_ref(), "before");
         of_a_command(raw.after.as_ref(), "after");
+        of_a_command(raw.finally.as_ref(), "finally");
         let env = self.templates(raw.env.as_ref());
         for (key, _) in self.entries(raw.env.as_ref()) {
             if !is_variable(&key.text) {
@@ -77,6 +78,7 @@ impl Check<'_> {
             ready,
             after: self.commands(raw.after.as_ref()),
             stop: self.stop(raw.stop.as_ref()),
+            finally: self.commands(raw.finally.as_ref()),
         }
     }
 

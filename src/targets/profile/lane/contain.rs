@@ -30,7 +30,7 @@ impl Lane {
         // It is known by its name before it is asked for: an interrupt removes what comes of it.
         let runs = Runs::Container(spec.name.clone(), ended);
         let (name, log_of) = (part.name.clone(), log.clone());
-        self.up.push(Up { name, stop: part.stop, entry, log: log_of, runs, unsure: false });
+        self.up.push(Up { name, stop: part.stop, entry, log: log_of, runs, teardown: None, unsure: false });
         let made = engine.create(spec).await;
         let Some(up) = self.up.last_mut() else { return Err(Failed::new("it is not there")) };
         let id = match made {

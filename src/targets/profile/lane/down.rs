@@ -7,19 +7,24 @@ use std::{fs, io};
 use tokio::sync::watch;
 
 use super::contain::shows;
-use super::{Lane, Made, Runs, Up};
+use super::{Lane, Made, Runs, Teardown, Up};
 use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::docker::owned::Ending;
 use crate::docker::owner::Owner;
+use crate::domain::time;
 use crate::event::PartState;
 use crate::targets::profile::books::PROCESS;
 use crate::targets::profile::error::NotEnded;
-use crate::targets::profile::model::{SERVER, Stop};
-use crate::targets::profile::process::{end_marked, kill_marked};
+use crate::targets::profile::model::{COMMAND, SERVER, Stop};
+use crate::targets::profile::part_log::PartLog;
+use crate::targets::profile::process::{Process, end_marked, kill_marked};
 
 /// Whoever interrupts does not wait for long graces.
 const HURRIED: Duration = Duration::from_secs(1);
+
+/// What takes the rest of a part away has so long after an interrupt: what it leaves is nobody's.
+const HURRIED_TEARDOWN: Duration = Duration::from_secs(30);
 
 /// Whoever interrupts twice waits for nothing longer than this, whatever does not answer.
 const LAST: Duration = Duration::from_secs(3);
@@ -54,13 +59,27 @@ impl Haste {
             Haste::AtOnce(_) => began,
         }
     }
+
+    /// When a teardown that began is over.
+    fn teardown_over(self, began: Instant) -> Instant {
+        match self {
+            Haste::None => began + COMMAND,
+            Haste::Interrupted(since) => (began + COMMAND).min(since.max(began) + HURRIED_TEARDOWN),
+            Haste::AtOnce(since) => since.max(began) + LAST,
+        }
+    }
 }
 
 /// Lasts as long as a grace, which every interrupt makes shorter.
-async fn patience(mut haste: watch::Receiver<Haste>, grace: Duration) {
+async fn patience(haste: watch::Receiver<Haste>, grace: Duration) {
     let began = Instant::now();
+    until(haste, |haste| haste.over(began, grace)).await;
+}
+
+/// Lasts until a moment that every interrupt moves.
+async fn until(mut haste: watch::Receiver<Haste>, over: impl Fn(Haste) -> Instant) {
     loop {
-        let over = haste.borrow_and_update().over(began, grace);
+        let over = over(*haste.borrow_and_update());
         tokio::select! {
             biased;
             () = clock::sleep_until(over) => return,
@@ -106,6 +125,12 @@ impl Lane {
                 }
                 Err(why) => left.push(self.books.leave(&up.entry, &why.to_string())),
             }
+            if let Some(teardown) = &up.teardown {
+                match tear_down(teardown, &up.log, haste).await {
+                    Ok(()) => self.books.release(&teardown.entry, "clean-up"),
+                    Err(why) => left.push(self.books.leave(&teardown.entry, &why.to_string())),
+                }
+            }
         }
         let interrupted = *haste.borrow() != Haste::None;
         if let Some(engine) = self.engine.as_ref().filter(|_| interrupted) {
@@ -150,6 +175,32 @@ impl Lane {
             (_, None) => Err(NotEnded::NoEngine),
         }
     }
+}
+
+/// Runs what takes away the rest of a part, one command after the other.
+async fn tear_down(
+    teardown: &Teardown,
+    log: &PartLog,
+    haste: &watch::Receiver<Haste>,
+) -> Result<(), NotEnded> {
+    for (spec, words) in &teardown.commands {
+        let failed = |how: String| NotEnded::Command { command: words.clone(), how };
+        let mut process = Process::spawn(spec, log).map_err(|error| failed(error.to_string()))?;
+        let (began, mut ended) = (Instant::now(), process.ended());
+        let in_time = tokio::select! {
+            biased;
+            _ = ended.wait_for(Option::is_some) => true,
+            () = until(haste.clone(), |haste| haste.teardown_over(began)) => false,
+        };
+        process.finish().await?;
+        if !in_time {
+            return Err(failed(format!("it did not end within {}", time::show(began.elapsed()))));
+        }
+        if process.exit_code() != Some(0) {
+            return Err(failed(process.how()));
+        }
+    }
+    Ok(())
 }
 
 async fn stop(

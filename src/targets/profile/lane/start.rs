@@ -8,23 +8,21 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::{Failed, Lane, Runs, SHOWN, Up};
+use super::{Failed, Lane, Runs, SHOWN, Teardown, Up};
 use crate::clock::{self, Instant};
 use crate::docker::{ContainerSpec, names, owned};
 use crate::domain::time;
 use crate::event::PartState;
 use crate::scenario::template::Template;
 use crate::targets::docker;
-use crate::targets::profile::books::{PROCESS, STARTED_BY, container_name};
+use crate::targets::profile::books::{PROCESS, STARTED_BY, TEARDOWN, container_name};
 use crate::targets::profile::error::NotReady;
-use crate::targets::profile::model::{Part, Probe, Ready, SERVER, Starts};
+use crate::targets::profile::model::{COMMAND, Part, Probe, Ready, SERVER, Starts};
 use crate::targets::profile::part_log::PartLog;
 use crate::targets::profile::process::{Process, Spec, User};
 use crate::targets::profile::ready::{Look, host_port, learn};
 use crate::targets::profile::saas;
 
-/// A command that runs to its end may take so long.
-const COMMAND: Duration = Duration::from_secs(120);
 /// Something that is there already answers within this.
 const GIVEN: Duration = Duration::from_secs(3);
 /// What every process gets of our own environment.
@@ -88,7 +86,10 @@ impl Lane {
                 }
                 let spec = base.spec(self.texts(argv)?);
                 log.forget();
+                let finally = part.finally.iter().map(|command| Ok(base.spec(self.texts(command)?)));
+                let finally = finally.collect::<Result<Vec<Spec>, Failed>>()?;
                 self.spawn(part, &spec, log.clone())?;
+                self.tear_down_later(part, finally);
                 self.await_ready(part, &log).await?;
                 for command in &part.after {
                     self.run(part, base.spec(self.texts(command)?), &log).await?;
@@ -134,8 +135,7 @@ impl Lane {
     /// The folders that a part speaks of belong to the user that runs it.
     fn hand_over(&self, part: &Part, user: Option<&User>) -> Result<(), Failed> {
         let (Some(user), Starts::Command { argv, .. }) = (user, &part.starts) else { return Ok(()) };
-        let templates =
-            argv.iter().chain(part.before.iter().chain(&part.after).flatten()).chain(part.env.values());
+        let templates = argv.iter().chain(part.commands().flatten()).chain(part.env.values());
         for path in templates.flat_map(Template::paths) {
             if let [root, name] = path
                 && root == "folders"
@@ -191,9 +191,26 @@ impl Lane {
             entry,
             log,
             runs: Runs::Process(process),
+            teardown: None,
             unsure: false,
         });
         Ok(())
+    }
+
+    /// What the part that was just started leaves is taken away once it is stopped.
+    fn tear_down_later(&mut self, part: &Part, specs: Vec<Spec>) {
+        let Some(up) = self.up.last_mut().filter(|_| !specs.is_empty()) else { return };
+        let redactor = self.setup.log.redactor();
+        let with_words = |spec: Spec| {
+            let words = redactor.excerpt(&spec.argv.join(" "), 400);
+            (spec, words)
+        };
+        let commands: Vec<(Spec, String)> = specs.into_iter().map(with_words).collect();
+        let mut entry = self.books.intend(TEARDOWN, &part.name);
+        let typed: Vec<&str> = commands.iter().map(|(_, words)| words.as_str()).collect();
+        // For whoever has to type it: a sweep runs nothing that a log says.
+        self.books.own(&mut entry, &typed.join(" && "));
+        up.teardown = Some(Teardown { entry, commands });
     }
 
     /// Tells when a part that is ready ends by itself.
