@@ -14,6 +14,9 @@ pub struct StepStarted {
     pub step: String,
     /// For people.
     pub name: String,
+    /// The same with the values that it looks up; empty: it looks nothing up.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub shown: String,
     /// The keyword.
     pub verb: String,
     /// Line in the file.

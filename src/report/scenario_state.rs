@@ -53,6 +53,8 @@ pub struct StepState {
     pub line: usize,
     /// That file, when it is not the scenario's: a fragment.
     pub file: Option<String>,
+    /// Its name with the values that it looks up; empty: there are none.
+    pub shown: String,
     /// When its last attempt began.
     pub started_ms: Option<u64>,
     /// When it ended.
@@ -87,12 +89,21 @@ impl StepState {
 
     /// `await ws online`: the verb, unless the name says it already.
     pub fn title(&self) -> String {
-        if self.name.is_empty() {
+        self.titled(&self.name)
+    }
+
+    /// The same with what `${…}` in it stood for.
+    pub fn title_with_values(&self) -> String {
+        self.titled(if self.shown.is_empty() { &self.name } else { &self.shown })
+    }
+
+    fn titled(&self, name: &str) -> String {
+        if name.is_empty() {
             self.verb.clone()
-        } else if self.verb.is_empty() || self.name.starts_with(&self.verb) {
-            self.name.clone()
+        } else if self.verb.is_empty() || name.starts_with(&self.verb) {
+            name.to_owned()
         } else {
-            format!("{} {}", self.verb, self.name)
+            format!("{} {name}", self.verb)
         }
     }
 }
@@ -348,6 +359,7 @@ impl ScenarioState {
     pub(super) fn step_started(&mut self, started: &StepStarted, ms: u64) {
         let step = self.step(&started.step);
         step.name.clone_from(&started.name);
+        step.shown.clone_from(&started.shown);
         step.verb.clone_from(&started.verb);
         step.line = started.line;
         step.budget_ms = started.budget_ms;

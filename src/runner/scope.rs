@@ -1,8 +1,10 @@
 //! What `${…}` finds while a scenario runs.
 
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use indexmap::IndexMap;
+use regex::{Captures, Regex};
 use serde_json::{Value, json};
 
 use super::context::ScenarioContext;
@@ -18,6 +20,33 @@ pub(crate) struct StepScope<'a> {
     pub context: &'a ScenarioContext,
     /// Items of enclosing `foreach`es.
     pub locals: &'a Locals,
+}
+
+/// A lookup; what calls a function is none.
+static LOOKUP: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$\{([A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)\}").ok());
+
+impl StepScope<'_> {
+    /// A text with the values that it looks up, for people; empty when it looks up none that can be shown.
+    pub(crate) fn filled(&self, text: &str) -> String {
+        let Some(lookup) = LOOKUP.as_ref().filter(|_| text.contains("${")) else { return String::new() };
+        let filled = lookup.replace_all(text, |found: &Captures<'_>| {
+            let path: Vec<String> = found[1].split('.').map(str::to_owned).collect();
+            let secret = path.iter().any(|word| crate::redact::is_credential_field(word))
+                || (path.first().is_some_and(|first| first == "inputs")
+                    && path
+                        .get(1)
+                        .and_then(|name| self.context.scenario.inputs.get(name))
+                        .is_some_and(|i| i.secret));
+            let value = if secret { None } else { self.lookup(&path) };
+            match value {
+                Some(Value::String(text)) => text,
+                Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+                _ => found[0].to_owned(),
+            }
+        });
+        if filled == text { String::new() } else { filled.into_owned() }
+    }
 }
 
 impl Scope for StepScope<'_> {

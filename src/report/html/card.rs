@@ -25,7 +25,7 @@ pub(super) fn why(state: &RunState, scenario: &ScenarioState) -> Markup {
         dl.card {
             @if let Some(step) = step {
                 dt { "step" }
-                dd { a href={ "#" (anchor(state, scenario)) "." (step.step) } { (scenario.position(&step.step)) " " (clean(&step.title())) }
+                dd { a href={ "#" (anchor(state, scenario)) "." (step.step) } { (scenario.position(&step.step)) " " (clean(&step.title_with_values())) }
                     " " span.dim { (clean(&scenario.place(Some(step)))) }
                     @if let Some(source) = state.source_line(scenario.file_of(step), step.line) {
                         br; code { (clean(source).trim()) }

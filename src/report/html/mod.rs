@@ -227,7 +227,7 @@ fn steps(state: &RunState, scenario: &ScenarioState) -> Markup {
             @for step in scenario.steps.values() {
                 tr class=(step_class(step)) id={ (id) "." (step.step) } {
                     td { a href={ "#" (id) "." (step.step) } { (clean(&step.step)) } }
-                    td { (clean(&step.title())) @if step.attempts > 1 { " (try " (step.attempts) ")" } }
+                    td { (clean(&step.title_with_values())) @if step.attempts > 1 { " (try " (step.attempts) ")" } }
                     td {
                         (step.outcome().map_or(if step.started_ms.is_some() { "no end" } else { "not run" }, super::outcome_name))
                         @if step.result.as_ref().is_some_and(|r| r.advisory) { " (advisory)" }

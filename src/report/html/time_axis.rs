@@ -71,7 +71,7 @@ fn lane(state: &RunState, scenario: &ScenarioState, total: u64) -> Markup {
             span.track {
                 @for step in scenario.steps.values() {
                     @if let (Some(from), Some(result)) = (step.started_ms, &step.result) {
-                        @let text = format!("{} {}: {}", step.step, step.title(), brief(result.took_ms));
+                        @let text = format!("{} {}: {}", step.step, step.title_with_values(), brief(result.took_ms));
                         (stretch(step_colour(step, longest), from, result.took_ms, total, &clean(&text)))
                     }
                 }

@@ -142,6 +142,7 @@ impl Sample {
             scenario: scenario.into(),
             step: step.into(),
             name: name.into(),
+            shown: String::new(),
             verb: verb.into(),
             line,
             budget_ms: 20_000,

@@ -82,6 +82,7 @@ async fn run_step(
             scenario: context.name.to_string(),
             step: id.clone(),
             name: step.name.clone(),
+            shown: scope.filled(&step.name),
             verb: step.verb.keyword().to_owned(),
             line: step.position.line,
             budget_ms: time::ms(given),
