@@ -19,12 +19,14 @@ pub(crate) struct CliError {
     next: Vec<String>,
     /// Problems in files.
     problems: Vec<Problem>,
+    /// Somebody has told it.
+    told: bool,
 }
 
 impl CliError {
     /// With a code and a line.
     pub(super) fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        CliError { code, message: message.into(), next: Vec::new(), problems: Vec::new() }
+        CliError { code, message: message.into(), next: Vec::new(), problems: Vec::new(), told: false }
     }
 
     /// With what to do.
@@ -79,7 +81,12 @@ impl CliError {
             1 => "1 error, nothing was sent".to_owned(),
             n => format!("{n} errors, nothing was sent"),
         };
-        CliError { code: ExitCode::BadInput, message, next: Vec::new(), problems }
+        CliError { code: ExitCode::BadInput, message, next: Vec::new(), problems, told: false }
+    }
+
+    /// Whether nobody has told it yet.
+    pub(super) fn is_news(&self) -> bool {
+        !self.told
     }
 
     /// Drawn for the terminal.
@@ -105,6 +112,7 @@ impl From<SessionError> for CliError {
             message: error.to_string(),
             next: error.next(),
             problems: error.problems().to_vec(),
+            told: matches!(error, SessionError::Told(_)),
         }
     }
 }

@@ -87,8 +87,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(error) => {
-            // A terminal that is gone cannot be told.
-            let _ = shell.printer.talk(&error.draw(&shell.printer));
+            if error.is_news() {
+                // A terminal that is gone cannot be told.
+                let _ = shell.printer.talk(&error.draw(&shell.printer));
+            }
             error.code
         }
     }

@@ -169,6 +169,9 @@ pub enum SessionError {
         /// How it had failed.
         first: Box<SessionError>,
     },
+    /// The run's reporters have told it.
+    #[error("{0}")]
+    Told(Box<SessionError>),
     /// This program does not know where it is.
     #[error("this program does not know where it is: {0}")]
     Program(io::Error),
@@ -221,6 +224,7 @@ impl SessionError {
             E::Open(OpenError { dependency: Some(Dependency::Down), .. }) => ExitCode::DependencyDown,
             E::Open(OpenError { dependency: Some(Dependency::NotConfigured), .. }) => ExitCode::NotConfigured,
             E::Interrupted { code, .. } | E::Cut { code, .. } => *code,
+            E::Told(error) => error.code(),
             E::State(StateError::Io { .. })
             | E::Folder(_)
             | E::Log(_)
@@ -272,6 +276,7 @@ impl SessionError {
             E::NoReport(_) => one("the path that the report was given"),
             E::Open(error) => error.check.clone(),
             E::Cut { first, .. } => first.next(),
+            E::Told(error) => error.next(),
             _ => Vec::new(),
         }
     }
@@ -281,7 +286,21 @@ impl SessionError {
         match self {
             SessionError::Problems(problems) => problems,
             SessionError::Cut { first, .. } => first.problems(),
+            SessionError::Told(error) => error.problems(),
             _ => &[],
+        }
+    }
+
+    /// After the end of a run was written with it. What is in a file is shown besides, and a log that could not be written
+    /// told nobody.
+    #[must_use]
+    pub(super) fn told(self) -> SessionError {
+        use SessionError as E;
+        match self {
+            E::Open(_) | E::Interrupted { .. } | E::Cut { .. } if self.problems().is_empty() => {
+                E::Told(Box::new(self))
+            }
+            other => other,
         }
     }
 

@@ -242,7 +242,7 @@ impl Work<'_> {
             }
             Err(error) => {
                 self.file_failure(&log, &run, scenarios, &error, left, began);
-                Err(error)
+                Err(error.told())
             }
         };
         log.close();

@@ -55,7 +55,8 @@ async fn signals_come_from_whoever_is_asked() {
     let (signals, outside) = outside();
     signals.send(Signal::Terminate).unwrap();
     let error = session::run(room.settings(PASSES), &room.shell, outside).await.unwrap_err();
-    assert!(matches!(error, SessionError::Interrupted { code: ExitCode::Terminated, .. }), "{error:?}");
+    let SessionError::Told(error) = error else { panic!("nobody was told of {error:?}") };
+    assert!(matches!(*error, SessionError::Interrupted { code: ExitCode::Terminated, .. }), "{error:?}");
 }
 
 #[tokio::test]
