@@ -120,6 +120,9 @@ pub mod scenario {
     }
 }
 pub mod session {
+    pub mod old_names {
+        pub use crate::session::old_names::NOT_READ;
+    }
     pub mod project {
         pub use crate::session::project::parse;
     }
@@ -139,7 +142,7 @@ pub mod targets {
         pub use crate::targets::embedded::{Settings, proxy_env};
     }
     pub mod saas {
-        pub use crate::targets::saas::{Desk, Made, Settings, Spread, purge};
+        pub use crate::targets::saas::{Desk, Leaks, Made, PurgeRules, Settings, Spread, purge};
     }
 }
 pub mod wire {

@@ -14,6 +14,7 @@ use crate::behaviour::Edition;
 use crate::runner::context::Destroy;
 use crate::session::library::hash;
 use crate::source::SourceFile;
+use crate::targets::Kind;
 
 /// End-to-end lifecycle harness for platforms that run AI agents in workspaces.
 #[derive(Debug, Parser)]
@@ -185,10 +186,10 @@ pub(crate) struct LibraryArgs {
     /// Use the scenarios of this folder instead of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
-    /// Use this catalogue instead of the shipped one (the platform's own file works)
+    /// Use this catalogue instead of the shipped one (the platform's own file works) [env: PROVIDERS_YAML_PATH]
     #[arg(long, value_name = "FILE")]
     pub providers: Option<PathBuf>,
-    /// The server's manifest.json, for its runtime allowlist
+    /// The server's manifest.json, for its runtime allowlist [env: WORKSPACE_MANIFEST_PATH]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
 }
@@ -318,6 +319,9 @@ pub(crate) struct PlanArgs {
     /// Set an input
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
     pub inputs: Vec<(String, String)>,
+    /// With what this kind of target adds: `saas` makes an organisation and purges it
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "profile")]
+    pub target: Option<Kind>,
     #[command(flatten)]
     pub format: FormatArgs,
 }

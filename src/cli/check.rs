@@ -27,7 +27,7 @@ use crate::targets::{TargetFacts, misroute, profile};
 
 /// Checks files.
 pub(crate) fn run(args: &CheckArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let settings = LibrarySettings { edition: args.edition, ..args.library.settings() };
+    let settings = LibrarySettings { edition: args.edition, ..args.library.in_env(&shell.env) };
     let mut problems: Vec<Problem> = Vec::new();
     let mut sorted = sorted(&args.paths, &mut problems)?;
     let everything = args.paths.is_empty();

@@ -1,39 +1,65 @@
-//! Jobs of CI workflows that end before the lane that they run may.
+//! Jobs and steps of CI workflows that end before what they run may.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use clap::Parser as _;
+use regex::Regex;
+
 use super::Shell;
-use super::args::LibraryArgs;
+use super::args::{Cli, Command, LibraryArgs, RunArgs};
 use crate::domain::time;
-use crate::runner::plan;
+use crate::runner::plan::{self, Instance};
+use crate::session::at_most::at_most;
 use crate::session::library::Library;
-use crate::session::profile;
+use crate::session::{Env, RunSettings, SessionError, organisation, profile};
 use crate::source::{Problem, SourceFile};
 use crate::targets::TargetFacts;
-use crate::targets::saas::Waits;
 use crate::yaml::{self, Aliases, Kind, Node, Reading};
 
-/// The worst case of a profile, with the organisation that it makes and purges; `None` when it is no profile here.
-pub(super) fn worst_case(name: &str, args: &LibraryArgs, shell: &Shell) -> Option<Duration> {
-    let files = args.settings();
-    let library = Library::load(&files, &[]).ok()?;
-    let chosen = profile::choose(name, &files, shell).ok()?;
-    let choice = chosen.scenarios(&library, &[]).ok()?;
-    let sources = profile::sources(&std::collections::BTreeMap::new(), Some(&chosen), shell);
+/// What `lifecycle run` would run, typed like this: how long it may take with clean-up, its organisation included.
+/// `None` when something of it is not known here: a name, a file, a value.
+fn worst_case(args: &RunArgs, shell: &Shell) -> Option<Duration> {
+    let asked = args.settings(shell).ok()?.0;
+    // What an earlier run was is in its log, elsewhere.
+    if asked.again.is_some() {
+        return None;
+    }
+    let library = Library::load_meant(&asked.library, &asked.selection, asked.profile.as_deref()).ok()?;
+    let chosen = asked.profile.as_deref().map(|wanted| profile::choose(wanted, &asked.library, shell));
+    let chosen = chosen.transpose().ok()?;
+    let choice = match &chosen {
+        Some(chosen) => chosen.scenarios(&library, &asked.selection).ok()?,
+        None => library.chosen().ok()?,
+    };
+    let sources = profile::sources(&asked.inputs, chosen.as_ref(), shell);
     let able = TargetFacts::everything();
     let instances = plan::plan(&choice.scenarios, &choice.only, &sources, &able, 1).ok()?;
-    let longest: Duration = instances.iter().map(plan::worst_case).max()?;
-    Some(longest + around(&chosen))
+    Some(at_most(&instances, &asked) + around(&asked, chosen.as_ref(), &shell.env).ok()?)
 }
 
-/// What a profile's organisation adds before and after.
-pub(super) fn around(chosen: &profile::Chosen) -> Duration {
-    if chosen.profile.makes_organisation { Waits::default().sum() } else { Duration::ZERO }
+/// What the organisation of a run, or what its profile starts, adds before and after.
+pub(super) fn around(
+    asked: &RunSettings,
+    chosen: Option<&profile::Chosen>,
+    env: &Env,
+) -> Result<Duration, SessionError> {
+    // What a profile names is its own target, whatever the environment says.
+    match chosen {
+        Some(chosen) if !chosen.profile.makes_organisation => Ok(chosen.profile.up_and_down()),
+        _ => organisation::around(&asked.target, chosen.is_some(), env),
+    }
 }
 
-/// Warnings for jobs whose `timeout-minutes` is shorter than the profile that one of their steps runs.
+/// All of a plan at once, or as many as a run takes by itself.
+pub(super) fn of_plan(instances: &[Instance]) -> Duration {
+    at_most(instances, &RunSettings::default())
+}
+
+/// Warnings for each `timeout-minutes` that is shorter than what its job or step runs.
 pub(super) fn check(file: &SourceFile, args: &LibraryArgs, shell: &Shell) -> Vec<Problem> {
-    if !(file.text.contains("timeout-minutes") && file.text.contains("--profile")) {
+    if !(file.text.contains("timeout-minutes") && file.text.contains("lifecycle")) {
         return Vec::new();
     }
     let reading = Reading {
@@ -47,45 +73,156 @@ pub(super) fn check(file: &SourceFile, args: &LibraryArgs, shell: &Shell) -> Vec
     let Some(root) = yaml::parse(file, &reading, &mut told_elsewhere) else { return Vec::new() };
     let mut problems = Vec::new();
     for (name, job) in root.get("jobs").map(Node::entries).unwrap_or_default() {
-        let Some(limit) = job.get("timeout-minutes") else { continue };
-        let Kind::Number(minutes, _) = &limit.kind else { continue };
-        let Some(given) = minutes.as_u64().map(|m| Duration::from_secs(m * 60)) else { continue };
-        for profile in profiles(job) {
-            let Some(worst) = worst_case(&profile, args, shell) else { continue };
-            if worst > given {
-                let text = format!(
-                    "the job `{}` ends after {}, and the profile `{profile}` may take {} with clean-up",
-                    name.text,
-                    time::show(given),
-                    time::show(worst)
-                );
-                let minutes = worst.as_secs().div_ceil(60);
-                problems.push(
-                    Problem::warning("check::timeout-too-short", text)
-                        .at(file, limit.span, "a run that is cut off here leaves what it made to a sweep")
-                        .hint(format!("timeout-minutes: {minutes}, or shorter deadlines of the inputs")),
-                );
-            }
+        let mut of_job = Vec::new();
+        for step in job.get("steps").map(Node::items).unwrap_or_default() {
+            let env = environment([&root, job, step]);
+            let runs = commands(step).into_iter().filter_map(|typed| typed.of(&env, args, shell));
+            let of_step: Vec<(String, Duration)> = runs.collect();
+            problems.extend(too_short(file, step, "this step", &of_step));
+            of_job.extend(of_step);
         }
+        problems.extend(too_short(file, job, &format!("the job `{}`", name.text), &of_job));
     }
     problems
 }
 
-/// Profiles that a job's steps run: `lifecycle run … --profile NAME`.
-fn profiles(job: &Node) -> Vec<String> {
-    let steps = match job.get("steps").map(|steps| &steps.kind) {
-        Some(Kind::List(steps)) => steps.as_slice(),
-        _ => &[],
+/// The limit of a job or a step, when what it runs may take longer.
+fn too_short(file: &SourceFile, node: &Node, what: &str, runs: &[(String, Duration)]) -> Option<Problem> {
+    let limit = node.get("timeout-minutes")?;
+    let Kind::Number(minutes, _) = &limit.kind else { return None };
+    let given = Duration::from_secs(minutes.as_u64()?.saturating_mul(60));
+    let worst = runs.iter().map(|(_, worst)| *worst).fold(Duration::ZERO, Duration::saturating_add);
+    if worst <= given {
+        return None;
+    }
+    let runs: Vec<String> =
+        runs.iter().map(|(typed, worst)| format!("`{typed}` up to {}", time::show(*worst))).collect();
+    let text =
+        format!("{what} ends after {}, and may take with clean-up: {}", time::show(given), runs.join(", "));
+    let minutes = worst.as_secs().div_ceil(60);
+    Some(
+        Problem::warning("check::timeout-too-short", text)
+            .at(file, limit.span, "a run that is cut off here leaves what it made to a sweep")
+            .hint(format!("timeout-minutes: {minutes}, or shorter deadlines of the inputs")),
+    )
+}
+
+/// What is written out of the environment of a step; what a forge fills in is not known here.
+fn environment<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::new();
+    for (key, value) in
+        nodes.into_iter().flat_map(|node| node.get("env").map(Node::entries).unwrap_or_default())
+    {
+        match value.scalar().filter(|text| !text.contains("${{")) {
+            Some(text) => env.insert(key.text.clone(), text.to_owned()),
+            None => env.remove(&key.text),
+        };
+    }
+    env
+}
+
+/// A call of this program, and the variables that stand before it.
+#[derive(Debug, PartialEq)]
+struct Typed {
+    before: Vec<(String, String)>,
+    words: Vec<String>,
+}
+
+impl Typed {
+    /// What was typed and how long that may take; `None` when it is no run, or one that cannot be known here.
+    fn of(
+        &self,
+        env: &BTreeMap<String, String>,
+        args: &LibraryArgs,
+        shell: &Shell,
+    ) -> Option<(String, Duration)> {
+        let Ok(Cli { command: Command::Run(mut run), .. }) = Cli::try_parse_from(&self.words) else {
+            return None;
+        };
+        run.library.scenarios = run.library.scenarios.or_else(|| args.scenarios.clone());
+        let env = env.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let env = Env::of(env.chain(self.before.iter().cloned()).collect());
+        let there = Shell { env, project: None, preset: None, ..shell.clone() };
+        let worst = worst_case(&run, &there)?;
+        Some((self.words.join(" "), worst))
+    }
+}
+
+/// The calls of this program that a step makes: by the shell, or by the action that is ours.
+fn commands(step: &Node) -> Vec<Typed> {
+    let uses = step.get("uses").and_then(Node::text).unwrap_or_default();
+    let uses = uses.split('@').next().unwrap_or_default();
+    if uses.ends_with("actions/lifecycle") {
+        let args =
+            step.get("with").and_then(|with| with.get("args")).and_then(Node::text).unwrap_or_default();
+        let words = ["lifecycle", "run"].into_iter().chain(args.split_whitespace());
+        return vec![Typed { before: Vec::new(), words: words.map(str::to_owned).collect() }];
+    }
+    step.get("run").and_then(Node::text).map(typed).unwrap_or_default()
+}
+
+static EXPRESSION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{\{.*?\}\}").ok());
+
+/// Of a shell's text; an expression of the forge is one word, whatever stands in it.
+fn typed(run: &str) -> Vec<Typed> {
+    let run = run.replace("\\\n", " ");
+    let run = match EXPRESSION.as_ref() {
+        Some(expression) => expression.replace_all(&run, "EXPRESSION").into_owned(),
+        None => run,
     };
     let mut found = Vec::new();
-    for step in steps {
-        let Some(Kind::Text(script)) = step.get("run").map(|run| &run.kind) else { continue };
-        for line in script.lines().filter(|line| line.contains("lifecycle run")) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let named = words.iter().position(|word| *word == "--profile").and_then(|at| words.get(at + 1));
-            let named = named.copied().or_else(|| words.iter().find_map(|w| w.strip_prefix("--profile=")));
-            found.extend(named.map(|name| name.trim_matches(['"', '\'']).to_owned()));
+    for line in run.lines() {
+        for command in shlex::split(line).unwrap_or_default().split(|word| is_operator(word)) {
+            found.extend(call(command));
         }
     }
     found
+}
+
+fn call(words: &[String]) -> Option<Typed> {
+    let program = words.iter().position(|word| word.rsplit('/').next() == Some("lifecycle"))?;
+    let (before, own) = words.split_at(program);
+    let assigned = before.iter().filter_map(|word| word.split_once('='));
+    let before = assigned.filter(|(_, value)| !value.contains(['$', '`']) && *value != "EXPRESSION");
+    let before = before.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // What is written behind a `>` or a `;` is the shell's.
+    let end = own.iter().position(|word| word.contains('>') || word.ends_with(';')).unwrap_or(own.len());
+    let mut words: Vec<String> = own.iter().take(end).cloned().collect();
+    if let Some(last) =
+        own.get(end).and_then(|word| word.strip_suffix(';')).filter(|word| !word.contains('>'))
+    {
+        words.push(last.to_owned());
+    }
+    "lifecycle".clone_into(words.first_mut()?);
+    Some(Typed { before, words })
+}
+
+fn is_operator(word: &str) -> bool {
+    matches!(word, "&&" | "||" | "|" | "&" | ";" | "then" | "do")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_run_is_found_in_its_text() {
+        for (text, words) in [
+            ("lifecycle run --target saas", Some("lifecycle run --target saas")),
+            ("./target/debug/lifecycle run a \\\n  --jobs 2 || true", Some("lifecycle run a --jobs 2")),
+            ("if lifecycle -q run 'a[b=1]'; then", Some("lifecycle -q run a[b=1]")),
+            ("lifecycle run a > out.txt 2>&1", Some("lifecycle run a")),
+            (
+                "lifecycle run ${{ matrix.what }} -i x=${{ a || 'b' }}",
+                Some("lifecycle run EXPRESSION -i x=EXPRESSION"),
+            ),
+            ("cd lifecycle-dir && echo run", None),
+            ("echo \"unclosed", None),
+        ] {
+            let found = typed(text);
+            assert_eq!(found.first().map(|typed| typed.words.join(" ")).as_deref(), words, "{text}");
+        }
+        let assigned = typed("E2E_PROVISION_TIMEOUT_SECS=60 X=$Y lifecycle run a");
+        assert_eq!(assigned[0].before, [("E2E_PROVISION_TIMEOUT_SECS".to_owned(), "60".to_owned())]);
+    }
 }

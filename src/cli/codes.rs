@@ -183,7 +183,7 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "check::timeout-too-short",
-        "A job of a workflow ends before the profile that it runs can end in the worst case, clean-up included.",
+        "A job or a step of a workflow ends before what it runs can end in the worst case, organisation and clean-up included.",
         "Raise `timeout-minutes`, or shorten the deadlines of the inputs.",
     ),
     code(

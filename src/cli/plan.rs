@@ -11,6 +11,7 @@ use crate::models::inputs::LlmPath;
 use crate::runner::plan::{self, InputSources, Instance};
 use crate::runner::{contradictions, credentials};
 use crate::session::library::Library;
+use crate::session::old_names;
 use crate::session::profile;
 use crate::session::project::Told;
 use crate::session::selection::Choice;
@@ -33,18 +34,25 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     if let Some(skip) = profile.as_ref().and_then(|p| p.skip.as_ref()) {
         instances.iter_mut().for_each(|i| i.skip = Some(skip.clone()));
     }
-    let worst: std::time::Duration = instances.iter().map(plan::worst_case).max().unwrap_or_default();
+    let worst = check_times::of_plan(&instances);
+    let mut asked = project;
+    asked.target.kind = args.target.or(asked.target.kind);
+    let around = check_times::around(&asked, profile.as_ref(), &shell.env)?;
     if args.format.is_json() {
         let rows: Vec<_> = instances
             .iter()
             .map(|i| json!({ "plan": plan::planned(i), "inputs": i.resolved, "worst_case_ms": time::ms(plan::worst_case(i)) }))
             .collect();
         let whole = match &profile {
-            Some(p) => json!({ "profile": p.profile.name, "starts": p.outlook.parts, "scenarios": rows }),
+            Some(p) => json!({ "profile": p.profile.name, "starts": p.outlook.parts, "scenarios": rows,
+                "worst_case_ms": time::ms(worst + around) }),
             None => json!(rows),
         };
         shell.printer.json(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
         return Ok(ExitCode::Passed);
+    }
+    for line in old_names::told(&shell.env) {
+        shell.printer.note(&line)?;
     }
     let mut text = String::new();
     if let Some(profile) = &profile {
@@ -87,14 +95,13 @@ pub(crate) fn run(args: &PlanArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         text.push('\n');
     }
     text.push_str(&format!(
-        "{}; all at once they take at most {}",
+        "{}; together they take at most {}",
         count(instances.len(), "scenario"),
         time::show(worst)
     ));
-    let around = profile.as_ref().map(check_times::around).unwrap_or_default();
     if !around.is_zero() {
         text.push_str(&format!(
-            "\nmaking and purging the organisation takes at most {}: {} in all, with clean-up",
+            "\nwhat is made before them and removed after them takes at most {}: {} in all, with clean-up",
             time::show(around),
             time::show(worst + around)
         ));

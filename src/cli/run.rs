@@ -1,6 +1,7 @@
 //! `lifecycle run`: typed options become settings.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::Shell;
 use super::args::{LibraryArgs, RunArgs};
@@ -10,7 +11,9 @@ use super::report::report_files;
 use super::runtime::runtime;
 use crate::domain::{ExitCode, Secret};
 use crate::session::project::Told;
-use crate::session::{self, Again, LibrarySettings, Outside, Ran, Recorded, RunSettings, TargetSettings};
+use crate::session::{
+    self, Again, Env, LibrarySettings, Outside, Ran, Recorded, RunSettings, TargetSettings,
+};
 
 /// Runs scenarios.
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -31,7 +34,11 @@ impl RunArgs {
         let like = self.like.clone().map(Again::Like);
         let mut settings = RunSettings {
             selection: self.selection.clone(),
-            library: self.library.settings(),
+            library: match self.like.is_some() || self.rerun_failed.is_some() {
+                // A run again has the catalogue that it had.
+                true => self.library.settings(),
+                false => self.library.in_env(&shell.env),
+            },
             profile: self.profile.clone(),
             target: self.target.settings(),
             inputs: self.inputs.iter().cloned().collect(),
@@ -67,9 +74,20 @@ impl LibraryArgs {
         LibrarySettings { scenarios, providers, manifest, edition: None }
     }
 
+    /// What was typed, else what CI's variables name.
+    pub(super) fn in_env(&self, env: &Env) -> LibrarySettings {
+        let typed = self.settings();
+        let path = |name: &str| env.get(name).map(PathBuf::from);
+        LibrarySettings {
+            providers: typed.providers.or_else(|| path("PROVIDERS_YAML_PATH")),
+            manifest: typed.manifest.or_else(|| path("WORKSPACE_MANIFEST_PATH")),
+            ..typed
+        }
+    }
+
     /// What was typed, else what the project wants.
     pub(super) fn in_project(&self, shell: &Shell) -> Result<(RunSettings, Vec<Told>), CliError> {
-        let mut settings = RunSettings { library: self.settings(), ..RunSettings::default() };
+        let mut settings = RunSettings { library: self.in_env(&shell.env), ..RunSettings::default() };
         let told = shell.preset()?.map(|preset| preset.fill(&mut settings)).unwrap_or_default();
         Ok((settings, told))
     }

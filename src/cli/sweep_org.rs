@@ -12,10 +12,13 @@ use crate::event::{EventKind, Log, read_events};
 use crate::http;
 use crate::run::folder;
 use crate::run::ledger::Entry;
-use crate::targets::saas::{self, Desk, Made, ORGANISATION, Plane, slug};
+use crate::targets::saas::{self, Desk, LeakCheck, Leaks, Made, ORGANISATION, Plane, PurgeRules, slug};
 
 /// One organisation is gone within this.
-const PURGE: Duration = Duration::from_secs(180);
+const PURGE: PurgeRules = PurgeRules {
+    limit: Duration::from_secs(180),
+    leaks: Leaks { check: LeakCheck::Auto, terminate: false, within: None },
+};
 
 async fn plane(args: &SweepArgs, shell: &Shell, url: &str) -> Result<Plane, CliError> {
     let token = args.cp_token.as_deref().map(Secret::new);

@@ -156,7 +156,7 @@ impl Rooms {
         let made = behind.desk.open().into_iter().find(|made| made.slug == behind.org.slug);
         let kept = context.ledger.all_open().iter().any(|e| e.room == number && e.scenario.is_some());
         let Some(made) = made.filter(|_| !kept) else { return };
-        let purge = purge_early(&behind.api, &made, &behind.desk, behind.settings.waits.purge);
+        let purge = purge_early(&behind.api, &made, &behind.desk, behind.settings.purge());
         if context.cancel.cleanup().run_until_cancelled(purge).await == Some(true) {
             self.gone().insert(number);
             for entry in context.ledger.open(None) {

@@ -2,6 +2,7 @@
 //! no command line.
 
 pub(crate) mod archive;
+pub(crate) mod at_most;
 mod at_target;
 mod brought_up;
 pub(crate) mod classify;
@@ -9,10 +10,12 @@ pub(crate) mod env;
 pub(crate) mod failure;
 pub(crate) mod files;
 mod identity;
-mod organisation;
 pub(crate) mod project;
+mod kind;
 pub(crate) mod library;
+pub(crate) mod old_names;
 mod on_new;
+pub(crate) mod organisation;
 pub(crate) mod outside;
 pub(crate) mod profile;
 pub(crate) mod recorded;

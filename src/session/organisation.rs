@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::at_most::at_most;
 use super::brought_up;
 use super::env::Env;
 use super::failure::SessionError;
+use super::kind::kind_of;
 use super::settings::{JOBS, RunSettings, TargetSettings};
 use crate::domain::{ExitCode, Secret};
 use crate::event::{CancelReason, EventKind, Log, RunFinished, Verdict};
@@ -14,10 +16,13 @@ use crate::models::inputs::LlmPath;
 use crate::reference::control_plane::Rule;
 use crate::run::ledger::Ledger;
 use crate::run::signals::Signals;
-use crate::runner::cleanup;
 use crate::runner::contradictions::{Foreseen, creates};
-use crate::runner::plan::{self, Instance};
-use crate::targets::saas::{self, Hurry, LLM_PROXY_ROUTE, LlmProxy, Spread, Stage, slug};
+use crate::runner::plan::Instance;
+use crate::targets::saas::{
+    self, Hurry, LLM_PROXY_ROUTE, LeakCheck, Leaks, LlmProxy, Spread, Stage, Waits, slug,
+};
+
+const PROXY_TIMEOUT: &str = "E2E_LLM_PROXY_TIMEOUT";
 
 /// Nobody keeps an organisation from sweeps for longer.
 const LONGEST_LEASE: Duration = Duration::from_secs(48 * 3_600);
@@ -32,29 +37,7 @@ pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<s
     let cp_token = args.cp_token.clone().or_else(|| env.first(&["CP_ADMIN_API_TOKEN"]).map(Secret::new));
     let cp_token = cp_token.or_else(|| env.admin_token());
     let prefix = args.org_prefix.clone().unwrap_or(defaults.prefix);
-    let seconds = |name: &str| env.get(name).and_then(|v| v.trim().parse().ok());
-    let mut waits = defaults.waits;
-    if let Some(given) = seconds("E2E_PROVISION_TIMEOUT_SECS").map(Duration::from_secs) {
-        waits.instance = given;
-    }
-    for (phase, within) in &args.org_within {
-        *match phase.as_str() {
-            "control-plane" => &mut waits.control_plane,
-            "create" => &mut waits.create,
-            "instance" => &mut waits.instance,
-            "token" => &mut waits.token,
-            "dns" => &mut waits.dns,
-            "tls" => &mut waits.tls,
-            "health" => &mut waits.health,
-            "api" => &mut waits.api,
-            "purge" => &mut waits.purge,
-            other => {
-                return Err(SessionError::Organisation(format!(
-                    "--org-within {other}: one of control-plane, create, instance, token, dns, tls, health, api, purge"
-                )));
-            }
-        } = *within;
-    }
+    let waits = waits(&args.org_within, env, used)?;
     if used {
         slug::check(&prefix).map_err(|e| SessionError::Organisation(e.to_string()))?;
         if let Some(url) = &cp_url {
@@ -80,6 +63,7 @@ pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<s
         let text = "LIFECYCLE_TERMINATE has none of {instance}, {workspace} and {org}: it would not know what to end";
         return Err(SessionError::Organisation(text.to_owned()));
     }
+    let asking = seconds(env, PROXY_TIMEOUT, used)?;
     let ci = env.ci();
     let run_name = env.get("E2E_RUN_ID").map(str::to_owned).or_else(|| ci.get("run").cloned());
     Ok(saas::Settings {
@@ -98,18 +82,84 @@ pub(super) fn settings(args: &TargetSettings, env: &Env, used: bool) -> Result<s
         tenant_env: args.tenant_env.clone(),
         poison: env.flag("E2E_INTENTIONAL_FAILURE"),
         terminate,
+        leaks: leaks(env, used)?,
         llm_proxy: env
             .get("E2E_LLM_PROXY_URL")
             .filter(|url| !url.is_empty())
-            .map(|url| proxy(url.to_owned(), env)),
+            .map(|url| proxy(url.to_owned(), asking)),
         ..defaults
     })
 }
 
+/// What the old scripts' check for leaked instances was told; the control plane's list is asked in place of a cloud.
+fn leaks(env: &Env, used: bool) -> Result<Leaks, SessionError> {
+    const CHECK: &str = "E2E_AWS_LEAK_CHECK";
+    let check = match env.get(CHECK).map(|text| (text, text.parse())) {
+        Some((_, Ok(check))) => check,
+        Some((text, Err(()))) if used => {
+            let text = format!("{CHECK}={text}: one of off, auto, required");
+            return Err(SessionError::Organisation(text));
+        }
+        _ => LeakCheck::default(),
+    };
+    Ok(Leaks {
+        check,
+        terminate: env.flag("E2E_AWS_TERMINATE_LEAKS"),
+        within: seconds(env, "E2E_AWS_LEAK_CHECK_SECS", used)?,
+    })
+}
+
+/// How long the phases may take: flags, then variables.
+fn waits(typed: &[(String, Duration)], env: &Env, used: bool) -> Result<Waits, SessionError> {
+    let mut waits = Waits::default();
+    if let Some(given) = seconds(env, "E2E_PROVISION_TIMEOUT_SECS", used)? {
+        waits.instance = given;
+    }
+    for (phase, within) in typed {
+        *match phase.as_str() {
+            "control-plane" => &mut waits.control_plane,
+            "create" => &mut waits.create,
+            "instance" => &mut waits.instance,
+            "token" => &mut waits.token,
+            "dns" => &mut waits.dns,
+            "tls" => &mut waits.tls,
+            "health" => &mut waits.health,
+            "api" => &mut waits.api,
+            "purge" => &mut waits.purge,
+            other => {
+                return Err(SessionError::Organisation(format!(
+                    "--org-within {other}: one of control-plane, create, instance, token, dns, tls, health, api, purge"
+                )));
+            }
+        } = *within;
+    }
+    Ok(waits)
+}
+
+/// A variable of the old scripts that counts seconds. What is none is only told to whoever has a use for it.
+fn seconds(env: &Env, name: &str, used: bool) -> Result<Option<Duration>, SessionError> {
+    match env.get(name).map(|text| (text, text.trim().parse::<u64>())) {
+        None => Ok(None),
+        Some((_, Ok(seconds))) => Ok(Some(Duration::from_secs(seconds))),
+        Some(_) if !used => Ok(None),
+        Some((text, Err(_))) => {
+            Err(SessionError::Organisation(format!("{name}={text}: a whole number of seconds is meant")))
+        }
+    }
+}
+
+/// How long an organisation takes at the most before and after what runs on it; nothing where none is made.
+///
+/// # Errors
+/// A kind of target or a limit that is none.
+pub(crate) fn around(args: &TargetSettings, of_profile: bool, env: &Env) -> Result<Duration, SessionError> {
+    let makes_one = of_profile || kind_of(args, env)?.has_control_plane();
+    if makes_one { Ok(waits(&args.org_within, env, true)?.sum()) } else { Ok(Duration::ZERO) }
+}
+
 /// How the proxy of the platform's models is asked.
-fn proxy(url: String, env: &Env) -> LlmProxy {
-    let given = env.get("E2E_LLM_PROXY_TIMEOUT").and_then(|v| v.trim().parse().ok());
-    LlmProxy { url, within: Duration::from_secs(given.unwrap_or(30)) }
+fn proxy(url: String, within: Option<Duration>) -> LlmProxy {
+    LlmProxy { url, within: within.unwrap_or(Duration::from_secs(30)) }
 }
 
 /// The control plane's own proxy is asked too when the platform pays for what a run creates there.
@@ -119,7 +169,8 @@ pub(super) fn learn_proxy(settings: &mut saas::Settings, instances: &[Instance],
     if let (None, Some(cp)) = (&settings.llm_proxy, &settings.cp_url)
         && runs.flat_map(creates).any(on_platform)
     {
-        settings.llm_proxy = Some(proxy(format!("{}{LLM_PROXY_ROUTE}", cp.trim_end_matches('/')), env));
+        let within = seconds(env, PROXY_TIMEOUT, false).ok().flatten();
+        settings.llm_proxy = Some(proxy(format!("{}{LLM_PROXY_ROUTE}", cp.trim_end_matches('/')), within));
     }
 }
 
@@ -127,14 +178,9 @@ pub(super) fn learn_proxy(settings: &mut saas::Settings, instances: &[Instance],
 /// included. A sweep of another machine that comes earlier would take them from a run that lives.
 pub(super) fn lease(settings: &saas::Settings, instances: &[Instance], asked: &RunSettings) -> Duration {
     let runs = || instances.iter().filter(|instance| instance.skip.is_none());
-    let longest = runs().map(plan::worst_case).max().unwrap_or_default();
+    let body = at_most(runs(), asked);
     let jobs = asked.jobs.unwrap_or(JOBS).max(1) as usize;
     let turns = (runs().count() * asked.rounds()).div_ceil(jobs) as u32;
-    let attempts = asked.retries.unwrap_or_default().saturating_add(1);
-    let mut body = longest.saturating_mul(turns.saturating_mul(attempts));
-    if let Some(limit) = asked.global_timeout {
-        body = body.min(limit + cleanup::BUDGET);
-    }
     // Organisations after the first are made and purged while scenarios run.
     let others = if settings.spread == Spread::default() { 0 } else { turns };
     let made = settings.waits.sum().saturating_mul(others.saturating_add(1));

@@ -13,7 +13,7 @@ use super::settings::{Again, LibrarySettings, RunSettings};
 use super::shell::{Ran, Shell};
 use super::target::target_settings;
 use super::work::Work;
-use super::{brought_up, on_new, organisation, profile, state};
+use super::{brought_up, old_names, on_new, organisation, profile, state};
 use crate::behaviour::Contract;
 use crate::behaviour::overlay::Overlay;
 use crate::clock::Instant;
@@ -55,6 +55,9 @@ pub(super) async fn run(
         Some(profile) => profile.scenarios(&library, &asked.selection)?,
         None => library.chosen()?,
     };
+    for line in old_names::told(&shell.env) {
+        shell.printer.note(&line)?;
+    }
     for warning in library.problems.iter().filter(|p| p.level == Level::Warning) {
         shell.printer.note(&warning.line())?;
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::failure::SessionError;
 use super::files;
+use super::kind::kind_of;
 use super::settings::{PATIENCE, TargetSettings};
 use super::shell::Shell;
 use crate::behaviour::overlay::Overlay;
@@ -24,20 +25,8 @@ pub(crate) fn target_settings(
     seed: Option<u64>,
     catalogue: Arc<Catalogue>,
 ) -> Result<targets::Settings, SessionError> {
-    let named = shell
-        .env
-        .get("LIFECYCLE_TARGET")
-        .map(|text| Kind::named(text).map_err(|hint| SessionError::NoKind { text: text.to_owned(), hint }));
+    let kind = kind_of(args, &shell.env)?;
     let base_url = args.base_url.clone().or_else(|| shell.env.base_url().map(str::to_owned));
-    let kind = match (args.kind, named.transpose()?) {
-        (Some(kind), _) => kind,
-        (None, _) if args.base_url.is_some() => Kind::of_an_address(),
-        (None, _) if args.cp_url.is_some() => Kind::of_a_control_plane(),
-        (None, Some(kind)) => kind,
-        // What CI sets means what the flag means.
-        (None, None) if base_url.is_some() => Kind::of_an_address(),
-        (None, None) => Kind::default(),
-    };
     let saas = super::organisation::settings(args, &shell.env, kind.has_control_plane())?;
     // With a control plane of ours, so are its tenants.
     let ours = kind.is_ours() || (kind.has_control_plane() && saas.cp_url.is_none());

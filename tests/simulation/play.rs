@@ -21,7 +21,7 @@ use lifecycle_harness::facade::scenario;
 use lifecycle_harness::facade::session::{
     self, Env, LibrarySettings, Outside, RunName, RunSettings, Shell, TargetSettings,
 };
-use lifecycle_harness::facade::targets::saas::{Desk, Made, purge};
+use lifecycle_harness::facade::targets::saas::{Desk, Leaks, Made, PurgeRules, purge};
 use lifecycle_harness::facade::targets::{self, Kind};
 use lifecycle_harness::facade::wire::Network;
 use tokio::sync::mpsc;
@@ -374,7 +374,8 @@ async fn sweep(left: &Path, world: &World) -> Swept {
         for org in &owing.orgs {
             let made = Made { resource: org.resource.clone(), slug: org.name.clone() };
             desk.restore(made.clone());
-            purge(&api, &made, &desk, Duration::from_secs(180)).await;
+            let rules = PurgeRules { limit: Duration::from_secs(180), leaks: Leaks::default() };
+            purge(&api, &made, &desk, rules).await;
         }
         log.close();
         return told(written).await;

@@ -226,6 +226,65 @@ fn what_goes_wrong_on_the_way_is_named() {
     }
 }
 
+/// Half up, and purges that are not what they seem: what is left is told, and a sweep removes it.
+#[test]
+fn what_a_purge_cannot_prove_is_a_leak() {
+    const LEAKS: &str = "E2E_AWS_LEAK_CHECK";
+    let plane = Plane::start(&[]);
+    let purge = |status: u16, after: bool| json!({ "path": "/cp/admin/tenants/*", "method": "DELETE", "status": status, "after": after });
+    let instances = |status: u16| {
+        let living = json!({ "instances": [{ "instance_id": "i-forgotten", "state": "running" }] });
+        json!({ "path": "/cp/admin/orgs/*/instances", "method": "GET", "status": status, "body": living })
+    };
+    let end =
+        json!({ "path": "/cp/admin/instances/*/terminate", "method": "POST", "status": 202, "body": {} });
+    for (what, rules, env, code, says) in [
+        (
+            "half up",
+            vec![json!({ "path": "/cp/admin/orgs", "method": "GET", "status": 503 })],
+            vec![],
+            3,
+            "control plane of http",
+        ),
+        ("a purge that is done later", vec![purge(202, true)], vec![], 0, "passed"),
+        ("a purge that never comes", vec![purge(202, false)], vec![], 4, "the list still has it"),
+        ("an instance outlives it", vec![instances(200)], vec![], 4, "instances outlive it: i-forgotten"),
+        ("nobody looks", vec![instances(200)], vec![(LEAKS, "off")], 0, "passed"),
+        ("no list", vec![instances(404)], vec![(LEAKS, "auto")], 0, "passed"),
+        (
+            "no list where one is required",
+            vec![instances(404)],
+            vec![(LEAKS, "required")],
+            4,
+            "is not known: 404",
+        ),
+        ("required, and listed", vec![], vec![(LEAKS, "required")], 0, "passed"),
+        (
+            "what outlives it is ended",
+            vec![instances(200), end],
+            vec![("E2E_AWS_TERMINATE_LEAKS", "1"), ("E2E_AWS_LEAK_CHECK_SECS", "0")],
+            4,
+            "i-forgotten was told to end",
+        ),
+        ("no word of it", vec![], vec![(LEAKS, "maybe")], 2, "one of off, auto, required"),
+        ("no number", vec![], vec![("E2E_PROVISION_TIMEOUT_SECS", "soon")], 2, "a whole number of seconds"),
+    ] {
+        plane.ask("DELETE", "/__stub/routes", None);
+        rules.into_iter().for_each(|rule| plane.rule(rule));
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let run = plane.run_in(&dir).args(["--org-within", "control-plane=1s", "--org-within", "purge=1s"]);
+        let run = env.into_iter().fold(run, |run, (name, value)| run.env(name, value));
+        let done = run.scenario(PASSES).run();
+        assert_eq!(done.code(), Some(code), "{what}: {}", done.stderr);
+        assert!(done.stderr.contains(says), "{what}: {}", done.stderr);
+        plane.ask("DELETE", "/__stub/routes", None);
+        if code == 4 {
+            Harness::within(&dir).args(["sweep", "--cp-token", TOKEN]).run().exit(0);
+        }
+        assert_eq!(plane.living(), Vec::<String>::new(), "{what}");
+    }
+}
+
 #[test]
 fn bad_input_is_refused_before_anything_is_sent() {
     let plane = Plane::start(&[]);
@@ -541,13 +600,41 @@ fn a_job_that_ends_before_its_lane_may_is_warned_about() {
             "jobs:\n  staging:\n    timeout-minutes: {minutes}\n    steps:\n      - run: lifecycle run --profile reconciler\n"
         )
     };
-    for (minutes, warnings) in [(20, "1 warning"), (600, "0 warnings")] {
-        let done = Harness::new().file("w.yml", job(minutes)).args(["check", "w.yml"]).run().exit(0);
-        assert!(done.stderr.contains(warnings), "{minutes}: {}", done.stderr);
-        assert_eq!(done.stderr.contains("w.yml:3"), minutes == 20, "{}", done.stderr);
+    let step = |minutes: u32, step: &str| {
+        format!("jobs:\n  j:\n    timeout-minutes: {minutes}\n    steps:\n      - {step}\n")
+    };
+    let saas = "run: lifecycle run --target saas staging-smoke";
+    let ours = "uses: ./.gitea/actions/lifecycle\n        with: { args: \"--profile reconciler\" }";
+    for (text, line) in [
+        (job(20), Some(3)),
+        (job(600), None),
+        // Nothing named: all scenarios, and the organisation.
+        (step(100, "run: lifecycle run --target saas"), Some(3)),
+        (step(100, saas), Some(3)),
+        (step(600, saas), None),
+        (step(20, ours), Some(3)),
+        (step(600, ours), None),
+        // Its own limit, its own variables, the target by a variable, two that follow each other.
+        (step(600, &format!("timeout-minutes: 30\n        {saas}")), Some(5)),
+        (step(600, &format!("env: {{ E2E_PROVISION_TIMEOUT_SECS: 36000 }}\n        {saas}")), Some(3)),
+        (step(60, "env: { LIFECYCLE_TARGET: saas }\n        run: lifecycle run staging-smoke"), Some(3)),
+        (step(60, "run: lifecycle run staging-smoke --global-timeout 5m"), None),
+        (step(15, "run: lifecycle run local-provision && lifecycle run local-provision"), Some(3)),
+        (step(15, "run: lifecycle run local-provision"), None),
+        // What only a forge knows is not guessed.
+        (step(1, "run: lifecycle run ${{ matrix.scenario }}"), None),
+    ] {
+        let done = Harness::new().file("w.yml", &text).args(["check", "w.yml"]).run().exit(0);
+        let found = done.stderr.contains("check::timeout-too-short");
+        assert_eq!(found, line.is_some(), "{text}: {}", done.stderr);
+        if let Some(line) = line {
+            assert!(done.stderr.contains(&format!("w.yml:{line}:")), "{text}: {}", done.stderr);
+        }
     }
-    let plan = Harness::new().args(["plan", "--profile", "reconciler"]).run().exit(0);
-    assert!(plan.stdout.contains("in all, with clean-up"), "{}", plan.stdout);
+    for typed in [&["plan", "--profile", "reconciler"][..], &["plan", "--target", "saas", "reconciler"]] {
+        let plan = Harness::new().args(typed.iter().copied()).run().exit(0);
+        assert!(plan.stdout.contains("in all, with clean-up"), "{}", plan.stdout);
+    }
 }
 
 /// Nights of a cron: how each ends, and what is said.
@@ -653,9 +740,9 @@ fn the_proxy_of_the_platforms_models_is_asked_before_an_organisation_is_made() {
     let cut = json!({ "path": route, "reset": true });
     for (what, rule, url, code, says) in [
         ("a refusal is up", None, Some(there.as_str()), 0, "answered 401: it is up"),
-        ("down", Some(&down), Some(&there), 70, "error: DEP-DOWN:staging-llm http"),
-        ("cut", Some(&cut), Some(&there), 70, "error: DEP-DOWN:staging-llm http"),
-        ("the control plane's own", Some(&down), None, 70, "error: DEP-DOWN:staging-llm http"),
+        ("down", Some(&down), Some(&there), 70, "exit 70: DEP-DOWN:staging-llm http"),
+        ("cut", Some(&cut), Some(&there), 70, "exit 70: DEP-DOWN:staging-llm http"),
+        ("the control plane's own", Some(&down), None, 70, "exit 70: DEP-DOWN:staging-llm http"),
         (
             "nobody there",
             None,
@@ -663,7 +750,7 @@ fn the_proxy_of_the_platforms_models_is_asked_before_an_organisation_is_made() {
             70,
             "DEP-DOWN:staging-llm http://127.0.0.1:1/v1",
         ),
-        ("no address", None, Some("staging"), 71, "error: CONFIG-MISSING:staging-llm-proxy-url staging"),
+        ("no address", None, Some("staging"), 71, "exit 71: CONFIG-MISSING:staging-llm-proxy-url staging"),
     ] {
         plane.ask("DELETE", "/__stub/routes", None);
         if let Some(rule) = rule {

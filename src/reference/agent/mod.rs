@@ -109,6 +109,13 @@ pub(crate) fn embed(parts: Embed) -> Agent {
 /// # Errors
 /// A missing variable, or an address that cannot be listened on.
 pub(crate) async fn start(settings: Settings) -> io::Result<Running> {
+    let mut settings = settings;
+    // The other name under which a platform tells the same.
+    if settings.env.get("PLATFORM_URL").is_none_or(|v| v.trim().is_empty())
+        && let Some(url) = settings.env.get("MOLECULE_URL").cloned()
+    {
+        settings.env.insert("PLATFORM_URL".to_owned(), url);
+    }
     for name in ["WORKSPACE_ID", "PLATFORM_URL"] {
         if settings.env.get(name).is_none_or(|v| v.trim().is_empty()) {
             let text = format!("an agent needs {name} in its environment");

@@ -18,7 +18,7 @@ pub struct Rule {
     /// Every method when it is empty.
     #[serde(default)]
     pub method: String,
-    /// The path; one that ends in `*` is a beginning.
+    /// The path; the first `*` stands for anything.
     pub path: String,
     /// Only this organisation's, by id or slug; `*`: every tenant's.
     #[serde(default)]
@@ -93,8 +93,10 @@ impl std::str::FromStr for Rule {
 impl Rule {
     /// Whether it is about this request.
     pub fn is_about(&self, asked: &Asked, org: Option<&str>, slug: Option<&str>) -> bool {
-        let path = match self.path.strip_suffix('*') {
-            Some(beginning) => asked.path.starts_with(beginning),
+        let path = match self.path.split_once('*') {
+            Some((before, after)) => {
+                asked.path.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
+            }
             None => asked.path == self.path,
         };
         let whose = self.org.is_empty() || self.org == "*" || [org, slug].contains(&Some(self.org.as_str()));

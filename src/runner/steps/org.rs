@@ -57,7 +57,7 @@ fn slug_of(org: &Value) -> Option<String> {
 
 async fn purged(context: &ScenarioContext, behind: &Behind, made: Made) -> Result<Option<String>, Failure> {
     let own = behind.clone();
-    let limit = own.settings.waits.purge;
-    let work = context.mutations.run(async move { purge(&own.api, &made, &own.desk, limit).await });
+    let rules = own.settings.purge();
+    let work = context.mutations.run(async move { purge(&own.api, &made, &own.desk, rules).await });
     work.await.map_err(|panic| Failure::of(FailureKind::Harness, panic.to_string()))
 }

@@ -44,7 +44,8 @@ mod tests {
     #[test]
     fn the_advisory_lane_is_the_old_one() {
         let minimax = profiles().into_iter().find(|p| p.name == "minimax").unwrap();
-        let input = |name: &str| minimax.inputs[name].as_literal().unwrap();
+        let outlook = foresee(&minimax, &BTreeMap::new()).unwrap();
+        let input = |name: &str| outlook.inputs[name].clone();
         let inputs = ["model", "online_within", "restart_within", "a2a_within"].map(input);
         assert_eq!(inputs, ["MiniMax-M3", "180s", "240s", "120s"]);
         assert_eq!(minimax.gates.get("all"), Some(&Gate::Advisory));

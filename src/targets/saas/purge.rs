@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::ask::{Take, describe, until};
 use super::org::Made;
+use super::outliving::Leaks;
 use super::{Desk, Phase, slug};
 use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::PartState;
 use crate::http::Response;
 use crate::platform::control_plane::{ControlPlane, OrgRow, orgs};
-use crate::platform::record;
 
 /// How often the list is looked at.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
@@ -21,10 +19,19 @@ const EACH: Duration = Duration::from_secs(10);
 /// A create whose answer was lost may come true so much later.
 const LATE: Duration = Duration::from_secs(2);
 
+/// How an organisation is purged.
+#[derive(Clone, Copy, Debug)]
+pub struct PurgeRules {
+    /// It is gone within this.
+    pub limit: Duration,
+    /// What is done about instances that are not.
+    pub leaks: Leaks,
+}
+
 /// Purges one organisation and waits until the list does not have it; gives the line of what is left.
-pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> Option<String> {
-    let began = Instant::now();
-    match gone(plane, &made.slug, began + limit).await {
+pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeRules) -> Option<String> {
+    let (began, limit) = (Instant::now(), rules.limit);
+    match gone(plane, &made.slug, began + limit, rules.leaks).await {
         Ok(()) => {
             let text = format!("{} is gone", made.slug);
             desk.phase(Phase::Purge, PartState::Stopped, text, began.elapsed());
@@ -40,9 +47,9 @@ pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Durati
 }
 
 /// Purges one while the run goes on; what cannot be removed now is asked again when the run ends. Whether it is gone.
-pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, limit: Duration) -> bool {
+pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeRules) -> bool {
     let began = Instant::now();
-    let done = gone(plane, &made.slug, began + limit).await.is_ok();
+    let done = gone(plane, &made.slug, began + rules.limit, rules.leaks).await.is_ok();
     if done {
         desk.phase(Phase::Purge, PartState::Stopped, format!("{} is gone", made.slug), began.elapsed());
         desk.release(&made.resource, "purge");
@@ -50,7 +57,8 @@ pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, 
     done
 }
 
-async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {
+async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks) -> Result<(), String> {
+    let were_listed = leaks.are_listed(plane, slug, deadline).await;
     let seen_until = Instant::now() + LATE;
     let mut asked = false;
     let mut pause = LOOK.0;
@@ -78,7 +86,7 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(),
         clock::sleep(pause).await;
         pause = (pause * 2).min(LOOK.1);
     }
-    machines_gone(plane, slug, deadline).await
+    leaks.gone(plane, slug, were_listed, deadline).await
 }
 
 async fn rows(plane: &ControlPlane, deadline: Instant) -> Result<Vec<OrgRow>, String> {
@@ -99,31 +107,6 @@ async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(
     };
     let bound = deadline.min(Instant::now() + EACH * 3);
     until(plane, &plane.delete_tenant(slug), bound, taken).await.map_err(|why| why.last)
-}
-
-/// Instances that outlive their organisation are a leak that its row does not show.
-async fn machines_gone(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {
-    let mut pause = LOOK.0;
-    loop {
-        let bound = deadline.min(Instant::now() + EACH);
-        let Ok(answer) = plane.send(&plane.instances(slug), bound).await else {
-            return Ok(());
-        };
-        // A control plane that does not show instances, or none of what is gone, has said what it can.
-        let all = answer.json.as_ref().filter(|_| answer.status == 200);
-        let Some(all) = all.and_then(|b| b["instances"].as_array().cloned()) else { return Ok(()) };
-        let living = |i: &&Value| !matches!(record::text(i, "state"), "terminated" | "shutting-down");
-        let left: Vec<String> =
-            all.iter().filter(living).map(|i| record::text(i, "instance_id").to_owned()).collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() + pause >= deadline {
-            return Err(format!("instances outlive it: {}", left.join(", ")));
-        }
-        clock::sleep(pause).await;
-        pause = (pause * 2).min(LOOK.1);
-    }
 }
 
 /// Organisations that a sweep may remove by name and age: the whole form of our names, no lease that holds,

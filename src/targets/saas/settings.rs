@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::llm_proxy::LlmProxy;
 use super::org::Org;
+use super::outliving::Leaks;
+use super::purge::PurgeRules;
 use super::slug;
 use super::spread::Spread;
 use crate::domain::Secret;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub terminate: Option<Vec<String>>,
     /// The proxy that is asked before anything is made; `None`: no scenario of this run needs it.
     pub llm_proxy: Option<LlmProxy>,
+    /// What a purge does about instances that outlive the organisation.
+    pub leaks: Leaks,
     /// Somebody else's live organisation with the same prefix ends the run before it makes one.
     pub alone: bool,
 }
@@ -61,12 +65,18 @@ impl Default for Settings {
             poison: false,
             terminate: None,
             llm_proxy: None,
+            leaks: Leaks::default(),
             alone: false,
         }
     }
 }
 
 impl Settings {
+    /// How organisations are purged.
+    pub(crate) fn purge(&self) -> PurgeRules {
+        PurgeRules { limit: self.waits.purge, leaks: self.leaks }
+    }
+
     /// The token that a run uses at a tenant: its own, or one that is wrong on purpose.
     pub(crate) fn token_of(&self, org: &Org) -> Secret {
         match self.poison {

@@ -126,7 +126,7 @@ async fn bounded(
 ) -> Option<String> {
     let mut changes = hurry.subscribe();
     let began = Instant::now();
-    let mut work = std::pin::pin!(purge(&plane.api, made, desk, settings.waits.purge));
+    let mut work = std::pin::pin!(purge(&plane.api, made, desk, settings.purge()));
     loop {
         let limit = changes.borrow_and_update().limit();
         let over = async {
