@@ -44,6 +44,36 @@ pub(crate) struct Current<'a> {
     pub stream_since: Option<Instant>,
     /// So many seconds have passed on the platform's clock since the edge was asked for.
     pub since_edge: Option<i64>,
+    /// So many had passed when the uptime that the record shows was certainly not reported yet.
+    pub reported_after: Option<i64>,
+}
+
+/// When the uptimes that a record shows were seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beats {
+    /// The highest, and when a look last showed it.
+    highest: Option<(i64, Instant)>,
+    /// When a look last showed a lower one: the highest was reported after that.
+    lower: Option<Instant>,
+}
+
+impl Beats {
+    /// A look that began then showed this uptime.
+    pub(crate) fn saw(&mut self, uptime: Option<i64>, at: Instant) {
+        let Some(uptime) = uptime else { return };
+        match self.highest {
+            Some((highest, _)) if uptime < highest => {}
+            Some((highest, last)) if uptime > highest => {
+                (self.lower, self.highest) = (Some(last), Some((uptime, at)));
+            }
+            _ => self.highest = Some((uptime, at)),
+        }
+    }
+
+    /// After which moment an uptime was reported, if it is the highest and another was seen before.
+    pub(crate) fn reported_after(&self, uptime: Option<i64>) -> Option<Instant> {
+        self.lower.filter(|_| self.highest.map(|(highest, _)| highest) == uptime)
+    }
 }
 
 /// An agent that counts whole seconds, and a platform that passes on what it said a moment ago.
@@ -54,6 +84,18 @@ impl Current<'_> {
     /// reads from a copy that lags sees an uptime fall without any.
     fn may_be_as_young(&self, uptime: i64) -> bool {
         self.since_edge.is_none_or(|since| uptime <= since + ROUNDING)
+    }
+
+    /// Whether an uptime that grew can only be a younger instance's: when it was reported, the old one was older than the
+    /// time since the edge.
+    fn grew_young(&self, before: &Baseline, uptime: i64) -> bool {
+        before.uptime.is_some_and(|old| uptime > old)
+            && self.reported_after.is_some_and(|after| uptime + ROUNDING <= after)
+    }
+
+    /// Whether an uptime is one of an instance from before the edge.
+    pub(crate) fn is_too_old(&self, uptime: i64) -> bool {
+        !self.may_be_as_young(uptime)
     }
 }
 
@@ -121,6 +163,11 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
     {
         return proof(ProofKind::Uptime, format!("uptime {old} s → {new} s"));
     }
+    if let Some(uptime) = uptime.filter(|uptime| now.grew_young(before, *uptime)) {
+        let after = now.reported_after.unwrap_or_default();
+        let text = format!("an uptime of {uptime} s, reported more than {after} s after the edge");
+        return proof(ProofKind::Uptime, text);
+    }
     Err(match url {
         "" => NotNew::NoUrl,
         _ => NotNew::Unknown {
@@ -156,7 +203,7 @@ pub(crate) fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -
     let heartbeat = now.events.iter().any(|e| e.kind == "WORKSPACE_HEARTBEAT" && e.at > proven.at);
     let (Some(old), Some(uptime)) = (before.uptime, uptime) else { return Ok(()) };
     let fell = uptime < old && now.may_be_as_young(uptime);
-    if registered || heartbeat || fell || proven.uptime != Some(uptime) {
+    if registered || heartbeat || fell || now.grew_young(before, uptime) || proven.uptime != Some(uptime) {
         return Ok(());
     }
     // Without a stream, an old uptime of 0 cannot be told from a new one.
@@ -246,6 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn an_uptime_is_reported_after_a_lower_one_was_seen() {
+        let start = Instant::now();
+        let at = |s: u64| start + Duration::from_secs(s);
+        let mut beats = Beats::default();
+        for (second, uptime, after) in [
+            (1, Some(5), None),
+            (2, None, None),
+            (3, Some(5), None),
+            (4, Some(9), Some(3)),
+            // A copy that lags shows an older one again.
+            (5, Some(5), None),
+            (6, Some(9), Some(3)),
+            (7, Some(12), Some(6)),
+        ] {
+            beats.saw(uptime, at(second));
+            assert_eq!(beats.reported_after(uptime), after.map(at), "after {second} s");
+        }
+    }
+
+    #[test]
     fn evidence_best_first() {
         let edge = Instant::now();
         let opened = edge.checked_sub(Duration::from_secs(1)).unwrap();
@@ -262,6 +329,7 @@ mod tests {
         let moved = json!({ "url": "http://localhost:2", "uptime_seconds": 22 });
         let young = json!({ "url": "http://localhost:1", "uptime_seconds": 0 });
         let lagging = json!({ "url": "http://localhost:1", "uptime_seconds": 20 });
+        let grown = json!({ "url": "http://localhost:1", "uptime_seconds": 30 });
         let absent = json!({ "url": "", "uptime_seconds": 22 });
         let seen = [
             event(edge, "WORKSPACE_PROVISIONING", json!({})),
@@ -269,7 +337,7 @@ mod tests {
         ];
         let backwards = [seen[1].clone(), seen[0].clone()];
         let late = Some(edge + Duration::from_secs(1));
-        let table: [(&str, &Baseline, Current<'_>, bool); 13] = [
+        let table: [(&str, &Baseline, Current<'_>, bool); 15] = [
             (
                 "same container beats a new URL",
                 &before,
@@ -296,6 +364,18 @@ mod tests {
                 &unseen,
                 Current { record: Some(&lagging), since_edge: Some(18), ..Current::default() },
                 true,
+            ),
+            (
+                "uptime that the old one was past when it was reported",
+                &unseen,
+                Current { record: Some(&grown), reported_after: Some(40), ..Current::default() },
+                true,
+            ),
+            (
+                "uptime that the old one may have reported",
+                &unseen,
+                Current { record: Some(&grown), reported_after: Some(20), ..Current::default() },
+                false,
             ),
             ("no URL, old uptime", &unseen, Current { record: Some(&absent), ..Current::default() }, false),
             (

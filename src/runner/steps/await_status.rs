@@ -6,7 +6,7 @@ use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{Away, EventKind, ProofKind, StepWaiting, WaitEnd, WaitStats};
 use crate::platform::row::Row;
-use crate::run::instance::{Current, NotNew, Proof, Proven, has_spoken, is_new};
+use crate::run::instance::{Beats, Current, NotNew, Proof, Proven, has_spoken, is_new};
 use crate::run::poller::StreamEvent;
 use crate::run::status_wait::{StatusJudge, Wanted};
 use crate::run::wait::{self, Verdict, WaitError};
@@ -85,6 +85,7 @@ pub(super) async fn reach(
     let mut total = WaitStats::default();
     let mut only_evidence_lacks = false;
     let mut proven: Option<Proven> = None;
+    let mut beats = Beats::default();
     loop {
         let waiting = |last: &str, slow: bool| {
             context.run.log.emit(EventKind::StepWaiting(StepWaiting {
@@ -104,6 +105,7 @@ pub(super) async fn reach(
             |view| {
                 if let Some(row) = view.record() {
                     context.observe(alias, row, if view.woken { "event" } else { "poll" });
+                    beats.saw(row.uptime(), view.at.unwrap_or_else(Instant::now));
                 }
                 only_evidence_lacks = false;
                 // Once an await has reached the instance of the last edge, that edge explains no absence any more.
@@ -112,7 +114,7 @@ pub(super) async fn reach(
                         return Verdict::Ready(event);
                     }
                     let row = view.record().filter(|_| from.iter().any(is_up));
-                    if let Some((status, new)) = row.and_then(|row| back(context, &workspace, row)) {
+                    if let Some((status, new)) = row.and_then(|row| back(context, &workspace, row, &beats)) {
                         proof = Some(new);
                         return Verdict::Ready(status);
                     }
@@ -121,10 +123,10 @@ pub(super) async fn reach(
                     if !new_instance || inspectable {
                         return Ok(());
                     }
-                    match evidence(context, &workspace, row) {
+                    match evidence(context, &workspace, row, &beats) {
                         Ok(found) => {
                             proof = Some(found);
-                            spoken(context, &workspace, row, &mut proven)
+                            spoken(context, &workspace, row, &beats, &mut proven)
                         }
                         Err(why) => {
                             only_evidence_lacks = true;
@@ -149,7 +151,9 @@ pub(super) async fn reach(
                             proof =
                                 Some(Proof { kind: ProofKind::Instance, text: format!("instance {now}") });
                             let row = watch.last().record().cloned().unwrap_or_default();
-                            spoken(context, &workspace, &row, &mut proven).err().map(|why| why.to_string())
+                            spoken(context, &workspace, &row, &beats, &mut proven)
+                                .err()
+                                .map(|why| why.to_string())
                         }
                     };
                     if let Some(why) = lacks {
@@ -184,7 +188,7 @@ pub(super) async fn reach(
                 error.stats = total;
                 let timed_out = error.end == WaitEnd::TimedOut;
                 let mut failure = Failure::wait(&wants, error);
-                if timed_out && only_evidence_lacks && !still_old(&workspace, context, alias) {
+                if timed_out && only_evidence_lacks && !still_old(context, &workspace) {
                     failure.kind = FailureKind::Inconclusive;
                     failure.details.push(
                         "neither container, URL, event stream nor uptime tells a new instance from the old one".into(),
@@ -209,23 +213,34 @@ fn left(context: &ScenarioContext, workspace: &Workspace, from: &[Status]) -> Op
 }
 
 /// The same without a stream: whoever is online by a new instance was not in between.
-fn back(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Option<(Status, Proof)> {
+fn back(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    row: &Value,
+    beats: &Beats,
+) -> Option<(Status, Proof)> {
     let replaced = workspace.managed && workspace.edge > 0 && !row.url().is_empty();
-    let proof = replaced.then(|| evidence(context, workspace, row).ok()).flatten()?;
+    let proof = replaced.then(|| evidence(context, workspace, row, beats).ok()).flatten()?;
     Some((row.status()?, Proof { text: format!("left and back: {}", proof.text), ..proof }))
 }
 
-/// An uptime that went on growing over the edge is the old instance's own.
-fn still_old(before: &Workspace, context: &ScenarioContext, alias: &str) -> bool {
-    let mut watch = context.run.poller.watch(&before.id);
-    let uptime = watch.last().record().and_then(Row::uptime);
-    context.workspace(alias).is_some()
-        && before.baseline.uptime.zip(uptime).is_some_and(|(old, new)| new > old)
+/// Whether the row shows the instance from before the edge: it is older than the edge.
+fn still_old(context: &ScenarioContext, workspace: &Workspace) -> bool {
+    let mut watch = context.run.poller.watch(&workspace.id);
+    let view = watch.last();
+    let Some(row) = view.record() else { return false };
+    let now = current(context, workspace, row, &[], &Beats::default());
+    row.uptime().is_some_and(|uptime| now.is_too_old(uptime))
 }
 
-fn evidence(context: &ScenarioContext, workspace: &Workspace, row: &Value) -> Result<Proof, NotNew> {
+fn evidence(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    row: &Value,
+    beats: &Beats,
+) -> Result<Proof, NotNew> {
     let events = since_edge(context, workspace);
-    is_new(&workspace.baseline, &current(context, workspace, row, &events))
+    is_new(&workspace.baseline, &current(context, workspace, row, &events, beats))
 }
 
 /// A new instance that is there must also have said so itself.
@@ -233,12 +248,13 @@ fn spoken(
     context: &ScenarioContext,
     workspace: &Workspace,
     row: &Value,
+    beats: &Beats,
     proven: &mut Option<Proven>,
 ) -> Result<(), NotNew> {
     let first = || Proven { at: Instant::now(), uptime: row.uptime() };
     let proven = *proven.get_or_insert_with(first);
     let events = since_edge(context, workspace);
-    has_spoken(&workspace.baseline, &current(context, workspace, row, &events), proven)
+    has_spoken(&workspace.baseline, &current(context, workspace, row, &events, beats), proven)
 }
 
 fn since_edge(context: &ScenarioContext, workspace: &Workspace) -> Vec<StreamEvent> {
@@ -251,11 +267,24 @@ fn current<'a>(
     workspace: &Workspace,
     row: &'a Value,
     events: &'a [StreamEvent],
+    beats: &Beats,
 ) -> Current<'a> {
     let stream_since = context.run.poller.stream_since();
-    let passed = workspace.baseline.edge_at.map(|edge| context.run.api.scale.lengthen(edge.elapsed()));
-    let since_edge = passed.and_then(|passed| i64::try_from(passed.as_secs()).ok());
-    Current { instance: None, record: Some(row), events, stream_since, since_edge }
+    let scale = context.run.api.scale;
+    // Whole seconds on the platform's clock.
+    let passed = |until: Instant| {
+        let since = until.saturating_duration_since(workspace.baseline.edge_at?);
+        i64::try_from(scale.lengthen(since).as_secs()).ok()
+    };
+    let reported_after = beats.reported_after(row.uptime()).and_then(passed);
+    Current {
+        instance: None,
+        record: Some(row),
+        events,
+        stream_since,
+        since_edge: passed(Instant::now()),
+        reported_after,
+    }
 }
 
 fn add(total: &mut WaitStats, stats: &WaitStats) {

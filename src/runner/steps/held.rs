@@ -32,7 +32,10 @@ pub(super) struct Held {
     instance: Option<String>,
     restarts: Option<i64>,
     url: String,
+    /// The highest that was seen.
     uptime: Option<i64>,
+    /// What one look showed of another instance, and when: a copy of the row that lags shows an old one too.
+    suspect: Option<(Instant, String)>,
     first_uptime: Option<i64>,
     last_good: Option<Instant>,
     last_bad: String,
@@ -64,6 +67,7 @@ impl Held {
             restarts,
             url: String::new(),
             uptime: None,
+            suspect: None,
             first_uptime: None,
             last_good: None,
             last_bad: "nothing was seen yet".to_owned(),
@@ -127,7 +131,7 @@ impl Held {
                 if let Some(status) = status.filter(|status| !self.statuses.contains(status)) {
                     return Err(self.failure(format!("{alias} left its status: {status}")));
                 }
-                if self.up { self.same_instance(row) } else { Ok(()) }
+                if self.up { self.same_instance(row, view.at) } else { Ok(()) }
             }
             Some(Seen::Gone { status, .. }) => Err(self.failure(format!("{alias} is gone ({status})"))),
             // A look that fails says nothing about the status.
@@ -143,26 +147,33 @@ impl Held {
         }
     }
 
-    fn same_instance(&mut self, row: &Value) -> Result<(), Failure> {
-        let alias = self.workspace.alias.clone();
-        let url = row.url();
-        if !self.url.is_empty() && !url.is_empty() && url != self.url {
-            let text = format!("{alias} got another instance: its URL went from {} to {url}", self.url);
-            return Err(self.failure(text));
+    /// Another instance shows in two looks in a row.
+    fn same_instance(&mut self, row: &Value, at: Option<Instant>) -> Result<(), Failure> {
+        match (self.unlike(row), at, &self.suspect) {
+            (Some(text), Some(at), Some((before, _))) if at > *before => return Err(self.failure(text)),
+            (Some(text), Some(at), None) => self.suspect = Some((at, text)),
+            (Some(_), ..) => {}
+            (None, ..) => {
+                self.suspect = None;
+                if !row.url().is_empty() {
+                    row.url().clone_into(&mut self.url);
+                }
+                let uptime = row.uptime();
+                self.uptime = uptime.or(self.uptime);
+                self.first_uptime = self.first_uptime.or(uptime);
+            }
         }
-        if !url.is_empty() {
-            url.clone_into(&mut self.url);
-        }
-        let uptime = row.uptime();
-        if let (Some(old), Some(new)) = (self.uptime, uptime)
-            && new < old
-        {
-            let text = format!("{alias} got another instance: its uptime went from {old} s to {new} s");
-            return Err(self.failure(text));
-        }
-        self.uptime = uptime.or(self.uptime);
-        self.first_uptime = self.first_uptime.or(uptime);
         Ok(())
+    }
+
+    /// What a row shows of another instance.
+    fn unlike(&self, row: &Value) -> Option<String> {
+        let (alias, url) = (&self.workspace.alias, row.url());
+        if !self.url.is_empty() && !url.is_empty() && url != self.url {
+            return Some(format!("{alias} got another instance: its URL went from {} to {url}", self.url));
+        }
+        let (old, new) = self.uptime.zip(row.uptime()).filter(|(old, new)| new < old)?;
+        Some(format!("{alias} got another instance: its uptime went from {old} s to {new} s"))
     }
 
     /// An event that means another instance, or none.
@@ -193,11 +204,17 @@ impl Held {
             return Ok(());
         }
         let alias = self.workspace.alias.clone();
-        if let Some(before) = &self.instance
-            && let Some(now) = environment::instance(context, &self.workspace, step).await
-            && !same(before, &now)
-        {
-            return Err(self.failure(format!("{alias} got another instance: {before} → {now}")));
+        let now = match &self.instance {
+            Some(_) => environment::instance(context, &self.workspace, step).await,
+            None => None,
+        };
+        match (&self.instance, now, self.suspect.take()) {
+            (Some(before), Some(now), _) if !same(before, &now) => {
+                return Err(self.failure(format!("{alias} got another instance: {before} → {now}")));
+            }
+            // The last look of all shows another one, and nothing better tells.
+            (_, None, Some((_, text))) => return Err(self.failure(text)),
+            _ => {}
         }
         let warn = |text: String| {
             context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
