@@ -3,6 +3,7 @@
 mod address;
 mod body;
 mod error;
+mod json;
 mod names;
 mod websocket;
 
@@ -180,6 +181,12 @@ impl Client {
             .tcp_nodelay(true)
             .dns_resolver(std::sync::Arc::new(names::Names))
             .user_agent(AGENT)
+            // Nothing here unpacks a body.
+            .default_headers(
+                [(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"))]
+                    .into_iter()
+                    .collect(),
+            )
             .no_proxy();
         if !config.tls {
             builder = builder.tls_certs_only([]);
@@ -280,7 +287,7 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         let body = body.freeze();
-        let json = serde_json::from_slice(&body).ok();
+        let json = json::read(&body);
         Ok(Response { status, headers, body, json, redactor: self.redactor.clone() })
     }
 
