@@ -10,9 +10,18 @@ pub(crate) struct KnownAnswer {
 }
 
 impl KnownAnswer {
-    /// Whether a reply holds the token as a word of its own. The question holds it too: an agent that only says the
-    /// question again has not answered it.
+    /// Whether a reply is the token: alone in a line, at its beginning, or as a word of its own in a text that refuses
+    /// nothing. The question holds it too: an agent that only says the question again has not answered it.
     pub(crate) fn is_in(&self, reply: &str) -> bool {
+        let bare = |line: &str| line.trim_matches(|c: char| !c.is_alphanumeric()).to_uppercase();
+        let first = reply.split_whitespace().next().unwrap_or_default();
+        if bare(first) == self.token || reply.lines().any(|line| bare(line) == self.token) {
+            return true;
+        }
+        !refuses(reply) && self.is_word_of(reply)
+    }
+
+    fn is_word_of(&self, reply: &str) -> bool {
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
         let question = plain(self.prompt);
         let mut said = plain(reply).replace(&question, " ");
@@ -30,6 +39,28 @@ impl KnownAnswer {
             !joins(left.next(), left.next()) && !joins(right.next(), right.next())
         })
     }
+}
+
+/// Whether a text says that something was not done: whoever refuses may name the word that was asked for.
+fn refuses(text: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "not",
+        "cannot",
+        "can't",
+        "couldn't",
+        "won't",
+        "wouldn't",
+        "don't",
+        "didn't",
+        "unable",
+        "refuse",
+        "error",
+        "failed",
+        "failure",
+        "unauthorized",
+    ];
+    let lower = text.to_lowercase().replace('\u{2019}', "'");
+    lower.split(|c: char| !(c.is_alphanumeric() || c == '\'')).any(|word| WORDS.contains(&word))
 }
 
 /// The questions that every known-answer agent can answer (scenarios §6).
@@ -76,6 +107,12 @@ mod tests {
             (pong, "pong.", true),
             (pong, "Sure: **PONG**!", true),
             (pong, "_PONG_", true),
+            (pong, "PONG\n\nI do not know what else to say.", true),
+            (pong, "The word is PONG.", true),
+            (pong, "PONG! Let me know if you need anything, do not hesitate.", true),
+            (pong, "I cannot help with that. I will not reply with PONG.", false),
+            (pong, "I could not reach the model (HTTP 401). Please try again; you asked for PONG", false),
+            (pong, "I won’t say PONG", false),
             (pong, "SPONGE", false),
             (pong, "CHILD_PONG", false),
             (pong, "PONG_2", false),
