@@ -227,11 +227,19 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     one_of(deep("sent.external", Shape::Text, "the create asked for an external workspace"), YES_NO),
     one_of(
         deep("reply.kind", Shape::Text, "what the reply was"),
-        &["text", "empty", "task", "rpc-error", "queued", "platform-error", "no-json", "none"],
+        &["text", "empty", "task", "rpc-error", "queued", "platform-error", "no-json", "no-text", "none"],
     ),
     one_of(
         deep("reply.error", Shape::Text, "what the error in it is about; `none`: it is no error"),
         said::KINDS,
+    ),
+    one_of(
+        deep(
+            "message.logged",
+            Shape::Text,
+            "the activity log has the message whose answer was lost, where somebody looked",
+        ),
+        YES_NO,
     ),
     deep("reply.text", Shape::Text, "its text, or its error"),
     one_of(deep("reply.known", Shape::Text, "whether it is the answer to the known question"), KNOWN),

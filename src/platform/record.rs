@@ -1,5 +1,7 @@
 //! Reading the platform's JSON leniently: a field of the wrong type is absent, never a panic.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::http::Response;
@@ -69,7 +71,7 @@ pub enum Reply {
     /// An answer with this text.
     Text(String),
     /// A JSON-RPC error.
-    RpcError(i64, String),
+    RpcError(Option<i64>, String),
     /// Poll mode: queued for an agent that asks.
     Queued,
     /// Push mode, busy or slow: queued under this id, to be followed.
@@ -80,14 +82,14 @@ pub enum Reply {
     Platform(String),
     /// An answer without any text.
     Empty,
+    /// An answer whose parts are of other kinds: `data`, `file`.
+    NoText(String),
 }
 
 /// Reads a reply.
 pub fn reply(body: &Value) -> Reply {
-    if let Some(error) = body.get("error")
-        && let Some(code) = error.get("code").and_then(Value::as_i64)
-    {
-        return Reply::RpcError(code, text(error, "message").to_owned());
+    if let Some(error) = body.get("error").filter(|error| is_rpc_error(body, error)) {
+        return Reply::RpcError(error.get("code").and_then(Value::as_i64), rpc_text(error));
     }
     let queued = text(body, "status") == "queued" || body.get("queued") == Some(&Value::Bool(true));
     if queued && text(body, "delivery_mode") == "poll" {
@@ -105,10 +107,51 @@ pub fn reply(body: &Value) -> Reply {
             if let Some(state) = task_state(result).filter(|state| state != "completed") {
                 return Reply::Task(state, text);
             }
-            if text.trim().is_empty() { Reply::Empty } else { Reply::Text(text) }
+            match (text.trim().is_empty(), other_parts(result)) {
+                (false, _) => Reply::Text(text),
+                (true, Some(kinds)) => Reply::NoText(kinds),
+                (true, None) => Reply::Empty,
+            }
         }
         None => Reply::Platform(error(Some(body)).unwrap_or_else(|| "an answer without a result".to_owned())),
     }
+}
+
+/// Whether an error is one of JSON-RPC, and not the platform's own `{"error": "…"}`.
+fn is_rpc_error(body: &Value, error: &Value) -> bool {
+    let says_so = body.get("jsonrpc").is_some();
+    match error {
+        Value::Object(error) => says_so || error.get("code").is_some_and(Value::is_i64),
+        Value::String(_) => says_so,
+        _ => false,
+    }
+}
+
+/// What an error of JSON-RPC says: its message, a code that is no number, and what stands in `data`.
+fn rpc_text(error: &Value) -> String {
+    let code = text(error, "code");
+    let data = match error.get("data") {
+        Some(Value::String(data)) => data.clone(),
+        Some(data) if !data.is_null() => data.to_string(),
+        _ => String::new(),
+    };
+    let said = error.as_str().unwrap_or_else(|| text(error, "message"));
+    [code, said, &data].into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+/// The kinds of a result's parts that are no text, if there are any.
+fn other_parts(result: &Value) -> Option<String> {
+    let all = all_parts(result).filter_map(Value::as_array).flatten();
+    let kinds: BTreeSet<&str> = all
+        .map(|part| {
+            [text(part, "kind"), text(part, "type")]
+                .into_iter()
+                .find(|kind| !kind.is_empty())
+                .unwrap_or_default()
+        })
+        .filter(|kind| !kind.is_empty() && *kind != "text")
+        .collect();
+    (!kinds.is_empty()).then(|| kinds.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// The state of a result that is a task, in the words of the protocol's JSON: `completed`, `input-required`, ….
@@ -122,6 +165,11 @@ pub fn is_final(state: &str) -> bool {
     matches!(state, "completed" | "failed" | "rejected" | "canceled" | "cancelled")
 }
 
+/// Whether a task in this state goes on by itself.
+pub fn is_under_way(state: &str) -> bool {
+    matches!(state, "submitted" | "working")
+}
+
 /// Whether an answer is the one to the request with this id; `None` when it does not say.
 pub fn answers(body: &Value, id: &Value) -> Option<bool> {
     body.get("id").filter(|got| !got.is_null()).map(|got| got == id)
@@ -131,11 +179,7 @@ pub fn answers(body: &Value, id: &Value) -> Option<bool> {
 ///
 /// What a task made comes before what is said of it.
 fn reply_text(result: &Value) -> String {
-    let artifacts = result.get("artifacts").and_then(Value::as_array).into_iter().flatten();
-    let places = ["/parts", "/message/parts", "/status/message/parts"];
-    let parts = artifacts
-        .filter_map(|artifact| artifact.get("parts"))
-        .chain(places.iter().filter_map(|place| result.pointer(place)));
+    let parts = all_parts(result);
     let plain = [Some(result), result.get("text")].into_iter().flatten().filter_map(Value::as_str);
     let mut texts: Vec<&str> = Vec::new();
     for text in parts.flat_map(part_texts).chain(plain) {
@@ -150,6 +194,14 @@ fn reply_text(result: &Value) -> String {
         texts.extend(last.and_then(|m| m.get("parts")).map(part_texts).unwrap_or_default());
     }
     texts.join("\n")
+}
+
+/// Every list of parts in a result; what a task made comes first.
+fn all_parts(result: &Value) -> impl Iterator<Item = &Value> {
+    let artifacts = result.get("artifacts").and_then(Value::as_array).into_iter().flatten();
+    let places = ["/parts", "/message/parts", "/status/message/parts"];
+    let made = artifacts.filter_map(|artifact| artifact.get("parts"));
+    made.chain(places.into_iter().filter_map(|place| result.pointer(place)))
 }
 
 fn part_texts(parts: &Value) -> Vec<&str> {
@@ -168,13 +220,15 @@ fn part_texts(parts: &Value) -> Vec<&str> {
 ///
 /// Only shapes that an agent's error path produces: ordinary prose with the word "error" is an answer.
 pub fn wrapped_error(text: &str) -> Option<String> {
-    let lower = text.trim_start().to_lowercase();
+    // Marks of emphasis, quotes, brackets and emoji before the words say nothing.
+    let plain = |c: char| !c.is_alphanumeric();
+    let lower = text.trim_start_matches(plain).to_lowercase();
     let begins = [
         "agent error",
         "error:",
         "api error",
         "failed to authenticate",
-        "[hermes-agent error",
+        "hermes-agent error",
         "hermes-agent unreachable",
         "exception:",
         "traceback (most recent call last)",
@@ -189,6 +243,11 @@ pub fn wrapped_error(text: &str) -> Option<String> {
         "internal server error",
         "connection error",
         "litellm.",
+        "error]",
+        "error communicating with",
+        "request timed out",
+        "sorry, something went wrong",
+        "there's an issue with the selected model",
     ];
     let contains = [
         "missing_byok_credential",
@@ -220,7 +279,15 @@ pub fn wrapped_error(text: &str) -> Option<String> {
         .find(|b| lower.starts_with(**b))
         .or_else(|| contains.iter().find(|c| lower.contains(**c)))
         .map(|hit| (*hit).to_owned());
-    hit.or_else(|| exception(text))
+    hit.or_else(|| exception(text)).or_else(|| refused_status(&lower))
+}
+
+/// A text that begins with the status of a refusal: `http 401: unauthorized`.
+fn refused_status(lower: &str) -> Option<String> {
+    let rest = lower.strip_prefix("http ").or_else(|| lower.strip_prefix("status "))?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| digits.len() == 3)?;
+    let status: u16 = digits.parse().ok()?;
+    (400..600).contains(&status).then(|| format!("status {status}"))
 }
 
 /// The name of an exception with which a text begins, as Python and JavaScript print it: `openai.RateLimitError: …`.
@@ -289,7 +356,7 @@ mod tests {
             (json!({ "result": { "role": "agent", "id": "401" } }), Reply::Empty),
             (
                 json!({ "error": { "code": -32601, "message": "no such method" } }),
-                Reply::RpcError(-32601, "no such method".into()),
+                Reply::RpcError(Some(-32601), "no such method".into()),
             ),
             (json!({ "status": "queued", "delivery_mode": "poll", "method": "message/send" }), Reply::Queued),
             (
@@ -317,7 +384,22 @@ mod tests {
                 Reply::Text("told".into()),
             ),
             (json!({ "result": "a text alone" }), Reply::Text("a text alone".into())),
-            (json!({ "result": { "parts": [{ "kind": "data", "data": {} }] } }), Reply::Empty),
+            (
+                json!({ "result": { "parts": [{ "kind": "data", "data": {} }] } }),
+                Reply::NoText("data".into()),
+            ),
+            (
+                json!({ "jsonrpc": "2.0", "error": { "code": "E_AUTH", "message": "401 invalid x-api-key" } }),
+                Reply::RpcError(None, "E_AUTH: 401 invalid x-api-key".into()),
+            ),
+            (
+                json!({ "jsonrpc": "2.0", "error": "401 invalid x-api-key" }),
+                Reply::RpcError(None, "401 invalid x-api-key".into()),
+            ),
+            (
+                json!({ "error": { "code": -32603, "message": "Internal error", "data": { "detail": "overloaded" } } }),
+                Reply::RpcError(Some(-32603), "Internal error: {\"detail\":\"overloaded\"}".into()),
+            ),
             (json!("nonsense"), Reply::Platform("an answer without a result".into())),
         ];
         for (body, reply_is) in table {
@@ -327,9 +409,16 @@ mod tests {
 
     #[test]
     fn an_error_in_a_200_is_told_from_ordinary_words() {
-        for bad in
-            ["Agent error (_ResultError)", "API Error: 401 invalid api key", "Error: MISSING_BYOK_CREDENTIAL"]
-        {
+        for bad in [
+            "Agent error (_ResultError)",
+            "API Error: 401 invalid api key",
+            "Error: MISSING_BYOK_CREDENTIAL",
+            "**Error:** 401 invalid x-api-key",
+            "❌ Error: 401 Unauthorized",
+            "[error] the model refused: 401",
+            "HTTP 401: unauthorized",
+            "Request timed out.",
+        ] {
             assert!(wrapped_error(bad).is_some(), "{bad}");
         }
         for good in

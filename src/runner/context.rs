@@ -74,6 +74,8 @@ pub struct RunContext {
     pub reach: Reach,
     /// A container of this run's workspaces was seen on the engine: it is the server's.
     pub engine_proven: AtomicBool,
+    /// A person was told that answers to known questions prove little here.
+    pub unproven_told: AtomicBool,
     /// What the server answers where no agent is asked.
     pub own_answers: OwnAnswers,
     /// Keep what a scenario made.

@@ -138,6 +138,7 @@ impl Rooms {
             tenant: Tenant::default(),
             reach: Reach::new(policy::GIVE_UP),
             engine_proven: AtomicBool::new(false),
+            unproven_told: AtomicBool::new(false),
             own_answers: OwnAnswers::default(),
             destroy: first.destroy,
         };

@@ -192,6 +192,7 @@ impl Work<'_> {
             tenant: Tenant::default(),
             reach: Reach::new(policy::GIVE_UP),
             engine_proven: AtomicBool::new(target.engine_proven()),
+            unproven_told: AtomicBool::new(false),
             own_answers: crate::runner::own_answers::OwnAnswers::default(),
             destroy: self.asked.destroy,
         });

@@ -220,6 +220,23 @@ fn an_answer_that_contradicts_itself_is_no_green() {
     }
 }
 
+/// A message that something in between swallows: nobody blames an agent, a model or a provider that was never asked.
+#[test]
+fn a_message_that_never_arrives() {
+    let matching = Matching::Ends("POST", "/a2a");
+    let fault = Fault { what: What::Hang, handled: false };
+    let rule = Rule { from: Side::Harness, fault, after: 0, count: u64::MAX, matching };
+    let case = Case { trouble: Trouble::Wire(rule), strangers: 0, ..local_provision(7) };
+    let (played, wrong) = examine(&case);
+    assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
+    assert_eq!(played.exit(), Some(ExitCode::Environment));
+    let named = played.events.iter().find_map(|event| match &event.event {
+        EventKind::Diagnosed(diagnosis) => Some(diagnosis.mechanism.as_str()),
+        _ => None,
+    });
+    assert_eq!(named, Some("message-not-taken-in"));
+}
+
 /// A boot that a delete overtakes: its instance comes up when its row is gone. The run, or a sweep that begins at once,
 /// waits for it or tells of it, and the sweep after that leaves nothing.
 #[test]

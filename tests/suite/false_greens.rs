@@ -136,6 +136,12 @@ fn role_is_no_answer() {
     red(run().scenario(&agent("error-text", ASK)), "an error wrapped in a 200");
 }
 
+/// An agent may answer with a task that it works on; what comes of it is the answer.
+#[test]
+fn a_task_is_followed_to_its_end() {
+    run().scenario(&agent("task", ASK)).run().exit(0);
+}
+
 /// The child's answer is not empty, and none.
 #[test]
 fn a_child_that_says_something() {

@@ -25,7 +25,7 @@ const CUT: u64 = 8 << 10;
 const AFTERWARDS: [&str; 4] =
     ["look for the lost answer", "look for the name", "read the name back", ASK_ONCE_MORE];
 /// What asks for an answer of the agent.
-const MESSAGES: [&str; 2] = ["message", "follow the queued message"];
+const MESSAGES: [&str; 3] = ["message", "follow the queued message", "follow the task"];
 
 pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     transport(symptoms, facts);
@@ -139,6 +139,7 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
     let Some(last) = symptoms.exchanges.iter().rev().find(|e| MESSAGES.contains(&e.purpose.as_str())) else {
         return;
     };
+    facts.list("message.logged", logged(symptoms).map(|logged| yes(logged).to_owned()));
     if last.status.is_none() {
         facts.set("reply.kind", "none");
         facts.set("reply.error", "none");
@@ -159,7 +160,9 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
         // The item itself: it says why it was given up, and is no reply.
         Reply::Platform(_) if queued && item.is_some() => ("queued", text(body, "last_error").to_owned()),
         Reply::Text(text) => ("text", text),
-        Reply::RpcError(code, text) => ("rpc-error", format!("{code} {text}")),
+        Reply::RpcError(Some(code), text) => ("rpc-error", format!("{code} {text}")),
+        Reply::RpcError(None, text) => ("rpc-error", text),
+        Reply::NoText(kinds) => ("no-text", kinds),
         Reply::Task(state, text) => ("task", format!("{state}: {text}")),
         Reply::Queued | Reply::Followed(_) => ("queued", String::new()),
         Reply::Platform(text) => ("platform-error", text),
@@ -188,6 +191,21 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
     if let Some(same) = asked.and_then(|id| record::answers(body, id)) {
         facts.set("reply.same_request", yes(same));
     }
+}
+
+/// Whether the activity log has the message whose answer was lost: the platform writes it down before it calls the agent
+/// (contract §7.2). `None`: nobody looked, or the log could not be read.
+fn logged(symptoms: &Symptoms) -> Option<bool> {
+    let body = |exchange: &Exchange| exchange.request.as_ref()?.json.clone();
+    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]).and_then(body)?;
+    let id = sent.pointer("/params/message/messageId")?.as_str()?;
+    let look =
+        symptoms.exchanges.iter().rev().find(|e| e.purpose == AFTERWARDS[0] && e.status == Some(200))?;
+    let rows = look.response.as_ref()?.json.as_ref()?.as_array()?;
+    let is_it = |row: &&Value| {
+        row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(id)
+    };
+    Some(rows.iter().any(|row| is_it(&row)))
 }
 
 /// What a reply to a known question is.

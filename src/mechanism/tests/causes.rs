@@ -384,6 +384,13 @@ fn what_was_seen_has_the_right_name() {
             case("a2a", "x").lost("message", "no whole answer within 30.00 s").part("server", json!({ "health_state": "ok", "data_state": "ok" })),
             "reply-too-slow",
         ),
+        (
+            case("a2a", "x")
+                .lost("message", "no whole answer within 30.00 s")
+                .sends(json!({ "params": { "message": { "messageId": "m-1" } } }))
+                .exchange("look for the lost answer", "GET", "/workspaces/w/activity", 200, json!([])),
+            "message-not-taken-in",
+        ),
         (case("await", "x").waited("online", "x", 5, Some("503: service unavailable")), "server-unavailable"),
         (case("await", "x").waited("online", "x", 5, Some("429: rate limit exceeded")), "rate-limited"),
         (case("await", "x").waited("online", "x", 5, Some("200, but no workspace record: <html>")), "proxy-page-instead-of-server"),

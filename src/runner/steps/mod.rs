@@ -1,6 +1,8 @@
 //! One step: its deadline, its retries, its verb.
 
 mod a2a;
+mod a2a_follow;
+mod a2a_reply;
 mod agent;
 pub(crate) mod answer;
 mod approval;

@@ -49,6 +49,9 @@ async fn serve(
         return answer(200, calls.to_string());
     }
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if request["method"] == "tasks/get" {
+        return ended(&agent, &request);
+    }
     let act = {
         let mut calls = agent.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.push(request.clone());
@@ -64,6 +67,10 @@ async fn serve(
     let asked = request["params"]["message"]["parts"][0]["text"].as_str().unwrap_or_default();
     match act {
         StubAct::Answer => result(answers::answer(asked).unwrap_or(asked)),
+        StubAct::Task => {
+            let task = json!({ "kind": "task", "id": request["id"], "status": { "state": "working" } });
+            answer(200, json!({ "jsonrpc": "2.0", "id": request["id"], "result": task }).to_string())
+        }
         StubAct::Other => result("Good morning. How can I help you?"),
         StubAct::Echo => result(asked),
         StubAct::ErrorText => result("Agent error (_ResultError)"),
@@ -79,6 +86,22 @@ async fn serve(
         }
         StubAct::Hang => std::future::pending().await,
     }
+}
+
+/// The task of the message that had its id, completed.
+fn ended(agent: &Agent, request: &Value) -> Response {
+    let calls = agent.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = &request["params"]["id"];
+    let Some(asked) = calls.iter().find(|call| call["id"] == *id) else {
+        let error = json!({ "code": -32001, "message": "no such task" });
+        return answer(200, json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string());
+    };
+    let asked = asked["params"]["message"]["parts"][0]["text"].as_str().unwrap_or_default();
+    let parts = json!([{ "kind": "text", "text": answers::answer(asked).unwrap_or(asked) }]);
+    let task = json!({
+        "kind": "task", "id": id, "status": { "state": "completed" }, "artifacts": [{ "parts": parts }]
+    });
+    answer(200, json!({ "jsonrpc": "2.0", "id": request["id"], "result": task }).to_string())
 }
 
 fn answer(status: u16, body: String) -> Response {

@@ -13,8 +13,9 @@ use crate::scenario::raw::words::{NewName, words};
 use crate::source::Span;
 use crate::yaml::Node;
 
-const ACTS: [(&str, StubAct); 9] = [
+const ACTS: [(&str, StubAct); 10] = [
     ("answer", StubAct::Answer),
+    ("task", StubAct::Task),
     ("other", StubAct::Other),
     ("echo", StubAct::Echo),
     ("error-text", StubAct::ErrorText),
@@ -38,7 +39,7 @@ pub(crate) struct RawStub {
     /// Its address for later steps: `${peer}`.
     #[schemars(required, with = "NewName")]
     pub r#as: Option<Text>,
-    /// What it does with each message, the last one for all that follow: `answer`, `other`, `echo`, `error-text`,
+    /// What it does with each message, the last one for all that follow: `answer`, `task`, `other`, `echo`, `error-text`,
     /// `empty`, `nothing`, `garbage`, `reset`, `hang`, or a status such as `503`. `[answer]` when absent.
     #[schemars(with = "Option<Script>")]
     pub script: Option<Node>,
@@ -58,6 +59,8 @@ pub struct Stub {
 pub enum StubAct {
     /// Answers: the known answer where the question has one, else the question's own text.
     Answer,
+    /// Works on it: a task first, whose end `tasks/get` shows.
+    Task,
     /// Answers, but not what was asked.
     Other,
     /// Says the question again.
