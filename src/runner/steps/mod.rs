@@ -38,7 +38,7 @@ use crate::clock::{self, Instant};
 use crate::domain::time;
 use crate::event::{EventKind, StepFinished, StepOutcome, StepStarted};
 use crate::scenario::model::{DurationField, Step, StepGate, Verb};
-use crate::scenario::verbs::Budget;
+use crate::scenario::verbs::{Budget, Foreach};
 
 /// Runs steps one after another; the first required failure ends them.
 pub(crate) fn run_steps<'a>(
@@ -267,70 +267,85 @@ fn budget(step: &Step, scope: &StepScope<'_>) -> Result<Duration, Failure> {
     }
 }
 
-async fn run_verb(
-    context: &ScenarioContext,
-    verb: &Verb,
-    step: &StepRun,
-    locals: &Locals,
-    tag: &str,
-) -> StepResult {
-    let scope = StepScope { context, locals };
+/// A future of its own for each verb: a poll that holds room for all of them needs 400 kB of stack in a build that is not
+/// optimised, and steps stand in steps.
+fn run_verb<'a>(
+    context: &'a ScenarioContext,
+    verb: &'a Verb,
+    step: &'a StepRun,
+    locals: &'a Locals,
+    tag: &'a str,
+) -> BoxFuture<'a, StepResult> {
+    macro_rules! in_scope {
+        ($run:path, $($argument:expr),*) => {
+            Box::pin(async move { $run(context, $($argument),*, step, &StepScope { context, locals }).await })
+        };
+    }
     match verb {
-        Verb::Create(verb) => create::run(context, verb, step, &scope).await,
-        Verb::Register(verb) => agent::register(context, verb, step, &scope).await,
-        Verb::Heartbeat(verb) => agent::heartbeat(context, verb, step, &scope).await,
-        Verb::Inbox(verb) => agent::inbox(context, verb, step, &scope).await,
-        Verb::Restart(edge) => edges::run(context, edges::EdgeKind::Restart, &edge.0, step, &scope).await,
-        Verb::Pause(edge) => edges::run(context, edges::EdgeKind::Pause, &edge.0, step, &scope).await,
-        Verb::Resume(edge) => edges::run(context, edges::EdgeKind::Resume, &edge.0, step, &scope).await,
-        Verb::Hibernate(edge) => edges::run(context, edges::EdgeKind::Hibernate, &edge.0, step, &scope).await,
-        Verb::Delete(edge) => edges::delete(context, &edge.0, step, &scope).await,
-        Verb::Wake(verb) => edges::wake(context, verb, step).await,
-        Verb::Terminate(verb) => edges::terminate(context, verb, step).await,
-        Verb::Await(verb) => await_status::run(context, verb, step).await,
-        Verb::Hold(verb) => flow::hold(context, verb, step, &scope).await,
-        Verb::A2a(verb) => a2a::run(context, verb, step, &scope).await,
-        Verb::Secret(verb) => settings::secret(context, verb, step, &scope).await,
-        Verb::Billing(verb) => settings::billing(context, verb, step, &scope).await,
-        Verb::Model(verb) => settings::model(context, verb, step, &scope).await,
-        Verb::Token(verb) => settings::token(context, verb, step, &scope).await,
-        Verb::Http(verb) => http::run(context, verb, step, &scope).await,
-        Verb::Expect(verb) => expect::run(context, verb, step, &scope).await,
-        Verb::Capture(values) => flow::capture(context, &values.0, step, &scope),
-        Verb::Container(verb) => container::run(context, verb, step).await,
-        Verb::Exec(verb) => flow::exec(context, verb, step, &scope).await,
-        Verb::Stub(verb) => stub::run(context, verb).await,
-        Verb::Org(verb) => org::run(context, verb, step).await,
-        Verb::Steps(steps) => match run_steps(context, &steps.0, locals, tag).await {
-            Ok(()) => Ok(Passed::default()),
-            Err(decisive) => Err(nested(decisive)),
-        },
-        Verb::Parallel(branches) => {
+        Verb::Create(verb) => in_scope!(create::run, verb),
+        Verb::Register(verb) => in_scope!(agent::register, verb),
+        Verb::Heartbeat(verb) => in_scope!(agent::heartbeat, verb),
+        Verb::Inbox(verb) => in_scope!(agent::inbox, verb),
+        Verb::Restart(edge) => in_scope!(edges::run, edges::EdgeKind::Restart, &edge.0),
+        Verb::Pause(edge) => in_scope!(edges::run, edges::EdgeKind::Pause, &edge.0),
+        Verb::Resume(edge) => in_scope!(edges::run, edges::EdgeKind::Resume, &edge.0),
+        Verb::Hibernate(edge) => in_scope!(edges::run, edges::EdgeKind::Hibernate, &edge.0),
+        Verb::Delete(edge) => in_scope!(edges::delete, &edge.0),
+        Verb::Wake(verb) => Box::pin(edges::wake(context, verb, step)),
+        Verb::Terminate(verb) => Box::pin(edges::terminate(context, verb, step)),
+        Verb::Await(verb) => Box::pin(await_status::run(context, verb, step)),
+        Verb::Hold(verb) => in_scope!(flow::hold, verb),
+        Verb::A2a(verb) => in_scope!(a2a::run, verb),
+        Verb::Secret(verb) => in_scope!(settings::secret, verb),
+        Verb::Billing(verb) => in_scope!(settings::billing, verb),
+        Verb::Model(verb) => in_scope!(settings::model, verb),
+        Verb::Token(verb) => in_scope!(settings::token, verb),
+        Verb::Http(verb) => in_scope!(http::run, verb),
+        Verb::Expect(verb) => in_scope!(expect::run, verb),
+        Verb::Exec(verb) => in_scope!(flow::exec, verb),
+        Verb::Container(verb) => Box::pin(container::run(context, verb, step)),
+        Verb::Stub(verb) => Box::pin(stub::run(context, verb)),
+        Verb::Org(verb) => Box::pin(org::run(context, verb, step)),
+        Verb::Capture(values) => {
+            Box::pin(async move { flow::capture(context, &values.0, step, &StepScope { context, locals }) })
+        }
+        Verb::Steps(steps) => Box::pin(async move {
+            match run_steps(context, &steps.0, locals, tag).await {
+                Ok(()) => Ok(Passed::default()),
+                Err(decisive) => Err(nested(decisive)),
+            }
+        }),
+        Verb::Parallel(branches) => Box::pin(async move {
             let runs = branches.0.iter().map(|branch| run_step(context, branch, locals, tag));
             first_failure(join_all(runs).await)
+        }),
+        Verb::Foreach(each) => Box::pin(run_foreach(context, each, locals, tag)),
+        Verb::Note(note) => {
+            Box::pin(async move { Ok(Passed::with(note.0.render(&StepScope { context, locals })?)) })
         }
-        Verb::Foreach(each) => {
-            let mut items = Vec::new();
-            for item in &each.items {
-                items.push(item.render(&scope)?);
-            }
-            let run_item = |item: String| async move {
-                let mut locals = locals.clone();
-                locals.insert(each.alias.clone(), serde_json::Value::String(item.clone()));
-                run_steps(context, &each.steps, &locals, &format!("{tag}[{item}]")).await
-            };
-            if each.parallel {
-                return first_failure(join_all(items.into_iter().map(run_item)).await);
-            }
-            for item in items {
-                if let Err(decisive) = run_item(item).await {
-                    return Err(nested(decisive));
-                }
-            }
-            Ok(Passed::default())
-        }
-        Verb::Note(note) => Ok(Passed::with(note.0.render(&scope)?)),
     }
+}
+
+async fn run_foreach(context: &ScenarioContext, each: &Foreach, locals: &Locals, tag: &str) -> StepResult {
+    let scope = StepScope { context, locals };
+    let mut items = Vec::new();
+    for item in &each.items {
+        items.push(item.render(&scope)?);
+    }
+    let run_item = |item: String| async move {
+        let mut locals = locals.clone();
+        locals.insert(each.alias.clone(), serde_json::Value::String(item.clone()));
+        run_steps(context, &each.steps, &locals, &format!("{tag}[{item}]")).await
+    };
+    if each.parallel {
+        return first_failure(join_all(items.into_iter().map(run_item)).await);
+    }
+    for item in items {
+        if let Err(decisive) = run_item(item).await {
+            return Err(nested(decisive));
+        }
+    }
+    Ok(Passed::default())
 }
 
 fn first_failure(results: Vec<Result<(), Decisive>>) -> StepResult {

@@ -31,7 +31,7 @@ pub struct PurgeRules {
 /// Purges one organisation and waits until the list does not have it; gives the line of what is left.
 pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeRules) -> Option<String> {
     let (began, limit) = (Instant::now(), rules.limit);
-    match gone(plane, &made.slug, began + limit, rules.leaks).await {
+    match Box::pin(gone(plane, &made.slug, began + limit, rules.leaks)).await {
         Ok(()) => {
             let text = format!("{} is gone", made.slug);
             desk.phase(Phase::Purge, PartState::Stopped, text, began.elapsed());
@@ -49,7 +49,7 @@ pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeR
 /// Purges one while the run goes on; what cannot be removed now is asked again when the run ends. Whether it is gone.
 pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeRules) -> bool {
     let began = Instant::now();
-    let done = gone(plane, &made.slug, began + rules.limit, rules.leaks).await.is_ok();
+    let done = Box::pin(gone(plane, &made.slug, began + rules.limit, rules.leaks)).await.is_ok();
     if done {
         desk.phase(Phase::Purge, PartState::Stopped, format!("{} is gone", made.slug), began.elapsed());
         desk.release(&made.resource, "purge");

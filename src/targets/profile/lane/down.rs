@@ -126,7 +126,7 @@ impl Lane {
                 Err(why) => left.push(self.books.leave(&up.entry, &why.to_string())),
             }
             if let Some(teardown) = &up.teardown {
-                match tear_down(teardown, &up.log, haste).await {
+                match Box::pin(tear_down(teardown, &up.log, haste)).await {
                     Ok(()) => self.books.release(&teardown.entry, "clean-up"),
                     Err(why) => left.push(self.books.leave(&teardown.entry, &why.to_string())),
                 }
