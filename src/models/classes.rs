@@ -47,7 +47,7 @@ pub static CLASSES: [Class; 27] = [
         [
             "platform path, runtime without that model",
             "the path is platform and the model is in no arm of the runtime",
-            "codex with the default moonshot/kimi-k2.6",
+            "codex with mid-June's default moonshot/kimi-k2.6",
             "422 UNREGISTERED_MODEL_FOR_RUNTIME",
             "set E2E_DEFAULT_PLATFORM_MODEL to a model of the runtime's platform arm",
         ],
@@ -69,7 +69,7 @@ pub static CLASSES: [Class; 27] = [
         [
             "own-key model whose key is written later",
             "the only accepted credential is in the deferred part",
-            "claude-code claude-sonnet-4-6 with the split of the full SaaS script",
+            "claude-code claude-sonnet-4-6 with the split of mid-June's full SaaS script",
             "422 MISSING_BYOK_CREDENTIAL: the gate looks at the create body",
             "send the key in the create body",
         ],
@@ -90,7 +90,7 @@ pub static CLASSES: [Class; 27] = [
         Error,
         [
             "a key that create takes and provision does not",
-            "the accepted credential is not one of the 23 guarded keys",
+            "the accepted credential is not one of the 23 guarded keys; since mid-August another vendor's guarded key beside it does not help",
             "openclaw groq:llama-3.3-70b with GROQ_API_KEY",
             "201, then the provision aborts with MISSING_BYOK_CREDENTIAL",
             "send a guarded name of the same vendor, such as GEMINI_API_KEY beside GOOGLE_API_KEY, or use another provider",
@@ -98,12 +98,12 @@ pub static CLASSES: [Class; 27] = [
     ),
     class(
         "C7",
-        Warning,
+        Error,
         [
             "an unrelated key hides a missing one",
             "at a restart a guarded key is left, and none that the provider accepts",
             "claude-code kimi-k2 restarted with only OPENAI_API_KEY left",
-            "comes online; the first call of the model fails",
+            "mid-June: comes online, and the first call of the model fails; mid-August: the provision aborts with MISSING_BYOK_CREDENTIAL, or a tenant's model goes to the metered proxy",
             "write the provider's key before the restart",
         ],
     ),
@@ -191,7 +191,7 @@ pub static CLASSES: [Class; 27] = [
             "a template variant sent as a runtime",
             "the runtime is the name of a template that another runtime serves",
             "runtime seo-agent",
-            "as C14: accepted at create, then failed",
+            "mid-June: as C14, accepted at create, then failed; mid-August: 422 RUNTIME_UNSUPPORTED",
             "send it as `template`, without `runtime`, with a model of claude-code",
         ],
     ),
@@ -255,7 +255,7 @@ pub static CLASSES: [Class; 27] = [
         Warning,
         [
             "the own-key guard is armed on the platform path",
-            "the full SaaS script asserts own-key billing as soon as a MiniMax or Anthropic key is set",
+            "mid-June's full SaaS script asserts own-key billing as soon as a MiniMax or Anthropic key is set",
             "E2E_LLM_PATH=platform with a stray MiniMax key",
             "the platform is right and the script is red",
             "unset the key on the platform path",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::behaviour::Behaviour;
 use crate::models::allowlist::{ALWAYS, Allowlist, external_like};
 use crate::models::auto::foreign;
 use crate::models::billing::BillingMode;
@@ -11,7 +12,7 @@ use crate::models::derive::{DeriveError, Matched, derive, derive_how};
 use crate::models::dispatch::{Arm, Script, local};
 use crate::models::inputs::{LLM_PATH, LlmPath};
 use crate::models::keys::is_guarded;
-use crate::models::situation::{Fate, Sent, Situation, TEMPLATE_VARIANT, TargetKind};
+use crate::models::situation::{Fate, OF_VARIANTS, Sent, Situation, TargetKind, is_variant};
 use crate::models::spelling::{case_twin, other_spellings, withdrawn};
 use crate::source::{Level, did_you_mean, nearest};
 
@@ -109,6 +110,15 @@ impl<'a> Detection<'a> {
             return;
         }
         let known = || self.allowlist.runtimes.iter().map(String::as_str);
+        let variant = is_variant(self.catalogue.edition(), runtime);
+        if variant && self.catalogue.runtime(runtime).is_none() {
+            self.add(
+                "C15",
+                &[from, &sent.model_from],
+                format!("`{runtime}` is a template of {OF_VARIANTS}, not a runtime"),
+            );
+            return;
+        }
         if !self.allowlist.allows(runtime) {
             let folded = runtime.trim().to_lowercase();
             if let Some(twin) = known().find(|name| **name == folded) {
@@ -132,20 +142,12 @@ impl<'a> Detection<'a> {
             return;
         }
         if self.catalogue.runtime(runtime).is_none() {
-            if runtime == TEMPLATE_VARIANT.0 {
-                self.add(
-                    "C15",
-                    &[from, &sent.model_from],
-                    format!("`{runtime}` is a template of {}, not a runtime", TEMPLATE_VARIANT.1),
-                );
-            } else {
-                let always = if ALWAYS.contains(&runtime) { " (always accepted)" } else { "" };
-                self.add(
-                    "C14",
-                    &[from, &sent.model_from],
-                    format!("runtime `{runtime}`{always} has no models in the catalogue: any string passes"),
-                );
-            }
+            let always = if ALWAYS.contains(&runtime) { " (always accepted)" } else { "" };
+            self.add(
+                "C14",
+                &[from, &sent.model_from],
+                format!("runtime `{runtime}`{always} has no models in the catalogue: any string passes"),
+            );
             return;
         }
         self.model(runtime);
@@ -274,11 +276,32 @@ impl<'a> Detection<'a> {
             && let Some(hiding) = left.iter().find(|name| is_guarded(name))
             && !provider.accepts(left.iter().map(String::as_str))
         {
-            self.warn(
+            let (level, outcome) = self.restarted_without_its_key();
+            self.push(
                 "C7",
+                level,
                 &["left_at_restart", from],
                 format!("at the restart {hiding} is left, and {} takes none of what is left", provider.name),
+                outcome.to_owned(),
+                None,
             );
+        }
+    }
+
+    /// What comes of a restart at which only an unrelated key is left.
+    fn restarted_without_its_key(&self) -> (Level, &'static str) {
+        let behaviours = self.catalogue.edition().behaviours();
+        if !behaviours.has(Behaviour::CredentialPerProvider) {
+            return (Level::Warning, "comes online; the first call of the model fails");
+        }
+        let aborts = "the provision of the restart aborts with MISSING_BYOK_CREDENTIAL";
+        match self.situation.target.proxy {
+            Some(false) => (Level::Error, aborts),
+            _ => (
+                Level::Warning,
+                "the provision of the restart aborts with MISSING_BYOK_CREDENTIAL; a tenant's model goes to the \
+                 metered proxy where there is one",
+            ),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::behaviour::Edition;
 use crate::models::catalogue::Provider;
 use crate::models::derive::derive;
 use crate::models::detect::Detection;
@@ -69,7 +70,9 @@ impl Detection<'_> {
         }
         let armed =
             chain.keys.iter().find(|key| matches!(native(key), "MINIMAX_API_KEY" | "ANTHROPIC_API_KEY"));
+        // Mid-August's script leaves the guard out on the platform path.
         if self.situation.script == Some(Script::FullSaas)
+            && chain.edition == Edition::MidJune
             && self.sent.path == LlmPath::Platform
             && let Some(key) = armed
         {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::behaviour::Edition;
 use crate::models::inputs::{Inputs, LlmPath};
 use crate::models::keys::is_guarded;
 
@@ -39,7 +40,7 @@ pub(crate) fn resolve(plan: &Plan, env: &BTreeMap<String, String>) -> BTreeMap<S
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Script {
-    /// The full SaaS run: `byok` unless told, guarded keys but MiniMax's are written later.
+    /// The full SaaS run: `byok` unless told; mid-June's writes guarded keys but MiniMax's later.
     FullSaas,
     /// The reconciler run: `platform` unless told, no Google, everything in the create body.
     Reconciler,
@@ -82,24 +83,30 @@ pub(crate) struct Dispatch {
     pub unused: Vec<String>,
 }
 
+/// The chain without Google.
+const OF_FEW: &[(Arm, &str)] = &[
+    (Arm::MiniMax, "E2E_MINIMAX_API_KEY"),
+    (Arm::Anthropic, "E2E_ANTHROPIC_API_KEY"),
+    (Arm::OpenAi, "E2E_OPENAI_API_KEY"),
+];
+
 const OPENAI_URL: &str = "https://api.openai.com/v1";
 
 /// The secrets that a script would send.
 pub(crate) fn dispatch(script: Script, inputs: &Inputs) -> Dispatch {
     let default = if script == Script::Reconciler { LlmPath::Platform } else { LlmPath::Byok };
     let path = inputs.llm_path.as_deref().map_or(default, |text| LlmPath::of_scripts(Some(text)));
+    // Since mid-August's edition the full run has no arm of Google's, and writes nothing later.
+    let old = inputs.edition == Edition::MidJune;
     let chain: &[(Arm, &str)] = match script {
+        Script::FullSaas if !old => OF_FEW,
         Script::FullSaas | Script::Harness => &[
             (Arm::MiniMax, "E2E_MINIMAX_API_KEY"),
             (Arm::Anthropic, "E2E_ANTHROPIC_API_KEY"),
             (Arm::Google, "E2E_GOOGLE_API_KEY"),
             (Arm::OpenAi, "E2E_OPENAI_API_KEY"),
         ],
-        Script::Reconciler => &[
-            (Arm::MiniMax, "E2E_MINIMAX_API_KEY"),
-            (Arm::Anthropic, "E2E_ANTHROPIC_API_KEY"),
-            (Arm::OpenAi, "E2E_OPENAI_API_KEY"),
-        ],
+        Script::Reconciler => OF_FEW,
         Script::LocalProvision => &[],
     };
     let set: Vec<(Arm, &str)> = chain.iter().copied().filter(|(_, key)| inputs.keys.contains(*key)).collect();
@@ -109,7 +116,8 @@ pub(crate) fn dispatch(script: Script, inputs: &Inputs) -> Dispatch {
         (LlmPath::Byok, None) => (Arm::None, None),
     };
     let secrets = winner.map(|key| arm_secrets(arm, key)).unwrap_or_default();
-    let (create, deferred) = if script == Script::FullSaas { split(secrets) } else { (secrets, Plan::new()) };
+    let (create, deferred) =
+        if script == Script::FullSaas && old { split(secrets) } else { (secrets, Plan::new()) };
     let unused = inputs.keys.iter().filter(|key| Some(key.as_str()) != winner).cloned().collect();
     Dispatch { arm, create, deferred, unused }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::behaviour;
+use crate::behaviour::{self, Edition};
 use crate::models::catalogue::Catalogue;
 use crate::models::keys::GUARDED;
 
@@ -73,6 +73,8 @@ pub(crate) struct Inputs {
     pub slug: Option<String>,
     /// `E2E_LLM_PATH`, as it is written.
     pub llm_path: Option<String>,
+    /// The catalogue's: scripts change with it.
+    pub edition: Edition,
     /// What scripts of the catalogue's edition take when that is not set; `None`: June's.
     pub usual_platform_model: Option<String>,
     /// `E2E_DEFAULT_PLATFORM_MODEL`.
@@ -96,6 +98,7 @@ impl Inputs {
         Inputs {
             slug: set(MODEL_SLUG),
             llm_path: set(LLM_PATH),
+            edition: catalogue.edition(),
             usual_platform_model: behaviour::edition(catalogue.edition())
                 .map(|row| row.platform_model.clone()),
             default_platform_model: set(DEFAULT_PLATFORM_MODEL),

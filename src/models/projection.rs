@@ -10,7 +10,7 @@ use crate::behaviour::{Behaviour, Behaviours};
 use crate::models::billing::{Billing, BillingMode, decide};
 use crate::models::catalogue::{Catalogue, Provider};
 use crate::models::derive::derive;
-use crate::models::keys::{GUARDED, is_forbidden_global};
+use crate::models::keys::{GUARDED, is_forbidden_global, is_guarded};
 
 pub(crate) use crate::models::expected::{Expect, Expecting, Projection, expected};
 pub(crate) use crate::models::server_env::ServerEnv;
@@ -218,11 +218,12 @@ pub(crate) fn assemble(catalogue: &Catalogue, from: &Assembly<'_>) -> Result<Ass
     }
 }
 
-/// Whether a provision that the tenant pays for has what its model needs: June takes any vendor's key.
+/// Whether a provision that the tenant pays for has what its model needs: June takes any vendor's guarded key, later
+/// ones only a guarded key that the model's provider accepts.
 fn has_credential(from: &Assembly<'_>, provider: Option<&Provider>, draft: &Draft) -> bool {
     match provider.filter(|p| from.behaviours.has(Behaviour::CredentialPerProvider) && !p.auth_env.is_empty())
     {
-        Some(provider) => provider.auth_env.iter().any(|name| draft.has_text(name)),
+        Some(provider) => provider.auth_env.iter().any(|name| is_guarded(name) && draft.has_text(name)),
         None => GUARDED.iter().any(|name| draft.has_text(name)),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::behaviour::Edition;
 use crate::models::allowlist::{Allowlist, external_like, has_image};
 use crate::models::billing::BillingMode;
 use crate::models::catalogue::Catalogue;
@@ -17,8 +18,13 @@ use crate::source::{SourceFile, Span};
 /// Stands for the value of a key that is set.
 pub(crate) const SET: &str = "set";
 
-/// The template that is served by another runtime, and that runtime.
-pub(crate) const TEMPLATE_VARIANT: (&str, &str) = ("seo-agent", "claude-code");
+/// The runtime that serves templates of other names.
+pub(crate) const OF_VARIANTS: &str = "claude-code";
+
+/// Whether a name is one of a template that another runtime serves.
+pub(crate) fn is_variant(edition: Edition, name: &str) -> bool {
+    name == "seo-agent" || (edition == Edition::MidAugust && name == "platform-agent")
+}
 
 /// What kind of platform it goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,13 +173,14 @@ impl Situation {
             (None, None, None) => (default_runtime.to_owned(), RUNTIME),
         };
         let mut template = self.template.clone();
-        if script == Some(Script::FullSaas) && runtime == TEMPLATE_VARIANT.0 && self.runtime.is_none() {
+        let variant = |name: &str| is_variant(catalogue.edition(), name);
+        if script == Some(Script::FullSaas) && variant(&runtime) && self.runtime.is_none() {
             template = Some(std::mem::take(&mut runtime));
         }
         let resolved_runtime = match template.as_deref() {
             Some(name) if runtime.is_empty() => {
                 let name = name.strip_suffix("-default").unwrap_or(name);
-                if name == TEMPLATE_VARIANT.0 { TEMPLATE_VARIANT.1 } else { name }.to_owned()
+                if variant(name) { OF_VARIANTS } else { name }.to_owned()
             }
             _ => runtime.clone(),
         };

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use crate::behaviour::Edition;
+use crate::models::allowlist::Allowlist;
 use crate::models::catalogue::Catalogue;
 use crate::models::classes::codes;
 use crate::models::contradictions::*;
@@ -37,6 +39,81 @@ fn contradictions_27_of_27_each_from_its_fixture_with_its_position() {
         seen += 1;
     }
     assert_eq!(seen, 27);
+}
+
+/// The rules that are others since mid-August: what is found, and what becomes of the create.
+#[test]
+fn the_same_settings_on_mid_august() {
+    let catalogue = Catalogue::of_edition(Edition::MidAugust);
+    let allowlist = Allowlist::of_edition(Edition::MidAugust);
+    let refused = "422 UNREGISTERED_MODEL_FOR_RUNTIME at create";
+    let aborts = "201, then failed at provision: MISSING_BYOK_CREDENTIAL";
+    let table: &[(&str, &str, &[&str], &str)] = &[
+        (
+            "the default of the platform path is another one",
+            "env: {E2E_RUNTIME: codex, E2E_LLM_PATH: platform}\n",
+            &[],
+            "accepted",
+        ),
+        (
+            "June's default says that it was withdrawn",
+            "env: {E2E_RUNTIME: codex, E2E_LLM_PATH: platform, E2E_DEFAULT_PLATFORM_MODEL: moonshot/kimi-k2.6}\n",
+            &["C2 error", "C23 warning"],
+            refused,
+        ),
+        (
+            "so it does without a path",
+            "create: {runtime: hermes, model: moonshot/kimi-k2.6, secrets: {}}\n",
+            &["C16 error", "C23 warning"],
+            refused,
+        ),
+        (
+            "nothing is written later",
+            "script: full-saas\nenv: {E2E_RUNTIME: claude-code, E2E_ANTHROPIC_API_KEY: k}\n",
+            &[],
+            "accepted",
+        ),
+        (
+            "a key that create takes and provision does not, beside another vendor's",
+            "create: {runtime: openclaw, model: \"groq:llama-3.3-70b\", secrets: {GROQ_API_KEY: k, OPENAI_API_KEY: k}}\n",
+            &["C6 error"],
+            aborts,
+        ),
+        (
+            "only an unrelated key is left at a restart",
+            "create: {runtime: claude-code, model: kimi-k2, secrets: {KIMI_API_KEY: k, OPENAI_API_KEY: k}}\n\
+             left_at_restart: [OPENAI_API_KEY]\ntarget: {kind: docker, proxy: false}\n",
+            &["C7 error"],
+            "accepted",
+        ),
+        (
+            "a variant as a runtime is refused",
+            "create: {runtime: seo-agent, model: sonnet, secrets: {}}\n",
+            &["C15 error"],
+            "422 RUNTIME_UNSUPPORTED at create",
+        ),
+        (
+            "so is the other one",
+            "create: {runtime: platform-agent, model: sonnet, secrets: {}}\n",
+            &["C15 error"],
+            "422 RUNTIME_UNSUPPORTED at create",
+        ),
+        (
+            "the guard is not armed on the platform path",
+            "script: full-saas\nenv: {E2E_RUNTIME: claude-code, E2E_LLM_PATH: platform, E2E_MINIMAX_API_KEY: k}\n",
+            &["C18 warning"],
+            "accepted",
+        ),
+    ];
+    for (name, text, codes, outcome) in table {
+        let file = situation_file::parse(catalogue, &SourceFile::new("case.yaml", *text)).unwrap();
+        let found = detect(catalogue, &allowlist, &file.situation);
+        let level = |f: &Finding| if f.level == Level::Error { "error" } else { "warning" };
+        let listed: Vec<String> = found.iter().map(|f| format!("{} {}", f.class.code, level(f))).collect();
+        assert_eq!(listed, *codes, "{name}: {found:#?}");
+        let fate = file.situation.sent(catalogue).fate(catalogue, &allowlist, &file.situation);
+        assert_eq!(fate.words(), *outcome, "{name}");
+    }
 }
 
 #[test]
