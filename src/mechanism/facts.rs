@@ -122,6 +122,10 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
         STATUSES,
     ),
     one_of(deep("status_since_edge", Shape::List, "of those, what was seen since the last edge"), STATUSES),
+    one_of(
+        deep("status_after_pause", Shape::List, "of those, what was seen after the last `paused`"),
+        STATUSES,
+    ),
     deep("env", Shape::Map, "the instance's environment: `set`, `unset`, or the value in words"),
     deep("env_before", Shape::Map, "the environment before the last edge, in the same words"),
     deep("env_missing", Shape::List, "variables that the rules project and that are unset"),

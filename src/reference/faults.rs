@@ -331,7 +331,8 @@ impl Fault {
             Fault::StopIgnored => &["instance-outlives-edge"],
             // A server that does not tell of it has the instance go on.
             Fault::StopFails => &["edge-failed-at-stage", "delete-stop-failed", "instance-outlives-edge"],
-            Fault::ResumeNotStored => &["edge-not-stored"],
+            // In other words the same: the resume was answered, and nothing was done.
+            Fault::ResumeNotStored => &["edge-not-stored", "restart-not-carried-out"],
             Fault::DeleteBusy => &["delete-not-removed"],
             Fault::DeleteLater => &["delete-not-removed"],
             Fault::RefusedAfterCommit => &["create-required-variable"],
@@ -345,7 +346,8 @@ impl Fault {
             Fault::Http429EveryN => &["rate-limited"],
             Fault::ResetEveryN => &["connection-cut"],
             Fault::GarbageEveryN => &["answer-is-no-json"],
-            Fault::HangEveryN => &["server-hangs", "reply-too-slow"],
+            // A request that hangs before its handler looks as if it had never come.
+            Fault::HangEveryN => &["server-hangs", "reply-too-slow", "message-not-taken-in"],
         }
     }
 }

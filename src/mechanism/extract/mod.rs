@@ -15,6 +15,7 @@ use parts::{part, plain, yes};
 use super::facts::Facts;
 use super::red::red_of;
 use super::said;
+use crate::domain::Status;
 use crate::event::{Kind, Symptoms};
 use crate::platform::record::text;
 
@@ -107,7 +108,10 @@ fn subject(symptoms: &Symptoms, facts: &mut Facts) {
         names
     };
     facts.list("status_timeline", seen(None));
-    facts.list("status_since_edge", seen(Some(subject.edges)));
+    let since = seen(Some(subject.edges));
+    let paused = since.iter().rposition(|name| name == Status::Paused.as_str());
+    facts.list("status_after_pause", paused.map(|at| since[at + 1..].to_vec()).unwrap_or_default());
+    facts.list("status_since_edge", since);
 }
 
 /// Each field of the merged row, and the host of its URL.

@@ -571,6 +571,8 @@ pub(super) fn of_real_servers() -> Vec<(&'static str, Case, &'static str)> {
         ("nothing is known of the server", case("a2a", "x").lost("message", "no whole answer within 30.00 s"), UNCLASSIFIED),
         // A pause that does not hold.
         ("brought back", stream(case("hold", "x").waited("paused", "online", 9, None).row("online", ""), &["WORKSPACE_PAUSED", "WORKSPACE_PROVISIONING", "WORKSPACE_ONLINE"]), "pause-undone"),
+        ("brought back, and no stream told", case("hold", "x").waited("paused", "provisioning", 9, None).row("provisioning", "").timeline(&[(Status::Online, 0), (Status::Paused, 0), (Status::Provisioning, 0)]), "pause-undone"),
+        ("a restart after a resume", case("hold", "x").edge("resume").waited("online", "provisioning", 9, None).row("provisioning", "").timeline(&[(Status::Paused, 0), (Status::Provisioning, 1), (Status::Online, 1), (Status::Provisioning, 1)]), UNCLASSIFIED),
         ("an August server", bearer(case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 401, json!({ "error": "missing caller auth token" })), "anonymous"), "caller-needs-token"),
     ]
 }

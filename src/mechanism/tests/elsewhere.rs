@@ -158,7 +158,7 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("of another request, in the queue", queued(json!({ "status": "completed", "response_body": theirs })), "reply-of-another-request", Product),
         ("right, in the queue", queued(json!({ "status": "completed", "response_body": ours })), UNCLASSIFIED, Unclassified),
         ("given up: nobody there", queued(json!({ "status": "failed", "attempts": 5, "last_error": "dial tcp: lookup ws-1: no such host" })), "agent-unreachable", Product),
-        ("given up: the agent's error", queued(json!({ "status": "failed", "last_error": "agent says 500" })), "message-queued-not-answered", Product),
+        ("given up: the agent's error", queued(json!({ "status": "failed", "last_error": "agent says 500" })), "queued-message-given-up", Product),
         ("dropped", queued(json!({ "status": "dropped" })), "message-queued-not-answered", Product),
         // Environments.
         ("another provider's key", case("expect", "env").row("online", "").env(None, openai), "secret-not-passed", Product),

@@ -110,3 +110,20 @@ async fn a_pause_waits_for_the_start_and_a_removed_one_has_no_token() {
     let got = play.send("GET", &format!("/workspaces/{id}/activity"), Some(&token), None).await;
     assert_eq!(got.status, 401);
 }
+
+/// O8: every answer carries the security headers.
+#[tokio::test]
+async fn every_answer_has_the_security_headers() {
+    let play = Play::new(quick()).await;
+    for path in ["/health", "/workspaces", "/no/such/route"] {
+        let got = play.send("GET", path, None, None).await;
+        let has = |name: &str| got.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        assert_eq!(has("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+        assert_eq!(has("x-frame-options").as_deref(), Some("DENY"), "{path}");
+        for name in
+            ["referrer-policy", "permissions-policy", "strict-transport-security", "content-security-policy"]
+        {
+            assert!(has(name).is_some_and(|value| !value.is_empty()), "{path}: {name}");
+        }
+    }
+}
