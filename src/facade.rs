@@ -43,6 +43,9 @@ pub mod http {
     pub use crate::http::{Client, Config, Payload, Request, Transport};
 }
 pub mod mechanism {
+    pub mod again {
+        pub use crate::mechanism::again::named_otherwise;
+    }
     pub mod catalogue {
         pub use crate::mechanism::catalogue::find;
     }
@@ -102,6 +105,9 @@ pub mod run {
     }
 }
 pub mod runner {
+    pub mod again {
+        pub use crate::runner::again::{Decision, Now, decide};
+    }
     pub use crate::runner::{bundle, cleanup, owing, twins};
 }
 pub mod scenario {

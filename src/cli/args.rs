@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Run a red again on the embedded platform, with the fault that makes its mechanism
     Reproduce(ReproduceArgs),
-    /// Look for the cause of every red of a run again, with today's mechanisms, and show what changed
+    /// Take every decision of a run again, with today's scenarios and mechanisms, and show what changed
     Replay(super::replay::ReplayArgs),
     /// Compare two runs: where they part first, in verdict, statuses, answers, environment, time
     Diff(super::diff::DiffArgs),

@@ -68,7 +68,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("lifecycle explain artifact.zip", "what a forge hands out"),
         ],
     ),
-    ("replay", &[("lifecycle replay last", "the causes again, from the log, with today's mechanisms")]),
+    (
+        "replay",
+        &[("lifecycle replay last", "decisions and causes again, from the log, with today's scenarios")],
+    ),
     ("diff", &[("lifecycle diff GREEN last", "where a red run parts first from a green one")]),
     (
         "history",
@@ -132,7 +135,11 @@ const EXAMPLES: &[(&str, &[Example])] = &[
 const OTHERWISE: &[(&str, ExitCode, &str)] = &[
     ("check", ExitCode::BadInput, "a file has errors"),
     ("diff", ExitCode::Failed, "the runs differ in more than time"),
-    ("replay", ExitCode::Failed, "a red is named otherwise"),
+    (
+        "replay",
+        ExitCode::Failed,
+        "a step ends otherwise, or asks what was never recorded; a red is named otherwise",
+    ),
     ("gate", ExitCode::Failed, "a scenario is to be demoted"),
     ("reproduce", ExitCode::Failed, "a red did not come out again by the same mechanism"),
     ("reproduce", ExitCode::BadInput, "there is no red, or no fault is known that makes its mechanism"),

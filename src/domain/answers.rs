@@ -1,5 +1,20 @@
 //! Questions whose answer is known beforehand, and who can answer them.
 
+/// What the agents of a target can answer.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Answers {
+    /// Known questions.
+    Known,
+    /// The stub's one sentence.
+    Stub,
+    /// Nobody knows.
+    #[default]
+    None,
+}
+
 /// A known-answer question: what the harness asks, what the reference provider answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KnownAnswer {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::verdict::Verdict;
 use crate::behaviour::Drift;
+use crate::domain::answers::Answers;
 use crate::domain::{ExitCode, InputSource};
 
 /// A behaviour of the server that is not as expected.
@@ -149,6 +150,9 @@ pub struct TargetIdentity {
     /// Its edition, how well it fits, and what differs: `mid-august, 11 of 12; differs: billing-route (on)`.
     #[serde(default)]
     pub contract: String,
+    /// What its agents can answer; earlier versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
     /// TLS certificates are not verified.
     pub insecure: bool,
 }

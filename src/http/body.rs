@@ -6,16 +6,16 @@ use crate::event::Body;
 use crate::redact::Redactor;
 
 /// Larger bodies are cut in the log.
-const KEEP: usize = 64 << 10;
+pub(crate) const LONGEST: usize = 64 << 10;
 
 /// Keeps a JSON body.
 pub(crate) fn keep_json(redactor: &Redactor, value: &Value, bytes: usize) -> Body {
     redactor.learn(value);
     let mut value = value.clone();
     redactor.value(&mut value);
-    if bytes > KEEP {
+    if bytes > LONGEST {
         let text = value.to_string();
-        if text.len() > KEEP {
+        if text.len() > LONGEST {
             return keep(redactor, &text, bytes);
         }
     }
@@ -28,7 +28,7 @@ pub(crate) fn keep_text(redactor: &Redactor, text: &str) -> Body {
 }
 
 fn keep(redactor: &Redactor, text: &str, bytes: usize) -> Body {
-    let text = match redactor.head(text, KEEP) {
+    let text = match redactor.head(text, LONGEST) {
         (all, false) => all,
         (head, true) => format!("{head}… ({} bytes in all)", text.len()),
     };

@@ -23,7 +23,7 @@ use crate::wire::{Network, Side};
 
 pub use crate::domain::Transport;
 pub(crate) use address::{address, is_loopback};
-pub(crate) use body::{keep_json, keep_text};
+pub(crate) use body::{LONGEST, keep_json, keep_text};
 pub(crate) use error::{BadClient, TransportError, chain};
 pub(crate) use websocket::WebSocket;
 

@@ -117,16 +117,16 @@ pub(crate) fn judge(mechanisms: &[Mechanism], run: &Path) -> Result<Judged, LogE
             }
             EventKind::Failed(symptoms) => {
                 let scenario = open.entry(symptoms.scenario.clone()).or_default();
-                scenario.failed = Some(*symptoms);
+                let evidence = scenario.evidence.take().unwrap_or_default();
+                // A scenario that went on after a failure is red by the first one.
+                scenario.failed.get_or_insert(Symptoms { evidence, ..*symptoms });
             }
             EventKind::Diagnosed(then) => {
                 let scenario = open.entry(then.scenario.clone()).or_default();
-                let evidence = scenario.evidence.take().unwrap_or_default();
-                let step = scenario.failed.as_ref().map_or_else(|| evidence.step.clone(), |f| f.step.clone());
-                let now = scenario
-                    .failed
-                    .take()
-                    .map(|failed| diagnose::by(mechanisms, &Symptoms { evidence, ..failed }));
+                let failed = scenario.failed.take();
+                let gathered = scenario.evidence.take().map(|evidence| evidence.step);
+                let step = failed.as_ref().map(|f| f.step.clone()).or(gathered).unwrap_or_default();
+                let now = failed.map(|failed| diagnose::by(mechanisms, &failed));
                 judged.reds.push(Again { scenario: then.scenario.clone(), step, then: *then, now });
             }
             EventKind::ScenarioFinished(ended) => {
@@ -136,6 +136,26 @@ pub(crate) fn judge(mechanisms: &[Mechanism], run: &Path) -> Result<Judged, LogE
         }
     }
     Ok(judged)
+}
+
+/// Reds of a run that the shipped catalogue names otherwise than then, or explains by other evidence, a line each.
+///
+/// # Errors
+/// Its log cannot be read.
+pub fn named_otherwise(run: &Path) -> Result<Vec<String>, LogError> {
+    // What was seen of later failures stands beside the first one, and is not of its own.
+    let own = |one: &Diagnosis| (one.mechanism.clone(), one.fingerprint.clone(), one.evidence.clone());
+    let other = |red: &Again| red.now.as_ref().map(own) != Some(own(&red.then));
+    let line = |red: Again| {
+        let now = red.now.unwrap_or_default();
+        let place = format!("{} step {}", red.scenario, red.step);
+        format!(
+            "{place}: {} {:?} → {} {:?}",
+            red.then.mechanism, red.then.evidence, now.mechanism, now.evidence
+        )
+    };
+    let reds = judge(super::catalogue::shipped(), run)?.reds;
+    Ok(reds.into_iter().filter(other).map(line).collect())
 }
 
 /// A step that passed, as if it had failed.

@@ -75,7 +75,16 @@ impl StatusJudge {
         view: &View,
         instance: impl FnOnce(&Value) -> Result<(), NotNew>,
     ) -> Verdict<Status> {
-        let now = Instant::now();
+        self.judge_at(Instant::now(), view, instance)
+    }
+
+    /// The same, seen then.
+    pub(crate) fn judge_at(
+        &mut self,
+        now: Instant,
+        view: &View,
+        instance: impl FnOnce(&Value) -> Result<(), NotNew>,
+    ) -> Verdict<Status> {
         let Some(seen) = view.seen() else { return Verdict::NotYet("nothing was seen yet".into()) };
         match seen {
             Seen::Record(record) => self.judge_record(record, now, instance),

@@ -1,5 +1,6 @@
 //! Runs scenarios and emits events; prints nothing.
 
+pub(crate) mod again;
 mod asking;
 pub mod bundle;
 mod cause;

@@ -190,7 +190,7 @@ fn resolve(
 }
 
 /// The value as JSON: a number is a number, a bool is one however it was written.
-fn typed(kind: InputKind, value: &str) -> Value {
+pub(super) fn typed(kind: InputKind, value: &str) -> Value {
     match kind {
         InputKind::Text | InputKind::Duration => json!(value),
         InputKind::Number => value.parse::<i64>().map_or_else(|_| json!(value), |n| json!(n)),

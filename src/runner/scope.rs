@@ -116,7 +116,7 @@ impl Scope for StepScope<'_> {
     }
 }
 
-fn dig(value: &Value, path: &[String]) -> Option<Value> {
+pub(super) fn dig(value: &Value, path: &[String]) -> Option<Value> {
     let mut value = value;
     for key in path {
         value = match value {

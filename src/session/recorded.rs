@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::archive::{self, ArchiveError, Unpacked};
 use super::failure::SessionError;
 use super::files;
 use super::library::{self, Library};
 use super::profile;
-use super::settings::{Again, RunSettings};
+use super::settings::{Again, LibrarySettings, RunSettings};
 use super::shell::Shell;
 use crate::domain::InputSource;
 use crate::event::{ScenarioSource, SourceHash, Verdict};
@@ -16,8 +17,8 @@ use crate::redact;
 use crate::report::{RunState, ScenarioState, fold, profile_name};
 use crate::run::folder;
 use crate::runner::plan::Only;
-use crate::scenario::{self, scenario_of, without_round};
-use crate::source::SourceFile;
+use crate::scenario::{self, Scenario, scenario_of, without_round};
+use crate::source::{Level, Problem, SourceFile};
 use crate::targets::Kind;
 
 /// An earlier run, and what of it is run again.
@@ -299,6 +300,49 @@ pub(crate) fn state(run: &Path) -> Result<RunState, SessionError> {
     fold(run).map_err(SessionError::ReadLog)
 }
 
+/// The scenarios of a run by today's files; one whose file is gone, as it was recorded.
+///
+/// # Errors
+/// A file of today has errors.
+pub(crate) fn today(state: &RunState, shell: &Shell) -> Result<Vec<Arc<Scenario>>, SessionError> {
+    let identity = &state.identity;
+    let mut files = Vec::new();
+    for source in &identity.scenarios {
+        let name = &source.file.name;
+        // Another file may have come under its name.
+        let is_it = |f: &SourceFile| scenario::name_of(f).is_none_or(|name| name == source.scenario);
+        let today = file_of_today(name).filter(is_it);
+        let file = match today {
+            Some(file) => {
+                if library::hash(&file).sha256 != source.file.sha256 {
+                    shell.printer.note(&format!("{name} has changed since: judged by what it says today"))?;
+                }
+                file
+            }
+            None => {
+                shell.printer.note(&format!("{name} is not there any more: judged as it was recorded"))?;
+                file_of(source)
+            }
+        };
+        files.push(file);
+    }
+    let fragment = |source: &ScenarioSource| {
+        file_of_today(&source.file.name)
+            .filter(scenario::fragment::is_fragment)
+            .unwrap_or_else(|| file_of(source))
+    };
+    let fragments: Vec<SourceFile> = identity.fragments.iter().map(fragment).collect();
+    let library = Library::recorded(&LibrarySettings::default(), &files, &fragments, &[])?;
+    let errors: Vec<Problem> = library.problems.into_iter().filter(|p| p.level == Level::Error).collect();
+    if errors.is_empty() { Ok(library.scenarios) } else { Err(SessionError::Problems(errors)) }
+}
+
+/// The file that has a name today: a shipped one, or one on the disk.
+fn file_of_today(name: &str) -> Option<SourceFile> {
+    let shipped = [scenario::shipped(), scenario::shipped_fragment_files()].concat();
+    shipped.into_iter().find(|file| file.name == name).or_else(|| files::read(Path::new(name)).ok())
+}
+
 /// Red, or without an end of its own.
 fn did_not_pass(scenario: &ScenarioState) -> bool {
     scenario.verdict().is_none_or(|v| v.is_red() || v == Verdict::Cancelled)
@@ -312,10 +356,7 @@ fn file_of(source: &ScenarioSource) -> SourceFile {
 fn recalled(source: &ScenarioSource, shell: &Shell) -> Result<SourceFile, SessionError> {
     let then = file_of(source);
     let name = &source.file.name;
-    let today = match scenario::shipped().into_iter().find(|file| file.name == *name) {
-        Some(file) => Some(file),
-        None => files::read(Path::new(name)).ok(),
-    };
+    let today = file_of_today(name);
     let same = today.as_ref().is_some_and(|file| library::hash(file).sha256 == source.file.sha256);
     if library::hash(&then).sha256 == source.file.sha256 {
         if !same {

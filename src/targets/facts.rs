@@ -3,23 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::behaviour::Contract;
+pub(crate) use crate::domain::answers::Answers;
 use crate::models::derive::OfferedModel;
 use crate::scenario::model::Capability;
 use crate::scenario::need::Need;
 
-/// What the agents of a target can answer.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Answers {
-    /// Known questions.
-    Known,
-    /// The stub's one sentence.
-    Stub,
-    /// Nobody knows.
-    #[default]
-    None,
+impl clap::ValueEnum for Answers {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Answers::Known, Answers::Stub, Answers::None]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        let (word, help) = match self {
+            Answers::Known => ("known", "Known questions"),
+            Answers::Stub => ("stub", "The stub's one sentence"),
+            Answers::None => ("none", "Nobody knows"),
+        };
+        Some(clap::builder::PossibleValue::new(word).help(help))
+    }
 }
 
 /// Reads the last lines of a server's log.

@@ -124,6 +124,7 @@ pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result
         capabilities: facts.capabilities.iter().map(ToString::to_string).collect(),
         lacks: facts.lacks.clone(),
         contract: facts.contract.line(),
+        answers: Some(answers),
         insecure: settings.http.insecure,
     };
     Ok(Target { api, facts, identity, stop, parts: None, containers: None })

@@ -19,6 +19,8 @@ mod play;
 #[cfg(test)]
 mod precision;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod transports;

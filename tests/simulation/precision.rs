@@ -14,6 +14,7 @@ use lifecycle_harness::facade::scenario::{expand_matrix, scenario_of};
 
 use super::case::{Case, Cut, SCENARIOS, Server, Trouble};
 use super::play::{self, Played};
+use super::replay;
 use super::seeds::{examine, number};
 
 /// Of so many runs one is played; all with `LIFECYCLE_PRECISION=all`.
@@ -94,6 +95,9 @@ struct Figures {
     /// Faults that turned a run red or were told.
     noticed: BTreeSet<&'static str>,
     by_name: BTreeMap<(&'static str, String), usize>,
+    /// Decisions of reds that were taken again, and what came out otherwise from the log alone.
+    decided: usize,
+    otherwise: Vec<String>,
 }
 
 impl Figures {
@@ -155,6 +159,7 @@ impl Figures {
             percent(self.right, named),
             percent(self.right, self.red)
         );
+        println!("{} decisions of them taken again, {} otherwise", self.decided, self.otherwise.len());
     }
 }
 
@@ -185,13 +190,22 @@ fn table(edition: Edition) {
             if !all() && number % SAMPLE != 0 && !known.contains(&scenario_of(&scenario)) {
                 continue;
             }
-            let told = Told::of(&play::play(&case(&scenario, edition, &[info.name])));
+            let played = play::play(&case(&scenario, edition, &[info.name]));
+            let told = Told::of(&played);
+            if told.is_red() {
+                let (lines, judged) = replay::otherwise(&played);
+                figures.decided += judged;
+                figures
+                    .otherwise
+                    .extend(lines.iter().map(|line| format!("{}, {edition}: {line}", info.name)));
+            }
             figures.count(info, edition, &scenario, &told);
         }
     }
     figures.print();
     println!("{edition}: {:.1} s", began.elapsed().as_secs_f64());
     assert!(figures.wrong.is_empty(), "{}", figures.wrong.join("\n"));
+    assert!(figures.otherwise.is_empty(), "replayed otherwise:\n{}", figures.otherwise.join("\n"));
     let recall = percent(figures.right, figures.red);
     assert!(recall >= 95.0, "{recall:.1} % of the reds are named:\n{}", figures.missing.join("\n"));
     let unseen: Vec<&str> = played()
@@ -286,6 +300,7 @@ fn nothing_is_explained_where_nothing_is_wrong() {
         };
         let case = Case { server, time_scale: 1.0, keys: true, ..Case::healthy(2_000_000 + seed) };
         let (played, mut found) = examine(&case);
+        found.extend(replay::otherwise(&played).0);
         // A server that shows nothing may leave nothing to do; what ran was green.
         if played.exit() == Some(ExitCode::NotLive) && all_skipped(&played) {
             found.retain(|text| !text.contains("NotLive"));

@@ -197,6 +197,11 @@ fn a_red_is_named_the_same_from_its_log() {
     let run = output.run_folder().display().to_string();
     let replayed = output.then(["replay", &run]).run().exit(0);
     assert!(replayed.stdout.contains("1 reds, 0 named otherwise"), "{}", replayed.stdout);
+    assert!(replayed.stdout.contains(" decisions: ") && replayed.stdout.contains(" 0 otherwise, 0 diverged"));
+    let document = output.then(["replay", &run, "--format", "json"]).run().exit(0);
+    let document: serde_json::Value = serde_json::from_str(&document.stdout).unwrap();
+    assert_eq!((&document["changed"], &document["reds"][0]["changed"]), (&0.into(), &false.into()));
+    assert_eq!(document["decisions"][0]["now"], "holds", "{document}");
     let tested = output.then(["mechanisms", "test", "--against", &run]).run().exit(0);
     assert!(tested.stdout.contains("runs 1, reds 1, unclassified 0 (0.0 %)"), "{}", tested.stdout);
     assert!(tested.stdout.contains("fires on steps that passed: 0 mechanisms"), "{}", tested.stdout);

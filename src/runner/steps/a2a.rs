@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::a2a_reply::{Judged, reply_to};
+use super::a2a_fits::{Wants, logged_reply, question, rows_of};
+use super::a2a_reply::Judged;
 use super::await_status::known;
 use super::identity::auth_of;
 use super::{a2a_follow, answer};
 use crate::clock::Instant;
-use crate::domain::answers::{ASK_ONCE_MORE, KNOWN, KnownAnswer, STUB_REPLY};
+use crate::domain::answers::{ASK_ONCE_MORE, KnownAnswer};
 use crate::event::EventKind;
 use crate::http::{Payload, Request, Response};
 use crate::platform::policy;
@@ -32,12 +33,10 @@ pub(super) async fn run(
 ) -> StepResult {
     let alias = &verb.to.name;
     let workspace = known(context, alias)?;
-    let (text, question) = match &verb.say {
-        Say::Text(text) => (text.render(scope)?, None),
-        Say::KnownAnswer(token) => {
-            let known = KNOWN.iter().find(|k| k.token.eq_ignore_ascii_case(token)).unwrap_or(&KNOWN[0]);
-            (known.prompt.to_owned(), Some(known))
-        }
+    let question = question(verb);
+    let text = match (&verb.say, question) {
+        (Say::Text(text), _) => text.render(scope)?,
+        (_, question) => question.map(|known| known.prompt.to_owned()).unwrap_or_default(),
     };
     let id = match &verb.message_id {
         Some(id) => id.render(scope)?,
@@ -69,7 +68,10 @@ pub(super) async fn run(
     for (name, value) in &verb.headers {
         request.headers.push((name.clone(), value.render(scope)?));
     }
-    let judged = Judged { context, verb, question, id: &id, scope, request: &request };
+    let redactor = context.run.log.redactor();
+    let answers = context.run.target.answers;
+    let wants = Wants { verb, question, answers, id: &id, scope, redactor };
+    let judged = Judged { context, verb, wants, request: &request };
     let passed = converse(&judged, request.clone(), step).await.map_err(|f| f.about(alias))?;
     Ok(passed)
 }
@@ -90,7 +92,8 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
                 continue;
             }
             Err(error)
-                if judged.may_look() && Failure::transport("", &error).kind == FailureKind::Environment =>
+                if judged.wants.may_look()
+                    && Failure::transport("", &error).kind == FailureKind::Environment =>
             {
                 let body = found(judged, step, &error.text).await?;
                 return judge(judged, body, step).await;
@@ -98,7 +101,7 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             Err(error) => return Err(Failure::transport("message", &error)),
         };
         if !judged.verb.answer.is_default() {
-            answer::judge(&answer, &judged.verb.answer, judged.scope)?;
+            answer::judge(&answer, &judged.verb.answer, judged.wants.scope)?;
             return Ok(Passed::with(answer::describe(&answer)));
         }
         if let Some(wait) = retryable(judged, &answer)
@@ -109,18 +112,11 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             continue;
         }
         // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
-        if judged.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer, Due::Json)) {
+        if judged.wants.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer, Due::Json)) {
             let body = found(judged, step, &answer::describe(&answer)).await?;
             return judge(judged, body, step).await;
         }
         return judge(judged, answer, step).await;
-    }
-}
-
-impl Judged<'_> {
-    /// Only messages are logged, and only where the reply is judged is another way to it as good.
-    fn may_look(&self) -> bool {
-        self.verb.answer.is_default() && self.verb.method.is_none()
     }
 }
 
@@ -145,12 +141,8 @@ async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Respon
         let rows = record::list(read.as_ref());
         let was_read = rows.is_some();
         let rows = rows.unwrap_or_default();
-        let id = |row: &&Value| {
-            row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(judged.id)
-        };
-        let mine: Vec<&Value> = rows.iter().filter(id).collect();
-        let reply = mine.iter().find_map(|row| row.get("response_body").filter(|body| !body.is_null()));
-        let body = match reply {
+        let mine = rows_of(rows, judged.wants.id);
+        let body = match logged_reply(&mine) {
             Some(body) if body.is_object() => Some(body.clone()),
             Some(_) => return Err(Failure::product(format!("the reply is no JSON: {lost}"))),
             None if !mine.is_empty() && matches!(judged.verb.reply, Reply::Queued) && !workspace.managed => {
@@ -203,84 +195,39 @@ fn retryable(judged: &Judged<'_>, answer: &Response) -> Option<Duration> {
 }
 
 async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepResult {
-    let verb = judged.verb;
-    let Some(body) = answer.json.as_ref() else {
-        let text = format!("the reply is no JSON: {}", answer::describe(&answer));
-        return Err(answer::unwanted(&answer, text));
-    };
-    let mut got = reply_to(judged, body)?;
+    let (context, wants) = (judged.context, &judged.wants);
+    let mut got = wants.read(&answer)?;
     if let Got::Followed(queue) = &got
-        && !matches!(verb.reply, Reply::Queued | Reply::Ignored)
+        && wants.follows()
     {
         got = a2a_follow::queued(judged, queue.as_deref(), step).await?;
     }
-    if let Got::Task(state, _) = &got
-        && record::is_under_way(state)
-        && matches!(verb.reply, Reply::Answer | Reply::Text(_))
+    if wants.follows_task(&got)
+        && let Some(body) = answer.json.as_ref()
     {
         got = a2a_follow::task(judged, body, got.clone(), step).await;
     }
-    let status_line = answer::describe(&answer);
-    let taken = !matches!(got, Got::RpcError(..) | Got::Platform(_));
-    match (&verb.reply, got) {
-        (Reply::Ignored, _) => Ok(Passed::with(status_line)),
-        _ if taken && !answer.is_success() => {
-            let text = format!(
-                "the answer says that the message was taken, with the status of a refusal: {status_line}"
-            );
-            Err(answer::unwanted(&answer, text))
-        }
-        (Reply::Queued, Got::Queued | Got::Followed(_)) => Ok(Passed::with("queued")),
-        (Reply::Queued, _) => {
-            Err(Failure::product(format!("wanted the message to be queued, got {status_line}")))
-        }
-        (Reply::RpcError(code), Got::RpcError(got, text)) if Some(*code) == got => {
-            Ok(Passed::with(format!("{code}: {text}")))
-        }
-        (Reply::RpcError(code), _) => {
-            Err(Failure::product(format!("wanted the JSON-RPC error {code}, got {status_line}")))
-        }
-        (Reply::Answer, Got::Text(text)) => match answered(judged, &text) {
-            Err(wrong) if judged.asks_again(&text) => Err(ask_once_more(judged, wrong, step).await),
-            result => result,
-        },
-        (Reply::Text(matchers), Got::Text(text)) => {
-            let value = Value::String(text.clone());
-            for matcher in matchers {
-                matcher
-                    .check(Some(&value), judged.scope)
-                    .map_err(|m| Failure::product(format!("the reply: {m}")))?;
+    let (promise, said) = match (&judged.verb.reply, &got) {
+        (Reply::Answer, Got::Text(text)) => (judged.asks_again(text), text.clone()),
+        _ => (false, String::new()),
+    };
+    let mut kept = None;
+    let fits = wants.fits(&answer, got, &mut kept);
+    if let (Some(text), Some(name)) = (kept, &judged.verb.capture) {
+        context.state().captures.insert(name.clone(), Value::String(text));
+    }
+    match fits {
+        Ok(fits) => {
+            if fits.known {
+                context.update(&judged.verb.to.name, |w| w.answered_at = Some(w.edge));
             }
-            keep(judged, &text);
-            Ok(Passed::with(judged.context.excerpt(&text, 80)))
+            if let Some(question) = wants.question.filter(|_| fits.unproven) {
+                tell_unproven(judged, question, &said);
+            }
+            Ok(Passed::with(fits.message))
         }
-        (_, Got::Queued) => {
-            Err(Failure::product("wanted an answer; the message was queued for an agent that polls"))
-        }
-        (_, Got::Followed(_)) => Err(Failure::product("wanted an answer; the message is still queued")),
-        (_, Got::RpcError(code, text)) => {
-            let code = code.map_or_else(String::new, |code| format!(" {code}"));
-            let text = judged.context.excerpt(&text, 300);
-            Err(Failure::product(format!("wanted an answer, got the JSON-RPC error{code}: {text}")))
-        }
-        (_, Got::NoText(kinds)) => Err(Failure::product(format!(
-            "wanted an answer in words, got one with parts of kind {kinds} alone"
-        ))),
-        (_, Got::Task(state, text)) => {
-            let still = if record::is_final(&state) { "" } else { "still " };
-            let said = if text.trim().is_empty() {
-                String::new()
-            } else {
-                format!(": {}", judged.context.excerpt(&text, 300))
-            };
-            Err(Failure::product(format!("wanted an answer, the task is {still}`{state}`{said}")))
-        }
-        (_, Got::Empty) => {
-            Err(Failure::product("wanted an answer, got one without any text (an empty completion)"))
-        }
-        (_, Got::Platform(text)) => {
-            Err(answer::unwanted(&answer, format!("wanted an answer, got {}: {text}", answer.status)))
-        }
+        Err(wrong) if promise => Err(ask_once_more(judged, wrong, step).await),
+        Err(wrong) => Err(wrong),
     }
 }
 
@@ -292,13 +239,13 @@ impl Judged<'_> {
         let promise = |question: &KnownAnswer| {
             !question.is_in(text) && !text.contains(question.prompt) && record::wrapped_error(text).is_none()
         };
-        plain && known && self.question.is_some_and(promise)
+        plain && known && self.wants.question.is_some_and(promise)
     }
 }
 
 /// What the second question adds to a failure by the first reply: an agent that can answer only acknowledged the first.
 async fn ask_once_more(judged: &Judged<'_>, wrong: Failure, step: &StepRun) -> Failure {
-    let Some(question) = judged.question else { return wrong };
+    let Some(question) = judged.wants.question else { return wrong };
     let id = crate::chance::uuid().to_string();
     let part = match judged.verb.part {
         PartKey::Kind => "kind",
@@ -318,36 +265,8 @@ async fn ask_once_more(judged: &Judged<'_>, wrong: Failure, step: &StepRun) -> F
     }
 }
 
-/// An answer is green only if the whole chain is right.
-fn answered(judged: &Judged<'_>, text: &str) -> StepResult {
-    if let Some(marker) = record::wrapped_error(text) {
-        return Err(Failure::product(format!(
-            "the reply is an error wrapped in a 200 ({marker}): {}",
-            judged.context.excerpt(text, 300)
-        )));
-    }
-    keep(judged, text);
-    let Some(question) = judged.question else { return Ok(Passed::with(judged.context.excerpt(text, 80))) };
-    let (wanted, there) = match judged.context.run.target.answers {
-        Answers::Stub => (STUB_REPLY, text.to_uppercase().contains(STUB_REPLY)),
-        Answers::Known | Answers::None => (question.token, question.is_in(text)),
-    };
-    if !there && judged.context.run.target.answers == Answers::None {
-        return Ok(unproven(judged, question, text));
-    }
-    if there {
-        judged.context.update(&judged.verb.to.name, |w| w.answered_at = Some(w.edge));
-        return Ok(Passed::with(judged.context.excerpt(text, 80)));
-    }
-    let only = if text.contains(question.prompt) { "only the question again" } else { "got" };
-    Err(Failure::product(format!(
-        "wanted the known answer {wanted}, {only}: {}",
-        judged.context.excerpt(text, 300)
-    )))
-}
-
 /// Nobody says what these agents can answer: any words pass, and a person is told once that they prove little.
-fn unproven(judged: &Judged<'_>, question: &KnownAnswer, text: &str) -> Passed {
+fn tell_unproven(judged: &Judged<'_>, question: &KnownAnswer, text: &str) {
     let run = &judged.context.run;
     let text = judged.context.excerpt(text, 80);
     if !run.unproven_told.swap(true, Ordering::Relaxed) {
@@ -359,12 +278,5 @@ fn unproven(judged: &Judged<'_>, question: &KnownAnswer, text: &str) -> Passed {
                 judged.verb.to.name, question.token
             ),
         });
-    }
-    Passed::with(format!("an answer, unproven: {text}"))
-}
-
-fn keep(judged: &Judged<'_>, text: &str) {
-    if let Some(name) = &judged.verb.capture {
-        judged.context.state().captures.insert(name.clone(), Value::String(text.to_owned()));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::a2a_fits::{logged_reply, rows_of};
 use super::a2a_reply::{Judged, reply_to};
 use super::await_status::known;
 use crate::clock::Instant;
@@ -72,29 +73,13 @@ pub(super) async fn queued(judged: &Judged<'_>, queue: Option<&str>, step: &Step
         let Ok(answer) = context.fetch(step, "follow the queued message", request).await else { continue };
         let Some(body) = answer.json.as_ref() else { continue };
         match queue {
-            Some(_) => match record::text(body, "status") {
-                "completed" => {
-                    let Some(reply) = body.get("response_body").filter(|reply| !reply.is_null()) else {
-                        return Err(Failure::product("the queued message was completed without a reply"));
-                    };
-                    return reply_to(judged, reply);
-                }
-                "failed" | "dropped" => {
-                    let why = record::text(body, "last_error");
-                    return Err(Failure::product(format!(
-                        "the queued message was {}: {why}",
-                        record::text(body, "status")
-                    )));
-                }
-                status => last = status.to_owned(),
+            Some(_) => match judged.wants.queued(body)? {
+                Ok(got) => return Ok(got),
+                Err(standing) => last = standing,
             },
             None => {
                 let rows = body.as_array().map(Vec::as_slice).unwrap_or_default();
-                let row = rows.iter().find(|row| {
-                    row.pointer("/request_body/params/message/messageId").and_then(Value::as_str)
-                        == Some(judged.id)
-                });
-                if let Some(reply) = row.and_then(|row| row.get("response_body")).filter(|r| !r.is_null()) {
+                if let Some(reply) = logged_reply(&rows_of(rows, judged.wants.id)) {
                     return reply_to(judged, reply);
                 }
             }

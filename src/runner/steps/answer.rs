@@ -4,8 +4,8 @@ use crate::http::Response;
 use crate::platform::record;
 use crate::platform::whose::{Due, whose};
 use crate::runner::outcome::{Failure, FailureKind};
-use crate::runner::scope::StepScope;
 use crate::scenario::model::{Answer, Http, Picked, StatusPattern, Verb};
+use crate::scenario::template::Scope;
 
 /// `201: unsupported workspace runtime (RUNTIME_UNSUPPORTED)`: what an answer says, for people.
 pub(crate) fn describe(answer: &Response) -> String {
@@ -62,7 +62,7 @@ pub(crate) fn due_of(http: &Http) -> Due {
 ///
 /// # Errors
 /// Every mismatch, each a line.
-pub(crate) fn judge(answer: &Response, wanted: &Answer, scope: &StepScope<'_>) -> Result<(), Failure> {
+pub(crate) fn judge(answer: &Response, wanted: &Answer, scope: &dyn Scope) -> Result<(), Failure> {
     let headers: Vec<(String, String)> = answer.headers.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
     let wrong = wanted.check(answer.status, &headers, &answer.text(), answer.json.as_ref(), scope);
     let mut lines = wrong.iter().map(ToString::to_string);

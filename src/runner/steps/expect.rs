@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::await_status::known;
+use super::expect_fits;
 use super::last_look::LastLook;
 use super::look::{Look, unseen};
 use crate::clock::{self, Instant};
 use crate::domain::Status;
 use crate::event::EnvVar;
 use crate::platform::record;
-use crate::platform::row::Row;
 use crate::run::wait::pause;
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::environment;
@@ -41,7 +41,7 @@ pub(super) async fn run(
                 activity(context, &workspace.name, row, *has, step, scope).await?
             }
             Expect::Event { workspace, event } => event_seen(context, &workspace.name, event)?,
-            Expect::Value { left, is } => value(left.render(scope)?, is, scope),
+            Expect::Value { left, is } => expect_fits::value(&left.render(scope)?, is, scope),
             Expect::Gone { workspace } => gone(context, &workspace.name, step).await?,
             Expect::Container(wanted) => super::expect_container::look(context, wanted, step, scope).await?,
         };
@@ -64,13 +64,6 @@ pub(super) async fn run(
     }
 }
 
-fn value(left: Value, is: &[Matcher], scope: &StepScope<'_>) -> Look {
-    match is.iter().find_map(|m| m.check(Some(&left), scope).err()) {
-        Some(mismatch) => Look::NotYet(Failure::product(mismatch.to_string())),
-        None => Look::Right(Passed::default()),
-    }
-}
-
 /// The stored row: the single read, completed by the admin list, because each hides fields.
 async fn row(
     context: &ScenarioContext,
@@ -85,18 +78,7 @@ async fn row(
         Err(failure) => return Ok(Look::NotYet(failure.about(alias))),
     };
     context.observe(alias, &merged, "poll");
-    let wrong: Vec<String> = json
-        .iter()
-        .flat_map(|(path, matchers)| path.check(Some(&merged), matchers, scope))
-        .map(|m| m.to_string())
-        .collect();
-    let mut wrong = wrong.into_iter();
-    Ok(match wrong.next() {
-        None => Look::Right(Passed::default()),
-        Some(first) => {
-            Look::NotYet(Failure::product(format!("the row of {alias}: {first}")).details(wrong).about(alias))
-        }
-    })
+    Ok(expect_fits::row(alias, json, &merged, scope))
 }
 
 /// Single read and admin list, merged.
@@ -107,23 +89,10 @@ pub(super) async fn merged_row(
 ) -> Result<Value, Failure> {
     let answer = context.look(step, "read the row", context.run.api.read(&workspace.id)).await;
     let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
-    if answer.status != 200 {
-        let text = format!("the row: {}", super::answer::describe(&answer));
-        return Err(super::answer::unwanted(&answer, text));
-    }
-    if answer.json.as_ref().is_some_and(|row| row.is_anothers(&workspace.id)) {
-        let said = super::answer::describe(&answer);
-        return Err(Failure::product(format!("the row: asked for {}, got another: {said}", workspace.id)));
-    }
-    let mut merged = answer.json.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+    let single = expect_fits::single(&answer, &workspace.id)?;
     let row = context.row_of_list(step, &workspace.id).await;
     let row = row.map_err(|e| Failure::transport("read the list", &e))?;
-    if let Some(Value::Object(row)) = row {
-        for (field, value) in row {
-            merged.entry(field).or_insert(value);
-        }
-    }
-    Ok(Value::Object(merged))
+    Ok(expect_fits::merged(single, row))
 }
 
 struct EnvWanted<'a> {
@@ -174,15 +143,7 @@ async fn env(
     context.update(alias, |w| w.env = Some((found.instance.clone(), vars.clone())));
     let mut wrong = Vec::new();
     if wanted.provider {
-        wrong.extend(vars.values().filter(|v| v.ok == Some(false)).map(|v| {
-            let is = if v.set { v.value.clone() } else { "unset".to_owned() };
-            format!(
-                "{} is {is}, expected {} ({})",
-                v.name,
-                v.expected.as_deref().unwrap_or("?"),
-                v.rule.as_deref().unwrap_or("?")
-            )
-        }));
+        wrong.extend(expect_fits::unlike_rules(vars.values()));
         if let Some(abort) = environment::projection(context, &workspace).abort {
             wrong.push(format!("the rules expect no instance at all: {}", abort.message));
         }
@@ -242,71 +203,18 @@ async fn activity(
         Err(error) => return Ok(Look::NotYet(Failure::transport("activity", &error).about(alias))),
     };
     let text = wanted.text.as_ref().map(|t| t.render(scope)).transpose()?;
-    let fresh = rows.iter().filter(|row| !workspace.activity_before.contains(record::text(row, "id")));
-    let mut nearest = None;
-    let mut seen = 0;
-    for row in fresh {
-        seen += 1;
-        match differs(context, row, wanted, text.as_deref()) {
-            None if workspace.activity_unknown => {
-                let text = format!(
-                    "activity of {alias}: there is such a row, but the log could not be read before the {}",
-                    workspace.edge_name
-                );
-                return Err(Failure::of(FailureKind::Inconclusive, text).about(alias));
-            }
-            None if has => return Ok(Look::Right(Passed::with(record::text(row, "summary")))),
-            None => {
-                let text =
-                    format!("activity of {alias}: there is such a row: {}", record::text(row, "summary"));
-                return Ok(Look::NotYet(Failure::product(text).about(alias)));
-            }
-            Some((near, why)) if near => nearest = Some(why),
-            Some(_) => {}
-        }
-    }
-    if !has {
-        return Ok(Look::Right(Passed::default()));
-    }
-    let what = if wanted.restart_context { "restart-context row" } else { "such a row" };
-    let why = nearest.unwrap_or_else(|| format!("none of {seen} rows since the {}", workspace.edge_name));
-    Ok(Look::NotYet(Failure::product(format!("activity of {alias}: no {what}: {why}")).about(alias)))
-}
-
-/// Why a row is not the wanted one; `true` when it is nearly.
-fn differs(
-    context: &ScenarioContext,
-    row: &Value,
-    wanted: &ActivityRow,
-    text: Option<&str>,
-) -> Option<(bool, String)> {
-    let kind = row.pointer("/request_body/params/message/metadata/kind").and_then(Value::as_str);
-    if wanted.restart_context && kind != Some("restart_context") {
-        return Some((false, "another message".into()));
-    }
-    for (field, value) in
-        [("activity_type", &wanted.kind), ("method", &wanted.method), ("status", &wanted.status)]
-    {
-        if let Some(value) = value
-            && record::text(row, field) != value
-        {
-            return Some((field == "status", format!("{field} is `{}`", record::text(row, field))));
-        }
-    }
-    if let Some(text) = text
-        && !record::message_text(row).contains(text)
-        && !record::text(row, "summary").contains(text)
-    {
-        return Some((false, "another text".into()));
-    }
-    let source = row.get("source_id").and_then(Value::as_str);
-    let wanted_source = match &wanted.source {
-        None => return None,
-        Some(ActivitySource::None) => None,
-        Some(ActivitySource::Workspace(workspace)) => context.workspace(&workspace.name).map(|w| w.id),
+    let source = match &wanted.source {
+        Some(ActivitySource::Workspace(of)) => context.workspace(&of.name).map(|w| w.id),
+        _ => None,
     };
-    (source != wanted_source.as_deref())
-        .then(|| (true, format!("its source is {}", source.map_or_else(|| "none".to_owned(), str::to_owned))))
+    let log = expect_fits::ActivityLog {
+        alias,
+        rows: &rows,
+        before: &workspace.activity_before,
+        unknown: workspace.activity_unknown,
+        edge: &workspace.edge_name,
+    };
+    expect_fits::activity(&log, wanted, has, text.as_deref(), source.as_deref())
 }
 
 fn event_seen(context: &ScenarioContext, alias: &str, event: &str) -> Result<Look, Failure> {
@@ -334,26 +242,15 @@ async fn gone(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<
         Ok(single) => single,
         Err(error) => return unseen("read the row", &error),
     };
-    if !record::is_gone(&single) {
-        return Ok(Look::NotYet(
-            super::answer::unwanted(
-                &single,
-                format!("{alias} is still there: {}", super::answer::describe(&single)),
-            )
-            .about(alias),
-        ));
+    if let Some(failure) = expect_fits::still_there(alias, &single) {
+        return Ok(Look::NotYet(failure));
     }
     let list = match context.look(step, "read the list", context.run.api.list()).await {
         Ok(list) => list,
         Err(error) => return unseen("read the list", &error),
     };
-    // No list is no proof that the workspace is not in it.
-    let Some(rows) = record::list(list.json.as_ref()).filter(|_| list.status == 200) else {
-        let text = format!("the list: {}", super::answer::describe(&list));
-        return Ok(Look::NotYet(super::answer::unwanted(&list, text).about(alias)));
-    };
-    if rows.iter().any(|row| row.is(&workspace.id)) {
-        return Ok(Look::NotYet(Failure::product(format!("{alias} is still in the list")).about(alias)));
+    if let Some(failure) = expect_fits::still_listed(alias, &workspace.id, &list) {
+        return Ok(Look::NotYet(failure));
     }
     let observed = serde_json::json!({ "status": Status::Removed, "url": "" });
     context.observe(alias, &observed, "poll");

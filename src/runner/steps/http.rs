@@ -14,6 +14,7 @@ use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
 use crate::scenario::model::{Http, HttpBody, Picked};
+use crate::scenario::template::Scope;
 
 /// Runs the step.
 pub(super) async fn run(
@@ -63,7 +64,7 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
             Payload::File { field: field.clone(), name: name.clone(), mime: mime.clone(), bytes }
         }
     };
-    let purpose = format!("{} {}", verb.method, verb.path.raw);
+    let purpose = purpose(verb);
     let reads = matches!(verb.method.as_str(), "GET" | "HEAD" | "OPTIONS");
     let result = if reads {
         context.fetch(step, &purpose, request.clone()).await
@@ -74,28 +75,49 @@ async fn once(context: &ScenarioContext, verb: &Http, step: &StepRun, scope: &St
     if let (Some(approval), Some(id)) = (&verb.approval, approval::waits_for(&answer)) {
         answer = approval::decide(context, approval, &id, request, &purpose, step, scope).await?;
     }
-    if verb.answer.is_default() {
-        if !answer.is_success() {
-            let text = format!("{purpose}: wanted a 2xx, got {}", answer::describe(&answer));
-            return Err(answer::unwanted(&answer, text));
-        }
-    } else {
-        answer::judge(&answer, &verb.answer, scope)?;
-    }
-    for (name, from) in &verb.capture {
-        let value = pick(&answer, from, scope)?.ok_or_else(|| {
-            Failure::product(format!(
-                "{purpose}: nothing to capture at `{from}` in {}",
-                answer::describe(&answer)
-            ))
-        })?;
-        context.state().captures.insert(name.clone(), value);
-    }
+    let captured = judged(verb, &answer, scope)?;
+    context.state().captures.extend(captured);
     Ok(Passed::with(answer.status.to_string()))
 }
 
+/// What a request is for: as it is written.
+pub(in crate::runner) fn purpose(verb: &Http) -> String {
+    format!("{} {}", verb.method, verb.path.raw)
+}
+
+/// Judges an answer, and gives what is named of it.
+///
+/// # Errors
+/// It is not as wanted, or has nothing to name.
+pub(in crate::runner) fn judged(
+    verb: &Http,
+    answer: &Response,
+    scope: &dyn Scope,
+) -> Result<Vec<(String, Value)>, Failure> {
+    if verb.answer.is_default() {
+        if !answer.is_success() {
+            let text = format!("{}: wanted a 2xx, got {}", purpose(verb), answer::describe(answer));
+            return Err(answer::unwanted(answer, text));
+        }
+    } else {
+        answer::judge(answer, &verb.answer, scope)?;
+    }
+    let mut captured = Vec::new();
+    for (name, from) in &verb.capture {
+        let value = pick(answer, from, scope)?.ok_or_else(|| {
+            Failure::product(format!(
+                "{}: nothing to capture at `{from}` in {}",
+                purpose(verb),
+                answer::describe(answer)
+            ))
+        })?;
+        captured.push((name.clone(), value));
+    }
+    Ok(captured)
+}
+
 /// What an answer has of it; a path that can find several nodes gives their list.
-fn pick(answer: &Response, what: &Picked, scope: &StepScope<'_>) -> Result<Option<Value>, Failure> {
+fn pick(answer: &Response, what: &Picked, scope: &dyn Scope) -> Result<Option<Value>, Failure> {
     Ok(match what {
         Picked::Header(name) => answer.headers.get(&name.to_ascii_lowercase()).map(|v| json!(v)),
         Picked::Status => Some(json!(answer.status)),

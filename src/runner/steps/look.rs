@@ -4,7 +4,8 @@ use crate::runner::outcome::{Failure, FailureKind, Passed};
 use crate::runner::workspace::Workspace;
 
 /// What a look at something that is expected comes to.
-pub(super) enum Look {
+#[derive(Debug)]
+pub(in crate::runner) enum Look {
     /// It holds.
     Right(Passed),
     /// Not so now; it may become so.

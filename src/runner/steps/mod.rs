@@ -1,6 +1,7 @@
 //! One step: its deadline, its retries, its verb.
 
 mod a2a;
+pub(in crate::runner) mod a2a_fits;
 mod a2a_follow;
 mod a2a_reply;
 mod agent;
@@ -13,13 +14,14 @@ mod create;
 mod edges;
 mod expect;
 mod expect_container;
+pub(in crate::runner) mod expect_fits;
 mod flow;
 mod held;
-mod http;
+pub(in crate::runner) mod http;
 mod identity;
 mod instance_ends;
 mod last_look;
-mod look;
+pub(in crate::runner) mod look;
 mod org;
 mod settings;
 mod stub;
