@@ -11,8 +11,8 @@ use super::brought_up::{self, Had};
 use super::failure::SessionError;
 use super::settings::JOBS;
 use super::work::Work;
-use crate::behaviour::Contract;
 use crate::behaviour::contract::Told;
+use crate::behaviour::{Behaviour, Contract, Edition};
 use crate::clock::{self, Instant};
 use crate::docker::Engine;
 use crate::domain::ExitCode;
@@ -170,7 +170,14 @@ impl Work<'_> {
                 .as_ref()
                 .and_then(|admin| Home::seal(&target.api.base_url, target.api.org.as_deref(), admin)),
         };
-        let (catalogue, allowlist) = self.library.of_edition(target.facts.contract.edition);
+        // Runtimes are retired with their models: a server that was seen to have June's last one has June's catalogue,
+        // whatever is expected of it.
+        let contract = &target.facts.contract;
+        let edition = match contract.has(Behaviour::GoogleAdkRuntime) {
+            true => Edition::MidJune,
+            false => contract.edition,
+        };
+        let (catalogue, allowlist) = self.library.of_edition(edition);
         let context = Arc::new(RunContext {
             run: folder.run.clone(),
             tail: (*tail).to_owned(),
