@@ -25,7 +25,7 @@ profiles:
 const SCENARIO: &str = "# yaml-language-server: $schema=./scenario.schema.json
 scenario: first-provision
 summary: A workspace comes online, survives a restart and is gone after delete.
-tags: [first]
+tags: [first, smoke]
 steps:
   - create:  { as: ws, runtime: claude-code, model: auto, credentials: auto }
   - await:   { workspace: ws, status: online, within: 90s }
