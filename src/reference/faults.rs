@@ -336,7 +336,8 @@ impl Fault {
             Fault::DeleteBusy => &["delete-not-removed"],
             Fault::DeleteLater => &["delete-not-removed"],
             Fault::RefusedAfterCommit => &["create-required-variable"],
-            Fault::QueuedForAnother => &["reply-of-another-request"],
+            // One at rest is never completed.
+            Fault::QueuedForAnother => &["reply-of-another-request", "message-queued-at-rest"],
             Fault::CpForbids => &["cp-forbids-name"],
             Fault::CpAway => &["cp-behind-a-gateway-error"],
             Fault::CpSilent => &["cp-answers-too-late"],

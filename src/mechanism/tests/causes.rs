@@ -572,6 +572,8 @@ pub(super) fn of_real_servers() -> Vec<(&'static str, Case, &'static str)> {
         // A pause that does not hold.
         ("brought back", stream(case("hold", "x").waited("paused", "online", 9, None).row("online", ""), &["WORKSPACE_PAUSED", "WORKSPACE_PROVISIONING", "WORKSPACE_ONLINE"]), "pause-undone"),
         ("brought back, and no stream told", case("hold", "x").waited("paused", "provisioning", 9, None).row("provisioning", "").timeline(&[(Status::Online, 0), (Status::Paused, 0), (Status::Provisioning, 0)]), "pause-undone"),
+        ("queued for one that is paused", case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 202, json!({ "queued": true, "queue_id": "q" })).row("paused", ""), "message-queued-at-rest"),
+        ("queued for one that runs", case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 202, json!({ "queued": true, "queue_id": "q" })).row("online", "http://h"), "message-queued-not-answered"),
         ("a restart after a resume", case("hold", "x").edge("resume").waited("online", "provisioning", 9, None).row("provisioning", "").timeline(&[(Status::Paused, 0), (Status::Provisioning, 1), (Status::Online, 1), (Status::Provisioning, 1)]), UNCLASSIFIED),
         ("an August server", bearer(case("a2a", "x").exchange("message", "POST", "/workspaces/w/a2a", 401, json!({ "error": "missing caller auth token" })), "anonymous"), "caller-needs-token"),
     ]
