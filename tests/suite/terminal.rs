@@ -84,8 +84,12 @@ fn closed_after(
 ) -> ExitStatus {
     let (mut screen, theirs) = Screen::open();
     let side = || Stdio::from(theirs.try_clone().unwrap());
-    let mut command = Command::new("setsid");
-    command.args(if own { vec!["--ctty"] } else { Vec::new() }).arg(BIN);
+    // Whoever runs the tests under `nohup` has the signal ignored.
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=HUP", "setsid"])
+        .args(if own { vec!["--ctty"] } else { Vec::new() })
+        .arg(BIN);
     command.args(["run", "makes.yaml", "--target", "live", "--admin-token", TOKEN]);
     command.args(["--base-url", &platform.base]).args(flags);
     std::fs::write(dir.path().join("makes.yaml"), if own { makes_and_holds() } else { MAKES.to_owned() })
@@ -147,7 +151,8 @@ fn hangups_end_a_run_once_and_not_at_all_under_nohup() {
     for (nohup, code) in [(false, 143), (true, 0)] {
         let text = if nohup { MAKES.to_owned() } else { makes_and_holds() };
         let harness = Harness::new().file("makes.yaml", text).args(["run", "makes.yaml"]).against(&platform);
-        let run = if nohup { harness.under(&["env", "--ignore-signal=HUP"]) } else { harness }.spawn();
+        let signal = if nohup { "--ignore-signal=HUP" } else { "--default-signal=HUP" };
+        let run = harness.under(&["env", signal]).spawn();
         wait_for("something made", || (platform.rows().len() > 2).then_some(()));
         for _ in 0..3 {
             run.signal("HUP");
