@@ -1,5 +1,6 @@
 //! `lifecycle sweep`: removes what earlier runs left, by their ledgers and nothing else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
     let mut why_kept = "";
     let mut rows = Vec::new();
     let json = args.format.is_json();
+    // Each server that is gone is waited for once.
+    let mut gone = BTreeSet::new();
     for path in folder::list(&shell.runs_dir) {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if folder::is_live(&path) {
@@ -79,6 +82,14 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
             continue;
         }
         let owned = owing.entries.len();
+        let url = owing.home.base_url.clone();
+        if gone.contains(&url) && owing.is_on_a_server_alone() && !args.forget {
+            let why = format!("{url} did not answer a moment ago");
+            shell.printer.talk(&format!("{name}: {why}"))?;
+            rows.push(json!({ "run": name, "not_removed": owned, "error": why }));
+            kept += owned;
+            continue;
+        }
         match runtime()?.block_on(sweep(args, shell, &path, owing)) {
             Ok(outcome) => {
                 for line in outcome.lines.iter().filter(|_| !json) {
@@ -94,6 +105,9 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 shell.printer.talk(&format!("{name}: {}", error.draw(&shell.printer)))?;
                 rows.push(json!({ "run": name, "not_removed": owned, "error": error.text() }));
                 kept += owned;
+                if !refused {
+                    gone.insert(url);
+                }
                 why_kept = if refused { "credential refused" } else { "server unreachable" };
                 unreachable = Some(error);
             }

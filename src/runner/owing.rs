@@ -50,6 +50,14 @@ pub struct Owing {
     pub remarks: Vec<String>,
 }
 
+impl Owing {
+    /// Whether nothing can be done for it while its server is gone.
+    pub fn is_on_a_server_alone(&self) -> bool {
+        let here = self.embedded || self.docker || self.own_server || self.ran;
+        !here && self.parts.is_empty() && self.orgs.is_empty() && !self.home.base_url.is_empty()
+    }
+}
+
 /// How long ago an event was written.
 fn ago(at: &str) -> Option<Duration> {
     Duration::try_from(crate::clock::wall().duration_since(at.parse().ok()?)).ok()

@@ -203,14 +203,7 @@ fn not_a_server(base_url: &str, health: &Response) -> OpenError {
     let kind = health.headers.get("content-type").map(String::as_str).unwrap_or("no content type");
     let body = health.excerpt();
     if (300..400).contains(&health.status) {
-        let to = health.headers.get("location").map(String::as_str).unwrap_or("somewhere else");
-        return OpenError::new(
-            format!(
-                "{base_url} redirects to {to} ({}): redirects are not followed, because a token would go along",
-                health.status
-            ),
-            &["give that address as --base-url, if it is the workspace-server"],
-        );
+        return redirects(base_url, health);
     }
     OpenError::new(
         format!(
@@ -221,6 +214,17 @@ fn not_a_server(base_url: &str, health: &Response) -> OpenError {
             "--base-url must be the server itself, not its canvas or a proxy's page",
             "a workspace-server answers {\"status\":\"ok\"}",
         ],
+    )
+}
+
+fn redirects(from: &str, answer: &Response) -> OpenError {
+    let to = answer.headers.get("location").map(String::as_str).unwrap_or("somewhere else");
+    OpenError::new(
+        format!(
+            "{from} redirects to {to} ({}): redirects are not followed, because a token would go along",
+            answer.status
+        ),
+        &["give that address as --base-url, if it is the workspace-server"],
     )
 }
 
@@ -255,6 +259,7 @@ async fn admin_works(api: &Api, patience: Duration) -> Result<(), OpenError> {
             "GET /workspaces answered 404: no workspace-server, or another organisation's",
             &["--base-url", "--org-id (or MOLECULE_ORG_ID): a wrong one is answered 404 with an empty body"],
         )),
+        300..400 => Err(redirects(&format!("{}/workspaces", api.base_url), &answer)),
         status @ 500.. => Err(OpenError::new(
             format!("/health answers, and the API does not: GET /workspaces answered {status}: {error}"),
             &["is the server just starting? --patience waits longer", "the server's log"],
