@@ -44,9 +44,16 @@ pub(crate) fn names_others(body: Option<&Value>) -> bool {
     some("children") || some("descendants") || text(body, "status") == "confirmation_required"
 }
 
-/// Whether the platform says that what was asked for is not there: a 404 of something in between says nothing.
-pub fn is_gone(answer: &Response) -> bool {
+/// Whether the platform says that what was asked for is not there: a 404 without a reason is of something in between.
+pub fn is_absent(answer: &Response) -> bool {
     matches!(answer.status, 404 | 410) && error(answer.json.as_ref()).is_some()
+}
+
+/// Whether the platform says that a workspace is not there, in its own words (contract §3.2, §5.5): gateways answer 404 with
+/// a JSON of their own.
+pub fn is_gone(answer: &Response) -> bool {
+    let words = error(answer.json.as_ref()).unwrap_or_default();
+    is_absent(answer) && (answer.status == 410 || words.to_lowercase().contains("workspace"))
 }
 
 /// The token of a 201: managed ones have it at the top, external ones in `connection` (contract §2.3).
@@ -54,6 +61,21 @@ pub fn auth_token(body: &Value) -> Option<&str> {
     let top = text(body, "auth_token");
     let inner = body.get("connection").map(|c| text(c, "auth_token")).unwrap_or_default();
     [top, inner].into_iter().find(|t| !t.is_empty())
+}
+
+/// Whether a list of so many says that it is one page of more.
+pub(crate) fn is_page(answer: &Response, length: usize) -> bool {
+    let header = |name: &str| answer.headers.get(name).map(String::as_str).unwrap_or_default();
+    let field = |name: &str| answer.json.as_ref().and_then(|body| body.get(name));
+    let says = |name: &str| match field(name) {
+        Some(Value::String(next)) => !next.is_empty(),
+        Some(Value::Bool(more)) => *more,
+        _ => false,
+    };
+    let more =
+        header("link").contains("rel=\"next\"") || ["next_cursor", "next", "has_more"].into_iter().any(says);
+    let total = header("x-total-count").parse().ok().or_else(|| field("total").and_then(Value::as_u64));
+    more || total.is_some_and(|total| total > length as u64)
 }
 
 /// The elements of a list: an array, or the `null` that Go makes of an empty one; nothing else is one.

@@ -64,14 +64,13 @@ fn see(id: &str, answer: Response) -> Seen {
 fn refusal(answer: &Response) -> Seen {
     let status = answer.status;
     let said = record::error(answer.json.as_ref());
-    let has_reason = said.is_some();
     let text = said.unwrap_or_else(|| match &*answer.body {
         [] => "empty body".to_owned(),
         _ => answer.excerpt_of(&answer.text(), 160),
     });
     match status {
-        // A proxy's own 404 page says nothing about the workspace.
-        404 | 410 if has_reason => Seen::Gone { status, text },
+        // A proxy's own 404 says nothing about the workspace.
+        404 | 410 if record::is_gone(answer) => Seen::Gone { status, text },
         401 | 403 => Seen::Refused { status, text },
         200 => Seen::Unavailable { text: format!("200, but no workspace record: {text}") },
         _ => Seen::Unavailable { text: format!("{status}: {text}") },

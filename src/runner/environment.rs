@@ -79,7 +79,7 @@ pub(crate) async fn read(
     };
     let request = context.run.api.environment(id);
     let body = match asker.ask("environment", request, &policy::ENVIRONMENT).await {
-        Outcome::Answer(answer) if record::is_gone(&answer) => return Ok(None),
+        Outcome::Answer(answer) if record::is_absent(&answer) => return Ok(None),
         Outcome::Answer(Response { status: 200, json: Some(body), .. }) => body,
         Outcome::Cancelled => return Err(Unread::Cancelled),
         other => return Err(Unread::Platform(other.said())),

@@ -11,6 +11,8 @@ use crate::platform::record;
 
 /// One look may not take longer.
 const EACH: Duration = Duration::from_secs(10);
+/// Nor is it given less.
+const LEAST: Duration = Duration::from_secs(2);
 /// How often the list is looked at.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 
@@ -76,7 +78,8 @@ impl Leaks {
         let required = self.check == LeakCheck::Required;
         let mut pause = LOOK.0;
         loop {
-            let bound = deadline.min(Instant::now() + EACH);
+            // A look has time of its own, however little is left.
+            let bound = deadline.clamp(Instant::now() + LEAST, Instant::now() + EACH);
             let answer = plane.send(&plane.instances(slug), bound).await;
             let left = match answer.as_ref().map(listed) {
                 Ok(Some(left)) => left,

@@ -11,6 +11,7 @@ use crate::domain::time;
 use crate::event::PartState;
 use crate::http::Response;
 use crate::platform::control_plane::{ControlPlane, OrgRow, orgs};
+use crate::platform::record;
 
 /// How often the list is looked at.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
@@ -60,26 +61,45 @@ pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, 
 async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks) -> Result<(), String> {
     let were_listed = leaks.are_listed(plane, slug, deadline).await;
     let seen_until = Instant::now() + LATE;
-    let mut asked = false;
+    // What the last delete said: it was there, or it was not.
+    let mut deleted = None;
+    let mut seen = false;
     let mut pause = LOOK.0;
-    let mut last = String::new();
     loop {
-        match rows(plane, deadline).await {
-            Ok(rows) => {
-                let there = rows.iter().any(|row| row.slug() == slug && !row.is_purged());
-                let ever = rows.iter().any(|row| row.slug() == slug);
-                match there {
-                    false if asked || ever || Instant::now() >= seen_until => break,
-                    false => {}
-                    true if !asked => match delete(plane, slug, deadline).await {
-                        Ok(()) => asked = true,
-                        Err(why) => last = why,
-                    },
-                    true => "the list still has it".clone_into(&mut last),
-                }
+        let mut refused = None;
+        if deleted != Some(true) {
+            match delete(plane, slug, deadline).await {
+                Ok(was_there) => deleted = Some(was_there),
+                Err(why) => refused = Some(why),
             }
-            Err(why) => last = why,
         }
+        let last = match rows(plane, deadline).await {
+            Ok((rows, whole)) => {
+                let row = rows.iter().find(|row| row.slug() == slug);
+                let there = row.is_some_and(|row| !row.is_purged());
+                seen |= row.is_some();
+                let proven = match deleted {
+                    _ if there => false,
+                    // A list that never showed it says nothing by not showing it, unless it is whole.
+                    Some(true) => seen || whole,
+                    Some(false) => row.is_some() || Instant::now() >= seen_until,
+                    None => row.is_some(),
+                };
+                if proven {
+                    break;
+                }
+                if deleted == Some(true) && !there {
+                    deleted = None;
+                }
+                refused.unwrap_or_else(|| match there {
+                    true => "the list still has it".to_owned(),
+                    false => {
+                        "the list is one page of many and does not show it, which proves nothing".to_owned()
+                    }
+                })
+            }
+            Err(why) => refused.unwrap_or(why),
+        };
         if Instant::now() + pause >= deadline {
             return Err(last);
         }
@@ -89,19 +109,24 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks)
     leaks.gone(plane, slug, were_listed, deadline).await
 }
 
-async fn rows(plane: &ControlPlane, deadline: Instant) -> Result<Vec<OrgRow>, String> {
+/// The list, and whether it shows all that there are.
+async fn rows(plane: &ControlPlane, deadline: Instant) -> Result<(Vec<OrgRow>, bool), String> {
     let listed = |answer: &Response| match orgs(answer.json.as_ref()).filter(|_| answer.status == 200) {
-        Some(rows) => Take::Done(rows),
+        Some(rows) => {
+            let whole = !record::is_page(answer, rows.len());
+            Take::Done((rows, whole))
+        }
         None => Take::Never(describe(answer)),
     };
     let bound = deadline.min(Instant::now() + EACH);
     until(plane, &plane.list_orgs(), bound, listed).await.map_err(|why| why.last)
 }
 
-/// 202 is an answer too: the list tells when it is over.
-async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(), String> {
+/// Whether it was there. 202 is an answer too: the list tells when it is over.
+async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<bool, String> {
     let taken = |answer: &Response| match answer.status {
-        200..=299 | 404 | 410 => Take::Done(()),
+        200..=299 => Take::Done(true),
+        404 | 410 => Take::Done(false),
         409 => Take::Again(describe(answer)),
         _ => Take::Never(format!("DELETE answered {}", describe(answer))),
     };
@@ -116,7 +141,7 @@ async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<(
 /// The control plane cannot be read.
 pub(crate) async fn stale(plane: &ControlPlane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
     let now = crate::clock::wall();
-    let rows = rows(plane, Instant::now() + EACH * 3).await?;
+    let (rows, _) = rows(plane, Instant::now() + EACH * 3).await?;
     let old = |row: &OrgRow| {
         let age_of = row.created_at().and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         age_of.is_some_and(|of| of >= age)
