@@ -204,6 +204,13 @@ impl Ledger {
         }));
     }
 
+    /// The id that an answer named is somebody else's: what was asked for, if it was made, is looked for by its name.
+    pub fn disown(&self, resource: &str) {
+        if let Some(entry) = self.lock().get_mut(resource) {
+            entry.id = None;
+        }
+    }
+
     /// A workspace was seen online or failed (`true`), or is being provisioned again (`false`).
     pub fn settle(&self, id: &str, settled: bool) {
         self.change(id, |entry| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use serde_json::Value;
 
 use super::cleanup_engine;
@@ -97,6 +97,12 @@ pub async fn clean(run: &RunContext, mut entries: Vec<Entry>, deadline: Instant,
         conclude(run, &entry, stays, by);
     });
     tokio::join!(join_all(looks), join_all(strips));
+}
+
+/// What is below goes before what it hangs under.
+#[inline(never)]
+fn clean_first(run: &RunContext, entries: Vec<Entry>, deadline: Instant) -> BoxFuture<'_, ()> {
+    Box::pin(clean(run, entries, deadline, "clean-up"))
 }
 
 async fn uncut(run: &RunContext, work: impl Future<Output = Result<Gone, Stays>>) -> Result<Gone, Stays> {
@@ -194,9 +200,7 @@ async fn find(run: &RunContext, name: &str, deadline: Instant) -> Result<Vec<Str
 
 /// Whether a list shows all that there is: it says so itself, and it has what is known to be there.
 async fn is_whole(run: &RunContext, answer: &Response, rows: &[Value], deadline: Instant) -> bool {
-    let more = answer.headers.get("link").is_some_and(|link| link.contains("rel=\"next\""));
-    let total = answer.headers.get("x-total-count").and_then(|total| total.parse::<usize>().ok());
-    if more || total.is_some_and(|total| total > rows.len()) {
+    if record::is_page(answer, rows.len()) {
         return false;
     }
     let known = run.ledger.all_open().into_iter().filter(|entry| entry.room == run.ledger.room());
@@ -234,6 +238,9 @@ async fn remove_workspace(
             // It is ours, and the server compares the name before it removes anything.
             Looked::Unlisted | Looked::Hidden(_) => Value::Null,
         };
+        if twins::is_strangers(run, &entry.name, &row) {
+            return Err(Stays::NotOurs { name: row.name().to_owned() });
+        }
         let stored = row.name();
         if !stored.is_empty() {
             stored.clone_into(&mut name);
@@ -252,7 +259,7 @@ async fn remove_workspace(
             let Below { twins, strangers } = below(run, id, deadline).await?;
             if !twins.is_empty() {
                 let adopted = twins::adopt(run, &twins);
-                Box::pin(clean(run, adopted, deadline, "clean-up")).await;
+                clean_first(run, adopted, deadline).await;
                 continue;
             }
             // Another run's root stands under ours only until that run has taken it out.

@@ -64,6 +64,12 @@ pub(super) enum Stays {
         /// The first of them.
         some: String,
     },
+    /// What the create's answer named is somebody else's.
+    #[error("the workspace with that id is called {name} and hangs under nothing of ours: it is left alone")]
+    NotOurs {
+        /// How it is called.
+        name: String,
+    },
     /// Nobody knows whether it was made.
     #[error(
         "its create was not answered, and the server's list does not show everything that is there: whether it was made is not \

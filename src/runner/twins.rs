@@ -20,6 +20,19 @@ pub(super) fn is_ours(run: &RunContext, row: &Value) -> bool {
     !run.ledger.owns(row.id()) && asked(run, row).is_some()
 }
 
+/// Whether a row that an answer of ours named is somebody else's: it bears another name than what was asked for, and hangs
+/// under nothing of ours. A platform may shorten a name, change its case, or give it a number.
+pub(super) fn is_strangers(run: &RunContext, asked: &str, row: &Value) -> bool {
+    !row.name().is_empty() && !is_alike(asked, &run.tail, row.name()) && !run.ledger.owns(row.parent())
+}
+
+fn is_alike(asked: &str, tail: &str, stored: &str) -> bool {
+    let (asked, stored) = (base(asked).to_lowercase(), base(stored).to_lowercase());
+    let tailed = tail.len() >= LEAST_TAIL && stored.contains(&tail.to_lowercase());
+    let shortened = stored.len() >= LEAST_TAIL && asked.starts_with(&stored);
+    asked == stored || tailed || shortened
+}
+
 /// What was asked for under the name that a row bears: whose it is, and whether the platform makes its instances.
 fn asked(run: &RunContext, row: &Value) -> Option<Entry> {
     if run.tail.len() < LEAST_TAIL || row.id().is_empty() || !row.name().contains(&run.tail) {
@@ -66,4 +79,28 @@ pub async fn look(run: &RunContext, deadline: Instant) -> Vec<Entry> {
         });
     }
     adopted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_again_and_no_other_is_taken_for_it() {
+        for (stored, alike) in [
+            ("lc-names-ws-e233-2ba01a10", true),
+            ("LC-Names-WS-E233-2BA01A10", true),
+            ("lc-names-ws-e233-2ba01a10 (3)", true),
+            ("lc-names-ws-e233", true),
+            ("ws of 2ba01a10", true),
+            ("lc-", false),
+            ("precious", false),
+            ("lc-names-ws-e233-77777777", false),
+            ("lc-root-77777777", false),
+        ] {
+            assert_eq!(is_alike("lc-names-ws-e233-2ba01a10", "2ba01a10", stored), alike, "{stored}");
+        }
+        assert!(is_alike("mine", "", "Mine (2)"), "whoever has no tail has the name");
+        assert!(!is_alike("mine", "", "theirs"));
+    }
 }

@@ -17,6 +17,7 @@ use crate::runner::credentials;
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::root_name::is_called;
 use crate::runner::scope::StepScope;
+use crate::runner::twins;
 use crate::runner::workspace::Workspace;
 use crate::scenario::model::Create;
 use crate::scenario::template::Template;
@@ -103,7 +104,7 @@ pub(super) async fn run(
             let id = response.json.as_ref().map(|b| b.id().to_owned()).unwrap_or_default();
             if !id.is_empty() {
                 adopt(context, workspace, &id, response.json.as_ref());
-                learn_runtime(context, &verb.alias, step).await;
+                read_back(context, &verb.alias, step).await.map_err(|f| f.about(&verb.alias))?;
             } else if answer::refused(&response) {
                 refused(context, workspace, &body, &response, step).await;
             }
@@ -137,7 +138,7 @@ pub(super) async fn run(
         }
         Ok(Made::Found(id, lost)) => {
             adopt(context, workspace, &id, None);
-            learn_runtime(context, &verb.alias, step).await;
+            read_back(context, &verb.alias, step).await.map_err(|f| f.about(&verb.alias))?;
             context.run.log.emit(EventKind::Warning {
                 scenario: Some(context.name.to_string()),
                 text: format!("the answer to create was lost ({lost}); the workspace was found by its name"),
@@ -351,15 +352,33 @@ fn named(context: &ScenarioContext, rows: &[Value], body: &Value, name: &str) ->
     rows.iter().filter(fresh).find(beside).filter(|_| ours).map(id)
 }
 
-/// A create that names no runtime gets the template's or the server's own: the row says which, and every rule needs it.
-async fn learn_runtime(context: &ScenarioContext, alias: &str, step: &StepRun) {
-    let Some(workspace) = context.workspace(alias).filter(|w| w.managed && w.runtime.is_empty()) else {
-        return;
+/// Reads what was made. The row must be ours: whatever mixes answers up may name a workspace of somebody else, which nothing
+/// may be done to. A create that names no runtime gets the template's or the server's own: the row says which, and every
+/// rule needs it.
+async fn read_back(context: &ScenarioContext, alias: &str, step: &StepRun) -> Result<(), Failure> {
+    let Some(workspace) = context.workspace(alias) else { return Ok(()) };
+    let request = context.run.api.read(&workspace.id);
+    let needs_runtime = workspace.managed && workspace.runtime.is_empty();
+    let row = match needs_runtime {
+        true => context.fetch(step, "read the runtime", request).await.ok(),
+        false => context.ask(step, &policy::LOOK, "read what was made", request).await.answer(),
     };
-    let row = context.fetch(step, "read the runtime", context.run.api.read(&workspace.id)).await;
-    let row = row.ok().filter(|row| row.status == 200).and_then(|row| row.json);
-    let said = row.map(|row| row.runtime().to_owned()).filter(|said| !said.is_empty());
-    context.update(alias, |w| w.runtime = said.unwrap_or_else(|| credentials::RUNTIME.to_owned()));
+    let row = row.filter(|row| row.status == 200).and_then(|row| row.json);
+    if let Some(row) = row.as_ref().filter(|row| twins::is_strangers(&context.run, &workspace.name, row)) {
+        context.run.ledger.disown(&workspace.resource);
+        context.run.poller.forget(&workspace.id);
+        context.state().workspaces.shift_remove(alias);
+        return Err(Failure::product(format!(
+            "create: the answer names {}, which is another workspace, called {}",
+            workspace.id,
+            context.excerpt(row.name(), 80)
+        )));
+    }
+    if needs_runtime {
+        let said = row.map(|row| row.runtime().to_owned()).filter(|said| !said.is_empty());
+        context.update(alias, |w| w.runtime = said.unwrap_or_else(|| credentials::RUNTIME.to_owned()));
+    }
+    Ok(())
 }
 
 fn adopt(context: &ScenarioContext, mut workspace: Workspace, id: &str, body: Option<&Value>) {
