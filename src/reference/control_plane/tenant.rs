@@ -199,14 +199,15 @@ pub(super) async fn remove(plane: &Arc<Plane>, id: Uuid) {
         let Some(org) = state.orgs.get_mut(&id) else { return };
         (org.tenant.take(), running, Arc::clone(&org.machines))
     };
+    // The server first: while it lives it brings back what is ended behind its back.
+    if let Some(tenant) = tenant.and_then(Arc::into_inner) {
+        tenant.server.stop().await;
+    }
     for machine in &running {
         instances::terminate(plane, machine, "the organisation is purged").await;
     }
     for instance in machines.instances().await {
         let _ = machines.stop(instance.workspace_id).await;
-    }
-    if let Some(tenant) = tenant.and_then(Arc::into_inner) {
-        tenant.server.stop().await;
     }
     if let Some(org) = plane.state().orgs.get_mut(&id) {
         org.phase = Phase::Purged;
