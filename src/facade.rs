@@ -108,7 +108,7 @@ pub mod runner {
     pub mod again {
         pub use crate::runner::again::{Decision, Now, decide};
     }
-    pub use crate::runner::{bundle, cleanup, owing, twins};
+    pub use crate::runner::{bundle, owing, sweep};
 }
 pub mod scenario {
     pub use crate::scenario::{

@@ -11,7 +11,6 @@ use super::failure::CliError;
 use super::runtime::runtime;
 use super::swept::Outcome;
 use super::{Shell, format, sweep_docker, sweep_org, sweep_profile};
-use crate::clock::Instant;
 use crate::domain::words::count;
 use crate::domain::{ExitCode, Secret};
 use crate::event::{EventKind, Log};
@@ -20,16 +19,11 @@ use crate::redact::Redactor;
 use crate::run::folder::{self, RunFolder};
 use crate::run::ledger::{Entry, Ledger};
 use crate::runner::owing::{self, Owing};
-use crate::runner::{bundle, cleanup, twins};
+use crate::runner::{bundle, sweep};
 use crate::targets::profile::books;
 use crate::targets::saas::ORGANISATION;
 use crate::targets::{self, Kind};
 
-/// One sweep of one run may not take longer.
-const BUDGET: Duration = Duration::from_secs(300);
-
-/// What came back after an earlier removal is looked for within this.
-const LOOK_BACK: Duration = Duration::from_secs(20);
 /// Sweeps all runs that do not live.
 pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (mut left, mut swept, mut kept, mut forgotten) = (0, 0, 0, 0);
@@ -294,11 +288,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
     };
     let mut heard = log.listen();
     let run = bundle::sweeper(&target, log, ledger.clone(), &owing.tail);
-    if !owing.entries.is_empty() {
-        twins::look(&run, Instant::now() + BUDGET).await;
-    }
-    cleanup::clean(&run, ledger.all_open(), Instant::now() + BUDGET, "sweep").await;
-    let back = cleanup::look_back(&run, &owing.watched, Instant::now() + LOOK_BACK).await;
+    let back = sweep::sweep(&run, &owing.watched).await;
     target.close().await;
     let tally = ledger.tally();
     let mut lines = Vec::new();

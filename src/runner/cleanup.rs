@@ -39,19 +39,9 @@ const BUSY: Duration = Duration::from_secs(30);
 /// What is said of a delete that overtook a provision which nobody can see the end of.
 const OVERTAKEN: &str = "it was deleted before its provision had ended, which may bring its row back: the next \
                          `lifecycle sweep` looks again";
-/// What a look for what came back has found.
-#[derive(Debug, Default)]
-pub struct Back {
-    /// So much was removed again.
-    pub removed: usize,
-    /// So much came back and stays.
-    pub left: usize,
-    /// For people.
-    pub lines: Vec<String>,
-}
 
 /// One scenario's clean-up.
-pub const BUDGET: Duration = Duration::from_secs(90);
+pub(crate) const BUDGET: Duration = Duration::from_secs(90);
 
 /// Pauses between two tries: each twice as long as the one before, up to a limit.
 struct Pace(Duration);
@@ -74,7 +64,7 @@ impl Pace {
 }
 
 /// Removes entries, newest first, those whose id is not known before all others; each ends as released or left.
-pub async fn clean(run: &RunContext, mut entries: Vec<Entry>, deadline: Instant, by: &str) {
+pub(super) async fn clean(run: &RunContext, mut entries: Vec<Entry>, deadline: Instant, by: &str) {
     // What is looked for by name is looked for while something is there that a whole list has.
     entries.sort_by_key(|entry| entry.id.is_some());
     let mut late = Vec::new();
@@ -210,7 +200,7 @@ async fn is_whole(run: &RunContext, answer: &Response, rows: &[Value], deadline:
         || !matches!(look(run, &id, "look for what the list lacks", deadline).await, Looked::There(_))
 }
 
-async fn remove_workspace(
+pub(super) async fn remove_workspace(
     run: &RunContext,
     entry: &Entry,
     id: &str,
@@ -357,7 +347,7 @@ async fn verify_instance(
 
 /// When everything is gone: did an instance come up late? One look at each that may have been provisioned again, all at
 /// once.
-pub async fn last_look(run: &RunContext, deadline: Instant) {
+pub(super) async fn last_look(run: &RunContext, deadline: Instant) {
     let inspects = run.target.capabilities.contains(&Capability::Inspect);
     if !inspects && run.target.engine.is_none() {
         return;
@@ -378,61 +368,6 @@ pub async fn last_look(run: &RunContext, deadline: Instant) {
         run.log.emit(EventKind::Warning { scenario: entry.scenario.clone(), text });
     });
     join_all(looks).await;
-}
-
-/// What became of one resource that was looked for again.
-enum Again {
-    Nothing,
-    Removed(String),
-    Stays(String),
-    Told(String),
-}
-
-/// Removes what of an earlier run came back after its removal, or comes back yet; a line for each.
-pub async fn look_back(run: &RunContext, watched: &[Entry], deadline: Instant) -> Back {
-    let looks = watched.iter().map(|entry| again(run, entry, deadline));
-    let mut back = Back::default();
-    for (entry, found) in watched.iter().zip(join_all(looks).await) {
-        let what = format!("{} {}", entry.name, entry.id.as_deref().unwrap_or_default());
-        back.lines.push(match found {
-            Again::Nothing => continue,
-            Again::Removed(how) => {
-                back.removed += 1;
-                format!("removed what came back of {what} ({how})")
-            }
-            Again::Stays(why) => {
-                back.left += 1;
-                format!("could not remove what came back of {what}: {why}; `lifecycle sweep` looks again")
-            }
-            Again::Told(told) => format!("{what}: {told}"),
-        });
-    }
-    back
-}
-
-async fn again(run: &RunContext, entry: &Entry, deadline: Instant) -> Again {
-    let Some(id) = entry.id.as_deref() else { return Again::Nothing };
-    let row = look(run, id, "look for what came back", deadline).await;
-    let there = matches!(&row, Looked::There(row) if row.status() != Some(Status::Removed));
-    let gone = match Eye::of(run, entry) {
-        _ if there => remove_workspace(run, entry, id, deadline).await.map(|gone| {
-            let row = "its row came back".to_owned();
-            Gone { left_by_platform: gone.left_by_platform.or(Some(row)), ..gone }
-        }),
-        Some(eye) => cleanup_late::verify_again(run, eye, entry, id, deadline).await,
-        None => return Again::Nothing,
-    };
-    let gone = match gone {
-        Ok(gone) => cleanup_late::came(run, entry, gone, deadline).await,
-        stays => stays,
-    };
-    match gone {
-        Ok(Gone { left_by_platform: Some(what), .. }) => Again::Removed(what),
-        Ok(Gone { told: Some(what), .. }) => Again::Told(what),
-        Ok(_) => Again::Nothing,
-        Err(why) if there => Again::Stays(why.to_string()),
-        Err(why) => Again::Told(format!("whether it came back is not known: {why}")),
-    }
 }
 
 /// Stops an instance that came up after the delete, and says so.

@@ -57,7 +57,7 @@ pub(super) fn adopt<'r>(run: &RunContext, rows: impl IntoIterator<Item = &'r Val
 }
 
 /// Looks for them once; those that were taken in.
-pub async fn look(run: &RunContext, deadline: Instant) -> Vec<Entry> {
+pub(super) async fn look(run: &RunContext, deadline: Instant) -> Vec<Entry> {
     if run.ledger.workspaces().is_empty() {
         return Vec::new();
     }

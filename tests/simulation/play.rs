@@ -16,7 +16,7 @@ use lifecycle_harness::facade::platform::limits::Limits;
 use lifecycle_harness::facade::redact::Redactor;
 use lifecycle_harness::facade::run::ledger::Ledger;
 use lifecycle_harness::facade::run::signals::Signals;
-use lifecycle_harness::facade::runner::{bundle, cleanup, owing, twins};
+use lifecycle_harness::facade::runner::{bundle, owing, sweep};
 use lifecycle_harness::facade::scenario;
 use lifecycle_harness::facade::session::{
     self, Env, LibrarySettings, Outside, RunName, RunSettings, Shell, TargetSettings,
@@ -380,17 +380,12 @@ async fn sweep(left: &Path, world: &World) -> Swept {
         log.close();
         return told(written).await;
     }
-    let owes = !owing.entries.is_empty();
     let ledger = Ledger::restore(log.clone(), owing.home, owing.entries, owing.once, owing.slowest);
     let opened = targets::open(&settings(&world.network.process(), &world.base_url())).await;
     // A platform whose fault is that it cannot be read cannot be swept either.
     let Ok(target) = opened else { return Swept::default() };
     let run = bundle::sweeper(&target, log.clone(), ledger.clone(), &owing.tail);
-    if owes {
-        twins::look(&run, Instant::now() + Duration::from_secs(300)).await;
-    }
-    cleanup::clean(&run, ledger.all_open(), Instant::now() + Duration::from_secs(300), "sweep").await;
-    let back = cleanup::look_back(&run, &owing.watched, Instant::now() + Duration::from_secs(20)).await;
+    let back = sweep::sweep(&run, &owing.watched).await;
     target.close().await;
     log.close();
     let mut swept = told(written).await;
