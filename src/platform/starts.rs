@@ -14,6 +14,8 @@ pub(crate) enum Starts {
     Later(String),
     /// Those of all.
     All,
+    /// That of one workspace if it is hibernated: a message wakes it, behind its answer.
+    Asleep(String),
 }
 
 /// What a request may start. A workspace's own bearer writes secrets without a restart.
@@ -34,6 +36,7 @@ pub(crate) fn starts(api: &Api, request: &Request) -> Starts {
         (Some("workspaces"), Some(id), Some("secrets")) if admin => Starts::Later(id.to_owned()),
         (Some("workspaces"), Some(id), Some("model")) => Starts::Later(id.to_owned()),
         (Some("workspaces"), Some(id), None) if request.method == "PATCH" => Starts::Later(id.to_owned()),
+        (Some("workspaces"), Some(id), Some("a2a")) => Starts::Asleep(id.to_owned()),
         (Some("settings"), Some("secrets"), _) => Starts::All,
         _ => Starts::Nobody,
     }
@@ -69,7 +72,7 @@ mod tests {
             ("PUT", "/workspaces/w/model", &own, Starts::Later("w".into())),
             ("PUT", "/settings/secrets", &Auth::Admin, Starts::All),
             ("DELETE", "/workspaces/w", &Auth::Admin, Starts::Nobody),
-            ("POST", "/workspaces/w/a2a", &Auth::Admin, Starts::Nobody),
+            ("POST", "/workspaces/w/a2a", &Auth::Admin, Starts::Asleep("w".into())),
             ("POST", "/workspaces", &Auth::Admin, Starts::Nobody),
         ] {
             assert_eq!(starts(&api, &api.request(method, path, auth)), wanted, "{method} {path}");

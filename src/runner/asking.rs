@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::context::{RunContext, ScenarioContext, StepRun};
+use crate::behaviour::Behaviour;
 use crate::clock::{self, Instant};
+use crate::domain::Status;
 use crate::event::Exchange;
 use crate::http::{Request, Response, TransportError};
 use crate::platform::ask::{Asker, Outcome};
@@ -29,12 +31,22 @@ impl ScenarioContext {
             Starts::Now(id) => (vec![id], false),
             Starts::Later(id) => (vec![id], true),
             Starts::All => (self.run.ledger.managed_ids(), true),
+            Starts::Asleep(id) if self.wakes(&id) => (vec![id], true),
+            Starts::Asleep(_) => (Vec::new(), false),
         };
         // Its answer may be lost, and the run may be killed while it is waited for.
         ids.iter().for_each(|id| self.run.ledger.disturb(id, put_off));
         let outcome = self.asker(step, self.filing(step)).ask(purpose, request, policy).await;
         ids.iter().for_each(|id| self.run.ledger.disturbed_again(id, put_off));
         outcome
+    }
+
+    /// Whether a message starts this workspace: it was last seen at rest, on a server that wakes it.
+    fn wakes(&self, id: &str) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = state.workspaces.values().find(|w| w.id == id).and_then(|w| w.seen.as_ref());
+        seen.is_some_and(|(status, _)| matches!(status, Status::Hibernated | Status::Hibernating))
+            && self.run.target.contract.has(Behaviour::HibernateWakes)
     }
 
     /// A read, or a message: it may be dropped.

@@ -188,7 +188,7 @@ pub(super) async fn verify(
 
 /// Whether a restart may end that nobody has seen the end of: one that was given up, or, where restarts take longer than
 /// clean-up waits for them, one that was asked for less than two of them ago (a second one joins the first), or one that
-/// an interrupt cut off where nobody knows how long they take.
+/// an interrupt or the end of its run cut off where nobody knows how long they take.
 fn restart_may_end(run: &RunContext, entry: &Entry, times: Times) -> bool {
     let outstanding = |takes| entry.restarts_until(takes);
     match run.ledger.slowest_edge() {
@@ -197,7 +197,10 @@ fn restart_may_end(run: &RunContext, entry: &Entry, times: Times) -> bool {
             outstanding(took * 2).is_some_and(|until| until > Instant::now())
         }
         Some(_) => false,
-        None => run.cancel.reason().is_some() && outstanding(times.restarts).is_some(),
+        None => {
+            let cut_off = run.cancel.reason().is_some() || entry.asked_before.is_some();
+            cut_off && outstanding(times.restarts).is_some()
+        }
     }
 }
 

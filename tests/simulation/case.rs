@@ -44,6 +44,8 @@ pub(crate) struct Case {
     pub seed: u64,
     /// Names of instances; a scenario without a matrix is its only one.
     pub instances: Vec<String>,
+    /// A scenario of this case's own, which is not shipped.
+    pub own: Option<&'static str>,
     pub jobs: u32,
     /// How much faster than time the platform's clock runs.
     pub time_scale: f64,
@@ -175,6 +177,7 @@ impl Case {
         Case {
             seed,
             instances,
+            own: None,
             jobs: chance.random_range(1..=3),
             time_scale: *[40.0, 40.0, 10.0, 1.0].choose(&mut chance).unwrap(),
             keys: chance.random_bool(0.5),
@@ -223,6 +226,7 @@ impl Case {
         let edition = *[Edition::default(), Edition::MidAugust].choose(&mut chance).unwrap();
         Case {
             instances,
+            own: None,
             trouble,
             cut,
             strangers: chance.random_range(0..3),
@@ -245,6 +249,7 @@ impl Case {
         let row = *rows.choose(chance).unwrap();
         let mut case = Case {
             seed,
+            own: None,
             instances: vec![(*row.scenarios.choose(chance).unwrap()).to_owned()],
             jobs: 1,
             time_scale: 40.0,

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use lifecycle_harness::facade::behaviour::Edition;
 use lifecycle_harness::facade::domain::ExitCode;
 use lifecycle_harness::facade::event::{Class, EventKind};
+use lifecycle_harness::facade::reference::options::BootTiming;
 use lifecycle_harness::facade::run::signals::Signal;
 use lifecycle_harness::facade::wire::{Fault, Side, What};
 
-use super::case::{Case, Cut, Matching, Rule, Trouble, When};
+use super::case::{Case, Cut, Matching, Rule, Server, Trouble, When};
+use super::precision::SLOW;
 use super::seeds::{examine, number};
 
 /// So many runs to which nothing happens are green, and no mechanism fires.
@@ -260,4 +263,40 @@ fn an_instance_that_comes_up_after_its_delete() {
         }
     }
     assert!(removed > 0 && told > 0, "{removed} removed, {told} told");
+}
+
+/// A message wakes a hibernated workspace and a restart follows at once: two new instances, the second of which may come
+/// up when its row is gone.
+#[test]
+fn a_wake_and_a_restart_overlap() {
+    const OVERLAP: &str = "
+scenario: overlap
+steps:
+  - create:    { as: ws, model: auto }
+  - await:     { workspace: ws, status: online }
+  - hibernate: ws
+  - a2a:       { to: ws, say: { text: good morning }, expect: { status: 503, json: { $.waking: true } } }
+  - restart:   ws
+  - await:     { workspace: ws, status: online, new_instance: true, within: 4m }
+";
+    let mut came = 0;
+    for seed in 0..3 {
+        for (boot, time_scale) in [(BootTiming::default(), 1.0), (BootTiming::default(), 40.0), (SLOW, 1.0)] {
+            let case = Case {
+                instances: vec!["overlap".to_owned()],
+                own: Some(OVERLAP),
+                time_scale,
+                server: Server { edition: Edition::MidAugust, boot, ..Server::default() },
+                ..local_provision(seed)
+            };
+            let (played, wrong) = examine(&case);
+            assert!(
+                wrong.is_empty(),
+                "seed {seed}, {boot:?}, time scale {time_scale}:\n- {}",
+                wrong.join("\n- ")
+            );
+            came += usize::from(played.log.contains("its instance came up after the delete"));
+        }
+    }
+    assert!(came > 0, "no instance came up late: nothing was tried");
 }

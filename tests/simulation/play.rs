@@ -253,12 +253,13 @@ fn env(case: &Case) -> Env {
 fn asked(case: &Case, base_url: &str, folder: &Path) -> RunSettings {
     let scenarios = folder.join("scenarios");
     std::fs::create_dir(&scenarios).unwrap();
-    let chosen = case.instances.iter().map(|instance| {
+    let chosen = case.instances.iter().filter(|_| case.own.is_none()).map(|instance| {
         let name = scenario::scenario_of(instance);
         OF_TENANTS.iter().find(|s| s.name == name).expect("a shipped scenario").source.clone()
     });
-    for (number, file) in chosen.chain(scenario::shipped_fragment_files()).enumerate() {
-        std::fs::write(scenarios.join(format!("{number}.yaml")), &*file.text).unwrap();
+    let files = chosen.chain(scenario::shipped_fragment_files()).map(|file| file.text.to_string());
+    for (number, text) in case.own.map(str::to_owned).into_iter().chain(files).enumerate() {
+        std::fs::write(scenarios.join(format!("{number}.yaml")), text).unwrap();
     }
     let target = match case.plane {
         true => TargetSettings {

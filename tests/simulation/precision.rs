@@ -15,7 +15,7 @@ use lifecycle_harness::facade::scenario::{expand_matrix, scenario_of};
 use super::case::{Case, Cut, SCENARIOS, Server, Trouble};
 use super::play::{self, Played};
 use super::replay;
-use super::seeds::{examine, number};
+use super::seeds::{examine, keep_log, number};
 
 /// Of so many runs one is played; all with `LIFECYCLE_PRECISION=all`.
 const SAMPLE: usize = 48;
@@ -31,6 +31,7 @@ fn case(scenario: &str, edition: Edition, faults: &[&str]) -> Case {
     Case {
         seed: 7,
         instances: vec![scenario.to_owned()],
+        own: None,
         jobs: 1,
         time_scale: 1.0,
         keys: false,
@@ -305,6 +306,9 @@ fn nothing_is_explained_where_nothing_is_wrong() {
         if played.exit() == Some(ExitCode::NotLive) && all_skipped(&played) {
             found.retain(|text| !text.contains("NotLive"));
         }
+        if runs == 1 {
+            keep_log(&played);
+        }
         if !found.is_empty() {
             wrong.push(format!(
                 "seed {seed} {:?} {:?}\n- {}",
@@ -326,7 +330,7 @@ fn all_skipped(played: &Played) -> bool {
 }
 
 /// Half of what the shortest of the shipped waits gives.
-const SLOW: BootTiming =
+pub(crate) const SLOW: BootTiming =
     BootTiming { provision: Duration::from_secs(20), jitter: 0.3, stop: Duration::from_millis(800) };
 
 /// Runs across editions: what one edition promises is expected of a server that is the other. All that comes of it is

@@ -81,11 +81,7 @@ fn one(series: &Series, case: &Case, verbose: bool) {
             played.simulated.as_secs_f64(),
             began.elapsed().as_millis()
         );
-        if let Ok(path) = std::env::var("LIFECYCLE_KEEP_LOG") {
-            let swept = played.swept.events.iter().map(|event| serde_json::to_string(event).unwrap());
-            let lines: Vec<String> = swept.chain(played.swept.said.iter().cloned()).collect();
-            std::fs::write(path, format!("{}{}\n", played.log, lines.join("\n"))).unwrap();
-        }
+        keep_log(&played);
     }
     assert!(
         wrong.is_empty(),
@@ -96,6 +92,14 @@ fn one(series: &Series, case: &Case, verbose: bool) {
         case.seed,
         series.filter
     );
+}
+
+/// Writes the log of a run, and what a sweep did after it, to where `LIFECYCLE_KEEP_LOG` says.
+pub(crate) fn keep_log(played: &Played) {
+    let Ok(path) = std::env::var("LIFECYCLE_KEEP_LOG") else { return };
+    let swept = played.swept.events.iter().map(|event| serde_json::to_string(event).unwrap());
+    let lines: Vec<String> = swept.chain(played.swept.said.iter().cloned()).collect();
+    std::fs::write(path, format!("{}{}\n", played.log, lines.join("\n"))).unwrap();
 }
 
 #[test]
