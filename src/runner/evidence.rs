@@ -9,12 +9,13 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
 use super::context::{ScenarioContext, StepRun};
+use super::environment::{Environment, Unread};
 use super::outcome::Failure;
 use super::workspace::Workspace;
 use super::{container_evidence, control_plane_evidence, environment, server_log};
 use crate::clock::Instant;
 use crate::domain::{Status, time};
-use crate::event::{EventKind, Evidence, EvidencePart, EvidenceSource, Red};
+use crate::event::{EnvVar, EventKind, Evidence, EvidencePart, EvidenceSource, Red};
 use crate::http::{Request, Transport};
 use crate::mechanism::short_time;
 use crate::platform::ask::{Asker, Outcome};
@@ -343,26 +344,29 @@ async fn events(context: &ScenarioContext, workspace: &Workspace) -> Result<Foun
 
 /// The environment now against the rules and against the one before the last edge.
 async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, EvidenceError> {
-    let step = StepRun::new("evidence", Instant::now() + EACH);
-    let found = match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::other)? {
-        Some(found) => found,
-        None => {
+    let step = StepRun::new("evidence", Instant::now() + EACH - KEPT);
+    let (instance, now, unread) = match environment::read(context, &workspace.id, &step).await {
+        Ok(Some(found)) => described(context, workspace, found),
+        Ok(None) => {
             // Between an old instance and a new one there is none: the row is asked on both sides of a second look.
             let before = row_status(context, workspace).await;
             match environment::read(context, &workspace.id, &step).await.map_err(EvidenceError::other)? {
-                Some(found) => found,
+                Some(found) => described(context, workspace, found),
                 None => return Ok(no_instance(before, row_status(context, workspace).await)),
             }
         }
+        // What a step has read since the last edge is what it judged.
+        Err(why) => match &workspace.env {
+            Some((instance, vars)) => (instance.clone(), vars.clone(), Some(why)),
+            None => return Err(EvidenceError::other(why)),
+        },
     };
-    let now: BTreeMap<String, _> =
-        environment::describe(context, workspace, &found).into_iter().map(|v| (v.name.clone(), v)).collect();
     let mut lines = vec![format!(
-        "instance {} (before the {}: {})",
-        found.instance,
+        "instance {instance} (before the {}: {})",
         workspace.edge_name,
         workspace.baseline.instance.as_deref().unwrap_or("none")
     )];
+    lines.extend(unread.map(|why| format!("as the step read it; a look after the failure: {why}")));
     lines.extend(now.values().filter(|v| v.ok == Some(false)).map(|v| {
         let is = if v.set { v.value.as_str() } else { "unset" };
         format!(
@@ -378,10 +382,20 @@ async fn env(context: &ScenarioContext, workspace: &Workspace) -> Result<Found, 
     Ok(Found {
         lines,
         data: json!({
-            "instance": found.instance, "after": now, "before": before, "difference": difference,
+            "instance": instance, "after": now, "before": before, "difference": difference,
             "right_before": (workspace.edge > 0 && !workspace.env_right.is_empty()).then_some(&workspace.env_right),
         }),
     })
+}
+
+/// An environment that was read just now: its instance, and its variables by name.
+fn described(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    found: Environment,
+) -> (String, BTreeMap<String, EnvVar>, Option<Unread>) {
+    let vars = environment::describe(context, workspace, &found);
+    (found.instance, vars.into_iter().map(|v| (v.name.clone(), v)).collect(), None)
 }
 
 /// No instance, and what the row said around that look; `status` only where it stood still.

@@ -125,6 +125,8 @@ pub(crate) enum Matching {
     Mutations,
     /// With this method, and a path that ends so.
     Ends(&'static str, &'static str),
+    /// With this method, and a path that begins so.
+    Begins(&'static str, &'static str),
     /// Every one with this chance, in percent.
     Share(u8),
 }

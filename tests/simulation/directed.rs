@@ -300,3 +300,33 @@ steps:
     }
     assert!(came > 0, "no instance came up late: nothing was tried");
 }
+
+/// What a step judged is evidence of its red, also when a second look at it is not answered.
+#[test]
+fn what_a_step_read_is_its_evidence() {
+    const JUDGED: &str = "
+scenario: judged
+steps:
+  - create: { as: ws, model: auto }
+  - await:  { workspace: ws, status: online }
+  - expect: { env_of: ws, vars: { NOT_THERE: { non_empty: true } } }
+";
+    let matching = Matching::Begins("GET", "/__lifecycle/workspaces/");
+    let fault = Fault { what: What::Hang, handled: false };
+    let rule = Rule { from: Side::Harness, fault, after: 1, count: 60, matching };
+    let case = Case {
+        instances: vec!["judged".to_owned()],
+        own: Some(JUDGED),
+        trouble: Trouble::Wire(rule),
+        ..local_provision(7)
+    };
+    let (played, wrong) = examine(&case);
+    assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
+    let found = played.events.iter().find_map(|event| match &event.event {
+        EventKind::Evidence(evidence) => evidence.parts.iter().find(|part| part.name == "environment"),
+        _ => None,
+    });
+    let found = found.expect("a red has its environment");
+    assert_eq!(found.error, None);
+    assert!(found.lines.iter().any(|line| line.contains("as the step read it")), "{:?}", found.lines);
+}

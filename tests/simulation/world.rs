@@ -364,6 +364,7 @@ fn matches(rule: &Rule, asked: &Asked<'_>, chance: &mut StdRng) -> bool {
         Matching::Deletes => asked.method == "DELETE",
         Matching::Mutations => asked.method != "GET",
         Matching::Ends(method, path) => asked.method == method && asked.path.ends_with(path),
+        Matching::Begins(method, path) => asked.method == method && asked.path.starts_with(path),
         Matching::Share(percent) => chance.random_range(0..100) < percent,
     }
 }
