@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::poller::StreamEvent;
+use super::heard::StreamEvent;
 use crate::clock::Instant;
 use crate::domain::instance::same;
 use crate::event::ProofKind;
@@ -198,7 +198,7 @@ pub(crate) fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -
     // Only a registration announces ONLINE with a URL.
     let registered = now.events.iter().any(|event| {
         let said = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
-        event.kind == "WORKSPACE_ONLINE" && !said.is_empty() && (said != before.url || url == before.url)
+        event.is_registration() && (said != before.url || url == before.url)
     });
     let heartbeat = now.events.iter().any(|e| e.kind == "WORKSPACE_HEARTBEAT" && e.at > proven.at);
     let (Some(old), Some(uptime)) = (before.uptime, uptime) else { return Ok(()) };
@@ -225,8 +225,7 @@ fn stream_shows_it(before: &Baseline, now: &Current<'_>) -> bool {
     let mut provisioning = false;
     now.events.iter().filter(|e| e.at >= edge).any(|event| {
         provisioning |= event.kind == "WORKSPACE_PROVISIONING";
-        let url = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
-        provisioning && event.kind == "WORKSPACE_ONLINE" && !url.is_empty()
+        provisioning && event.is_registration()
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod folder;
+pub(crate) mod heard;
 pub(crate) mod instance;
 pub(crate) mod ledger;
 pub(crate) mod look;

@@ -1,6 +1,6 @@
 //! One poller a target: waits share reads, events wake them early, polling stays the truth.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::heard::{Heard, StreamEvent};
 use super::look::{Pace, Seen, Source, View};
 use crate::clock::{self, Instant};
 
@@ -29,19 +30,6 @@ const LIST_AGAIN: Duration = Duration::from_secs(30);
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// Transport errors further apart than this do not belong together.
 const APART: Duration = Duration::from_secs(20);
-/// Events kept for each workspace.
-const KEPT_EVENTS: usize = 64;
-
-/// An event of the target's stream.
-#[derive(Clone, Debug)]
-pub struct StreamEvent {
-    /// When it arrived here.
-    pub at: Instant,
-    /// `WORKSPACE_ONLINE`, ….
-    pub kind: String,
-    /// Its payload.
-    pub payload: Value,
-}
 
 /// Shared by all waits of a target.
 #[derive(Clone)]
@@ -74,7 +62,7 @@ struct State {
     death: String,
     /// Since when the event stream has been open without a gap.
     stream_since: Option<Instant>,
-    events: BTreeMap<String, VecDeque<StreamEvent>>,
+    events: BTreeMap<String, Heard>,
 }
 
 struct Watched {
@@ -136,7 +124,9 @@ impl Poller {
 
     /// The event stream opened, or broke.
     pub fn stream(&self, open: bool) {
-        self.shared.lock().stream_since = open.then(Instant::now);
+        let mut state = self.shared.lock();
+        state.stream_since = open.then(Instant::now);
+        state.events.values_mut().for_each(Heard::broke);
     }
 
     /// Since when the event stream has been open without a gap.
@@ -146,7 +136,7 @@ impl Poller {
 
     /// Keeps the events of a workspace from now on, until it is forgotten.
     pub fn track(&self, id: &str) {
-        self.shared.lock().events.entry(id.to_owned()).or_default();
+        self.shared.lock().events.entry(id.to_owned()).or_insert_with(Heard::new);
     }
 
     /// An event came: it is kept, and wakes the waits of its workspace.
@@ -154,12 +144,9 @@ impl Poller {
         let mut state = self.shared.lock();
         // Heartbeats come for ever and say nothing that polling does not; strangers' events are not ours to keep.
         if kind != "WORKSPACE_HEARTBEAT"
-            && let Some(events) = state.events.get_mut(id)
+            && let Some(heard) = state.events.get_mut(id)
         {
-            if events.len() == KEPT_EVENTS {
-                events.pop_front();
-            }
-            events.push_back(StreamEvent { at: Instant::now(), kind, payload });
+            heard.push(kind, payload);
         }
         if let Some(watched) = state.watched.get_mut(id) {
             watched.due = Some(Instant::now());
@@ -172,7 +159,21 @@ impl Poller {
     /// Events of a workspace since an instant, oldest first.
     pub fn events_since(&self, id: &str, since: Instant) -> Vec<StreamEvent> {
         let state = self.shared.lock();
-        state.events.get(id).into_iter().flatten().filter(|e| e.at >= since).cloned().collect()
+        state.events.get(id).map(|heard| heard.since(since)).unwrap_or_default()
+    }
+
+    /// A row shows the instance of this edge (0: of the create) to be up.
+    pub fn shown(&self, id: &str, edge: u32) {
+        let mut state = self.shared.lock();
+        let stream = state.stream_since;
+        if let Some(heard) = state.events.get_mut(id) {
+            heard.shown(edge, stream);
+        }
+    }
+
+    /// Whether the stream lags behind the rows of a workspace: its next events may tell of what was before.
+    pub fn lags(&self, id: &str) -> bool {
+        self.shared.lock().events.get(id).is_some_and(Heard::lags)
     }
 
     /// Forgets the events of a workspace that is gone.

@@ -6,8 +6,8 @@ use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{Away, EventKind, ProofKind, StepWaiting, WaitEnd, WaitStats};
 use crate::platform::row::Row;
+use crate::run::heard::StreamEvent;
 use crate::run::instance::{Beats, Current, NotNew, Proof, Proven, has_spoken, is_new};
-use crate::run::poller::StreamEvent;
 use crate::run::status_wait::{StatusJudge, Wanted};
 use crate::run::wait::{self, Verdict, WaitError};
 use crate::runner::context::{ScenarioContext, StepRun};
@@ -178,6 +178,9 @@ pub(super) async fn reach(
                 if first || (own_edge && new_instance && proof.is_some()) {
                     context.run.ledger.seen_through(&workspace.id, !first);
                 }
+                if first || (new_instance && proof.is_some()) {
+                    context.run.poller.shown(&workspace.id, workspace.edge);
+                }
                 total.proof = proof.as_ref().map(|proof| proof.kind);
                 let proof = proof.map(|proof| format!(" ({})", proof.text)).unwrap_or_default();
                 let message = format!("{status} after {}{proof}", time::show(began.elapsed()));
@@ -202,7 +205,11 @@ pub(super) async fn reach(
 
 /// A state that was left and came back between two looks shows on the event stream.
 fn left(context: &ScenarioContext, workspace: &Workspace, from: &[Status]) -> Option<Status> {
-    let events = context.run.poller.events_since(&workspace.id, workspace.baseline.edge_at?);
+    let poller = &context.run.poller;
+    let events = poller.events_since(&workspace.id, workspace.baseline.edge_at?);
+    if poller.lags(&workspace.id) {
+        return None;
+    }
     let mut entered = events.iter().filter_map(|event| match event.kind.as_str() {
         "WORKSPACE_OFFLINE" => Some(Status::Offline),
         "WORKSPACE_PROVISIONING" => Some(Status::Provisioning),

@@ -110,12 +110,9 @@ impl Held {
 
     /// Judges the newest look, and what the stream has told since the window began.
     pub(super) fn look(&mut self, context: &ScenarioContext) -> Result<(), Failure> {
-        if self.up
-            && let Some(event) = self.announced(context)
-        {
-            let text =
-                format!("{} did not stay as it was: the platform announced {event}", self.workspace.alias);
-            return Err(self.failure(text));
+        // A stream that lags may tell of what was before the window.
+        if !context.run.poller.lags(&self.workspace.id) {
+            self.announced(context)?;
         }
         let view = self.watch.view();
         self.judge(context, &view)
@@ -176,11 +173,15 @@ impl Held {
         Some(format!("{alias} got another instance: its uptime went from {old} s to {new} s"))
     }
 
-    /// An event that means another instance, or none.
-    fn announced(&self, context: &ScenarioContext) -> Option<String> {
+    /// No event may tell of another instance, or of none.
+    fn announced(&self, context: &ScenarioContext) -> Result<(), Failure> {
         const BAD: [&str; 3] = ["WORKSPACE_PROVISIONING", "WORKSPACE_OFFLINE", "WORKSPACE_PROVISION_FAILED"];
         let events = context.run.poller.events_since(&self.workspace.id, self.began);
-        events.into_iter().map(|event| event.kind).find(|kind| BAD.contains(&kind.as_str()))
+        let bad = events.into_iter().find(|event| self.up && BAD.contains(&event.kind.as_str()));
+        bad.map_or(Ok(()), |event| {
+            let (alias, kind) = (&self.workspace.alias, event.kind);
+            Err(self.failure(format!("{alias} did not stay as it was: the platform announced {kind}")))
+        })
     }
 
     /// A window that nobody saw the end of is no evidence.
@@ -203,6 +204,7 @@ impl Held {
         if !self.up {
             return Ok(());
         }
+        self.announced(context)?;
         let alias = self.workspace.alias.clone();
         let now = match &self.instance {
             Some(_) => environment::instance(context, &self.workspace, step).await,
