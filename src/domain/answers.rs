@@ -25,38 +25,102 @@ pub(crate) struct KnownAnswer {
 }
 
 impl KnownAnswer {
-    /// Whether a reply is the token: alone in a line, at its beginning, or as a word of its own in a text that refuses
-    /// nothing. The question holds it too: an agent that only says the question again has not answered it.
+    /// Whether a reply is the token: a sentence or line that says it and nothing else, or what says so first ("the word
+    /// is …"). The question, a promise and a refusal hold it too, in any language: they say more than that.
     pub(crate) fn is_in(&self, reply: &str) -> bool {
-        let bare = |line: &str| line.trim_matches(|c: char| !c.is_alphanumeric()).to_uppercase();
-        let first = reply.split_whitespace().next().unwrap_or_default();
-        if bare(first) == self.token || reply.lines().any(|line| bare(line) == self.token) {
-            return true;
-        }
-        !refuses(reply) && self.is_word_of(reply)
+        sentences(&without_thoughts(reply)).iter().any(|sentence| self.is_said_by(sentence))
     }
 
-    fn is_word_of(&self, reply: &str) -> bool {
-        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
-        let question = plain(self.prompt);
-        let mut said = plain(reply).replace(&question, " ");
-        for sentence in question.split(". ") {
-            said = said.replace(sentence, " ");
+    fn is_said_by(&self, sentence: &str) -> bool {
+        let is_token = |text: &str| bare(text).to_uppercase() == self.token;
+        if is_token(sentence) {
+            return true;
         }
-        said.match_indices(self.token).any(|(at, token)| {
-            let (before, after) = (&said[..at], &said[at + token.len()..]);
-            // `_PONG_` is emphasis, CHILD_PONG is another word.
-            let joins = |next: Option<char>, beyond: Option<char>| match next {
-                Some('_') => beyond.is_some_and(char::is_alphanumeric),
-                next => next.is_some_and(char::is_alphanumeric),
-            };
-            let (mut left, mut right) = (before.chars().rev(), after.chars());
-            !joins(left.next(), left.next()) && !joins(right.next(), right.next())
-        })
+        // `PONG, at your service` and `PONG - received` say it first.
+        let plain = sentence.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let head = plain.split([',', ';', ':', '\u{2014}', '\u{2013}', '(']).next().unwrap_or_default();
+        if is_token(head) || is_token(plain.split(" - ").next().unwrap_or_default()) {
+            return true;
+        }
+        if let Some((before, last)) = sentence.rsplit_once(':')
+            && is_token(last)
+        {
+            // Whoever tells what was asked of him quotes the question.
+            let words: Vec<&str> = before.split_whitespace().collect();
+            return words.len() <= LEAD && !refuses(before) && !before.to_lowercase().contains("exactly");
+        }
+        let mut words = sentence.split_whitespace().map(|word| bare(word).to_lowercase());
+        words.next_back().is_some_and(|last| last.to_uppercase() == self.token)
+            && words.all(|word| word.is_empty() || SAYS.contains(&word.as_str()))
     }
 }
 
-/// Whether a text says that something was not done: whoever refuses may name the word that was asked for.
+/// So many words at most introduce an answer before a colon.
+const LEAD: usize = 6;
+/// Words that introduce an answer and can promise or refuse nothing.
+const SAYS: [&str; 24] = [
+    "the",
+    "word",
+    "is",
+    "answer",
+    "my",
+    "reply",
+    "response",
+    "sure",
+    "ok",
+    "okay",
+    "here",
+    "it",
+    "its",
+    "it's",
+    "yes",
+    "of",
+    "course",
+    "certainly",
+    "received",
+    "confirmed",
+    "acknowledged",
+    "done",
+    "your",
+    "you",
+];
+
+/// Without emphasis, quotes, brackets and emoji around it.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+/// A reply without what a model thought before it; a thought that was cut off goes to the end.
+fn without_thoughts(reply: &str) -> String {
+    let mut said = reply.to_owned();
+    for name in ["think", "thinking", "thought"] {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        while let Some(from) = said.find(&open) {
+            let to = said[from..].find(&close).map_or(said.len(), |at| from + at + close.len());
+            said.replace_range(from..to, "\n");
+        }
+    }
+    said
+}
+
+/// Lines, and the sentences in them.
+fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut from = 0;
+        for (at, mark) in line.match_indices(['.', '!', '?', '\u{2026}']) {
+            let end = at + mark.len();
+            if line[end..].chars().next().is_none_or(|next| !next.is_alphanumeric()) {
+                found.push(&line[from..end]);
+                from = end;
+            }
+        }
+        found.push(&line[from..]);
+    }
+    found
+}
+
+/// Whether a text says that something was not done.
 fn refuses(text: &str) -> bool {
     const WORDS: [&str; 14] = [
         "not",
@@ -128,6 +192,23 @@ mod tests {
             (pong, "I cannot help with that. I will not reply with PONG.", false),
             (pong, "I could not reach the model (HTTP 401). Please try again; you asked for PONG", false),
             (pong, "I won’t say PONG", false),
+            (pong, "<think>I should not add anything.</think>PONG", true),
+            (pong, "<think>The user wants the word PONG.</think>\n\nPONG", true),
+            (pong, "<think>The user wants me to say PONG. Let me", false),
+            (pong, "<think>PONG</think>", false),
+            (pong, "I have not seen any errors. PONG", true),
+            (pong, "Die Antwort lautet: PONG", true),
+            (pong, "PONG - message received", true),
+            (pong, "{\"answer\": \"PONG\"}", true),
+            (pong, "\u{1f3d3} PONG \u{1f3d3}", true),
+            (pong, "\u{201c}PONG\u{201d}", true),
+            (pong, "Sure, PONG", true),
+            (pong, "Got it! I will reply with PONG in a moment.", false),
+            (pong, "You asked me to reply with exactly the word: PONG. Working on it\u{2026}", false),
+            (pong, "Lo siento, no puedo responder con PONG", false),
+            (pong, "Ich kann leider keine Antwort mit PONG geben.", false),
+            (pong, "PONG is what I may say to nobody", false),
+            (pong, "PING", false),
             (pong, "SPONGE", false),
             (pong, "CHILD_PONG", false),
             (pong, "PONG_2", false),

@@ -304,6 +304,11 @@ pub fn wrapped_error(text: &str) -> Option<String> {
     hit.or_else(|| exception(text)).or_else(|| refused_status(&lower))
 }
 
+/// Why a line of a text is such an error: an agent may have said something before it failed.
+pub fn wrapped_error_line(text: &str) -> Option<String> {
+    text.lines().find_map(wrapped_error)
+}
+
 /// A text that begins with the status of a refusal: `http 401: unauthorized`.
 fn refused_status(lower: &str) -> Option<String> {
     let rest = lower.strip_prefix("http ").or_else(|| lower.strip_prefix("status "))?;

@@ -14,8 +14,10 @@ pub(crate) struct Baseline {
     pub instance: Option<String>,
     /// Why nobody could see whether there was one: what is there now may be it.
     pub unseen: Option<String>,
-    /// The URL that the record showed.
+    /// The URL that the record showed, of a workspace at rest the last one that it had.
     pub url: String,
+    /// The record showed no URL: what is up later has left that state.
+    pub at_rest: bool,
     /// The uptime that the record showed.
     pub uptime: Option<i64>,
     /// When the edge was asked for.
@@ -93,6 +95,13 @@ impl Current<'_> {
             && self.reported_after.is_some_and(|after| uptime + ROUNDING <= after)
     }
 
+    /// Whether an uptime that was reported after the edge is an old instance's.
+    fn is_alive_still(&self, before: &Baseline, uptime: i64) -> bool {
+        before.uptime.is_some_and(|old| uptime > old)
+            && self.reported_after.is_some()
+            && self.is_too_old(uptime)
+    }
+
     /// Whether an uptime is one of an instance from before the edge.
     pub(crate) fn is_too_old(&self, uptime: i64) -> bool {
         !self.may_be_as_young(uptime)
@@ -153,10 +162,14 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
         };
         return proof(ProofKind::Url, text);
     }
+    let uptime = now.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64);
+    if let Some(uptime) = uptime.filter(|uptime| now.is_alive_still(before, *uptime)) {
+        let since = now.since_edge.unwrap_or_default();
+        return Err(NotNew::Old(format!("uptime {uptime} s at the same URL, {since} s after the edge")));
+    }
     if stream_shows_it(before, now) {
         return proof(ProofKind::Stream, "PROVISIONING, then ONLINE with a URL, on the stream".to_owned());
     }
-    let uptime = now.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64);
     if let (Some(old), Some(new)) = (before.uptime, uptime)
         && new < old
         && now.may_be_as_young(new)
@@ -336,7 +349,7 @@ mod tests {
         ];
         let backwards = [seen[1].clone(), seen[0].clone()];
         let late = Some(edge + Duration::from_secs(1));
-        let table: [(&str, &Baseline, Current<'_>, bool); 15] = [
+        let table: [(&str, &Baseline, Current<'_>, bool); 17] = [
             (
                 "same container beats a new URL",
                 &before,
@@ -384,6 +397,31 @@ mod tests {
                     record: Some(&same),
                     events: &seen,
                     stream_since: Some(opened),
+                    ..Current::default()
+                },
+                true,
+            ),
+            (
+                "stream, and an old one that goes on to speak",
+                &unseen,
+                Current {
+                    record: Some(&grown),
+                    events: &seen,
+                    stream_since: Some(opened),
+                    since_edge: Some(8),
+                    reported_after: Some(1),
+                    ..Current::default()
+                },
+                false,
+            ),
+            (
+                "stream, and an uptime that may have been on its way at the edge",
+                &unseen,
+                Current {
+                    record: Some(&grown),
+                    events: &seen,
+                    stream_since: Some(opened),
+                    since_edge: Some(8),
                     ..Current::default()
                 },
                 true,

@@ -232,6 +232,9 @@ impl ScenarioContext {
                 return;
             }
             workspace.seen = Some((status.clone(), url.clone()));
+            if !url.is_empty() {
+                workspace.address.clone_from(&url);
+            }
             if workspace.timeline.len() < TIMELINE {
                 workspace.timeline.push((status.clone(), workspace.edge));
             }

@@ -51,6 +51,8 @@ pub(crate) struct Workspace {
     pub gone: bool,
     /// What was last seen of it.
     pub seen: Option<(Status, String)>,
+    /// The URL that its row showed last, of an instance that may be at rest now.
+    pub address: String,
     /// What was seen of it: status and edge, oldest first.
     pub timeline: Vec<(Status, u32)>,
     /// Rows of the activity log before the last edge.

@@ -168,18 +168,23 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
         Reply::Platform(text) => ("platform-error", text),
         Reply::Empty => ("empty", String::new()),
     };
+    // A followed answer is one to the message that was sent.
+    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]);
+    let sent = sent.and_then(|e| e.request.as_ref()?.json.as_ref());
+    let asked = sent.and_then(|sent| sent.pointer("/params/message/parts/0/text")?.as_str());
+    let wrapped = match asked.and_then(|question| known(question, &said)) {
+        Some(_) => record::wrapped_error_line(&said),
+        None => record::wrapped_error(&said),
+    };
     let error = match kind {
-        "text" if record::wrapped_error(&said).is_none() => "none",
+        "text" if wrapped.is_none() => "none",
         "text" | "rpc-error" | "task" => said::kind(&said),
         _ => "none",
     };
     facts.set("reply.kind", kind);
     facts.set("reply.error", error);
-    // A followed answer is one to the message that was sent.
-    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]);
-    let sent = sent.and_then(|e| e.request.as_ref()?.json.as_ref());
     let second = symptoms.exchanges.iter().rev().find(|e| e.purpose == ASK_ONCE_MORE);
-    if let Some(question) = sent.and_then(|sent| sent.pointer("/params/message/parts/0/text")?.as_str()) {
+    if let Some(question) = asked {
         facts.list("reply.known", known(question, &said).map(str::to_owned));
         let text = second.and_then(|e| e.response.as_ref()?.json.as_ref()).map(record::reply);
         if let Some(Reply::Text(text)) = text {

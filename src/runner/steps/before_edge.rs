@@ -32,15 +32,21 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
         }
         (seen, _) => seen,
     };
+    // Of a workspace at rest the last instance is the old one: whoever wakes it must get another.
+    let last = || workspace.env.as_ref().map(|(instance, _)| instance.clone());
     let (instance, unseen) = match seen {
-        Ok(seen) => (seen.map(|e| e.instance), None),
+        Ok(seen) => (seen.map(|e| e.instance).or_else(last), None),
         // What was read before is the old one; nobody knows of anything that came since.
-        Err(why) => (workspace.env.as_ref().map(|(instance, _)| instance.clone()), Some(why)),
+        Err(why) => (last(), Some(why)),
     };
+    let url = row.as_ref().map(|row| row.url());
+    let at_rest = url.is_some_and(str::is_empty);
+    let url = url.filter(|url| !url.is_empty()).unwrap_or(&workspace.address);
     Baseline {
         instance: instance.filter(|i| !i.is_empty()),
         unseen,
-        url: row.as_ref().map(|r| r.url().to_owned()).unwrap_or_default(),
+        url: url.to_owned(),
+        at_rest,
         uptime: row.as_ref().and_then(|row| row.uptime()),
         edge_at: Some(Instant::now()),
         stream_since: context.run.poller.stream_since(),

@@ -181,7 +181,8 @@ async fn restarted_row(
             context.observe(alias, row, if view.woken { "event" } else { "poll" });
             let status = row.status();
             let url = row.url();
-            let old_and_older = matches!(status, Some(Status::Online | Status::Degraded))
+            let old_and_older = !before.at_rest
+                && matches!(status, Some(Status::Online | Status::Degraded))
                 && !url.is_empty()
                 && url == before.url
                 && before.uptime.zip(row.uptime()).is_none_or(|(old, new)| new >= old);
@@ -304,11 +305,7 @@ pub(super) async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun)
     let alias = &verb.workspace.name;
     let workspace = known(context, alias)?;
     remember_activity(context, alias, step).await;
-    let baseline = Baseline {
-        edge_at: Some(Instant::now()),
-        stream_since: context.run.poller.stream_since(),
-        ..workspace.baseline.clone()
-    };
+    let baseline = baseline(context, &workspace, step).await;
     let id = crate::chance::uuid().to_string();
     let body = message(&id, "message/send", "wake up", "kind", false, json!({}));
     let request =
@@ -323,8 +320,7 @@ pub(super) async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun)
         let text = format!("wake: wanted an answer or `waking`, got {}", answer::describe(&answer));
         return Err(answer::unwanted(&answer, text).about(alias));
     }
-    context
-        .update(alias, |w| w.begin_edge("wake", Baseline { url: String::new(), uptime: None, ..baseline }));
+    context.update(alias, |w| w.begin_edge("wake", baseline));
     // The platform announces when it will be awake; four times that, on its own clock, is enough.
     let announced = answer.retry_after().unwrap_or(Duration::from_secs(15));
     let mut wanted = plain(context, &[Status::Online], true);
