@@ -244,24 +244,20 @@ pub(super) async fn remove_workspace(
             continue;
         }
         settled |= row.status().is_some_and(|status| status != Status::Provisioning);
+        // What is made without a parent hangs under the root of all: a server that asks nothing would take it along.
+        if row.parent().is_empty()
+            && let Ok(found) = below(run, id, deadline).await
+            && keep_off(run, found, moves_until, deadline).await?
+        {
+            pace.short().await;
+            continue;
+        }
         let mut answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
         if answer.status == 409 {
-            let Below { twins, strangers } = below(run, id, deadline).await?;
-            if !twins.is_empty() {
-                let adopted = twins::adopt(run, &twins);
-                clean_first(run, adopted, deadline).await;
-                continue;
-            }
-            // Another run's root stands under ours only until that run has taken it out.
-            if strangers.iter().any(|s| s.starts_with(PREFIX)) && Instant::now() < moves_until {
+            let found = below(run, id, deadline).await?;
+            if keep_off(run, found, moves_until, deadline).await? {
                 pace.short().await;
                 continue;
-            }
-            if !strangers.is_empty() {
-                return Err(Stays::Strangers {
-                    count: strangers.len(),
-                    some: strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
-                });
             }
             let confirmed = run.api.delete(id, &name, &["confirm=true"]);
             answer = send(run, "delete with what is ours below it", confirmed, deadline).await?;
@@ -310,6 +306,33 @@ pub(super) async fn remove_workspace(
                 )));
             }
             Looked::Hidden(_) => {}
+        }
+    }
+}
+
+/// What hangs below a workspace that is to go: what is ours goes first, and over what is somebody else's nothing goes.
+/// Whether to look again.
+async fn keep_off(
+    run: &RunContext,
+    found: Below,
+    moves_until: Instant,
+    deadline: Instant,
+) -> Result<bool, Stays> {
+    let Below { twins, strangers } = found;
+    if !twins.is_empty() {
+        let adopted = twins::adopt(run, &twins);
+        clean_first(run, adopted, deadline).await;
+        return Ok(true);
+    }
+    // Another run's root stands under ours only until that run has taken it out.
+    if strangers.iter().any(|s| s.starts_with(PREFIX)) && Instant::now() < moves_until {
+        return Ok(true);
+    }
+    match strangers.len() {
+        0 => Ok(false),
+        count => {
+            let some = strangers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+            Err(Stays::Strangers { count, some })
         }
     }
 }

@@ -92,6 +92,8 @@ pub enum What {
     Status(u16),
     /// The request is sent twice; the second answer comes.
     Twice,
+    /// The request is sent with `confirm=true`, as a gateway for people does.
+    Confirmed,
 }
 
 /// Why there is no answer.
@@ -165,6 +167,15 @@ pub(super) fn with_status(mut answer: Response<Body>, status: u16) -> Response<B
 
 /// A request larger than this is not sent twice.
 const LARGEST: usize = 1 << 20;
+
+/// Adds `confirm=true` to what is asked for.
+pub(super) fn confirm(request: &mut Request<Body>) {
+    let asked = request.uri().to_string();
+    let join = if asked.contains('?') { '&' } else { '?' };
+    if let Ok(uri) = format!("{asked}{join}confirm=true").parse() {
+        *request.uri_mut() = uri;
+    }
+}
 
 /// A request, and the same once more.
 pub(super) async fn twice(request: Request<Body>) -> Option<(Request<Body>, Request<Body>)> {

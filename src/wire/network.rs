@@ -222,6 +222,10 @@ impl Network {
                 let _ = host.unless_gone(app.clone().call(first)).await?;
                 (request, what) = (second, None);
             }
+            if what == Some(What::Confirmed) {
+                fault::confirm(&mut request);
+                what = None;
+            }
             complete(&mut request);
             request.extensions_mut().insert(ConnectInfo(peer.clone()));
             let given = host.unless_gone(app.clone().call(request)).await?;

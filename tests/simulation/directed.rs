@@ -330,3 +330,15 @@ steps:
     assert_eq!(found.error, None);
     assert!(found.lines.iter().any(|line| line.contains("as the step read it")), "{:?}", found.lines);
 }
+
+/// A server that takes along what hangs below, unasked: what somebody else made under our root while we ran stays.
+#[test]
+fn what_others_made_below_the_root_stays() {
+    let fault = Fault { what: What::Confirmed, handled: true };
+    let rule = Rule { from: Side::Harness, fault, after: 0, count: u64::MAX, matching: Matching::Deletes };
+    let case =
+        Case { trouble: Trouble::Wire(rule), strangers: 0, late_stranger: Some(40), ..local_provision(7) };
+    let (played, wrong) = examine(&case);
+    assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
+    assert_eq!(played.exit(), Some(ExitCode::Leak));
+}
