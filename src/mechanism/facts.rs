@@ -223,6 +223,7 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     deep("billing.source", Shape::Text, "where it came from"),
     deep("sent.runtime", Shape::Text, "runtime of the create"),
     deep("sent.model", Shape::Text, "model of the create"),
+    deep("sent.unlike", Shape::List, "where the row is not what the create asked for: field, row, create"),
     deep("sent.secrets", Shape::List, "names of the secrets that the create carried"),
     one_of(
         symptom("sent.path", Shape::Text, "who was to pay for the models, as the run was told"),

@@ -21,10 +21,24 @@ pub trait Row {
     fn runtime(&self) -> &str;
     /// Seconds since its instance's start, as the last heartbeat said.
     fn uptime(&self) -> Option<i64>;
+    /// Where it is not what was asked for, or what it was: the runtime, or the workspace that it hangs under.
+    fn unlike(&self, wanted: &Value) -> Option<Unlike>;
     /// Whether it is the workspace with this id, however the id is written.
     fn is(&self, id: &str) -> bool;
     /// Whether it says that it is another workspace than the one that was asked for.
     fn is_anothers(&self, id: &str) -> bool;
+}
+
+/// A field of a row that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {}, and should be {wanted}", if is.is_empty() { "none" } else { is })]
+pub struct Unlike {
+    /// Its name.
+    pub field: &'static str,
+    /// What the row says; empty: none.
+    pub is: String,
+    /// What was asked for, or what it was.
+    pub wanted: String,
 }
 
 impl Row for Value {
@@ -56,6 +70,19 @@ impl Row for Value {
         self.get("uptime_seconds").and_then(Value::as_i64)
     }
 
+    fn unlike(&self, wanted: &Value) -> Option<Unlike> {
+        // A row that does not tell says nothing.
+        ["runtime", "parent_id"].into_iter().filter(|field| self.get(*field).is_some()).find_map(|field| {
+            let (is, wanted) = (text(self, field), text(wanted, field));
+            let compares = !wanted.is_empty() && (field == "parent_id" || !is.is_empty());
+            (compares && !is.eq_ignore_ascii_case(wanted)).then(|| Unlike {
+                field,
+                is: is.to_owned(),
+                wanted: wanted.to_owned(),
+            })
+        })
+    }
+
     fn is(&self, id: &str) -> bool {
         self.id().eq_ignore_ascii_case(id)
     }
@@ -80,6 +107,24 @@ mod tests {
         ] {
             assert_eq!((row.is("a-1"), row.is_anothers("a-1")), (it, another), "{row}");
         }
+    }
+
+    #[test]
+    fn a_row_is_what_was_asked_for() {
+        let sent = json!({ "runtime": "claude-code", "parent_id": "p-1" });
+        for (row, unlike) in [
+            (json!({ "runtime": "claude-code", "parent_id": "P-1" }), None),
+            (json!({}), None),
+            (json!({ "runtime": "" }), None),
+            (
+                json!({ "runtime": "codex", "parent_id": "p-1" }),
+                Some("runtime is codex, and should be claude-code"),
+            ),
+            (json!({ "parent_id": null }), Some("parent_id is none, and should be p-1")),
+        ] {
+            assert_eq!(row.unlike(&sent).map(|one| one.to_string()).as_deref(), unlike, "{row}");
+        }
+        assert_eq!(json!({ "runtime": "codex", "parent_id": "x" }).unlike(&json!({})), None);
     }
 
     #[test]

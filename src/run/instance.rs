@@ -20,6 +20,8 @@ pub(crate) struct Baseline {
     pub at_rest: bool,
     /// The uptime that the record showed.
     pub uptime: Option<i64>,
+    /// Runtime and parent that the record showed: an edge changes neither.
+    pub identity: Value,
     /// When the edge was asked for.
     pub edge_at: Option<Instant>,
     /// The event stream was open before the edge, since this instant.

@@ -311,18 +311,33 @@ fn tag(context: &ScenarioContext, value: &str) -> String {
     mac.finalize().into_bytes().iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
+/// What the platform writes down of a decision about models: no rule says that it must, and none that it may change by
+/// itself.
+const BOOKS: [&str; 4] = [
+    "LLM_PROVIDER",
+    "MOLECULE_LLM_BILLING_MODE",
+    "MOLECULE_LLM_BILLING_MODE_RESOLVED",
+    "MOLECULE_RESOLVED_PROVIDER",
+];
+
 /// Changes of model variables that neither the rules nor a written secret explain.
 pub(crate) fn unexplained(
     before: &BTreeMap<String, EnvVar>,
     after: &BTreeMap<String, EnvVar>,
 ) -> Vec<String> {
     let lines = difference(before, after);
+    let rule = |var: Option<&EnvVar>| var.and_then(|v| v.expected.clone());
+    // A step that changed the model or who pays changed what the rules want.
+    let as_before =
+        after.iter().all(|(name, new)| before.get(name).is_none_or(|old| rule(Some(old)) == rule(Some(new))));
     lines
         .into_iter()
         .filter(|line| {
             let name = line.split(':').next().unwrap_or_default();
             let (old, new) = (before.get(name), after.get(name));
-            let rule = |var: Option<&EnvVar>| var.and_then(|v| v.expected.clone());
+            if BOOKS.contains(&name) {
+                return as_before && [old, new].iter().all(|var| var.is_some_and(|var| var.set));
+            }
             let ruled = rule(old).is_some() || rule(new).is_some();
             let same_rule = rule(old) == rule(new);
             let written = new.is_some_and(|v| v.ok == Some(true) && v.secret.is_some());

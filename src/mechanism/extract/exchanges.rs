@@ -12,6 +12,7 @@ use crate::event::{Body, Ended, Exchange, Symptoms};
 use crate::mechanism::facts::Facts;
 use crate::mechanism::said;
 use crate::platform::record::{self, Reply, text};
+use crate::platform::row::Row as _;
 use crate::redact::excerpt_of_redacted as excerpt;
 
 /// A quoted body is not longer than this.
@@ -31,8 +32,7 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     transport(symptoms, facts);
     sent(symptoms, facts);
     let heard = heard(symptoms);
-    let marked = symptoms.decisive.and_then(|at| symptoms.exchanges.get(at));
-    let Some(last) = marked.or(heard.last().copied()) else {
+    let Some(last) = marked(symptoms, &heard).or(heard.last().copied()) else {
         if symptoms.exchanges_whole {
             facts.list("http.purpose", []);
         }
@@ -41,7 +41,7 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
     let statuses = heard.iter().filter_map(|e| e.status);
     facts.list("http.statuses", statuses.map(|s| s.to_string()));
     decisive(last, facts);
-    reply(symptoms, facts);
+    reply(symptoms, &heard, facts);
     secrets(&symptoms.exchanges, facts);
 }
 
@@ -57,13 +57,18 @@ fn heard(symptoms: &Symptoms) -> Vec<&Exchange> {
     exchanges.iter().filter(|e| !cut(e) && !AFTERWARDS.contains(&e.purpose.as_str())).collect()
 }
 
+/// The exchange that a step says decided, unless it was cut off.
+fn marked<'s>(symptoms: &'s Symptoms, heard: &[&'s Exchange]) -> Option<&'s Exchange> {
+    let marked = symptoms.decisive.and_then(|at| symptoms.exchanges.get(at))?;
+    heard.iter().any(|one| std::ptr::eq(*one, marked)).then_some(marked)
+}
+
 /// Why no answer came: of the exchanges, and of the looks of a wait that got none at all.
 fn transport(symptoms: &Symptoms, facts: &mut Facts) {
     let heard = heard(symptoms);
     let mut errors: Vec<String> = heard.iter().filter_map(|e| e.error.clone()).collect();
-    let marked = symptoms.decisive.and_then(|at| symptoms.exchanges.get(at));
     // An answer after it means that the error did not decide.
-    if marked.or(heard.last().copied()).is_some_and(|last| last.error.is_none()) {
+    if marked(symptoms, &heard).or(heard.last().copied()).is_some_and(|last| last.error.is_none()) {
         errors.clear();
     }
     if let Some(wait) = &symptoms.wait
@@ -84,6 +89,12 @@ fn sent(symptoms: &Symptoms, facts: &mut Facts) {
     let Some(body) = part(symptoms, "sent").filter(|b| b.is_object()).or(refused) else { return };
     facts.set("sent.runtime", text(body, "runtime"));
     facts.set("sent.model", text(body, "model"));
+    if let Some(fields) = part(symptoms, "record").filter(|fields| fields.is_object()) {
+        let stored = |name: &str| fields.get(name).and_then(|known| known.get("value")).cloned();
+        let row = |name: &str| (name.to_owned(), stored(name).unwrap_or_default());
+        let row = Value::Object(["runtime", "parent_id"].map(row).into_iter().collect());
+        facts.list("sent.unlike", row.unlike(body).map(|one| one.to_string()));
+    }
     let names = body.get("secrets").and_then(Value::as_object).map(|s| s.keys().cloned().collect::<Vec<_>>());
     let real = |name: &String| !name.starts_with("LIFECYCLE_");
     facts.list("sent.secrets", names.unwrap_or_default().into_iter().filter(real));
@@ -135,10 +146,8 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
 }
 
 /// The newest answer to a message, followed through the queue.
-fn reply(symptoms: &Symptoms, facts: &mut Facts) {
-    let Some(last) = symptoms.exchanges.iter().rev().find(|e| MESSAGES.contains(&e.purpose.as_str())) else {
-        return;
-    };
+fn reply(symptoms: &Symptoms, heard: &[&Exchange], facts: &mut Facts) {
+    let Some(last) = heard.iter().rev().find(|e| MESSAGES.contains(&e.purpose.as_str())) else { return };
     facts.list("message.logged", logged(symptoms).map(|logged| yes(logged).to_owned()));
     if last.status.is_none() {
         facts.set("reply.kind", "none");
@@ -192,7 +201,9 @@ fn reply(symptoms: &Symptoms, facts: &mut Facts) {
         }
     }
     facts.set("reply.text", said);
-    let asked = sent.and_then(|sent| sent.get("id"));
+    // Whoever asks for a task asks under an id of its own.
+    let own = last.request.as_ref().and_then(|b| b.json.as_ref()?.get("id"));
+    let asked = own.or_else(|| sent.and_then(|sent| sent.get("id")));
     if let Some(same) = asked.and_then(|id| record::answers(body, id)) {
         facts.set("reply.same_request", yes(same));
     }
@@ -252,7 +263,10 @@ const OWN: [&str; 20] = [
 pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
     let purpose = facts.text("http.purpose").unwrap_or_default();
     let status = facts.text("http.status").and_then(|s| s.parse::<u16>().ok());
-    let Some(status) = status.filter(|_| MESSAGES.contains(&purpose.as_str())) else { return };
+    // The queue is the platform's own: nobody passes on what it answers.
+    let Some(status) = status.filter(|_| [MESSAGES[0], MESSAGES[2]].contains(&purpose.as_str())) else {
+        return;
+    };
     // Whoever has no address to call passes nothing on: an agent that polls is asked by nobody.
     let no_address = facts.get("record.url").is_some_and(|url| matches!(url, [url] if url.is_empty()));
     let polls = no_address && facts.text("workspace.managed").as_deref() == Some("false") && status >= 300;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::causes::{Case, aborted, case, create};
+use crate::domain::Transport;
 use crate::domain::answers::KNOWN;
 use crate::event::{Class, Ended, Exchange};
 use crate::mechanism::{UNCLASSIFIED, diagnose};
@@ -64,6 +65,24 @@ fn queued(item: Value) -> Case {
     case.exchange("follow the queued message", "GET", "/workspaces/w/a2a/queue/q", 200, item)
 }
 
+/// A look at a queued message, or at a task, that the end of the step cut off.
+fn cut(case: Case, purpose: &str) -> Case {
+    let case = case.exchange(purpose, "GET", "/workspaces/w/a2a/queue/q", 200, json!({}));
+    by(case, |last| {
+        (last.status, last.response, last.took_ms) = (None, None, 87);
+        last.error = Some("no whole answer within 0 ms".to_owned());
+        last.error_kind = Some(Transport::TimedOut);
+    })
+}
+
+/// A task that an agent works on, and what it says when it is asked for it again, under an id of that request.
+fn followed(then: Value) -> Case {
+    let task = json!({ "kind": "task", "id": "t", "status": { "state": "working" } });
+    let case = message(200, json!({ "jsonrpc": "2.0", "id": "m", "result": task })).sends(question());
+    let case = case.exchange("follow the task", "POST", "/workspaces/w/a2a", 200, then);
+    case.sends(json!({ "id": "t1", "method": "tasks/get", "params": { "id": "t" } }))
+}
+
 fn refused_read(status: u16) -> Case {
     let mut case = case("await", "x").waited(
         "online",
@@ -104,7 +123,15 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
     let old: &[(&str, &str, &str)] = &[("ANTHROPIC_AUTH_TOKEN", "equals secret OLD_KEY", KEY), RIGHT[1]];
     let nothing = json!({ "instance": null, "status": "provisioning" });
     let unavailable = json!({ "error": "platform unavailable", "code": "platform_unavailable" });
+    let works = json!({ "jsonrpc": "2.0", "id": "t1", "result": { "kind": "task", "id": "t", "status": { "state": "working" } } });
+    let unknown =
+        json!({ "jsonrpc": "2.0", "id": "t1", "error": { "code": -32601, "message": "Method not found" } });
     vec![
+        // Replies that come later, or never.
+        ("a task that nobody tells the end of", followed(unknown), "agent-refuses-message", Product),
+        ("a task that goes on for ever", cut(followed(works), "follow the task"), "task-not-ended", Provider),
+        ("a queued message that waits to the end", cut(queued(json!({ "status": "queued" })), "follow the queued message"), "message-queued-not-answered", Product),
+        ("a queued message that the platform lost", by(queued(json!({ "error": "not found", "retryable": true })), |last| last.status = Some(404)), "message-queued-not-answered", Product),
         // Providers, in their own words.
         ("Anthropic, key", says("Error code: 401 - {'type': 'error', 'error': {'type': 'authentication_error', 'message': 'invalid x-api-key'}}"), "provider-refuses-credential", Config),
         ("Claude Code, key", says("Invalid API key · Please run /login"), "provider-refuses-credential", Config),

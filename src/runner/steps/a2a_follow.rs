@@ -38,12 +38,23 @@ pub(super) async fn task(judged: &Judged<'_>, body: &Value, first: Got, step: &S
         let Ok(answer) = context.fetch(step, "follow the task", request).await else { continue };
         match answer.json.as_ref().filter(|_| answer.is_success()).map(record::reply) {
             Some(Got::Task(state, text)) if record::is_under_way(&state) => last = Got::Task(state, text),
-            Some(Got::RpcError(..) | Got::Platform(_)) => return last,
+            Some(Got::RpcError(_, why) | Got::Platform(why)) => return untold(last, &why),
             Some(reply) => return reply,
             None => {}
         }
     }
     last
+}
+
+/// A task of which nobody tells any more what became of it.
+fn untold(last: Got, why: &str) -> Got {
+    match last {
+        Got::Task(state, text) => {
+            let before = if text.trim().is_empty() { String::new() } else { format!("{text}; ") };
+            Got::Task(state, format!("{before}asked for its end, the agent says: {why}"))
+        }
+        other => other,
+    }
 }
 
 /// Follows a queued message to its reply (contract §7.5).
@@ -73,6 +84,7 @@ pub(super) async fn queued(judged: &Judged<'_>, queue: Option<&str>, step: &Step
         let Ok(answer) = context.fetch(step, "follow the queued message", request).await else { continue };
         let Some(body) = answer.json.as_ref() else { continue };
         match queue {
+            Some(_) if !answer.is_success() => last = record::said(&answer),
             Some(_) => match judged.wants.queued(body)? {
                 Ok(got) => return Ok(got),
                 Err(standing) => last = standing,

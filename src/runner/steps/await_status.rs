@@ -172,6 +172,12 @@ pub(super) async fn reach(
                         continue;
                     }
                 }
+                let row = watch.last().record().cloned().unwrap_or_default();
+                if let Some(unlike) = row.unlike(&workspace.baseline.identity).filter(|_| new_instance) {
+                    let edge = &workspace.edge_name;
+                    let text = format!("after the {edge} {alias} is not what it was: {unlike}");
+                    return Err(Failure::product(text).about(alias));
+                }
                 // Before any edge only the instance that the create asked for can bring the row online.
                 let first = workspace.edge == 0 && status == Status::Online;
                 let own_edge = matches!(workspace.edge_name.as_str(), "restart" | "resume");

@@ -1,5 +1,7 @@
 //! What is read before an edge: the instance that it replaces, and the rows of the activity log.
 
+use serde_json::json;
+
 use crate::clock::Instant;
 use crate::platform::record;
 use crate::platform::row::Row;
@@ -47,6 +49,10 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
         unseen,
         url: url.to_owned(),
         at_rest,
+        identity: row
+            .as_ref()
+            .map(|r| json!({ "runtime": r.runtime(), "parent_id": r.parent() }))
+            .unwrap_or_default(),
         uptime: row.as_ref().and_then(|row| row.uptime()),
         edge_at: Some(Instant::now()),
         stream_since: context.run.poller.stream_since(),

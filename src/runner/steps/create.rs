@@ -374,6 +374,11 @@ async fn read_back(context: &ScenarioContext, alias: &str, step: &StepRun) -> Re
             context.excerpt(row.name(), 80)
         )));
     }
+    let unlike = row.as_ref().and_then(|row| row.unlike(&workspace.sent));
+    if let Some(unlike) = unlike.filter(|_| workspace.managed) {
+        let text = format!("create: the stored row is not what was asked for: {unlike}");
+        return Err(Failure::product(text).about(alias));
+    }
     if needs_runtime {
         let said = row.map(|row| row.runtime().to_owned()).filter(|said| !said.is_empty());
         context.update(alias, |w| w.runtime = said.unwrap_or_else(|| credentials::RUNTIME.to_owned()));
