@@ -295,6 +295,8 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
     match (bare || (!own && !error.is_empty() && logged), own || error.is_empty()) {
         (true, _) => facts.set("http.of_agent", yes(true)),
         (false, true) => facts.set("http.of_agent", yes(false)),
+        // The platform writes the message down before it calls the agent.
+        (false, false) if in_log(symptoms) == Some(false) => facts.set("http.of_agent", yes(false)),
         // Words that nobody knows, and no row that says whose they are.
         (false, false) => {}
     }
@@ -305,14 +307,21 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
 /// nothing: it may poll, and then the platform logs the message and answers it alone.
 fn through_the_platform(symptoms: &Symptoms, status: u16) -> bool {
     let Some(sent) = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]) else { return false };
-    let id =
-        sent.request.as_ref().and_then(|b| b.json.as_ref()?.pointer("/params/message/messageId")?.as_str());
-    let rows = part(symptoms, "activity").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let own =
-        |row: &Value| row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == id;
-    let logged = id.is_some() && rows.iter().any(own);
     let managed = symptoms.workspace.as_ref().is_none_or(|workspace| workspace.managed);
+    let logged = in_log(symptoms) == Some(true);
     sent.headers.contains_key("x-ratelimit-limit") || (status < 300 && managed && logged)
+}
+
+/// Whether the activity log that was gathered has the message; `None`: it could not be read.
+fn in_log(symptoms: &Symptoms) -> Option<bool> {
+    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0])?;
+    let body = sent.request.as_ref()?.json.as_ref()?;
+    let id = body.pointer("/params/message/messageId")?.as_str()?;
+    let rows = part(symptoms, "activity")?.as_array()?;
+    let own = |row: &Value| {
+        row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(id)
+    };
+    Some(rows.iter().any(own))
 }
 
 /// Writes and deletes that were answered with success, against the list that followed.

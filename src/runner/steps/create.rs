@@ -136,6 +136,16 @@ pub(super) async fn run(
             let model = credentials.model.map(|m| format!(" with {m}")).unwrap_or_default();
             Ok(Passed::with(format!("{id}{model}")))
         }
+        Ok(Made::Denied(id, response)) => {
+            adopt(context, workspace, &id, None);
+            tell_stored(context, &verb.alias, response.status);
+            if verb.answer.is_default() {
+                answer::succeeded("create", &response, &[201], None).map_err(|f| f.about(&verb.alias))?;
+            } else {
+                answer::judge(&response, &verb.answer, scope).map_err(|f| f.about(&verb.alias))?;
+            }
+            Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&response))))
+        }
         Ok(Made::Found(id, lost)) => {
             adopt(context, workspace, &id, None);
             read_back(context, &verb.alias, step).await.map_err(|f| f.about(&verb.alias))?;
@@ -181,16 +191,22 @@ async fn refused(
     let Some(id) = named(context, rows, body, &workspace.name).filter(|id| !ledger.owns(id)) else {
         return release("never made");
     };
-    let text = format!(
-        "create of {}: it was refused ({}), and its row was stored all the same: it is removed with the others",
-        workspace.alias, answer.status
-    );
+    let alias = workspace.alias.clone();
     adopt(context, workspace, &id, None);
+    tell_stored(context, &alias, answer.status);
+}
+
+fn tell_stored(context: &ScenarioContext, alias: &str, status: u16) {
+    let text = format!(
+        "create of {alias}: it was refused ({status}), and its row was stored all the same: it is removed with the others"
+    );
     context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
 }
 
 enum Made {
     Answer(Response),
+    /// The platform itself said no, and has stored it all the same.
+    Denied(String, Response),
     Found(String, String),
 }
 
@@ -199,6 +215,8 @@ enum Made {
 async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &str) -> Result<Made, Failure> {
     let mut pause = Duration::from_millis(100);
     loop {
+        // The platform's own no.
+        let mut denied = None;
         let request = context.run.api.create(body.clone());
         let outcome = context.ask(step, &policy::CREATE, "create", request).await;
         let mut not_before = Instant::now();
@@ -217,7 +235,11 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
                 };
                 (answer::describe(&answer), again)
             }
-            Outcome::Answer(answer) if answer.status >= 500 => (answer::describe(&answer), Again::IfAbsent),
+            Outcome::Answer(answer) if answer.status >= 500 => {
+                let said = answer::describe(&answer);
+                denied = Some(answer);
+                (said, Again::IfAbsent)
+            }
             Outcome::Answer(answer) | Outcome::Limited(answer) => return Ok(Made::Answer(answer)),
             Outcome::Silent(error) if error.never_sent() => (error.text, Again::Always),
             Outcome::Silent(error) => (error.text, Again::Never),
@@ -230,7 +252,12 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
         }
         if let Some(patience) = again.patience() {
             match find(context, step, body, name, patience).await {
-                Sight::Found(id) => return Ok(Made::Found(id, why)),
+                Sight::Found(id) => {
+                    return Ok(match denied {
+                        Some(answer) => Made::Denied(id, answer),
+                        None => Made::Found(id, why),
+                    });
+                }
                 _ if context.stop.is_cancelled() => {
                     return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
                 }

@@ -14,8 +14,8 @@ use crate::run::instance::Baseline;
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
-use crate::runner::tenant;
 use crate::runner::workspace::Workspace;
+use crate::runner::{tenant, tenant_read};
 use crate::scenario::model::{Billing, ModelChange, Secret, TokenAction, TokenVerb};
 
 /// A write that makes the platform restart the workspace by itself: an edge, if it is managed and live.
@@ -129,6 +129,28 @@ async fn stored_keys(
     }
 }
 
+/// Nobody can read a value back: what the tenant has already is neither written nor deleted.
+async fn keep_off(context: &ScenarioContext, key: &str, step: &StepRun) -> Result<(), Failure> {
+    let own = context.run.ledger.all_open();
+    if own.iter().any(|entry| entry.kind == "global-secret" && entry.name == key) {
+        return Ok(());
+    }
+    tenant_read::learn(context, step).await;
+    match context.run.tenant.names() {
+        Some(names) if !names.contains(key) => Ok(()),
+        Some(_) => Err(Failure::of(
+            FailureKind::Config,
+            format!(
+                "the server has a global secret {key} of its own, whose value a run cannot put back: choose another name"
+            ),
+        )),
+        None => Err(Failure::of(
+            FailureKind::Environment,
+            format!("whether the server has a global secret {key} of its own cannot be seen"),
+        )),
+    }
+}
+
 async fn global_secret(
     context: &ScenarioContext,
     verb: &Secret,
@@ -144,6 +166,7 @@ async fn global_secret(
     for (key, value) in &verb.set {
         let value = value.render(scope)?;
         context.run.log.redactor().register(key, &value);
+        keep_off(context, key, step).await?;
         let resource = context.run.ledger.intend("global-secret", key, Some(&context.name), false);
         let request =
             context.run.api.json("PUT", tenant::ROUTE, &Auth::Admin, json!({ "key": key, "value": value }));
@@ -162,6 +185,7 @@ async fn global_secret(
         }
     }
     for key in &verb.delete {
+        keep_off(context, key, step).await?;
         let request =
             context.run.api.request("DELETE", &format!("{}/{}", tenant::ROUTE, segment(key)), &Auth::Admin);
         let answer = context.mutate(step, &format!("delete global secret {key}"), request).await;
