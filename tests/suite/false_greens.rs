@@ -1,6 +1,6 @@
 //! What the old scripts passed and should not have: each is red here (`docs/old-scripts.md`).
 
-use super::harness::{Harness, few_at_once, of_kind, wait_for, word};
+use super::harness::{Harness, of_kind, rows, wait_for, word};
 use super::platform::Platform;
 use super::proxy::{Mischief, Proxy, Rule};
 
@@ -243,28 +243,10 @@ fn require_live_is_the_real_one() {
 
 /// What never comes is the platform's failure, by whatever verb it was waited for: the look that the step's end cut
 /// off is no trouble of the wire.
-#[test]
-fn what_never_comes_is_no_trouble_of_the_wire() {
-    const WAITS: [(&str, &str); 8] = [
-        ("await: { workspace: ws, status: degraded }", "wanted ws degraded"),
-        (
-            "await: { workspace: ws, status: awaiting_agent, leaves: true }",
-            "wanted ws to leave awaiting_agent",
-        ),
-        ("expect: { row_of: ws, json: { $.name: nobody } }", "the row of ws"),
-        ("expect: { activity_of: ws, status: error }", "no such a row"),
-        ("expect: { gone: ws }", "ws"),
-        ("inbox: { workspace: ws, at_least: 2 }", "wanted 2 messages, got 0"),
-        (
-            "http: { path: \"/workspaces/${ws.id}\", until: true, expect: { json: { $.name: nobody } } }",
-            "expected $.name to be \"nobody\"",
-        ),
-        (
-            "http: { path: \"/workspaces/${ws.id}/activity\", until: true, expect: { status: 418 } }",
-            "expected status 418, got 200",
-        ),
-    ];
-    few_at_once(WAITS, |(verb, why)| {
+mod what_never_comes_is_no_trouble_of_the_wire {
+    use super::*;
+
+    fn row((verb, why): (&str, &str)) {
         let steps = format!(
             "scenario: never\nsteps:\n  - create: {{ as: ws, external: true, delivery_mode: poll }}\n  - {verb}\n    within: 2s\n"
         );
@@ -272,12 +254,34 @@ fn what_never_comes_is_no_trouble_of_the_wire() {
         assert_eq!(output.code(), Some(1), "{verb}\n{}", output.stderr);
         assert!(output.stderr.contains(why), "{verb}: no `{why}` in\n{}", output.stderr);
         assert!(!output.stderr.contains("within 0 ms"), "{verb}\n{}", output.stderr);
-    });
+    }
+
+    rows! {
+        row;
+        a_status: ("await: { workspace: ws, status: degraded }", "wanted ws degraded"),
+        leaving_a_status: (
+            "await: { workspace: ws, status: awaiting_agent, leaves: true }",
+            "wanted ws to leave awaiting_agent",
+        ),
+        a_field_of_the_row: ("expect: { row_of: ws, json: { $.name: nobody } }", "the row of ws"),
+        an_activity: ("expect: { activity_of: ws, status: error }", "no such a row"),
+        its_end: ("expect: { gone: ws }", "ws"),
+        messages: ("inbox: { workspace: ws, at_least: 2 }", "wanted 2 messages, got 0"),
+        a_field_of_an_answer: (
+            "http: { path: \"/workspaces/${ws.id}\", until: true, expect: { json: { $.name: nobody } } }",
+            "expected $.name to be \"nobody\"",
+        ),
+        a_status_of_an_answer: (
+            "http: { path: \"/workspaces/${ws.id}/activity\", until: true, expect: { status: 418 } }",
+            "expected status 418, got 200",
+        ),
+    }
 }
 
 /// A reply that is a task is an answer only once the task is completed, and only to the request that was sent.
-#[test]
-fn a_task_is_an_answer_once_it_is_completed() {
+mod a_task_is_an_answer_once_it_is_completed {
+    use super::*;
+
     const DONE: &str = r#"{ "kind": "task", "status": { "state": "completed", "message": { "parts": [{ "kind": "text", "text": "Task completed." }] } }, "artifacts": [{ "parts": [{ "kind": "text", "text": "PONG" }] }] }"#;
     macro_rules! task {
         ($state:literal) => {
@@ -288,19 +292,9 @@ fn a_task_is_an_answer_once_it_is_completed() {
             )
         };
     }
-    const TABLE: [(&str, &str, &str); 9] = [
-        ("result", task!("failed"), "the task is `failed`: PONG it is"),
-        ("result", task!("rejected"), "the task is `rejected`"),
-        ("result", task!("canceled"), "the task is `canceled`"),
-        ("result", task!("working"), "the task is still `working`"),
-        ("result", task!("submitted"), "the task is still `submitted`"),
-        ("result", task!("input-required"), "the task is still `input-required`"),
-        ("result", DONE, ""),
-        ("id", "4711", "the reply answers another request: id 4711"),
-        ("id", "null", ""),
-    ];
-    let platform = Platform::start(["--time-scale", "10"]);
-    let wrong = few_at_once(TABLE, |(field, json, why)| {
+
+    fn row((field, json, why): (&'static str, &'static str, &str)) {
+        let platform = Platform::start(["--time-scale", "10"]);
         let mischief = Mischief::Instead { field, json };
         let rule = Rule { mischief, begins: "POST /workspaces/*/a2a", every: 1, reaches: true };
         let proxy = Proxy::before(&platform, Some(rule));
@@ -309,22 +303,30 @@ fn a_task_is_an_answer_once_it_is_completed() {
             "" => output.code() == Some(0),
             why => output.code() == Some(1) && output.stderr.contains(why),
         };
-        (!right).then(|| format!("{json} wanted `{why}`:\n{}", output.stderr))
-    });
-    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(right, "{json} wanted `{why}`:\n{}", output.stderr);
+    }
+
+    rows! {
+        row;
+        failed: ("result", task!("failed"), "the task is `failed`: PONG it is"),
+        rejected: ("result", task!("rejected"), "the task is `rejected`"),
+        canceled: ("result", task!("canceled"), "the task is `canceled`"),
+        working: ("result", task!("working"), "the task is still `working`"),
+        submitted: ("result", task!("submitted"), "the task is still `submitted`"),
+        input_required: ("result", task!("input-required"), "the task is still `input-required`"),
+        completed: ("result", DONE, ""),
+        another_request: ("id", "4711", "the reply answers another request: id 4711"),
+        no_id: ("id", "null", ""),
+    }
 }
 
 /// Rows from before an edge are no answer to what is expected after it, whatever made the edge.
-#[test]
-fn rows_from_before_an_edge_are_not_new() {
-    const EDGES: [&str; 3] = [
-        "secret: { workspace: ws, set: { SOME_KEY: some-key-value-3 } }",
-        "model: { workspace: ws, set: MiniMax-M3 }",
-        "terminate: ws",
-    ];
-    let platform = Platform::start(["--time-scale", "10"]);
-    let steps = |edge: &str, look: &str| {
+mod rows_from_before_an_edge_are_not_new {
+    use super::*;
+
+    const SECRET: &str = "secret: { workspace: ws, set: { SOME_KEY: some-key-value-3 } }";
+
+    fn steps(edge: &str, look: &str) -> String {
         format!(
             "scenario: edges\nneeds: [managed]\nsteps:\n  \
              - create: {{ as: ws, runtime: claude-code, model: MiniMax-M2.7, credentials: none, secrets: {{ MINIMAX_API_KEY: some-key-value-1 }} }}\n  \
@@ -333,27 +335,41 @@ fn rows_from_before_an_edge_are_not_new() {
              - http: {{ path: \"/workspaces/${{ws.id}}/activity\", expect: 200 }}\n  \
              - {edge}\n  - expect: {{ activity_of: ws, text: the old row, has: {look} }}\n    within: 2s\n"
         )
-    };
-    few_at_once(EDGES, |edge| {
+    }
+
+    fn row(edge: &str) {
+        let platform = Platform::start(["--time-scale", "10"]);
         let scenario = run().scenario(&steps(edge, "false"));
         let output = match edge.starts_with("terminate") {
             true => scenario.run(),
-            false => scenario.at(&platform.base).run(),
+            false => scenario.against(&platform).run(),
         };
         assert_eq!(output.code(), Some(0), "{edge}\n{}", output.stderr);
-    });
-    // Nobody knows which rows are new when the log could not be read before the edge.
-    let rule = Rule {
-        mischief: Mischief::Forbidden,
-        begins: "GET /workspaces/*/activity",
-        every: 2,
-        reaches: false,
-    };
-    let proxy = Proxy::before(&platform, Some(rule));
-    red(
-        run().scenario(&steps(EDGES[0], "true")).at(&proxy.base),
-        "could not be read before the secret write",
-    );
+    }
+
+    rows! {
+        row;
+        a_secret: SECRET,
+        a_model: "model: { workspace: ws, set: MiniMax-M3 }",
+        an_end: "terminate: ws",
+    }
+
+    /// Nobody knows which rows are new when the log could not be read before the edge.
+    #[test]
+    fn a_log_that_could_not_be_read() {
+        let platform = Platform::start(["--time-scale", "10"]);
+        let rule = Rule {
+            mischief: Mischief::Forbidden,
+            begins: "GET /workspaces/*/activity",
+            every: 2,
+            reaches: false,
+        };
+        let proxy = Proxy::before(&platform, Some(rule));
+        red(
+            run().scenario(&steps(SECRET, "true")).at(&proxy.base),
+            "could not be read before the secret write",
+        );
+    }
 }
 
 /// The lookup in a path is filled in, a path that can find several gives all, inputs have their types.

@@ -366,12 +366,26 @@ pub(crate) fn soak() -> bool {
     switch("LIFECYCLE_SOAK").as_deref() == Some("1")
 }
 
+/// A table whose rows are tests of their own: they run side by side, and a red one is told by its name.
+macro_rules! rows {
+    ($work:expr; $($name:ident: $row:expr),+ $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                let work = $work;
+                work($row);
+            }
+        )+
+    };
+}
+pub(crate) use rows;
+
 /// Works on the rows of a table, a few at a time: a table is no load test. Their results are in its order.
 pub(crate) fn few_at_once<T: Send, R: Send>(
     rows: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
-    const AT_ONCE: usize = 12;
+    const AT_ONCE: usize = 4;
     let rows: Vec<T> = rows.into_iter().collect();
     let mut results: Vec<Option<R>> = rows.iter().map(|_| None).collect();
     let todo = Mutex::new(rows.into_iter().zip(&mut results));

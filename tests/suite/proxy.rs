@@ -52,22 +52,47 @@ pub(crate) enum Mischief {
     Behind,
 }
 
+/// Each thing by which the wire alone loses an answer, as a row: `$then! { $with; name: mischief, … }`.
+macro_rules! lost_answers {
+    ($then:ident! $($with:tt)*) => {
+        $then! {
+            $($with)*;
+            status_503: Mischief::Status503,
+            reset: Mischief::Reset,
+            hang: Mischief::Hang,
+            slow: Mischief::Slow,
+            truncated: Mischief::Truncated,
+            garbage: Mischief::Garbage,
+            huge: Mischief::Huge,
+            redirect: Mischief::Redirect,
+            wrong_type: Mischief::WrongType,
+        }
+    };
+}
+pub(crate) use lost_answers;
+
+/// Each whole answer of nobody, as a row.
+macro_rules! answers_of_nobody {
+    ($then:ident! $($with:tt)*) => {
+        $then! {
+            $($with)*;
+            empty_ok: Mischief::EmptyOk,
+            html_ok: Mischief::HtmlOk,
+            garbled_404: Mischief::Garbled404,
+        }
+    };
+}
+pub(crate) use answers_of_nobody;
+
+macro_rules! list {
+    ($($more:expr)?; $($name:ident: $mischief:expr,)+) => { [$($more,)? $($mischief),+] };
+}
+
 /// What the wire alone can do.
-pub(crate) const ALL: [Mischief; 10] = [
-    Mischief::Status503,
-    Mischief::Status429,
-    Mischief::Reset,
-    Mischief::Hang,
-    Mischief::Slow,
-    Mischief::Truncated,
-    Mischief::Garbage,
-    Mischief::Huge,
-    Mischief::Redirect,
-    Mischief::WrongType,
-];
+pub(crate) const ALL: [Mischief; 10] = lost_answers!(list! Mischief::Status429);
 
 /// Whole answers of nobody.
-pub(crate) const NOBODYS: [Mischief; 3] = [Mischief::EmptyOk, Mischief::HtmlOk, Mischief::Garbled404];
+pub(crate) const NOBODYS: [Mischief; 3] = answers_of_nobody!(list!);
 
 /// Which exchanges are spoilt.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! Faults of the wire: waits bear them, and a create never makes two.
 
-use super::harness::{Harness, few_at_once, wait_for};
+use super::harness::{Harness, rows, wait_for};
 use super::platform::Platform;
-use super::proxy::{ALL, Mischief, NOBODYS, Proxy, Rule};
+use super::proxy::{Mischief, Proxy, Rule, answers_of_nobody, lost_answers};
 
 const CREATES: &str = "scenario: creates
 summary: Makes two workspaces.
@@ -14,50 +14,68 @@ steps:
   - await:  { workspace: two, status: online, within: 60s }
 ";
 
-#[test]
-fn every_fault_of_reads_is_borne() {
-    let platform = Platform::start(["--time-scale", "10"]);
-    few_at_once(ALL.into_iter().chain(NOBODYS), |mischief| {
+mod every_fault_of_reads_is_borne {
+    use super::*;
+
+    fn row(mischief: Mischief) {
+        let platform = Platform::start(["--time-scale", "10"]);
         let rule = Rule { mischief, begins: "GET ", every: 4, reaches: false };
         let proxy = Proxy::before(&platform, Some(rule));
         // An expected failure is one only with its mechanism, so the evidence must be had too.
         let run =
             Harness::new().args(["run", "-q", "local-provision", "external-poll-mode", "external-resume"]);
         let output = run.at(&proxy.base).run();
-        assert_eq!(output.code(), Some(0), "{mischief:?}\n{}", output.stderr);
-        assert!(proxy.spoilt() > 0, "{mischief:?} was never met");
-    });
-    platform.is_empty();
+        assert_eq!(output.code(), Some(0), "{}", output.stderr);
+        assert!(proxy.spoilt() > 0, "it was never met");
+        platform.is_empty();
+    }
+
+    lost_answers!(rows! row);
+    answers_of_nobody!(rows! row);
+    rows! { row; status_429: Mischief::Status429 }
 }
 
-#[test]
-fn a_create_never_makes_two_whatever_happens_to_its_answer() {
-    let platform = Platform::start(["--time-scale", "10"]);
-    let mut rules = Vec::new();
-    for mischief in ALL {
-        for (reaches, every) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
-            if reaches && mischief == Mischief::Status429 {
-                // Whoever limits rates has done nothing: there is no such answer to a create that was made.
-                continue;
-            }
-            rules.push(Rule { mischief, begins: "POST /workspaces HTTP", every, reaches });
-        }
-    }
-    let outputs = few_at_once(rules, |rule| {
+mod a_create_never_makes_two_whatever_happens_to_its_answer {
+    use super::*;
+
+    fn row(mischief: Mischief, reaches: bool, every: usize) {
+        let platform = Platform::start(["--time-scale", "10"]);
+        let rule = Rule { mischief, begins: "POST /workspaces HTTP", every, reaches };
         let proxy = Proxy::before(&platform, Some(rule));
         let run = Harness::new().args(["run", "-q", "--destroy", "never"]).scenario(CREATES);
-        (rule, run.at(&proxy.base).run(), proxy)
-    });
-    // The platform marks a second one of a name: `name (2)`.
-    let twice: Vec<String> = platform.names().into_iter().filter(|name| name.contains(" (")).collect();
-    assert!(twice.is_empty(), "made twice: {twice:?}");
-    for (rule, output, proxy) in outputs {
-        assert!(proxy.spoilt() > 0, "{rule:?} was never met");
+        let output = run.at(&proxy.base).run();
+        // The platform marks a second one of a name: `name (2)`.
+        let twice: Vec<String> = platform.names().into_iter().filter(|name| name.contains(" (")).collect();
+        assert!(twice.is_empty(), "made twice: {twice:?}");
+        assert!(proxy.spoilt() > 0, "it was never met");
         // An answer that is only late spoils nothing, and a platform that was never reached has nothing.
-        assert!(rule.mischief != Mischief::Slow || output.code() == Some(0), "{rule:?}\n{}", output.stderr);
-        output.then(["sweep"]).env("ADMIN_TOKEN", super::platform::TOKEN).run().exit(0);
+        assert!(mischief != Mischief::Slow || output.code() == Some(0), "{}", output.stderr);
+        output.then(["sweep"]).env("ADMIN_TOKEN", crate::platform::TOKEN).run().exit(0);
+        platform.is_empty();
     }
-    platform.is_empty();
+
+    mod none_reaches_the_platform {
+        use super::*;
+        lost_answers!(rows! |mischief| row(mischief, false, 1));
+        rows! { |mischief| row(mischief, false, 1); status_429: Mischief::Status429 }
+    }
+
+    mod every_second_does_not_reach_it {
+        use super::*;
+        lost_answers!(rows! |mischief| row(mischief, false, 2));
+        rows! { |mischief| row(mischief, false, 2); status_429: Mischief::Status429 }
+    }
+
+    // Whoever limits rates has done nothing: there is no such answer to a create that was made.
+    mod each_is_done_and_its_answer_lost {
+        use super::*;
+        lost_answers!(rows! |mischief| row(mischief, true, 1));
+    }
+
+    mod every_second_is_done_and_its_answer_lost {
+        use super::*;
+        lost_answers!(rows! |mischief| row(mischief, true, 2));
+    }
 }
 
 /// The restart that a secret brings may come although the answer to the write was lost: the ledger knows before.
@@ -101,16 +119,19 @@ fn a_create_that_comes_true_behind_a_gateways_page_is_not_made_twice() {
 }
 
 /// The create's answer is lost and its token with it; the answer to minting another is lost too.
-#[test]
-fn a_lost_token_is_no_red_of_the_platform() {
-    let platform = Platform::start(["--time-scale", "10"]);
-    for mischief in [Mischief::Status503, Mischief::Reset, Mischief::Garbage] {
+mod a_lost_token_is_no_red_of_the_platform {
+    use super::*;
+
+    fn row(mischief: Mischief) {
+        let platform = Platform::start(["--time-scale", "10"]);
         let proxy =
             Proxy::before(&platform, Some(Rule { mischief, begins: "POST ", every: 1, reaches: true }));
         let output = Harness::new().args(["run", "-q", "external-poll-mode"]).at(&proxy.base).run();
-        assert_eq!(output.code(), Some(3), "{mischief:?}\n{}", output.stderr);
-        assert!(proxy.spoilt() > 1, "{mischief:?}: the second request was never met");
+        assert_eq!(output.code(), Some(3), "{}", output.stderr);
+        assert!(proxy.spoilt() > 1, "the second request was never met");
     }
+
+    rows! { row; status_503: Mischief::Status503, reset: Mischief::Reset, garbage: Mischief::Garbage }
 }
 
 /// The contract lets a create go without its token (§2.3), and later requests need one.
@@ -125,19 +146,21 @@ fn a_create_without_its_token_gets_another() {
 }
 
 /// A server that refuses to show a workspace, or shows another one, still removes it by id and name.
-#[test]
-fn what_cannot_be_read_is_removed_all_the_same() {
-    // A platform for each: the root of a run that can read nothing does not move out from under the other's.
-    few_at_once([Mischief::Forbidden, Mischief::Garbage], |mischief| {
+mod what_cannot_be_read_is_removed_all_the_same {
+    use super::*;
+
+    fn row(mischief: Mischief) {
         let platform = Platform::start(["--time-scale", "20"]);
         let rule = Rule { mischief, begins: "GET /workspaces/", every: 1, reaches: false };
         let proxy = Proxy::before(&platform, Some(rule));
         let run = Harness::new().args(["run", "-q", "local-first-answer", "-i", "online_within=2s"]);
         let output = run.at(&proxy.base).run();
-        assert!(matches!(output.code(), Some(1 | 3)), "{mischief:?}\n{}", output.stderr);
-        assert!(proxy.spoilt() > 0, "{mischief:?} was never met");
+        assert!(matches!(output.code(), Some(1 | 3)), "{}", output.stderr);
+        assert!(proxy.spoilt() > 0, "it was never met");
         platform.is_empty();
-    });
+    }
+
+    rows! { row; forbidden: Mischief::Forbidden, garbage: Mischief::Garbage }
 }
 
 const BACK: &str = "scenario: back
@@ -183,27 +206,33 @@ fn a_twin_whose_answer_was_lost_is_found_beside_the_first() {
     platform.is_empty();
 }
 
-#[test]
-fn a_lost_answer_to_a_delete_or_a_restart_is_no_red() {
-    let platform = Platform::start(["--time-scale", "20"]);
-    for mischief in [Mischief::Status503, Mischief::Reset, Mischief::Truncated] {
+mod a_lost_answer_to_a_delete_is_no_red {
+    use super::*;
+
+    fn row(mischief: Mischief) {
+        let platform = Platform::start(["--time-scale", "20"]);
         let rule = Rule { mischief, begins: "DELETE /workspaces/", every: 2, reaches: true };
         let proxy = Proxy::before(&platform, Some(rule));
         let output = Harness::new().args(["run", "-q"]).scenario(CREATES).at(&proxy.base).run();
-        assert_eq!(output.code(), Some(0), "{mischief:?}\n{}", output.stderr);
+        assert_eq!(output.code(), Some(0), "{}", output.stderr);
         assert!(proxy.spoilt() > 0);
         platform.is_empty();
     }
+
+    rows! { row; status_503: Mischief::Status503, reset: Mischief::Reset, truncated: Mischief::Truncated }
 }
 
-#[test]
-fn faults_of_the_platform_itself_are_borne() {
-    for fault in ["http-503-every-n=4", "http-429-every-n=4", "garbage-every-n=5"] {
+mod faults_of_the_platform_itself_are_borne {
+    use super::*;
+
+    fn row(fault: &str) {
         let output = Harness::new().args(["run", "-q", "external-poll-mode", "--fault", fault]).run();
         let verdicts = output.verdicts();
         // Requests that change something may be refused: that is an honest red; a crash or a leak is not.
-        assert!(matches!(output.code(), Some(0 | 1 | 3)), "{fault}: {verdicts:?}\n{}", output.stderr);
+        assert!(matches!(output.code(), Some(0 | 1 | 3)), "{verdicts:?}\n{}", output.stderr);
     }
+
+    rows! { row; status_503: "http-503-every-n=4", status_429: "http-429-every-n=4", garbage: "garbage-every-n=5" }
 }
 
 const GLOBAL: &str = "scenario: global
@@ -234,19 +263,22 @@ steps:
 ";
 
 /// The answer to the create is lost, and for a while nobody can look whether it was made: nothing is sent again.
-#[test]
-fn a_create_that_cannot_be_looked_for_is_not_sent_again() {
-    let platform = Platform::start(["--time-scale", "10"]);
-    for (within, code) in [("30s", 0), ("2s", 3)] {
+mod a_create_that_cannot_be_looked_for_is_not_sent_again {
+    use super::*;
+
+    fn row((within, code): (&str, i32)) {
+        let platform = Platform::start(["--time-scale", "10"]);
         let mischief = Mischief::Blind { seconds: 4 };
         let rule = Rule { mischief, begins: "POST /workspaces HTTP", every: 2, reaches: true };
         let proxy = Proxy::before(&platform, Some(rule));
         let run = Harness::new().args(["run", "-q"]).scenario(&ONE.replace("WITHIN", within));
         let output = run.at(&proxy.base).run();
-        assert_eq!(output.code(), Some(code), "{within}\n{}", output.stderr);
+        assert_eq!(output.code(), Some(code), "{}", output.stderr);
         assert_eq!(proxy.spoilt(), 1);
         platform.is_empty();
     }
+
+    rows! { row; found_in_time: ("30s", 0), too_late: ("2s", 3) }
 }
 
 const MANY: &str = "scenario: many
@@ -263,9 +295,10 @@ steps:
 ";
 
 /// Without a list and without a stream, every workspace can still be read by itself.
-#[test]
-fn a_list_that_fails_blinds_no_wait() {
-    few_at_once([Mischief::Status503, Mischief::Hang], |mischief| {
+mod a_list_that_fails_blinds_no_wait {
+    use super::*;
+
+    fn row(mischief: Mischief) {
         let platform = Platform::start(["--time-scale", "10", "--fault", "slow-online=60"]);
         let stream = Rule { mischief: Mischief::Forbidden, begins: "GET /ws", every: 1, reaches: false };
         let proxy = Proxy::before(&platform, Some(stream));
@@ -276,6 +309,8 @@ fn a_list_that_fails_blinds_no_wait() {
         // What begins the run needs the list, and the waits that follow do not.
         proxy.set(Rule { mischief, begins, every: 1, reaches: false });
         let output = run.output();
-        assert_eq!(output.code(), Some(0), "{mischief:?}\n{}", output.stderr);
-    });
+        assert_eq!(output.code(), Some(0), "{}", output.stderr);
+    }
+
+    rows! { row; status_503: Mischief::Status503, hang: Mischief::Hang }
 }

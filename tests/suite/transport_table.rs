@@ -1,6 +1,6 @@
 //! Every fault of the wire in each phase of every scenario: no wrong red, no hang, budgets kept.
 //!
-//! CI runs some scenarios; `LIFECYCLE_SOAK=1` runs all of them, and `UPDATE_DOCS=1` with it writes
+//! CI runs some scenarios, each row a test; `LIFECYCLE_SOAK=1` runs all of them in one more, and `UPDATE_DOCS=1` with it writes
 //! `docs/transport.md`'s table.
 
 use std::collections::BTreeMap;
@@ -11,20 +11,17 @@ use std::time::Duration;
 
 use lifecycle_harness::facade::scenario::{load, shipped, shipped_fragments};
 
-use super::harness::{Harness, Output, few_at_once, of_kind, word};
+use super::harness::{Harness, Output, of_kind, rows, soak, switch, word};
 use super::platform::Platform;
-use super::proxy::{ALL, Mischief, Proxy, Rule};
+use super::proxy::{ALL, Mischief, Proxy, Rule, lost_answers};
 
 /// Where the wire is bad, by the beginning of request lines, and how often.
-const PHASES: [(&str, &str, usize); 3] =
-    [("reads", "GET ", 5), ("mutations", "POST ", 4), ("clean-up", "DELETE ", 2)];
+type Phase = (&'static str, &'static str, usize);
+const READS: Phase = ("reads", "GET ", 5);
+const MUTATIONS: Phase = ("mutations", "POST ", 4);
+const CLEAN_UP: Phase = ("clean-up", "DELETE ", 2);
 /// What CI runs: each way of waiting, asserting and sending once.
 const FEW: [&str; 4] = ["local-provision", "local-secret-write", "external-poll-mode", "registry-refusals"];
-
-#[expect(clippy::disallowed_methods, reason = "a switch of the test itself")]
-fn set(name: &str) -> bool {
-    std::env::vars().any(|(n, value)| n == name && value == "1")
-}
 
 /// Budgets by scenario, without the matrix's values.
 fn budgets() -> BTreeMap<String, Duration> {
@@ -70,19 +67,7 @@ fn judge(mischief: Mischief, phase: &'static str, spoilt: usize, output: &Output
     row
 }
 
-fn table(scenarios: &[&str]) -> Vec<Row> {
-    let phases = PHASES.iter().flat_map(|phase| ALL.map(|mischief| (*phase, mischief)));
-    if scenarios.is_empty() {
-        // All scenarios at once are enough for two cores.
-        return phases.map(|row| measured(row, scenarios)).collect();
-    }
-    few_at_once(phases, |row| measured(row, scenarios))
-}
-
-fn measured(
-    ((phase, begins, every), mischief): ((&'static str, &'static str, usize), Mischief),
-    scenarios: &[&str],
-) -> Row {
+fn measured((phase, begins, every): Phase, mischief: Mischief, scenarios: &[&str]) -> Row {
     let all = scenarios.is_empty();
     // A platform for each: what one run leaves is not another one's.
     // A read that hangs for 5 s is a hundred on a fast clock: more than an agent may be silent. So is what two cores
@@ -103,9 +88,39 @@ fn measured(
     row
 }
 
+fn few(phase: Phase, mischief: Mischief) {
+    let row = measured(phase, mischief, &FEW);
+    assert!(row.wrong.is_empty(), "{}", row.wrong.join("\n"));
+    assert!(row.spoilt > 0, "it was never met");
+}
+
+mod no_fault_of_reads_is_a_red_of_the_platform {
+    use super::*;
+    lost_answers!(rows! |mischief| few(READS, mischief));
+    rows! { |mischief| few(READS, mischief); status_429: Mischief::Status429 }
+}
+
+mod no_fault_of_mutations_is_a_red_of_the_platform {
+    use super::*;
+    lost_answers!(rows! |mischief| few(MUTATIONS, mischief));
+    rows! { |mischief| few(MUTATIONS, mischief); status_429: Mischief::Status429 }
+}
+
+mod no_fault_of_clean_up_is_a_red_of_the_platform {
+    use super::*;
+    lost_answers!(rows! |mischief| few(CLEAN_UP, mischief));
+    rows! { |mischief| few(CLEAN_UP, mischief); status_429: Mischief::Status429 }
+}
+
+/// One after another: all scenarios at once are enough for two cores.
 #[test]
-fn no_fault_of_the_wire_is_a_red_of_the_platform() {
-    let rows = if set("LIFECYCLE_SOAK") { table(&[]) } else { table(&FEW) };
+fn no_fault_of_the_wire_is_a_red_in_any_scenario() {
+    if !soak() {
+        return;
+    }
+    let phases = [READS, MUTATIONS, CLEAN_UP];
+    let rows: Vec<Row> =
+        phases.iter().flat_map(|phase| ALL.map(|mischief| measured(*phase, mischief, &[]))).collect();
     let mut text = String::from(
         "| fault | phase | spoilt | passed | environment | flaky | wrong |\n|---|---|---|---|---|---|---|\n",
     );
@@ -120,7 +135,7 @@ fn no_fault_of_the_wire_is_a_red_of_the_platform() {
     println!("{text}");
     assert!(wrong.is_empty(), "{}\n{text}", wrong.join("\n"));
     assert!(rows.iter().all(|row| row.spoilt > 0), "a fault was never met\n{text}");
-    if set("LIFECYCLE_SOAK") && set("UPDATE_DOCS") {
+    if switch("UPDATE_DOCS").as_deref() == Some("1") {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/transport.md");
         let page = std::fs::read_to_string(&path).unwrap();
         let (before, _) = page.split_once("<!-- table -->").unwrap();

@@ -1,88 +1,92 @@
 //! Verdicts that are easily wrong: what is green for the wrong reason, and what is blamed on the wrong part.
 
-use super::harness::{Harness, Output, few_at_once, wait_for};
+use super::harness::{Harness, Output, rows, wait_for};
 use super::platform::Platform;
 use super::proxy::{Mischief, Proxy, Rule};
 
-/// Name, head, steps, exit code, what is said.
-const TABLE: &[(&str, &str, &str, i32, &str)] = &[
-    (
-        "a broken scenario is no known issue",
-        "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
-        "  - exec: { argv: [no-such-program-anywhere] }\n",
-        1,
-        "cannot run `no-such-program-anywhere`",
-    ),
-    (
-        "a known issue fails in the body",
-        "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
-        "  - http: { path: /health, expect: { status: 418 } }\n",
-        0,
-        "1 failed as expected",
-    ),
-    (
-        "only `finally` fails, and the body was to",
-        "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
-        "  - http: { path: /health }\nfinally:\n  - http: { path: /no-such-path }\n",
-        1,
-        "wanted a 2xx, got 404",
-    ),
-    (
-        "an edge that was awaited explains no absence",
-        "needs: [managed]",
-        "  - create:  { as: ws, runtime: claude-code, model: auto }
+mod the_verdict_is_of_what_happened {
+    use super::*;
+
+    /// Head, steps, exit code, what is said.
+    fn row((head, steps, code, said): (&str, &str, i32, &str)) {
+        let text = format!("scenario: easily-wrong\n{head}\nsteps:\n{steps}");
+        let output = Harness::new().args(["run", "--allow-exec"]).scenario(&text).run();
+        assert_eq!(output.code(), Some(code), "{}", output.stderr);
+        assert!(output.stderr.contains(said), "no `{said}` in\n{}", output.stderr);
+    }
+
+    rows! {
+        row;
+        a_broken_scenario_is_no_known_issue: (
+            "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
+            "  - exec: { argv: [no-such-program-anywhere] }\n",
+            1,
+            "cannot run `no-such-program-anywhere`",
+        ),
+        a_known_issue_fails_in_the_body: (
+            "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
+            "  - http: { path: /health, expect: { status: 418 } }\n",
+            0,
+            "1 failed as expected",
+        ),
+        only_finally_fails_and_the_body_was_to: (
+            "expect_failure: { issue: x-1, reason: known, until: 2099-12-31 }",
+            "  - http: { path: /health }\nfinally:\n  - http: { path: /no-such-path }\n",
+            1,
+            "wanted a 2xx, got 404",
+        ),
+        an_edge_that_was_awaited_explains_no_absence: (
+            "needs: [managed]",
+            "  - create:  { as: ws, runtime: claude-code, model: auto }
   - await:   { workspace: ws, status: online, within: 90s }
   - restart: ws
   - await:   { workspace: ws, status: online, new_instance: true, within: 90s }
   - await:   { workspace: ws, status: online, leaves: true, within: 3s }
 ",
-        1,
-        "wanted ws to leave online: not within 3.00 s (`within: 3.00 s`); last seen: still online",
-    ),
-    (
-        "to enter a status is not to leave it",
-        "needs: [managed]",
-        "  - create:  { as: ws, runtime: claude-code, model: auto }
+            1,
+            "wanted ws to leave online: not within 3.00 s (`within: 3.00 s`); last seen: still online",
+        ),
+        to_enter_a_status_is_not_to_leave_it: (
+            "needs: [managed]",
+            "  - create:  { as: ws, runtime: claude-code, model: auto }
   - await:   { workspace: ws, status: online, within: 90s }
   - restart: ws
   - await:   { workspace: ws, status: provisioning, leaves: true, within: 30s }
   - expect:  { value: \"${ws.status}\", is: online }
 ",
-        0,
-        "1 passed",
-    ),
-    (
-        "paused beside online wants no URL",
-        "needs: [managed]",
-        "  - create:  { as: ws, runtime: claude-code, model: auto }
+            0,
+            "1 passed",
+        ),
+        paused_beside_online_wants_no_url: (
+            "needs: [managed]",
+            "  - create:  { as: ws, runtime: claude-code, model: auto }
   - await:   { workspace: ws, status: online, within: 60s }
   - pause:   ws
   - await:   { workspace: ws, status: [online, paused], within: 5s }
 ",
-        0,
-        "1 passed",
-    ),
-    (
-        "a command that writes as it reads",
-        "summary: x",
-        "  - capture: { a: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" }
+            0,
+            "1 passed",
+        ),
+        a_command_that_writes_as_it_reads: (
+            "summary: x",
+            "  - capture: { a: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" }
   - capture: { b: \"${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}\" }
   - capture: { c: \"${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}${b}\" }
   - capture: { d: \"${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}${c}\" }
   - exec:    { argv: [cat], stdin: \"${d}\" }
     within: 30s
 ",
-        0,
-        "1 passed",
-    ),
-    (
-        "a command that says more than is kept",
-        "summary: x",
-        "  - exec: { argv: [seq, \"1\", \"400000\"] }\n    within: 30s\n",
-        0,
-        "1 passed",
-    ),
-];
+            0,
+            "1 passed",
+        ),
+        a_command_that_says_more_than_is_kept: (
+            "summary: x",
+            "  - exec: { argv: [seq, \"1\", \"400000\"] }\n    within: 30s\n",
+            0,
+            "1 passed",
+        ),
+    }
+}
 
 const NO_RUNTIME: &str = "scenario: no-runtime
 summary: Leaves the runtime to the platform.
@@ -98,16 +102,6 @@ steps:
 #[test]
 fn a_create_that_names_no_runtime_is_judged_by_the_platforms_own() {
     Harness::new().args(["run", "-q"]).scenario(NO_RUNTIME).run().exit(0);
-}
-
-#[test]
-fn the_verdict_is_of_what_happened() {
-    few_at_once(TABLE, |(name, head, steps, code, said)| {
-        let text = format!("scenario: easily-wrong\n{head}\nsteps:\n{steps}");
-        let output = Harness::new().args(["run", "--allow-exec"]).scenario(&text).run();
-        assert_eq!(output.code(), Some(*code), "{name}\n{}", output.stderr);
-        assert!(output.stderr.contains(said), "{name}: no `{said}` in\n{}", output.stderr);
-    });
 }
 
 /// A scenario of somebody else runs nothing here, and nothing is sent before that is said.
