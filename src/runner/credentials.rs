@@ -66,7 +66,9 @@ pub(crate) fn choose(
             "" => LlmPath::Byok,
             text => text.parse().map_err(|e| Failure::of(FailureKind::Config, format!("llm_path: {e}")))?,
         };
-        let choice = pick(context, runtime, path, explicit.as_deref())?;
+        // What the step brings need not be anywhere else.
+        let brought = verb.secrets.iter().map(|(name, _)| name.clone()).collect();
+        let choice = pick(context, runtime, path, explicit.as_deref(), &brought)?;
         if auto_credentials {
             chosen.secrets = values(context, &choice);
         }
@@ -120,9 +122,11 @@ fn pick(
     runtime: &str,
     path: LlmPath,
     explicit: Option<&str>,
+    brought: &BTreeSet<String>,
 ) -> Result<Choice, Failure> {
     let catalogue = &context.run.catalogue;
-    let inputs = Inputs::from_env(catalogue, &context.run.env);
+    let mut inputs = Inputs::from_env(catalogue, &context.run.env);
+    inputs.keys.extend(brought.iter().cloned());
     let mut overrides = Overrides::of(&inputs);
     // A slug of the environment is meant for one runtime; elsewhere it would be refused.
     overrides.slug = explicit.or(overrides.slug.filter(|slug| registered(catalogue, runtime, slug)));
@@ -144,10 +148,11 @@ fn pick(
             inputs.keys.iter().cloned().chain([crate::models::inputs::native(key).to_owned()]).collect();
         return try_with(&keys).map_err(|e| Failure::of(FailureKind::Config, e.summary()));
     }
-    let keys = refused.keys_that_would_do.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+    let keys = refused.keys_that_would_do.iter().take(4).cloned().collect::<Vec<_>>();
+    let set = if keys.len() == 1 { "set" } else { "set one of:" };
     Err(Failure::of(
         FailureKind::NotConfigured,
-        format!("not configured: {}; set one of: {keys}", refused.summary()),
+        format!("not configured: {}; {set} {}", refused.summary(), keys.join(", ")),
     ))
 }
 

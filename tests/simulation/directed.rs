@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lifecycle_harness::facade::behaviour::Edition;
 use lifecycle_harness::facade::domain::ExitCode;
-use lifecycle_harness::facade::event::{Class, EventKind};
+use lifecycle_harness::facade::event::{Class, EventKind, Verdict};
 use lifecycle_harness::facade::reference::options::BootTiming;
 use lifecycle_harness::facade::run::signals::Signal;
 use lifecycle_harness::facade::wire::{Fault, Side, What};
@@ -341,4 +341,28 @@ fn what_others_made_below_the_root_stays() {
     let (played, wrong) = examine(&case);
     assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
     assert_eq!(played.exit(), Some(ExitCode::Leak));
+}
+
+/// A scenario that brings its own key needs none of the machine that runs it.
+#[test]
+fn a_key_of_the_scenarios_own_is_a_key() {
+    const BROUGHT: &str = "
+scenario: brought
+steps:
+  - create: { as: ws, runtime: claude-code, model: MiniMax-M2.7, secrets: { MINIMAX_API_KEY: made-up-for-this-run } }
+  - await:  { workspace: ws, status: online }
+";
+    let case = Case {
+        instances: vec!["brought".to_owned()],
+        own: Some(BROUGHT),
+        keys: false,
+        server: Server { closed: true, ..Server::default() },
+        ..local_provision(7)
+    };
+    let (played, wrong) = examine(&case);
+    assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
+    let skipped = played.events.iter().any(
+        |event| matches!(&event.event, EventKind::ScenarioFinished(one) if one.verdict == Verdict::Skipped),
+    );
+    assert!(!skipped && played.exit() == Some(ExitCode::Passed), "{:?}", played.finished());
 }
