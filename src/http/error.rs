@@ -78,6 +78,7 @@ impl TransportError {
     pub(super) fn from_wire(broken: &Broken, url: &str) -> Self {
         let kind = match broken {
             Broken::Unknown(_) => Transport::Dns,
+            Broken::Untrusted => Transport::Tls,
             Broken::Refused => Transport::Connect,
             Broken::Reset => Transport::Reset,
             Broken::Garbage => Transport::BadAnswer,

@@ -257,7 +257,9 @@ impl Outbound {
         };
         let request = request.build().and_then(Request::try_from).map_err(|e| classify(&e))?;
         network.call(*side, request.map(Body::new)).await.map_err(|broken| match broken {
-            Broken::Unknown(_) | Broken::Refused => CallError::Connect(broken.to_string()),
+            Broken::Unknown(_) | Broken::Untrusted | Broken::Refused => {
+                CallError::Connect(broken.to_string())
+            }
             Broken::Reset | Broken::Garbage => CallError::Broken(broken.to_string()),
         })
     }

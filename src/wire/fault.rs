@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, stream};
@@ -60,6 +60,10 @@ pub struct Fault {
 /// What whoever asks sees of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// The name does not resolve.
+    NoName,
+    /// The certificate begins to be good later.
+    NotYetGood,
     /// Nobody listens.
     Refused,
     /// The connection breaks before an answer.
@@ -102,6 +106,9 @@ pub enum Broken {
     /// The URL names no server.
     #[error("client error (Connect): dns error: failed to lookup address information: {0} is not known")]
     Unknown(String),
+    /// The certificate is not good.
+    #[error("client error (Connect): invalid peer certificate: certificate not valid yet")]
+    Untrusted,
     /// Nobody listens.
     #[error("client error (Connect): tcp connect error: Connection refused (os error 111)")]
     Refused,
@@ -140,6 +147,16 @@ impl What {
             _ => return None,
         })
     }
+}
+
+/// Why no connection opens.
+pub(super) fn before_it_opens(what: What, uri: &Uri) -> Option<Broken> {
+    Some(match what {
+        What::NoName => Broken::Unknown(uri.host().unwrap_or_default().to_owned()),
+        What::NotYetGood => Broken::Untrusted,
+        What::Refused => Broken::Refused,
+        _ => return None,
+    })
 }
 
 /// A page that shows what somebody sent, as gateways in debug mode do.

@@ -200,8 +200,8 @@ impl Network {
         self.travel(fate.there).await;
         let mut what = fate.fault.map(|fault| fault.what);
         let handled = fate.fault.is_none_or(|fault| fault.handled);
-        if what == Some(What::Refused) {
-            return Err(Broken::Refused);
+        if let Some(broken) = what.and_then(|what| fault::before_it_opens(what, request.uri())) {
+            return Err(broken);
         }
         // It may have gone away meanwhile, or a new one may be there.
         let host =
