@@ -126,6 +126,11 @@ impl ControlPlane {
         self.request("GET", "/cp/admin/orgs")
     }
 
+    /// `GET /cp/admin/orgs/:slug`.
+    pub fn org(&self, slug: &str) -> Request {
+        self.request("GET", &format!("/cp/admin/orgs/{}", segment(slug)))
+    }
+
     /// `GET /cp/admin/orgs/:slug/admin-token`.
     pub fn admin_token(&self, slug: &str) -> Request {
         self.request("GET", &format!("/cp/admin/orgs/{}/admin-token", segment(slug)))

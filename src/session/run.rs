@@ -17,6 +17,7 @@ use super::{brought_up, old_names, on_new, organisation, profile, state};
 use crate::behaviour::Contract;
 use crate::behaviour::overlay::Overlay;
 use crate::clock::Instant;
+use crate::domain::words::count;
 use crate::domain::{ExitCode, time};
 use crate::event::{EventKind, Log, RunFinished, Verdict};
 use crate::models::contradictions::Target;
@@ -25,7 +26,7 @@ use crate::report::{self, ReporterConfig, Reporters};
 use crate::run::folder::{self, RunFolder};
 use crate::run::signals::Signals;
 use crate::runner::contradictions::{self, Against};
-use crate::runner::ending::Demand;
+use crate::runner::demand::Demand;
 use crate::runner::plan::{self, Instance};
 use crate::scenario::Scenario;
 use crate::source::{Level, Problem};
@@ -232,8 +233,12 @@ impl Work<'_> {
         let code = match ended {
             Ok(mut finished) => {
                 if !left.is_empty() {
-                    finished.exit = ExitCode::worst(&BTreeSet::from([finished.exit, ExitCode::Leak]));
-                    finished.code = finished.exit.code();
+                    let worst = ExitCode::worst(&BTreeSet::from([finished.exit, ExitCode::Leak]));
+                    if worst != finished.exit {
+                        (finished.exit, finished.code) = (worst, worst.code());
+                        let left = count(left.len(), "resource");
+                        finished.reason = format!("{left} could not be removed");
+                    }
                     finished.left.append(&mut left);
                 }
                 if let (Some(state), Some(had)) = (&mut state, &had) {

@@ -1,5 +1,6 @@
 //! From a name to an organisation whose routes answer, phase by phase.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -195,22 +196,32 @@ impl Maker<'_> {
     ) -> Result<Org, OpenError> {
         let slug = made.slug.as_str();
         let began = Instant::now();
+        let on_another_page = AtomicBool::new(false);
         let of_ours = |answer: &Response| {
             let rows = orgs(answer.json.as_ref()).filter(|_| answer.status == 200);
             let Some(rows) = rows else { return Take::Again(describe(answer)) };
+            let is_page = record::is_page(answer, rows.len());
             match rows.into_iter().find(|row| row.slug() == slug) {
+                Some(row) => stands(row),
+                None if is_page => {
+                    on_another_page.store(true, Ordering::Relaxed);
+                    Take::Never("the list is one page of many and does not show it".to_owned())
+                }
                 None => Take::Again("the list does not have it".to_owned()),
-                Some(row) if row.instance_status() == "running" => Take::Done(row),
-                Some(row) if row.instance_status() == "failed" || row.is_purged() => Take::Never(format!(
-                    "instance_status {}, last_error `{}`",
-                    row.instance_status(),
-                    row.last_error()
-                )),
-                Some(row) => Take::Again(format!("instance_status {}", row.instance_status())),
             }
         };
+        let by_itself = |answer: &Response| match &answer.json {
+            Some(row) if answer.status == 200 => stands(OrgRow::new(row.clone())),
+            _ => Take::Again(format!(
+                "the list is one page of many and does not show it, and its own row answered {}",
+                describe(answer)
+            )),
+        };
         let deadline = began + waits.instance;
-        let running = until(self.api, &self.api.list_orgs(), deadline, of_ours).await;
+        let mut running = until(self.api, &self.api.list_orgs(), deadline, of_ours).await;
+        if on_another_page.load(Ordering::Relaxed) {
+            running = until(self.api, &self.api.org(slug), deadline, by_itself).await;
+        }
         if let Err(why) = running {
             return Err(self.failed(desk, Phase::Instance, &why, waits.instance, began));
         }
@@ -303,6 +314,18 @@ impl Maker<'_> {
             clock::sleep(pause).await;
             pause = (pause * 2).min(LOOK.1);
         }
+    }
+}
+
+/// What the row of an organisation says of its machine.
+fn stands(row: OrgRow) -> Take<OrgRow> {
+    let status = row.instance_status();
+    match status {
+        "running" => Take::Done(row),
+        _ if status == "failed" || row.is_purged() => {
+            Take::Never(format!("instance_status {status}, last_error `{}`", row.last_error()))
+        }
+        _ => Take::Again(format!("instance_status {status}")),
     }
 }
 
