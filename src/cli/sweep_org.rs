@@ -97,8 +97,13 @@ pub(super) async fn by_name(args: &SweepArgs, shell: &Shell, url: &str) -> Resul
     let plane = plane(args, shell, url).await?;
     let own = live(shell);
     let stale = saas::stale(&plane.api, prefix, age).await;
-    let stale = stale.map_err(|why| CliError::new(ExitCode::Environment, format!("{url}: {why}")))?;
+    let (stale, whole) =
+        stale.map_err(|why| CliError::new(ExitCode::Environment, format!("{url}: {why}")))?;
     let mut outcome = Outcome::default();
+    if !whole {
+        let text = format!("{url} shows one page of many organisations: those on others were not looked at");
+        outcome.lines.push(text);
+    }
     for org in stale.into_iter().filter(|org| !own.contains(org.slug())) {
         if args.dry_run {
             outcome.lines.push(format!("would remove {ORGANISATION} {} at {url}", org.slug()));

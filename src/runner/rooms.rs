@@ -158,7 +158,8 @@ impl Rooms {
         let kept = context.ledger.all_open().iter().any(|e| e.room == number && e.scenario.is_some());
         let Some(made) = made.filter(|_| !kept) else { return };
         let purge = purge_early(&behind.api, &made, &behind.desk, behind.settings.purge());
-        if context.cancel.cleanup().run_until_cancelled(purge).await == Some(true) {
+        // An interrupted run purges what is left all at once, in the time that it still has.
+        if matches!(context.cancel.steps().run_until_cancelled(purge).await, Some(Ok(()))) {
             self.gone().insert(number);
             for entry in context.ledger.open(None) {
                 context.ledger.release(&entry.resource, "went with its organisation", None);

@@ -25,7 +25,7 @@ fn healthy_runs_are_green() {
 }
 
 /// One scenario with all that a run does: makes, waits, restarts, talks, removes.
-fn local_provision(seed: u64) -> Case {
+pub(crate) fn local_provision(seed: u64) -> Case {
     Case {
         instances: vec!["local-provision".to_owned()],
         jobs: 1,

@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod control_plane;
+#[cfg(test)]
 mod directed;
 #[cfg(test)]
 mod invariants;

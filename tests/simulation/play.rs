@@ -74,7 +74,7 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.instances.is_empty()
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::ask::describe;
+use super::not_gone::NotGone;
 use crate::clock::{self, Instant};
 use crate::http::Response;
 use crate::platform::control_plane::ControlPlane;
@@ -70,7 +71,7 @@ impl Leaks {
         slug: &str,
         were_listed: bool,
         deadline: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotGone> {
         if self.check == LeakCheck::Off {
             return Ok(());
         }
@@ -90,7 +91,8 @@ impl Leaks {
                 }
                 _ if Instant::now() + pause >= deadline => {
                     let last = answer.map_or_else(|error| error.text, |answer| describe(&answer));
-                    return Err(format!("whether instances outlive it is not known: {last}"));
+                    let why = format!("whether instances outlive it is not known: {last}");
+                    return Err(NotGone::Unproven(why));
                 }
                 _ => {
                     clock::sleep(pause).await;
@@ -102,7 +104,7 @@ impl Leaks {
                 return Ok(());
             }
             if Instant::now() + pause >= deadline {
-                return Err(self.told(plane, &left).await);
+                return Err(NotGone::Remains(self.told(plane, &left).await));
             }
             clock::sleep(pause).await;
             pause = (pause * 2).min(LOOK.1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ask::{Take, describe, until};
+use super::not_gone::NotGone;
 use super::org::Made;
 use super::outliving::Leaks;
 use super::{Desk, Phase, slug};
@@ -47,18 +48,25 @@ pub async fn purge(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeR
     }
 }
 
-/// Purges one while the run goes on; what cannot be removed now is asked again when the run ends. Whether it is gone.
-pub(crate) async fn purge_early(plane: &ControlPlane, made: &Made, desk: &Desk, rules: PurgeRules) -> bool {
+/// Purges one while the run goes on. What is not gone by then stays in the desk, and is purged when the run ends; so it may
+/// be dropped at any moment.
+///
+/// # Errors
+/// It is not known to be gone.
+pub(crate) async fn purge_early(
+    plane: &ControlPlane,
+    made: &Made,
+    desk: &Desk,
+    rules: PurgeRules,
+) -> Result<(), NotGone> {
     let began = Instant::now();
-    let done = Box::pin(gone(plane, &made.slug, began + rules.limit, rules.leaks)).await.is_ok();
-    if done {
-        desk.phase(Phase::Purge, PartState::Stopped, format!("{} is gone", made.slug), began.elapsed());
-        desk.release(&made.resource, "purge");
-    }
-    done
+    Box::pin(gone(plane, &made.slug, began + rules.limit, rules.leaks)).await?;
+    desk.phase(Phase::Purge, PartState::Stopped, format!("{} is gone", made.slug), began.elapsed());
+    desk.release(&made.resource, "purge");
+    Ok(())
 }
 
-async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks) -> Result<(), String> {
+async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks) -> Result<(), NotGone> {
     let were_listed = leaks.are_listed(plane, slug, deadline).await;
     let seen_until = Instant::now() + LATE;
     // What the last delete said: it was there, or it was not.
@@ -91,14 +99,15 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks)
                 if deleted == Some(true) && !there {
                     deleted = None;
                 }
-                refused.unwrap_or_else(|| match there {
-                    true => "the list still has it".to_owned(),
-                    false => {
-                        "the list is one page of many and does not show it, which proves nothing".to_owned()
-                    }
-                })
+                match refused {
+                    Some(why) => NotGone::Unproven(why),
+                    None if there => NotGone::Remains("the list still has it".to_owned()),
+                    None => NotGone::Unproven(
+                        "the list is one page of many and does not show it, which proves nothing".to_owned(),
+                    ),
+                }
             }
-            Err(why) => refused.unwrap_or(why),
+            Err(why) => NotGone::Unproven(refused.unwrap_or(why)),
         };
         if Instant::now() + pause >= deadline {
             return Err(last);
@@ -128,27 +137,34 @@ async fn delete(plane: &ControlPlane, slug: &str, deadline: Instant) -> Result<b
         200..=299 => Take::Done(true),
         404 | 410 => Take::Done(false),
         409 => Take::Again(describe(answer)),
-        _ => Take::Never(format!("DELETE answered {}", describe(answer))),
+        _ => Take::Never(describe(answer)),
     };
     let bound = deadline.min(Instant::now() + EACH * 3);
-    until(plane, &plane.delete_tenant(slug), bound, taken).await.map_err(|why| why.last)
+    let deleted = until(plane, &plane.delete_tenant(slug), bound, taken).await;
+    deleted.map_err(|why| match why.kind {
+        None => format!("DELETE answered {}", why.last),
+        Some(_) => format!("DELETE: {}", why.last),
+    })
 }
 
 /// Organisations that a sweep may remove by name and age: the whole form of our names, no lease that holds,
-/// older than `age`.
+/// older than `age`. And whether the list showed all that there are.
 ///
 /// # Errors
 /// The control plane cannot be read.
-pub(crate) async fn stale(plane: &ControlPlane, prefix: &str, age: Duration) -> Result<Vec<OrgRow>, String> {
+pub(crate) async fn stale(
+    plane: &ControlPlane,
+    prefix: &str,
+    age: Duration,
+) -> Result<(Vec<OrgRow>, bool), String> {
     let now = crate::clock::wall();
-    let (rows, _) = rows(plane, Instant::now() + EACH * 3).await?;
+    let (rows, whole) = rows(plane, Instant::now() + EACH * 3).await?;
     let old = |row: &OrgRow| {
         let age_of = row.created_at().and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         age_of.is_some_and(|of| of >= age)
     };
     let worked_on = |row: &OrgRow| slug::lease(row.name()).is_some_and(|until| until > now);
-    Ok(rows
-        .into_iter()
-        .filter(|row| !row.is_purged() && slug::is_ours(row.slug(), prefix) && old(row) && !worked_on(row))
-        .collect())
+    let ours =
+        |row: &OrgRow| !row.is_purged() && slug::is_ours(row.slug(), prefix) && old(row) && !worked_on(row);
+    Ok((rows.into_iter().filter(ours).collect(), whole))
 }
