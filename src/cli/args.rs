@@ -216,7 +216,7 @@ pub(crate) struct RunArgs {
     /// Scenarios at once [default: 128]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub jobs: Option<u32>,
-    /// Skips and missed milestones are red [env: E2E_REQUIRE_LIVE]
+    /// Skips, missed milestones and answers that nobody could judge are red [env: E2E_REQUIRE_LIVE]
     #[arg(long)]
     pub require_live: bool,
     /// A run of which nothing ran is green, too (else exit 5)

@@ -223,6 +223,12 @@ pub struct ScenarioFinished {
     pub milestones: Vec<String>,
     /// Milestones that were declared and not reached.
     pub missing_milestones: Vec<String>,
+    /// Steps that passed by an answer that nobody could judge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<String>,
+    /// It passed, and none of its steps ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
     /// Wall time of the body, without clean-up.
     pub took_ms: u64,
     /// The platform's own time: sum of the transitions that were waited for.

@@ -94,6 +94,8 @@ struct Scenario<'a> {
     platform_ms: Option<u64>,
     milestones: &'a [String],
     missing_milestones: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unproven: &'a [String],
     inputs: Vec<&'a ResolvedInput>,
     steps: Vec<Step<'a>>,
     decisive_step: Option<&'a str>,
@@ -279,6 +281,7 @@ fn scenario<'a>(state: &'a RunState, s: &'a ScenarioState) -> Scenario<'a> {
         platform_ms: finish.map(|f| f.platform_ms),
         milestones: finish.map_or(&[], |f| &f.milestones),
         missing_milestones: finish.map_or(&[], |f| &f.missing_milestones),
+        unproven: finish.map_or(&[], |f| &f.unproven),
         inputs: state.identity.inputs.iter().filter(|i| i.scenario == s.name()).collect(),
         steps: s.steps.values().map(step).collect(),
         decisive_step: if failed { s.decisive_step().map(|s| s.step.as_str()) } else { None },

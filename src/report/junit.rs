@@ -199,6 +199,7 @@ fn facts(scenario: &ScenarioState) -> Vec<(&'static str, String)> {
         facts.extend(
             finish.missing_milestones.iter().map(|milestone| ("missing milestone", milestone.clone())),
         );
+        facts.extend(finish.unproven.iter().map(|step| ("unproven answer", format!("step {step}"))));
     }
     facts
 }

@@ -131,6 +131,10 @@ pub(crate) struct ScenarioState {
     pub captures: BTreeMap<String, Value>,
     /// Milestones that were reached.
     pub milestones: Vec<String>,
+    /// Steps that passed by an answer that nobody could judge.
+    pub unproven: Vec<String>,
+    /// A step passed, other than by being left out.
+    pub ran: bool,
     /// Stops of background heartbeats by alias.
     pub beating: BTreeMap<String, CancellationToken>,
     /// A step passed only at a later attempt.

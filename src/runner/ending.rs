@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::context::RunContext;
+use super::demand::Demand;
 use crate::clock::today;
 use crate::domain::red::Identity;
 use crate::domain::words::count;
@@ -14,24 +15,7 @@ use crate::event::{
 use crate::redact::Redactor;
 use crate::scenario::known::{KnownRed, KnownReds};
 use crate::scenario::remembered::Sighting;
-use crate::scenario::{scenario_of, without_round};
-
-/// What of a run must have happened for it to be green.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Demand {
-    /// Skips and milestones that were not reached are red.
-    pub live: bool,
-    /// Somebody chose what runs: of that something must.
-    pub chosen: bool,
-    /// Scenarios that were named one by one: not all of them may be skipped.
-    pub named: BTreeSet<String>,
-    /// Reds of an earlier run: each of them runs again, or is still red.
-    pub reds: bool,
-    /// A run of which nothing ran is green.
-    pub allow_none: bool,
-    /// How long the run may take.
-    pub within: Option<Duration>,
-}
+use crate::scenario::without_round;
 
 /// What a red is called, as everybody reads it, which is how it is written down and typed.
 pub(crate) fn identity_of(diagnosis: &Diagnosis, redactor: &Redactor) -> Identity {
@@ -140,15 +124,6 @@ impl Ending {
                 }
                 Verdict::Error => reds.entry(one.class.unwrap_or(Class::Infra).exit()).or_default().push(one),
                 Verdict::UnexpectedPass | Verdict::Flaky => add(ExitCode::Flaky, line),
-                Verdict::Skipped if demand.live => add(ExitCode::NotLive, line),
-                Verdict::Passed if demand.live && !one.missing_milestones.is_empty() => add(
-                    ExitCode::NotLive,
-                    format!(
-                        "{}: milestones not reached: {}",
-                        one.scenario,
-                        one.missing_milestones.join(", ")
-                    ),
-                ),
                 _ => {}
             }
         }
@@ -232,102 +207,8 @@ impl Ending {
     }
 }
 
-impl Demand {
-    /// Why what ran is too little to be green.
-    pub(crate) fn unmet(&self, finished: &[ScenarioFinished]) -> Option<String> {
-        let skipped = |one: &&ScenarioFinished| one.verdict == Verdict::Skipped;
-        let told = |one: &ScenarioFinished| format!("{}: {}", one.scenario, one.reason);
-        if self.reds
-            && let Some(one) = finished.iter().find(skipped)
-        {
-            let n = finished.iter().filter(skipped).count();
-            let reds = count(n, "red");
-            return Some(format!("{reds} of the earlier run did not run again; {}", told(one)));
-        }
-        if self.allow_none && !self.live {
-            return None;
-        }
-        let ran = finished.iter().any(|f| !matches!(f.verdict, Verdict::Skipped | Verdict::Cancelled));
-        if !ran && !self.chosen && !self.live && !finished.is_empty() {
-            // Nobody asked for any of it: the skips are shown and counted.
-            return None;
-        }
-        if !ran {
-            return Some(match finished.iter().find(skipped) {
-                Some(one) => {
-                    format!("nothing ran: {} skipped; {}", finished.iter().filter(skipped).count(), told(one))
-                }
-                None => "nothing ran: no scenario was there to run".to_owned(),
-            });
-        }
-        let mut named = finished.iter().filter(|f| self.named.contains(scenario_of(&f.scenario))).peekable();
-        let first = named.peek().copied()?;
-        named
-            .all(|one| one.verdict == Verdict::Skipped)
-            .then(|| format!("what was named did not run: {}", told(first)))
-    }
-}
-
 /// Whether a later run may call this red an old one: the environment and the harness say nothing of the platform.
 pub(super) fn can_be_remembered(finished: &ScenarioFinished) -> bool {
     matches!(finished.verdict, Verdict::Failed | Verdict::Inconclusive)
         && !matches!(finished.class, Some(Class::Infra | Class::Harness))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ended(scenario: &str, verdict: Verdict) -> ScenarioFinished {
-        ScenarioFinished {
-            scenario: scenario.into(),
-            verdict,
-            reason: "needs env".into(),
-            ..ScenarioFinished::default()
-        }
-    }
-
-    #[test]
-    fn too_little_work_is_no_green() {
-        use Verdict::{Cancelled, Failed, Passed, Skipped};
-        let chosen = || Demand { chosen: true, ..Demand::default() };
-        let named = || Demand { named: BTreeSet::from(["b".into(), "c".into()]), ..chosen() };
-        let reds = || Demand { reds: true, ..Demand::default() };
-        let none = |demand: Demand| Demand { allow_none: true, ..demand };
-        let live = || Demand { live: true, ..Demand::default() };
-        for (demand, seen, why) in [
-            (Demand::default(), vec![("a", Passed), ("b", Skipped)], None),
-            (Demand::default(), vec![("a", Skipped), ("b", Skipped)], None),
-            (Demand::default(), vec![], Some("nothing ran: no scenario was there to run")),
-            (chosen(), vec![("a", Passed), ("b", Skipped)], None),
-            (chosen(), vec![("a", Skipped), ("b", Skipped)], Some("nothing ran: 2 skipped; a: needs env")),
-            (chosen(), vec![("a", Cancelled)], Some("nothing ran: no scenario was there to run")),
-            (none(chosen()), vec![("a", Skipped)], None),
-            (none(chosen()), vec![], None),
-            (none(Demand::default()), vec![], None),
-            (none(live()), vec![], Some("nothing ran: no scenario was there to run")),
-            (
-                named(),
-                vec![("a", Passed), ("b[x=1]", Skipped), ("c", Skipped)],
-                Some("what was named did not run: b[x=1]: needs env"),
-            ),
-            (named(), vec![("a", Passed), ("b[x=1]", Skipped), ("b[x=2]", Passed)], None),
-            (named(), vec![("a", Skipped), ("b", Failed)], None),
-            (none(named()), vec![("a", Passed), ("b", Skipped)], None),
-            (
-                reds(),
-                vec![("a", Passed), ("b", Skipped)],
-                Some("1 red of the earlier run did not run again; b: needs env"),
-            ),
-            (
-                none(reds()),
-                vec![("b", Skipped)],
-                Some("1 red of the earlier run did not run again; b: needs env"),
-            ),
-            (reds(), vec![("a", Passed)], None),
-        ] {
-            let finished: Vec<_> = seen.iter().map(|(name, verdict)| ended(name, *verdict)).collect();
-            assert_eq!(demand.unmet(&finished).as_deref(), why, "{demand:?} {seen:?}");
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod container_evidence;
 pub(crate) mod context;
 pub(crate) mod contradictions;
 pub(crate) mod credentials;
+pub(crate) mod demand;
 pub(crate) mod dispatcher;
 pub(crate) mod drift;
 pub(crate) mod ending;

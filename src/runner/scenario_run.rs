@@ -169,6 +169,8 @@ fn verdict(
             .filter(|m| !state.milestones.contains(m))
             .cloned()
             .collect(),
+        unproven: state.unproven.clone(),
+        idle: result.is_ok() && !state.ran,
         took_ms,
         platform_ms: time::ms(state.platform),
         retry: instance.retry,

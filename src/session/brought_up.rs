@@ -20,7 +20,7 @@ use crate::run::folder::RunFolder;
 use crate::run::ledger::{Entry, Ledger};
 use crate::run::signals::Signals;
 use crate::runner::context::RunContext;
-use crate::runner::ending::Demand;
+use crate::runner::demand::Demand;
 use crate::runner::plan::{self, InputSources, Instance};
 use crate::scenario::model::Gate;
 use crate::scenario::need::Need;

@@ -12,7 +12,7 @@ use crate::event::Log;
 use crate::redact::Redactor;
 use crate::report::FileKind;
 use crate::run::folder::RunFolder;
-use crate::runner::ending::Demand;
+use crate::runner::demand::Demand;
 use crate::runner::plan::{self, InputSources, Instance, Only};
 use crate::scenario::Scenario;
 use crate::scenario::known::KnownReds;

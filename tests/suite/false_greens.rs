@@ -239,6 +239,18 @@ fn require_live_is_the_real_one() {
         run().args(["--require-live", "-i", &go]).scenario(&text).run().exit(code);
         run().args(["-i", &go]).scenario(&text).run().exit(0);
     }
+    // An answer that nobody could judge is no live work, nor is a scenario whose steps are all left out.
+    const LEFT_OUT: &str =
+        "scenario: idle\ninputs: { go: no }\nsteps:\n  - note: one\n    when: \"${inputs.go} == yes\"\n";
+    for (steps, code, says) in [
+        (agent("other", ASK), 5, "nobody could judge the answer of step 3"),
+        (agent("answer", ASK), 0, ""),
+        (LEFT_OUT.to_owned(), 5, "none of its steps ran"),
+    ] {
+        let run = || Harness::new().args(["run", "--answers", "none"]).scenario(&steps);
+        run().run().exit(0);
+        run().args(["--require-live"]).run().exit(code).stderr_has(says);
+    }
 }
 
 /// What never comes is the platform's failure, by whatever verb it was waited for: the look that the step's end cut

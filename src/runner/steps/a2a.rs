@@ -222,6 +222,10 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
                 context.update(&judged.verb.to.name, |w| w.answered_at = Some(w.edge));
             }
             if let Some(question) = wants.question.filter(|_| fits.unproven) {
+                let unproven = &mut context.state().unproven;
+                if !unproven.contains(&step.id) {
+                    unproven.push(step.id.clone());
+                }
                 tell_unproven(judged, question, &said);
             }
             Ok(Passed::with(fits.message))

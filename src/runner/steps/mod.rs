@@ -122,8 +122,11 @@ async fn run_step(
                         .flaky
                         .get_or_insert_with(|| format!("step {id} passed at attempt {attempt}"));
                 }
-                if let Some(milestone) = &step.milestone {
-                    context.state().milestones.push(milestone.clone());
+                {
+                    let mut state = context.state();
+                    // A step that holds others ran when one of those did.
+                    state.ran |= !matches!(step.verb, Verb::Steps(_) | Verb::Parallel(_) | Verb::Foreach(_));
+                    state.milestones.extend(step.milestone.clone());
                 }
                 let more =
                     Finish { wait: passed.wait, milestone: step.milestone.clone(), ..Finish::default() };
