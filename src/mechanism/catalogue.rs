@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 
 use super::file::Mechanism;
-use super::lint;
 use crate::source::SourceFile;
 
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/mechanism/catalogue");
@@ -24,13 +23,13 @@ pub(crate) fn files() -> Vec<SourceFile> {
     files
 }
 
-/// The shipped mechanisms, by layer and name. A test holds that every file loads.
+/// The shipped mechanisms, by layer and name. A test holds that every file loads and that the set is sound; each run would
+/// pay for it.
 pub(crate) fn shipped() -> &'static [Mechanism] {
     static SHIPPED: LazyLock<Vec<Mechanism>> = LazyLock::new(|| {
         let mut all: Vec<Mechanism> =
             files().iter().filter_map(|file| super::file::parse(file).ok()).collect();
         all.sort_by(|a, b| (a.layer, &a.name).cmp(&(b.layer, &b.name)));
-        debug_assert!(lint::load(&files()).is_ok());
         all
     });
     &SHIPPED

@@ -131,8 +131,9 @@ fn words(values: &[String]) -> bool {
 
 fn together(mechanisms: &[Mechanism]) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let keys: Vec<_> = mechanisms.iter().map(|one| key(&one.matches)).collect();
     for (i, one) in mechanisms.iter().enumerate() {
-        for other in &mechanisms[i + 1..] {
+        for (other, other_key) in mechanisms.iter().zip(&keys).skip(i + 1) {
             if one.name == other.name {
                 let text = format!("two mechanisms are called `{}`", one.name);
                 problems.push(Problem::error("mechanism::twice", text).at(
@@ -140,7 +141,7 @@ fn together(mechanisms: &[Mechanism]) -> Vec<Problem> {
                     other.span,
                     "again",
                 ));
-            } else if key(&one.matches) == key(&other.matches) {
+            } else if keys[i] == *other_key {
                 let text = format!("`{}` and `{}` have the same conditions", one.name, other.name);
                 let problem =
                     Problem::error("mechanism::equal", text).at(&other.source, other.span, "this one");
