@@ -143,6 +143,11 @@ impl Contract {
         self.seen.get(&behaviour).map(|(_, told)| *told)
     }
 
+    /// Whether the server was seen to do as expected.
+    pub fn is_kept(&self, behaviour: Behaviour) -> bool {
+        self.seen.get(&behaviour).is_some_and(|(on, _)| *on == self.expected(behaviour).0)
+    }
+
     /// What was promised and is seen otherwise. A found edition promises nothing: it is only the nearest one.
     pub fn drifts(&self) -> Vec<Drift> {
         self.seen

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cleanup_gone::Stays;
 use super::context::RunContext;
 use crate::clock::Instant;
-use crate::domain::time;
+use crate::domain::{Status, time};
 use crate::http::{Request, Response};
 use crate::platform::ask::{Asker, Outcome};
 use crate::platform::policy::{self, Policy};
@@ -31,6 +31,10 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
             return Looked::Gone;
         }
         Ok(read) => match read.json {
+            // Some servers show what was removed.
+            Some(row) if read.status == 200 && row.is(id) && row.status() == Some(Status::Removed) => {
+                return Looked::Gone;
+            }
             Some(row) if read.status == 200 && row.is(id) => return Looked::There(row),
             Some(row) if read.status == 200 => {
                 format!("asked for {id}, it answers with {:?}", row.id())
@@ -43,10 +47,12 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
     let list =
         list.map(|l| (l.status, record::list(l.json.as_ref()).map(<[Value]>::to_vec), record::said(&l)));
     match list {
-        Ok((200, Some(rows), _)) => match rows.into_iter().find(|row| row.is(id)) {
-            Some(row) => Looked::There(row),
-            None => Looked::Unlisted,
-        },
+        Ok((200, Some(rows), _)) => {
+            match rows.into_iter().find(|row| row.is(id) && row.status() != Some(Status::Removed)) {
+                Some(row) => Looked::There(row),
+                None => Looked::Unlisted,
+            }
+        }
         Ok((_, _, why)) => Looked::Hidden(format!("{single}; the list: {why}")),
         Err(why) => Looked::Hidden(format!("{single}; the list: {why}")),
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use crate::behaviour::contract::Origin;
 use crate::behaviour::{Behaviour, Contract, Drift};
 use crate::clock::today;
 use crate::event::{Drifted, EventKind, Log};
@@ -16,16 +17,21 @@ pub struct Drifts {
     pub advisory: bool,
     known: KnownReds,
     seen: Mutex<BTreeMap<Drift, BTreeSet<String>>>,
+    /// Differences from an edition that nobody promised, and that were told.
+    unpromised: Mutex<BTreeSet<Behaviour>>,
 }
 
 impl Drifts {
     /// With a profile's word on them, and what is known of earlier runs.
     pub fn new(advisory: bool, known: KnownReds) -> Drifts {
-        Drifts { advisory, known, seen: Mutex::default() }
+        Drifts { advisory, known, ..Drifts::default() }
     }
 
     /// A difference; of a scenario's step, or of a probe before any scenario.
     pub fn tell(&self, log: &Log, drift: Drift, place: Option<(&str, &str)>, text: &str) {
+        if drift.origin == Origin::Found {
+            return self.tell_unpromised(log, &drift, place, text);
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let scenarios = seen.entry(drift.clone()).or_default();
         scenarios.extend(place.map(|(scenario, _)| scenario.to_owned()));
@@ -44,6 +50,18 @@ impl Drifts {
                 Standing::New | Standing::Back(_) | Standing::Untold => None,
             },
         })));
+    }
+
+    /// A found edition is only the nearest one: what differs from it is told once, and breaks no promise.
+    fn tell_unpromised(&self, log: &Log, drift: &Drift, place: Option<(&str, &str)>, text: &str) {
+        let mut told = self.unpromised.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(drift.behaviour) {
+            let text = format!(
+                "{}, the nearest edition, which promises nothing (name one with --edition): {text}",
+                drift.line()
+            );
+            log.emit(EventKind::Warning { scenario: place.map(|(scenario, _)| scenario.to_owned()), text });
+        }
     }
 
     /// Whether a behaviour was already seen to differ.

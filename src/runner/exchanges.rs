@@ -43,6 +43,14 @@ pub(crate) struct Copied {
     pub whole: bool,
 }
 
+impl Copied {
+    /// Whether the last answer of all says that the server itself failed.
+    pub(crate) fn ends_in_server_error(&self) -> bool {
+        let last = self.exchanges.iter().rev().find_map(|exchange| exchange.status);
+        last.is_some_and(|status| status >= 500)
+    }
+}
+
 impl StepExchanges {
     /// Keeps what matters of one.
     pub(crate) fn keep(&mut self, mut exchange: Exchange) {

@@ -159,8 +159,16 @@ async fn run_step(
                         FailureKind::Cancelled | FailureKind::Config | FailureKind::NotConfigured
                     )
                     && Instant::now() + pause < context.deadline;
-                let drifts = step.behaviour.filter(|_| {
-                    !again && matches!(failure.kind, FailureKind::Product | FailureKind::Inconclusive)
+                // What the server was seen to do as expected is no difference: whatever else it does there is a defect.
+                let drifts = step.behaviour.filter(|behaviour| {
+                    let contract = &context.run.target.contract;
+                    !again
+                        && matches!(failure.kind, FailureKind::Product | FailureKind::Inconclusive)
+                        && !contract.is_kept(*behaviour)
+                        && !failure
+                            .origin
+                            .as_ref()
+                            .is_some_and(|origin| origin.exchanges.ends_in_server_error())
                 });
                 let more = Finish {
                     details: failure.details.clone(),
