@@ -41,7 +41,9 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v4
-      # The binary `lifecycle` has to be on the PATH: download it, or build it with `cargo install --path .`.
+      # The binary `lifecycle` has to be on the PATH: take it from the image of the runner, an artifact or a release.
+      # Without BASE this tries the scenarios on the reference platform; with it, on your server:
+      # env: { BASE: 'http://127.0.0.1:8080', ADMIN_TOKEN: '${{ secrets.ADMIN_TOKEN }}' }
       - run: lifecycle check .
       - run: lifecycle run --ci --junit reports/junit.xml --html reports/report.html
       - if: always()
@@ -77,7 +79,11 @@ pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(cannot)?;
         }
-        fs::write(&path, text).map_err(cannot)?;
+        if let Err(error) = fs::write(&path, text) {
+            // The next `init` would take half a file for the user's own.
+            let _ = fs::remove_file(&path);
+            return Err(cannot(error));
+        }
         written.push(shown);
     }
     if args.format.is_json() {

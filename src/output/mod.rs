@@ -227,6 +227,7 @@ impl Printer {
             Sink::Streams(gone) => {
                 let is_tty = self.terminal.stdout_is_tty;
                 write_to(io::stdout().lock(), self.stdout_colour, &text, &gone.stdout, is_tty)
+                    .map_err(|e| io::Error::new(e.kind(), format!("cannot write standard output: {e}")))
             }
             Sink::Memory(captured) => {
                 captured.lock().0.push_str(&shown(&text, self.stdout_colour));
