@@ -1,7 +1,7 @@
 //! File reports: opened before the run, written at its end, the same bytes from the log alone.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::state::RunState;
@@ -134,7 +134,10 @@ impl OpenFiles {
     pub(crate) fn write(self, state: &RunState) -> Result<(), ReportError> {
         let mut first = None;
         for (kind, path, mut file) in self.files {
-            let written = kind.render(state).and_then(|text| {
+            let written = kind.render(state).and_then(|mut text| {
+                if kind == FileKind::Metrics && new_beside(&path).exists() {
+                    text.push_str(&outputs::last_success(&text, &replaced(&path)));
+                }
                 let whole = file.write_all(text.as_bytes()).and_then(|()| file.flush());
                 let put = whole.and_then(|()| match kind {
                     FileKind::Metrics if new_beside(&path).exists() => {
@@ -150,6 +153,14 @@ impl OpenFiles {
         }
         first.map_or(Ok(()), Err)
     }
+}
+
+/// The beginning of a file that is going to be replaced; empty where there is none.
+fn replaced(path: &Path) -> String {
+    const MOST: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
+    read.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// A file that is put in the place of another one once it is whole.

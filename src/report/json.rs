@@ -27,6 +27,8 @@ struct Report<'a> {
     run: Run<'a>,
     totals: Totals<'a>,
     exit: Option<Exit<'a>>,
+    /// What broke, those that turn the run red first.
+    causes: Vec<Cause<'a>>,
     scenarios: Vec<Scenario<'a>>,
     #[serde(skip_serializing_if = "<[crate::event::Fixed]>::is_empty")]
     fixed: &'a [crate::event::Fixed],
@@ -72,6 +74,37 @@ struct Exit<'a> {
     code: u8,
     name: crate::domain::ExitCode,
     reason: &'a str,
+}
+
+/// One cause and everything that it broke.
+#[derive(Serialize, JsonSchema)]
+struct Cause<'a> {
+    /// A mechanism, or what was said where nobody knows one.
+    cause: String,
+    /// What of it: a variable, a code.
+    key: &'a str,
+    class: Option<Class>,
+    summary: &'a str,
+    suggested_fix: &'a str,
+    advisory: bool,
+    known: bool,
+    reds: Vec<&'a str>,
+}
+
+impl<'a> From<super::Cause<'a>> for Cause<'a> {
+    fn from(cause: super::Cause<'a>) -> Self {
+        let diagnosis = cause.representative().diagnosis.as_ref();
+        Cause {
+            key: cause.key,
+            class: cause.class,
+            summary: cause.summary,
+            suggested_fix: diagnosis.map_or("", |d| d.fix_shape.as_str()),
+            advisory: cause.is_advisory(),
+            known: cause.is_known(),
+            reds: cause.reds.iter().map(|red| red.name()).collect(),
+            cause: cause.name.into_owned(),
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -239,6 +272,7 @@ pub(super) fn render(state: &RunState) -> serde_json::Result<String> {
             unfinished: totals.unfinished,
             line: &line,
         },
+        causes: state.causes().into_iter().map(Cause::from).collect(),
         exit: state.finished.as_ref().map(|f| Exit { code: f.code, name: f.exit, reason: &f.reason }),
         scenarios: state.scenarios.values().map(|s| scenario(state, s)).collect(),
         fixed: &state.fixed,

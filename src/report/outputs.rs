@@ -113,10 +113,46 @@ pub(super) fn prometheus(state: &RunState) -> String {
     text
 }
 
+const SUCCESS: &str = "lifecycle_last_success_timestamp_seconds";
+
+/// What the file that is replaced says of the last success, where the run is none: whoever waits for the next one loses
+/// sight of it otherwise at the first red.
+pub(super) fn last_success(text: &str, replaced: &str) -> String {
+    let is_ours = |line: &&str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["#", "HELP" | "TYPE", name, ..] => *name == SUCCESS,
+            [name, value] => *name == SUCCESS && value.parse::<u64>().is_ok(),
+            _ => false,
+        }
+    };
+    if text.contains(SUCCESS) {
+        return String::new();
+    }
+    replaced.lines().filter(is_ours).map(|line| format!("{line}\n")).collect()
+}
+
 fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
 fn label(text: &str) -> String {
     clean(text).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_red_keeps_the_last_success_of_the_file_that_it_replaces() {
+        let kept = "# HELP lifecycle_last_success_timestamp_seconds When a run last passed.\n\
+                    # TYPE lifecycle_last_success_timestamp_seconds gauge\n\
+                    lifecycle_last_success_timestamp_seconds 1781329315\n";
+        let old =
+            format!("lifecycle_up 1\n{kept}lifecycle_last_success_timestamp_seconds{{x=\"1\"}} rubbish\n");
+        assert_eq!(last_success("lifecycle_up 0\n", &old), kept);
+        assert_eq!(last_success(kept, &old), "");
+        assert_eq!(last_success("lifecycle_up 0\n", ""), "");
+    }
 }
