@@ -11,7 +11,7 @@ use std::fmt;
 use crate::source::{did_you_mean, nearest};
 
 pub(crate) use contract::{Contract, Drift};
-pub(crate) use table::{Row, edition, editions, row, rows};
+pub(crate) use table::{EditionRow, Row, edition, editions, row, rows};
 
 macro_rules! behaviours {
     ($($variant:ident = $name:literal,)*) => {

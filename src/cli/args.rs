@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use super::args_target::TargetArgs;
 use super::candidates;
 use super::format::FormatArgs;
-use super::values::{duration, edition, pair};
+use super::values::{duration, edition, no_format, pair};
 use crate::behaviour::Edition;
 use crate::runner::context::Destroy;
 use crate::session::library::hash;
@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Behaviours(Box<super::behaviours::BehavioursArgs>),
     /// Say why a run was red: mechanism, evidence, fix shape; from its log alone
     Explain(ExplainArgs),
-    /// Run a red again on the embedded platform, with the fault that makes its mechanism
+    /// Run one red of each mechanism again on the embedded platform, with the fault that makes it
     Reproduce(ReproduceArgs),
     /// Take every decision of a run again, with today's scenarios and mechanisms, and show what changed
     Replay(super::replay::ReplayArgs),
@@ -270,6 +270,9 @@ pub(crate) struct RunArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub reports: ReportFiles,
+    /// What other commands have; a run has files
+    #[arg(long, hide = true, value_parser = no_format)]
+    format: Option<String>,
 }
 
 /// Files that a report can be written to.
@@ -424,6 +427,9 @@ pub(crate) struct ReproduceArgs {
     pub run: String,
     /// Only this scenario, or this instance of one
     pub scenario: Option<String>,
+    /// Every red, not one for each mechanism
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub format: FormatArgs,
 }
@@ -448,9 +454,8 @@ pub(crate) struct DiagnoseArgs {
     pub workspace: String,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// As JSON, whole
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `sweep`.

@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::Shell;
 use super::args_target::TargetArgs;
 use super::failure::CliError;
+use super::format::FormatArgs;
 use super::runtime::runtime;
+use super::{Shell, format};
 use crate::behaviour::contract::{Told, where_and_how};
-use crate::behaviour::{Behaviour, Edition, Row, edition, row, rows, word};
+use crate::behaviour::{Behaviour, Edition, EditionRow, Row, edition, row, rows, word};
 use crate::domain::ExitCode;
 use crate::source::Problem;
 use crate::targets;
@@ -25,33 +26,32 @@ pub(crate) struct BehavioursArgs {
 pub(crate) enum BehavioursCommand {
     /// Show all of them and the editions in which they are on
     List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Show one behaviour or one edition
     Show {
         /// Its name
         name: String,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Say what a server does, by read-only requests
     Probe {
         #[command(flatten)]
         target: TargetArgs,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: FormatArgs,
     },
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &BehavioursArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     match &args.command {
-        BehavioursCommand::List { json: true } => {
-            let list: Vec<_> = rows().iter().map(described).collect();
-            shell.printer.data(&serde_json::to_string_pretty(&list).unwrap_or_default())?;
+        BehavioursCommand::List { format } if format.is_json() => {
+            format::print(shell, &rows().iter().map(described).collect::<Vec<_>>())?;
         }
-        BehavioursCommand::List { json: false } => {
+        BehavioursCommand::List { .. } => {
             let mut table = table(["BEHAVIOUR", "ON IN", "FOUND BY", "WHERE IT IS ON"]);
             for row in rows() {
                 let (place, how) = where_and_how(row.behaviour);
@@ -59,8 +59,11 @@ pub(crate) fn run(args: &BehavioursArgs, shell: &Shell) -> Result<ExitCode, CliE
             }
             shell.printer.data(&table.to_string())?;
         }
-        BehavioursCommand::Show { name } => shell.printer.data(show(name)?.trim_end())?,
-        BehavioursCommand::Probe { target, json } => return probe(target, *json, shell),
+        BehavioursCommand::Show { name, format } => match (format.is_json(), shown(name)?) {
+            (true, shown) => format::print(shell, &shown.json())?,
+            (false, shown) => shell.printer.data(shown.text().trim_end())?,
+        },
+        BehavioursCommand::Probe { target, format } => return probe(target, format.is_json(), shell),
     }
     Ok(ExitCode::Passed)
 }
@@ -80,31 +83,64 @@ fn described(row: &Row) -> serde_json::Value {
     })
 }
 
-fn show(name: &str) -> Result<String, CliError> {
+/// What a name means.
+enum Shown {
+    Behaviour(&'static Row),
+    Edition(&'static EditionRow),
+}
+
+fn shown(name: &str) -> Result<Shown, CliError> {
     if let Some(row) = Behaviour::named(name).and_then(row) {
-        let (place, how) = where_and_how(row.behaviour);
-        let probe = row.probe.as_ref().map(|probe| format!(" (GET {})", probe.get)).unwrap_or_default();
-        let played = if row.played { "yes" } else { "no" };
-        return Ok(format!(
-            "{name}\n  {}\n\n  seen       {}\n  on in      {place}\n  found by   {how}{probe}\n  played     {played}\n",
-            row.says, row.seen
-        ));
+        return Ok(Shown::Behaviour(row));
     }
     if let Some(row) = Edition::named(name).and_then(edition) {
-        let set = row.name.behaviours();
-        let on: Vec<&str> = Behaviour::ALL.iter().filter(|b| set.has(**b)).map(|b| b.as_str()).collect();
-        return Ok(format!(
-            "{name}\n  {} (commit {})\n\n  on         {}\n  runtimes   {}\n  default    {}, platform model {}\n",
-            row.says,
-            row.commit,
-            on.join(", "),
-            row.runtimes.join(", "),
-            row.default_runtime,
-            row.platform_model
-        ));
+        return Ok(Shown::Edition(row));
     }
     let problem = Problem::error("behaviour::unknown", format!("no behaviour or edition is called `{name}`"));
     Err(CliError::problems(vec![problem.hint(Behaviour::hint(name))]))
+}
+
+impl Shown {
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Shown::Behaviour(row) => described(row),
+            Shown::Edition(row) => serde_json::json!({
+                "edition": row.name, "says": row.says, "commit": row.commit, "on": on(row),
+                "runtimes": row.runtimes, "default_runtime": row.default_runtime, "platform_model": row.platform_model,
+            }),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Shown::Behaviour(row) => {
+                let name = row.behaviour.as_str();
+                let (place, how) = where_and_how(row.behaviour);
+                let probe =
+                    row.probe.as_ref().map(|probe| format!(" (GET {})", probe.get)).unwrap_or_default();
+                let played = if row.played { "yes" } else { "no" };
+                format!(
+                    "{name}\n  {}\n\n  seen       {}\n  on in      {place}\n  found by   {how}{probe}\n  played     {played}\n",
+                    row.says, row.seen
+                )
+            }
+            Shown::Edition(row) => format!(
+                "{}\n  {} (commit {})\n\n  on         {}\n  runtimes   {}\n  default    {}, platform model {}\n",
+                row.name,
+                row.says,
+                row.commit,
+                on(row).join(", "),
+                row.runtimes.join(", "),
+                row.default_runtime,
+                row.platform_model
+            ),
+        }
+    }
+}
+
+fn on(row: &EditionRow) -> Vec<&'static str> {
+    let set = row.name.behaviours();
+    Behaviour::ALL.iter().filter(|b| set.has(**b)).map(|b| b.as_str()).collect()
 }
 
 fn probe(args: &TargetArgs, json: bool, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -132,7 +168,7 @@ fn probe(args: &TargetArgs, json: bool, shell: &Shell) -> Result<ExitCode, CliEr
                 })
                 .collect();
             let all = serde_json::json!({ "edition": contract.edition, "fits": contract.line(), "behaviours": list });
-            shell.printer.data(&serde_json::to_string_pretty(&all).unwrap_or_default())?;
+            format::print(shell, &all)?;
         } else {
             let mut table = table(["BEHAVIOUR", "IS", "HOW", "EXPECTED"]);
             for row in rows() {

@@ -1,9 +1,9 @@
 //! `lifecycle diagnose`: the diagnostic bundle of a live workspace.
 
-use super::Shell;
 use super::args::DiagnoseArgs;
 use super::failure::CliError;
 use super::runtime::runtime;
+use super::{Shell, format};
 use crate::domain::ExitCode;
 use crate::event::{EvidencePart, Log};
 use crate::redact::Redactor;
@@ -61,8 +61,8 @@ pub(crate) fn run(args: &DiagnoseArgs, shell: &Shell) -> Result<ExitCode, CliErr
         let _ = std::fs::remove_dir_all(&folder.path);
         target.close().await;
         let evidence = evidence.map_err(|e| CliError::new(ExitCode::Environment, e.to_string()))?;
-        if args.json {
-            shell.printer.json(&serde_json::to_string_pretty(&evidence).unwrap_or_default())?;
+        if args.format.is_json() {
+            format::print(shell, &evidence)?;
             return Ok(ExitCode::Passed);
         }
         for part in &evidence.parts {

@@ -1,12 +1,15 @@
 //! `lifecycle diff`: two runs side by side.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Shell;
 use super::failure::CliError;
+use super::format::FormatArgs;
+use super::{Shell, format};
 use crate::domain::ExitCode;
+use crate::report::html;
 use crate::report::run_diff::{Difference, Kind, Side, differences};
 use crate::report::text::clean;
 use crate::run::folder;
@@ -26,9 +29,11 @@ pub(crate) struct DiffArgs {
     /// Every difference, not only the first ones of each scenario
     #[arg(long)]
     pub full: bool,
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
+    /// Also write one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// Shows where they part; 1 when they do in more than time.
@@ -41,9 +46,11 @@ pub(crate) fn run(args: &DiffArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     let (left, right) = (side(&args.left)?, side(&args.right)?);
     let found = differences(&left, &right);
     let parts = found.iter().any(|one| one.kind != Kind::Time);
-    if args.json {
-        let rows: Vec<_> = found.iter().map(row).collect();
-        shell.printer.data(&serde_json::to_string_pretty(&rows).unwrap_or_default())?;
+    if let Some(file) = &args.html {
+        write(file, &html::diff(&left, &right, &found))?;
+    }
+    if args.format.is_json() {
+        format::print(shell, &found.iter().map(row).collect::<Vec<_>>())?;
         return Ok(if parts { ExitCode::Failed } else { ExitCode::Passed });
     }
     shell.printer.data(&clean(&format!("1  {}  {}", left.run, left.target)))?;
@@ -61,6 +68,12 @@ pub(crate) fn run(args: &DiffArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         (false, _) => format!("{} differences (1 / 2), {more} of them not shown: --full", found.len()),
     })?;
     Ok(if parts { ExitCode::Failed } else { ExitCode::Passed })
+}
+
+/// Writes a page to look at.
+pub(super) fn write(file: &Path, page: &str) -> Result<(), CliError> {
+    std::fs::write(file, page)
+        .map_err(|e| CliError::new(ExitCode::Environment, format!("cannot write {}: {e}", file.display())))
 }
 
 /// Of each scenario and kind the first; as many as a screen has room for.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Shell;
 use super::failure::CliError;
+use super::format::FormatArgs;
+use super::{Shell, format};
 use crate::behaviour::overlay::{Accepted, FILE, Overlay};
 use crate::behaviour::{self, Behaviour};
 use crate::domain::ExitCode;
@@ -31,15 +32,14 @@ pub(crate) struct DriftArgs {
     /// The overlay [default: lifecycle.contract.yaml]
     #[arg(long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &DriftArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let (_, state) = recorded::read(&args.run, shell)?;
-    if args.json {
+    if args.format.is_json() {
         let list: Vec<_> = state
             .drifts
             .iter()
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &DriftArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 serde_json::json!({ "class": "contract", "drift": drift, "scenarios": scenarios, "seen": seen })
             })
             .collect();
-        shell.printer.data(&serde_json::to_string_pretty(&list).unwrap_or_default())?;
+        format::print(shell, &list)?;
     } else if state.drifts.is_empty() {
         shell.printer.data("no drift")?;
     } else {

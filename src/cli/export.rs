@@ -12,13 +12,12 @@ use super::failure::CliError;
 use super::{Shell, format};
 use crate::domain::ExitCode;
 use crate::redact::Redactor;
-use crate::report::FileKind;
+use crate::report::{FileKind, RunState, shell_word};
 use crate::session::archive::LOG;
 use crate::session::recorded;
 
 /// Writes the file.
 pub(crate) fn run(args: &ExportArgs, shell: &Shell) -> Result<ExitCode, CliError> {
-    let fail = |e: &dyn std::fmt::Display| CliError::new(ExitCode::Environment, e.to_string());
     let read = recorded::open(&args.run, shell)?;
     let state = recorded::state(read.folder())?;
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.zip", state.identity.run)));
@@ -38,29 +37,63 @@ pub(crate) fn run(args: &ExportArgs, shell: &Shell) -> Result<ExitCode, CliError
                 .next("--output FILE writes elsewhere, --force replaces a file")
         })?;
     let mut zip = ZipWriter::new(file);
+    let written = match fill(&mut zip, read.folder(), &state, &redactor) {
+        Ok(()) => zip.finish().map(|_| ()).map_err(Unwritten::from),
+        Err(why) => {
+            // Its destructor would try to finish the file, and print why it cannot.
+            std::mem::forget(zip);
+            Err(why)
+        }
+    };
+    if let Err(why) = written {
+        let _ = std::fs::remove_file(&target);
+        return Err(CliError::new(
+            ExitCode::Environment,
+            format!("cannot write {}: {why}", target.display()),
+        ));
+    }
+    let shown = target.display().to_string();
+    if args.format.is_json() {
+        format::print(shell, &serde_json::json!({ "run": state.identity.run, "file": shown }))?;
+    } else {
+        shell.printer.data(&shown)?;
+        shell.printer.note(&format!("read it anywhere: lifecycle explain {}", shell_word(&shown)))?;
+    }
+    Ok(ExitCode::Passed)
+}
+
+/// Why the file is not whole.
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Zip(#[from] zip::result::ZipError),
+    #[error("{0}")]
+    Report(String),
+}
+
+/// Log and reports.
+fn fill(
+    zip: &mut ZipWriter<File>,
+    run: &Path,
+    state: &RunState,
+    redactor: &Redactor,
+) -> Result<(), Unwritten> {
     let options = SimpleFileOptions::default();
-    zip.start_file(LOG, options).map_err(|e| fail(&e))?;
-    let log = log_of(read.folder());
-    let mut lines = BufReader::new(File::open(&log)?);
+    zip.start_file(LOG, options)?;
+    let mut lines = BufReader::new(File::open(log_of(run))?);
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
         zip.write_all(redactor.text(&line).as_bytes())?;
         line.clear();
     }
     for kind in FileKind::ALL {
-        let text = kind.render(&state).map_err(|e| fail(&e))?;
-        zip.start_file(kind.file_name(), options).map_err(|e| fail(&e))?;
+        let text = kind.render(state).map_err(|e| Unwritten::Report(e.to_string()))?;
+        zip.start_file(kind.file_name(), options)?;
         zip.write_all(redactor.text(&text).as_bytes())?;
     }
-    zip.finish().map_err(|e| fail(&e))?;
-    let shown = target.display().to_string();
-    if args.format.is_json() {
-        format::print(shell, &serde_json::json!({ "run": state.identity.run, "file": shown }))?;
-    } else {
-        shell.printer.data(&shown)?;
-        shell.printer.note(&format!("read it anywhere: lifecycle explain {shown}"))?;
-    }
-    Ok(ExitCode::Passed)
+    Ok(())
 }
 
 /// A run is named by its folder, or by the log itself.

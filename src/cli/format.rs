@@ -40,3 +40,45 @@ pub(crate) fn print(shell: &Shell, document: &impl Serialize) -> Result<(), CliE
         .map_err(|e| CliError::new(ExitCode::Environment, format!("cannot write JSON: {e}")))?;
     Ok(shell.printer.json(&text)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// They write files, pages or what another program reads, or run until they are stopped.
+    const WITHOUT: &[&str] =
+        &["run", "report", "serve", "probe", "schema", "completions", "man", "help", "model"];
+
+    #[derive(clap::Parser)]
+    struct Only {
+        #[command(flatten)]
+        format: FormatArgs,
+    }
+
+    fn leaves(command: &clap::Command, path: &str, all: &mut Vec<(String, clap::Command)>) {
+        for sub in command.get_subcommands().filter(|sub| !WITHOUT.contains(&sub.get_name())) {
+            let path = format!("{path} {}", sub.get_name());
+            match sub.has_subcommands() {
+                true => leaves(sub, &path, all),
+                false => all.push((path, sub.clone())),
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_with_an_answer_takes_the_same_flag() {
+        let help = |command: &clap::Command| {
+            let found = command.get_arguments().find(|arg| arg.get_id() == "format");
+            found.and_then(|arg| arg.get_help()).map(ToString::to_string)
+        };
+        let same = help(&Only::command());
+        assert!(same.is_some());
+        let mut all = Vec::new();
+        leaves(&crate::cli::args::Cli::command(), "", &mut all);
+        let wrong: Vec<_> =
+            all.iter().filter(|(_, command)| help(command) != same).map(|(path, _)| path).collect();
+        assert!(wrong.is_empty() && all.len() > 15, "{wrong:?}");
+    }
+}

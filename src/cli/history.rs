@@ -3,25 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use serde::Serialize;
+use clap::Args;
 
-use super::Shell;
 use super::failure::CliError;
+use super::format::FormatArgs;
+use super::{Shell, diff, format};
 use crate::domain::{ExitCode, time};
-use crate::history::{Decision, History, Judged, Rules, Sample, histories, judge, samples_of};
+use crate::history::{
+    Decision, History, Judged, Kept, Rules, Sample, Why, histories, judge, page, samples_of,
+};
 use crate::run::folder;
 use crate::scenario::scenario_of;
 use crate::session::{RunSettings, recorded};
 use crate::source::did_you_mean;
-
-/// How the answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum HistoryFormat {
-    #[default]
-    Text,
-    Json,
-}
 
 /// Which runs, and of which scenario.
 #[derive(Args, Debug)]
@@ -31,12 +25,14 @@ pub(crate) struct HistoryArgs {
     /// Folders of runs besides the runs folder, for example artifacts of CI
     #[arg(long, value_name = "DIR")]
     pub from: Vec<PathBuf>,
-    /// Only the newest N runs
+    /// Only the newest N runs that count
     #[arg(long, value_name = "N")]
     pub last: Option<usize>,
-    /// How the answer is written
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: HistoryFormat,
+    /// Also write one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// The same, and what is asked of a lane.
@@ -65,9 +61,9 @@ fn percent(text: &str) -> Result<f64, String> {
 /// Shows rates and durations.
 pub(crate) fn run(args: &HistoryArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let found = read(args, shell)?;
-    match args.format {
-        HistoryFormat::Json => json(&found, shell)?,
-        HistoryFormat::Text => {
+    match args.format.is_json() {
+        true => format::print(shell, &found)?,
+        false => {
             for (i, one) in found.iter().enumerate() {
                 let gap = if i == 0 { "" } else { "\n" };
                 shell.printer.data(&format!("{gap}{}", lines(one).join("\n")))?;
@@ -81,9 +77,9 @@ pub(crate) fn run(args: &HistoryArgs, shell: &Shell) -> Result<ExitCode, CliErro
 pub(crate) fn gate(args: &GateArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let rules = Rules { runs: args.runs, rate: args.rate / 100.0 };
     let judged: Vec<Judged> = read(&args.history, shell)?.iter().map(|one| judge(one, &rules)).collect();
-    match args.history.format {
-        HistoryFormat::Json => json(&judged, shell)?,
-        HistoryFormat::Text => {
+    match args.history.format.is_json() {
+        true => format::print(shell, &judged)?,
+        false => {
             for one in &judged {
                 shell.printer.data(&format!(
                     "{:<8} {}  {}",
@@ -96,12 +92,6 @@ pub(crate) fn gate(args: &GateArgs, shell: &Shell) -> Result<ExitCode, CliError>
     }
     let demoted = judged.iter().any(|one| one.decision == Decision::Demote);
     Ok(if demoted { ExitCode::Failed } else { ExitCode::Passed })
-}
-
-fn json<T: Serialize>(value: &T, shell: &Shell) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|e| CliError::new(ExitCode::Environment, format!("the answer cannot be written: {e}")))?;
-    Ok(shell.printer.data(&text)?)
 }
 
 fn read(args: &HistoryArgs, shell: &Shell) -> Result<Vec<History>, CliError> {
@@ -117,35 +107,51 @@ fn read(args: &HistoryArgs, shell: &Shell) -> Result<Vec<History>, CliError> {
     }
     // Names begin with the time, wherever the folder is.
     runs.sort_by_cached_key(|run| run.file_name().map(std::ffi::OsStr::to_owned));
-    let skip = args.last.map_or(0, |last| runs.len().saturating_sub(last));
-    let mut samples: Vec<Sample> = Vec::new();
-    for run in runs.iter().skip(skip) {
+    let (mut kept, mut newest_first) = (Kept::default(), Vec::new());
+    for run in runs.iter().rev() {
+        if args.last.is_some_and(|last| kept.counted >= last) {
+            break;
+        }
         // One run in memory at a time; a log that cannot be read is told and left out.
         match recorded::state(run) {
-            // A run with faults of our own making says nothing of a platform.
-            Ok(state) if !RunSettings::recorded(&state.identity).target.faults.is_empty() => {}
-            Ok(state) => samples.extend(samples_of(&state)),
+            Ok(state) if !RunSettings::recorded(&state.identity).target.faults.is_empty() => {
+                kept.leave_out(Why::Fault);
+            }
+            Ok(state) => match samples_of(&state) {
+                samples if samples.is_empty() => kept.leave_out(Why::NoEnd),
+                samples => {
+                    kept.counted += 1;
+                    newest_first.push(samples);
+                }
+            },
             Err(error) => {
+                kept.leave_out(Why::Unreadable);
                 let text = CliError::from(error).text();
                 shell.printer.note(&format!("left out: {}: {text}", run.display()))?;
             }
         }
     }
+    let mut samples: Vec<Sample> = newest_first.into_iter().rev().flatten().collect();
+    if samples.is_empty() {
+        let text = kept.nothing(&shell.runs_dir.display().to_string());
+        return Err(CliError::new(ExitCode::BadInput, text)
+            .next("`--runs-dir DIR` or `--from DIR` names another folder"));
+    }
+    shell.printer.note(&kept.line())?;
     if let Some(wanted) = &args.scenario {
         let names: BTreeSet<String> = samples.iter().map(|s| s.scenario.clone()).collect();
         samples.retain(|s| s.scenario == *wanted || scenario_of(&s.scenario) == wanted);
         if samples.is_empty() {
-            let text = format!("no run of `{wanted}` is kept");
+            let text = format!("of {} none had a scenario `{wanted}`", kept.line());
             let hint = did_you_mean(wanted, names.iter().map(String::as_str));
             return Err(CliError::new(ExitCode::BadInput, text).next(hint));
         }
     }
-    if samples.is_empty() {
-        let text = format!("no run that came to an end is kept in {}", shell.runs_dir.display());
-        return Err(CliError::new(ExitCode::BadInput, text)
-            .next("`--runs-dir DIR` or `--from DIR` names another folder"));
+    let found = histories(&samples);
+    if let Some(file) = &args.html {
+        diff::write(file, &page(&found, &kept))?;
     }
-    Ok(histories(&samples))
+    Ok(found)
 }
 
 fn lines(one: &History) -> Vec<String> {

@@ -47,6 +47,10 @@ pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError>
             vec![scenario.name.clone(), scenario.tags.join(" "), needs.join(" "), summary]
         })
         .collect();
+    if rows.is_empty() {
+        shell.printer.note("no scenario is chosen")?;
+        return Ok(ExitCode::Passed);
+    }
     shell.printer.data(&table::drawn(shell, &["SCENARIO", "TAGS", "NEEDS", "SUMMARY"], &rows))?;
     Ok(ExitCode::Passed)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
+use serde_json::json;
 
 use super::failure::CliError;
 use super::format::FormatArgs;
@@ -46,6 +47,8 @@ pub(crate) enum MechanismsCommand {
         /// Files or folders; nothing means the shipped ones
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Say what each mechanism names in recorded runs, what changed, and which fire on steps that passed
     Test {
@@ -55,6 +58,8 @@ pub(crate) enum MechanismsCommand {
         /// Files or folders of mechanisms; nothing means the shipped ones
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
+        #[command(flatten)]
+        format: FormatArgs,
     },
 }
 
@@ -89,11 +94,14 @@ pub(crate) fn run(args: &MechanismsArgs, shell: &Shell) -> Result<ExitCode, CliE
                 false => shell.printer.data(show(found).trim_end())?,
             }
         }
-        MechanismsCommand::Lint { paths } => {
-            let mechanisms = load(paths)?;
-            shell.printer.data(&format!("checked {} mechanisms: 0 errors", mechanisms.len()))?;
+        MechanismsCommand::Lint { paths, format } => {
+            let checked = load(paths)?.len();
+            match format.is_json() {
+                true => format::print(shell, &json!({ "checked": checked, "errors": 0 }))?,
+                false => shell.printer.data(&format!("checked {checked} mechanisms: 0 errors"))?,
+            }
         }
-        MechanismsCommand::Test { against, paths } => test(&load(paths)?, against, shell)?,
+        MechanismsCommand::Test { against, paths, format } => test(&load(paths)?, against, *format, shell)?,
     }
     Ok(ExitCode::Passed)
 }
@@ -125,7 +133,12 @@ fn runs(named: &[String], shell: &Shell) -> Result<Vec<PathBuf>, CliError> {
 }
 
 /// Counts over runs: reds by mechanism, names that changed, what fires where nothing failed.
-fn test(mechanisms: &[Mechanism], against: &[String], shell: &Shell) -> Result<(), CliError> {
+fn test(
+    mechanisms: &[Mechanism],
+    against: &[String],
+    shape: FormatArgs,
+    shell: &Shell,
+) -> Result<(), CliError> {
     let runs = runs(against, shell)?;
     let (mut named, mut fired) =
         (BTreeMap::<String, usize>::new(), BTreeMap::<String, (usize, String)>::new());
@@ -149,6 +162,17 @@ fn test(mechanisms: &[Mechanism], against: &[String], shell: &Shell) -> Result<(
             let place = format!("{} step {}", one.scenario, one.step);
             fired.entry(one.mechanism).or_insert_with(|| (0, place)).0 += 1;
         }
+    }
+    if shape.is_json() {
+        let fired: BTreeMap<_, _> = fired
+            .iter()
+            .map(|(mechanism, (times, place))| (mechanism, json!({ "times": times, "first": place })))
+            .collect();
+        let document = json!({
+            "runs": runs.len(), "reds": reds, "unclassified": unclassified, "not_tried_again": lost,
+            "named": named, "changed": changed, "steps_passed": passed, "fired_on_passes": fired,
+        });
+        return format::print(shell, &document);
     }
     let rate = if reds == 0 { 0.0 } else { unclassified as f64 * 100.0 / reds as f64 };
     let printer = &shell.printer;

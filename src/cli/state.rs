@@ -39,6 +39,8 @@ pub(crate) enum StateCommand {
         /// Fingerprints, as `list` shows them
         #[arg(required = true, value_name = "FINGERPRINT")]
         fingerprints: Vec<String>,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Print them as a list for --known
     Known {
@@ -48,6 +50,8 @@ pub(crate) enum StateCommand {
         /// The last day on which they are known, YYYY-MM-DD
         #[arg(long, value_name = "DAY")]
         until: String,
+        #[command(flatten)]
+        format: FormatArgs,
     },
 }
 
@@ -55,15 +59,28 @@ pub(crate) enum StateCommand {
 pub(crate) fn run(args: &StateArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let file = file(args, shell)?;
     match &args.command {
-        StateCommand::List { format } => list(&read(&file)?, *format, shell)?,
-        StateCommand::Known { issue, until } => {
-            for red in read(&file)?.reds().filter(|red| red.life() != Life::Fixed) {
+        StateCommand::List { format } => list(&read(&file, shell)?, *format, shell)?,
+        StateCommand::Known { issue, until, format } => {
+            let remembered = read(&file, shell)?;
+            let reds = remembered.reds().filter(|red| red.life() != Life::Fixed);
+            if format.is_json() {
+                let known = reds.map(|red| json!({ "red": red.fingerprint, "issue": issue, "until": until }));
+                format::print(shell, &known.collect::<Vec<_>>())?;
+                return Ok(ExitCode::Passed);
+            }
+            let mut any = false;
+            for red in reds {
+                any = true;
                 // JSON strings are YAML strings, whatever is in them.
                 let [red, issue, until] = [&red.fingerprint, issue, until].map(|text| json!(text));
                 shell.printer.data(&format!("- {{ red: {red}, issue: {issue}, until: {until} }}"))?;
             }
+            if !any {
+                // Nothing at all would be no list.
+                shell.printer.data("[]")?;
+            }
         }
-        StateCommand::Forget { fingerprints } => {
+        StateCommand::Forget { fingerprints, format } => {
             let holder = Holder {
                 run: "lifecycle state forget".to_owned(),
                 pid: std::process::id(),
@@ -81,7 +98,10 @@ pub(crate) fn run(args: &StateArgs, shell: &Shell) -> Result<ExitCode, CliError>
                 }
             }
             state.write().map_err(SessionError::from)?;
-            shell.printer.note(&format!("forgot {}", fingerprints.join(", ")))?;
+            match format.is_json() {
+                true => format::print(shell, &json!({ "forgotten": fingerprints }))?,
+                false => shell.printer.note(&format!("forgot {}", fingerprints.join(", ")))?,
+            }
         }
     }
     Ok(ExitCode::Passed)
@@ -126,7 +146,12 @@ fn file(args: &StateArgs, shell: &Shell) -> Result<PathBuf, CliError> {
     })
 }
 
-fn read(file: &std::path::Path) -> Result<Remembered, CliError> {
+fn read(file: &std::path::Path, shell: &Shell) -> Result<Remembered, CliError> {
+    // Before the first run of a cron there is none.
+    if !file.try_exists().unwrap_or(true) {
+        shell.printer.note(&format!("{} is not there yet", file.display()))?;
+        return Ok(Remembered::default());
+    }
     let source = files::read(file)?;
     Remembered::parse(&source.text)
         .map_err(|why| CliError::new(ExitCode::BadInput, format!("cannot use {}: {why}", file.display())))

@@ -3,7 +3,7 @@
 use console::measure_text_width as width;
 
 use super::Shell;
-use crate::report::text::cut;
+use crate::report::text::short;
 
 /// A table for the terminal; the last column takes what is left of the line, and goes below where that is little.
 pub(super) fn drawn(shell: &Shell, head: &[&str], rows: &[Vec<String>]) -> String {
@@ -30,13 +30,13 @@ fn of_width(columns: usize, head: &[&str], rows: &[Vec<String>]) -> String {
             for (cell, w) in row.iter().zip(&widths) {
                 text.push_str(&format!("{cell}{}  ", " ".repeat(w.saturating_sub(width(cell)))));
             }
-            text.push_str(&cut(row.get(last).map_or("", String::as_str), columns.saturating_sub(before)));
+            text.push_str(&short(row.get(last).map_or("", String::as_str), columns.saturating_sub(before)));
             return text.trim_end().to_owned();
         }
         let filled: Vec<&str> = row.iter().take(last).map(String::as_str).filter(|c| !c.is_empty()).collect();
         text.push_str(&filled.join("  "));
         if let Some(cell) = row.get(last).filter(|cell| !cell.is_empty()) {
-            text.push_str(&format!("\n    {}", cut(cell, columns.saturating_sub(4))));
+            text.push_str(&format!("\n    {}", short(cell, columns.saturating_sub(4))));
         }
         text
     };

@@ -10,6 +10,8 @@ pub(crate) enum BadValue {
     Pair,
     #[error("write a number from 0.001 to 100000")]
     Scale,
+    #[error("a run writes reports: --json FILE, --junit FILE, --html FILE, --markdown FILE")]
+    Format,
     #[error("{0}")]
     Duration(crate::domain::time::DurationError),
 }
@@ -19,6 +21,11 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), BadValue> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(BadValue::Pair),
     }
+}
+
+/// `run --format json` is what other commands taught somebody to type.
+pub(crate) fn no_format(_: &str) -> Result<String, BadValue> {
+    Err(BadValue::Format)
 }
 
 pub(crate) fn duration(text: &str) -> Result<std::time::Duration, BadValue> {

@@ -36,6 +36,11 @@ pub fn making(mechanism: &str, instance: &str) -> Vec<&'static FaultRun> {
     runs
 }
 
+/// A fault is known to make the mechanism in the scenario of an instance.
+pub fn shows(mechanism: &str, instance: &str) -> bool {
+    making(mechanism, instance).first().is_some_and(|run| run.scenarios.contains(&scenario_of(instance)))
+}
+
 const fn red(
     fault: &'static str,
     scenarios: &'static [&'static str],

@@ -6,7 +6,7 @@
 use super::commands::next_steps;
 use super::scenario_state::{KeptEvidence, KeptPart, ScenarioState, StepState};
 use super::state::RunState;
-use super::text::{brief, clean, count, cut, fill, wrap};
+use super::text::{brief, clean, count, cut, fill, short, wrap};
 use super::timeline::timeline_text;
 use crate::event::{Diagnosis, StepOutcome, UNCLASSIFIED, Verdict, WaitStats};
 
@@ -30,6 +30,8 @@ pub(crate) enum Tone {
     Dim,
     /// Something to type.
     Command,
+    /// Something to copy: never wrapped or cut.
+    Copy,
 }
 
 /// A line of a block.
@@ -64,7 +66,7 @@ impl BlockLine {
             Tone::Good => self.text.green().bold().to_string(),
             Tone::Plain => format!("{margin}{} {}", label.dimmed(), self.text.trim_end()),
             Tone::Strong => format!("{margin}{} {}", label.bold().yellow(), self.text),
-            Tone::Dim => format!("{margin}{} {}", label.dimmed(), self.text.dimmed()),
+            Tone::Dim | Tone::Copy => format!("{margin}{} {}", label.dimmed(), self.text.dimmed()),
             Tone::Command => format!("{margin}{} {}", label.dimmed(), self.text.cyan()),
         }
     }
@@ -141,7 +143,7 @@ pub(crate) fn failure_block(
         let room = size.lines.map_or(usize::MAX, |max| max.saturating_sub(block.lines.len()));
         block.evidence(evidence, room);
     }
-    block.fit(&explain_line(state, scenario, run, size.explained));
+    block.fit(size.explained);
     block.lines
 }
 
@@ -196,13 +198,13 @@ impl Builder {
         }
     }
 
-    /// What does not fit on the screen is cut at the end, and the last line says where it is.
-    fn fit(&mut self, explain: &str) {
+    /// What does not fit on the screen is cut at the end, and the last line says where it is: `next` has the command.
+    fn fit(&mut self, explained: bool) {
         let Some(max) = self.max.filter(|max| self.hidden > 0 || self.lines.len() > *max) else { return };
         let more = self.lines.len().saturating_sub(max - 1) + self.hidden;
         self.lines.truncate(max - 1);
-        let text = format!("… {}: {explain}", count(more as u64, "more line"));
-        self.line("", if text.len() > self.columns() { cut(&text, self.columns()) } else { text }, Tone::Dim);
+        let by = if explained { "--full shows them" } else { "the first command of `next` shows them" };
+        self.line("", format!("… {}: {by}", count(more as u64, "more line")), Tone::Dim);
     }
 
     /// Shortens what stands before the fingerprint, so that it and what to type next are never cut.
@@ -220,18 +222,19 @@ impl Builder {
     fn title(&mut self, scenario: &ScenarioState, step: Option<&StepState>) {
         let verdict = scenario.verdict().unwrap_or(Verdict::Failed);
         let advisory = if scenario.is_advisory() { " (advisory)" } else { "" };
-        let mut title = format!("✗ {}{advisory}  {}", verdict.as_str().to_uppercase(), scenario.name());
-        if let Some(step) = step {
-            title.push_str(&format!(" › step {} {}", scenario.position(&step.step), step.title()));
-        }
-        let place = scenario.place(step);
-        let (title, place) = (clean(&title), clean(&place));
-        let together = format!("{title}  {place}");
+        let whose = format!("✗ {}{advisory}  {}", verdict.as_str().to_uppercase(), scenario.name());
+        let at = step.map(|step| format!("› step {} {}", scenario.position(&step.step), step.title()));
+        let (whose, at) = (clean(&whose), clean(&at.unwrap_or_default()));
+        let place = clean(&scenario.place(step));
+        let together = format!("{} {place}", format!("{whose} {at}").trim_end().to_owned() + " ");
         if console::measure_text_width(&together) <= self.width {
             self.line("", together, Tone::Title);
         } else {
-            self.line("", cut(&title, self.width), Tone::Title);
-            self.line("at", cut(&place, self.columns()), Tone::Dim);
+            // The name may be copied: the step has what is left of the line.
+            let room = self.width.saturating_sub(console::measure_text_width(&whose) + 1);
+            let at = if room < 12 { String::new() } else { short(&at, room) };
+            self.line("", format!("{whose} {at}").trim_end().to_owned(), Tone::Title);
+            self.line("at", place, Tone::Copy);
         }
     }
 
@@ -387,7 +390,7 @@ impl Builder {
     /// What a `--known` file calls this red, and whether anybody knows it.
     fn standing(&mut self, scenario: &ScenarioState) {
         if let Some(diagnosis) = scenario.diagnosis.as_ref().filter(|d| d.mechanism != UNCLASSIFIED) {
-            self.text("fingerprint", &diagnosis.fingerprint, 4, Tone::Dim);
+            self.line("fingerprint", clean(&diagnosis.fingerprint), Tone::Copy);
         }
         if let Some(known) = scenario.known() {
             self.text("known", known, 2, Tone::Plain);
@@ -452,14 +455,6 @@ impl Builder {
 /// What a part is called beside its lines.
 fn part_label(part: &KeptPart) -> &str {
     if part.name == "neighbours" { "others" } else { &part.name }
-}
-
-fn explain_line(state: &RunState, scenario: &ScenarioState, run: &str, explained: bool) -> String {
-    let mut explain = next_steps(state, scenario, run).into_iter().next();
-    if let Some(explain) = explain.as_mut().filter(|_| explained) {
-        explain.args.push("--full".to_owned());
-    }
-    explain.map(|explain| explain.line()).unwrap_or_default()
 }
 
 /// `20.0 s, from online_within; the step took 20.1 s`.

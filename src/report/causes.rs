@@ -8,6 +8,8 @@ use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::count;
 use crate::event::{Class, UNCLASSIFIED, cause_of};
+use crate::reference::fault_runs;
+use crate::scenario::without_round;
 
 /// One cause and the scenarios that it made red, the one that is shown whole first.
 pub struct Cause<'a> {
@@ -94,6 +96,36 @@ impl RunState {
             0 => String::new(),
             reds => format!("{}, {}", count(reds as u64, "red"), count(causes.len() as u64, "cause")),
         }
+    }
+}
+
+/// A red that is to come out again, and how many it stands for.
+pub(crate) struct ToReproduce<'a> {
+    /// What its diagnosis names; empty without one.
+    pub mechanism: &'a str,
+    /// The one that runs.
+    pub scenario: &'a ScenarioState,
+    /// Reds with this mechanism.
+    pub reds: usize,
+}
+
+impl RunState {
+    /// Of these one for each mechanism: that in whose scenario the mechanism's fault is known to show, else the first.
+    /// `all`: each instance by itself.
+    pub(crate) fn to_reproduce<'a>(&self, among: &[&'a ScenarioState], all: bool) -> Vec<ToReproduce<'a>> {
+        let mut found: IndexMap<(&str, &str), ToReproduce<'a>> = IndexMap::new();
+        for scenario in among.iter().copied() {
+            let mechanism = scenario.diagnosis.as_ref().map_or("", |d| d.mechanism.as_str());
+            let name = without_round(scenario.name());
+            let key = if all || mechanism.is_empty() { name } else { "" };
+            let one = found.entry((mechanism, key)).or_insert(ToReproduce { mechanism, scenario, reds: 0 });
+            one.reds += 1;
+            let shows = |s: &ScenarioState| fault_runs::shows(mechanism, without_round(s.name()));
+            if shows(scenario) && !shows(one.scenario) {
+                one.scenario = scenario;
+            }
+        }
+        found.into_values().collect()
     }
 }
 

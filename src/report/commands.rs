@@ -2,6 +2,7 @@
 
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
+use crate::event::RunStarted;
 use crate::redact;
 use crate::reference::fault_runs::making;
 use crate::scenario::without_round;
@@ -68,6 +69,11 @@ impl Command {
         }
         lines
     }
+}
+
+/// `, with fault no-projection`: a red that was made on purpose is nobody's to look for.
+pub(super) fn by_fault(identity: &RunStarted) -> String {
+    identity.asked().remove("faults").map(|faults| format!(", with fault {faults}")).unwrap_or_default()
 }
 
 /// The run's folder as a report names it: it does not know on which machine it is read.
@@ -167,7 +173,7 @@ pub(crate) fn profile_name(name: &str) -> String {
 }
 
 /// Quotes an argument for a POSIX shell, when it needs it.
-fn quote(arg: &str) -> String {
+pub(crate) fn quote(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {
         arg.to_owned()

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::block::{BlockLine, Size, failure_block};
-use super::commands::profile_name;
+use super::commands::{by_fault, profile_name};
 use super::forge::{Workspace, annotations};
 use super::progress::{dump_lines, progress_lines};
 use super::scenario_state::{ExchangeNote, ScenarioState};
@@ -256,7 +256,12 @@ impl Console {
         };
         let profile = started.profile.as_ref().map(|p| format!(", profile {}", profile_name(&p.name)));
         let profile = profile.unwrap_or_default();
-        let text = format!("{} lifecycle {} {target}{profile}", started.run, started.tool_version);
+        let text = format!(
+            "{} lifecycle {} {target}{profile}{}",
+            started.run,
+            started.tool_version,
+            by_fault(started)
+        );
         self.note(at, "RUN", &text);
         if started.target.as_ref().is_some_and(|t| t.insecure) {
             self.say(at, "WARN", "--insecure: TLS certificates are not verified");
@@ -315,6 +320,10 @@ impl Console {
             text.push_str("  (new)");
         }
         if verdict == Verdict::Skipped && self.printer.draws_progress() {
+            return;
+        }
+        // Whoever ended the run knows that what ran did not come to its end; the summary names them.
+        if verdict == Verdict::Cancelled && state.cancelled.is_some() && !self.printer.is_verbose() {
             return;
         }
         if !verdict.is_red() {

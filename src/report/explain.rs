@@ -3,12 +3,14 @@
 use indexmap::IndexMap;
 
 use super::block::{BlockLine, Size, Tone, failure_block};
+use super::commands::{by_fault, quote};
 use super::console::coloured;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{clean, count, cut, wrap};
+use super::text::{clean, count, cut, listed, short, wrap};
 use super::whole::{part_data, part_title, steps_text};
 use crate::event::Diagnosis;
+use crate::scenario::without_round;
 
 /// Which run it was, how it ended, and what is odd about its log.
 pub(crate) fn explain_head(state: &RunState) -> String {
@@ -19,7 +21,7 @@ pub(crate) fn explain_head(state: &RunState) -> String {
         (None, None) => String::new(),
     };
     let mut lines = vec![
-        format!("run {} lifecycle {}{target}", identity.run, identity.tool_version),
+        format!("run {} lifecycle {}{target}{}", identity.run, identity.tool_version, by_fault(identity)),
         format!("{}: {}", count(state.totals().scenarios, "scenario"), state.totals().line()),
     ];
     if state.reds().count() > 1
@@ -30,83 +32,117 @@ pub(crate) fn explain_head(state: &RunState) -> String {
     if let Some(finished) = &state.finished {
         let exit = format!("exit {}: {}", finished.code, finished.reason);
         // A red says the same in its block.
-        lines.push(if state.reds().next().is_some() { cut(&clean(&exit), 100) } else { exit });
+        lines.push(if state.reds().next().is_some() { short(&clean(&exit), 100) } else { exit });
     }
     lines.extend(state.remarks.iter().cloned());
     lines.iter().map(|line| clean(line) + "\n").collect()
 }
 
-/// Lines of two screens.
-const SCREENS: usize = 46;
-/// Lines of one.
+/// Lines of a screen.
 const SCREEN: usize = 24;
-/// Lines of the head.
-const HEAD: usize = 3;
-/// Lines of a block, so that it, the head and the last line fit one.
-const BLOCK: usize = SCREEN - HEAD - 3;
+/// Lines of the steps of one scenario, where nothing of it failed.
+const STEPS: usize = 40;
+/// Lines of a block that would be of no use with fewer.
+const BLOCK: usize = 12;
+/// Lines of the reds that are named only.
+const NAMED: usize = 4;
 
-/// Why these scenarios are red, in two screens: the first of each cause with its block, the others by name. `run` is the
-/// run's folder as a person would type it.
+/// Why these scenarios are red, on one screen: the first of the cause with most reds with its block, the others by name.
+/// `run` is the run's folder as a person would type it.
 pub(crate) fn explain_brief(
     state: &RunState,
     scenarios: &[&ScenarioState],
     run: &str,
     width: usize,
 ) -> String {
-    let size = Size { width: width.min(100), lines: Some(BLOCK), explained: true };
+    let (failed, ended): (Vec<&ScenarioState>, Vec<&ScenarioState>) =
+        scenarios.iter().partition(|scenario| scenario.has_failure());
+    let causes = by_cause(&failed);
+    let named = named_lines(&causes, width);
+    let head = explain_head(state).lines().count();
     let mut lines: Vec<String> = Vec::new();
-    let mut told: Vec<(String, String)> = Vec::new();
-    let mut left: Vec<&ScenarioState> = Vec::new();
-    for scenario in scenarios {
-        let (cause, key) = scenario.cause();
-        let key = (cause.into_owned(), key.to_owned());
-        let fits = lines.len() + BLOCK < SCREENS;
-        if scenario.has_failure() && (told.contains(&key) || !fits) {
-            left.push(scenario);
-            continue;
-        }
-        told.push(key);
+    if let Some(first) = causes.first().and_then(|reds| reds.first()) {
+        let gaps = 2 + usize::from(!named.is_empty()) + usize::from(causes.len() > 1);
+        let room = SCREEN.saturating_sub(head + gaps + named.len() + 1).max(BLOCK);
+        let size = Size { width: width.min(100), lines: Some(room), explained: true };
         lines.push(String::new());
-        if scenario.has_failure() {
-            let block = failure_block(state, scenario, run, size);
-            lines.extend(block.iter().map(BlockLine::coloured));
-        } else {
-            lines.push(verdict_line(scenario));
+        lines.extend(failure_block(state, first, run, size).iter().map(BlockLine::coloured));
+    }
+    if !ended.is_empty() {
+        lines.push(String::new());
+        let room = SCREEN.saturating_sub(head + lines.len() + 3).max(3);
+        lines.extend(ended.iter().take(room).map(|scenario| verdict_line(scenario)));
+        if ended.len() > room {
+            lines.push(format!("… {} more", ended.len() - room));
         }
     }
-    let steps =
-        if let ([one], []) = (scenarios, left.as_slice()) { steps_text(state, one) } else { String::new() };
-    let steps: Vec<&str> = steps.lines().collect();
-    // What it did, where there is room on the screen.
-    let room = SCREEN.saturating_sub(lines.len() + HEAD + 3);
-    if !steps.is_empty() && (room >= steps.len() || !scenarios.iter().any(|s| s.has_failure())) {
-        let room = SCREENS.saturating_sub(lines.len() + 4);
-        lines.push(String::new());
-        lines.extend(steps.iter().skip(steps.len().saturating_sub(room)).map(|line| cut(line, width)));
-    }
-    let mut causes: IndexMap<(String, String), Vec<&str>> = IndexMap::new();
-    for scenario in &left {
-        let (cause, key) = scenario.cause();
-        causes.entry((cause.into_owned(), key.to_owned())).or_default().push(scenario.name());
-    }
-    let room = SCREENS.saturating_sub(lines.len() + 3).max(2);
-    for (n, ((cause, key), names)) in causes.iter().enumerate() {
-        if n == 0 {
+    if let [one] = scenarios {
+        let steps = steps_text(state, one);
+        let steps: Vec<&str> = steps.lines().collect();
+        // What it did, where there is room on the screen.
+        let room = SCREEN.saturating_sub(lines.len() + head + 3);
+        if !steps.is_empty() && (room >= steps.len() || !one.has_failure()) {
             lines.push(String::new());
+            lines.extend(steps.iter().skip(steps.len().saturating_sub(STEPS)).map(|line| cut(line, width)));
         }
-        if n + 1 == room && n + 1 < causes.len() {
-            lines.push(format!("… {}", count((causes.len() - n) as u64, "more cause")));
-            break;
-        }
-        let key = if key.is_empty() { String::new() } else { format!(" ({key})") };
-        let text = format!("{} red by {cause}{key}: {}", names.len(), names.join(", "));
-        lines.push(cut(&clean(&text), width));
+    }
+    if !named.is_empty() {
+        lines.push(String::new());
+        lines.extend(named);
     }
     if !scenarios.is_empty() {
         lines.push(String::new());
-        lines.push(format!("all that was gathered: lifecycle explain {run} --full"));
+        if let Some(other) = causes.get(1).and_then(|reds| reds.first()) {
+            let name = quote(without_round(other.name()));
+            lines.push(format!("the next cause: lifecycle explain {} {name}", quote(run)));
+        }
+        lines.push(format!("all that was gathered: lifecycle explain {} --full", quote(run)));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Scenarios by cause: what counts first, then the cause with most of them; first of each what stands for it.
+fn by_cause<'a>(failed: &[&'a ScenarioState]) -> Vec<Vec<&'a ScenarioState>> {
+    let mut causes: IndexMap<(String, String), Vec<&ScenarioState>> = IndexMap::new();
+    for scenario in failed.iter().copied() {
+        let (cause, key) = scenario.cause();
+        causes.entry((cause.into_owned(), key.to_owned())).or_default().push(scenario);
+    }
+    let mut causes: Vec<Vec<&ScenarioState>> = causes.into_values().collect();
+    for reds in &mut causes {
+        reds.sort_by_key(|red| red.is_advisory());
+    }
+    causes.sort_by_key(|reds| {
+        let advisory = reds.iter().all(|red| red.is_advisory());
+        let known = reds.iter().all(|red| red.known().is_some());
+        (advisory, known, std::cmp::Reverse(reds.len()))
+    });
+    causes
+}
+
+/// The reds that have no block, a line or a few for each cause.
+fn named_lines(causes: &[Vec<&ScenarioState>], width: usize) -> Vec<String> {
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+    for (n, reds) in causes.iter().enumerate() {
+        let left = if n == 0 { reds.get(1..).unwrap_or_default() } else { reds };
+        let Some(first) = left.first() else { continue };
+        let (cause, key) = first.cause();
+        let key = if key.is_empty() { String::new() } else { format!(" ({key})") };
+        let more = if n == 0 { "more " } else { "" };
+        let head = clean(&format!("{} {more}red by {cause}{key}", left.len()));
+        rows.push((head, left.iter().map(|red| clean(red.name())).collect()));
+    }
+    let shown = if rows.len() > NAMED { NAMED - 1 } else { rows.len() };
+    let each = (NAMED / rows.len().max(1)).clamp(1, NAMED - 1);
+    let mut lines: Vec<String> = Vec::new();
+    for (head, names) in rows.iter().take(shown) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        lines.extend(listed(head, &names, width, each));
+    }
+    if rows.len() > shown {
+        lines.push(format!("… {}", count((rows.len() - shown) as u64, "more cause")));
+    }
+    lines
 }
 
 fn verdict_line(scenario: &ScenarioState) -> String {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::causes::Cause;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{clean, count, cut};
+use super::text::{clean, count, listed, short};
 
 /// Names of scenarios that an annotation lists.
 const MAX_NAMES: usize = 600;
@@ -100,18 +100,21 @@ fn of_cause(cause: &Cause<'_>, workspace: &Workspace) -> String {
         properties.push(("file", workspace.path(file)));
         properties.extend(step.filter(|s| s.line > 0).map(|s| ("line", s.line.to_string())));
     }
+    let begun = cause.reds.iter().any(|red| red.started_ms.is_some());
     let title = match cause.reds.len() {
+        // Why stands in the text.
+        n if !begun => format!("{} did not begin", count(n as u64, "scenario")),
         1 => format!("{}: {}", red.name(), cause.title()),
         n => format!("{n} scenarios: {}", cause.title()),
     };
-    properties.push(("title", cut(&clean(&title), 200)));
+    properties.push(("title", short(&clean(&title), 120)));
     let mut text = if cause.summary.is_empty() { red.reason().to_owned() } else { cause.summary.to_owned() };
     if let Some(fix) = red.diagnosis.as_ref().map(|d| d.fix_shape.as_str()).filter(|fix| !fix.is_empty()) {
-        text.push_str(&format!("; suggested fix: {fix}"));
+        text = format!("{}; suggested fix: {fix}", text.trim_end_matches('.'));
     }
     if cause.reds.len() > 1 {
         let names: Vec<&str> = cause.reds.iter().map(|red| red.name()).collect();
-        text.push_str(&format!("; red: {}", cut(&names.join(", "), MAX_NAMES)));
+        text.push_str(&format!("; {}", listed("red", &names, MAX_NAMES, 1).concat()));
     }
     command(kind, &properties, &text)
 }

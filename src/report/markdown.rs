@@ -137,6 +137,9 @@ fn row(scenario: &ScenarioState) -> String {
     };
     let mut why = if verdict == Some(Verdict::Passed) {
         String::new()
+    } else if verdict.is_some_and(Verdict::is_red) && scenario.started_ms.is_none() {
+        // What stopped one before it began stopped them all, and is told above.
+        "did not begin".to_owned()
     } else {
         escape(&cut(scenario.reason(), MAX_WHY))
     };

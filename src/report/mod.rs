@@ -11,7 +11,7 @@ mod drifted;
 mod explain;
 mod files;
 mod forge;
-mod html;
+pub(crate) mod html;
 mod json;
 mod junit;
 mod live;
@@ -30,7 +30,7 @@ mod whole;
 mod tests;
 
 pub(crate) use causes::Cause;
-pub(crate) use commands::profile_name;
+pub(crate) use commands::{profile_name, quote as shell_word};
 pub(crate) use console::Console;
 pub(crate) use explain::{explain_brief, explain_head, explain_text};
 pub(crate) use files::{FileKind, ReportError, open, write_all};

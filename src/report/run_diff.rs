@@ -94,6 +94,11 @@ pub(crate) struct Difference {
 }
 
 impl Side {
+    #[cfg(test)]
+    pub(crate) fn of(run: &str, target: &str) -> Side {
+        Side { run: run.into(), target: target.into(), ..Side::default() }
+    }
+
     /// Reads a run's log.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub struct ScenarioState {
     pub evidence: Vec<KeptEvidence>,
     /// Why it failed.
     pub diagnosis: Option<Diagnosis>,
+    /// The edge after which its environment was looked at last: `create`, `restart`.
+    pub edge: String,
     /// How it ended.
     pub finish: Option<ScenarioFinished>,
 }
@@ -136,7 +138,7 @@ pub struct ExchangeNote {
     pub method: String,
     /// Whose bearer was sent.
     pub identity: String,
-    /// Something was sent.
+    /// Something was sent; what, only the log has: reports are folded without bodies.
     pub has_body: bool,
     /// Whole.
     pub url: String,

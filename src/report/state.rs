@@ -218,10 +218,8 @@ impl RunState {
             | EventKind::Left(_) => {
                 self.resources.apply(&event.event);
             }
-            EventKind::EnvObserved(_)
-            | EventKind::Failed(_)
-            | EventKind::Captured { .. }
-            | EventKind::DumpRequested => {}
+            EventKind::EnvObserved(seen) => self.scenario(&seen.scenario).edge.clone_from(&seen.edge),
+            EventKind::Failed(_) | EventKind::Captured { .. } | EventKind::DumpRequested => {}
         }
     }
 

@@ -5,7 +5,7 @@ use super::causes::Cause;
 use super::drifted::{self, Difference};
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{brief, clean, count, cut, wrap};
+use super::text::{brief, clean, count, listed, short, wrap};
 use crate::event::{Fixed, Verdict};
 
 /// Scenarios that are named of one kind before `… N more`.
@@ -33,7 +33,7 @@ pub(crate) fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -
         out.push("", &state.causes_line(), Tone::Strong);
     }
     // A cause is told once for those who are new, old, and neither.
-    let mut standings: [(&str, Vec<String>); 4] =
+    let mut standings: [(&str, Vec<Item>); 4] =
         [("new", vec![]), ("red", vec![]), ("known", vec![]), ("advisory", vec![])];
     for cause in &causes {
         for (label, lines) in &mut standings {
@@ -43,21 +43,22 @@ pub(crate) fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -
         }
     }
     let [new, red, known, (_, mut advisory)] = standings;
-    for (label, lines) in [new, red, known] {
-        out.list(label, lines);
+    for (label, items) in [new, red, known] {
+        out.items(label, items);
     }
     out.list("fixed", state.fixed.iter().map(fixed_line).collect());
     for scenario in state.scenarios.values() {
-        advisory.extend(scenario.advisory_lines().iter().map(|line| format!("{} {line}", scenario.name())));
+        let own = scenario.advisory_lines();
+        advisory.extend(own.iter().map(|line| Item::Line(format!("{} {line}", scenario.name()))));
     }
-    out.list("advisory", advisory);
+    out.items("advisory", advisory);
     out.list("contract", drifted::all(state).iter().map(Difference::line).collect());
     out.list("expected", of(state, Verdict::ExpectedFailure).map(expected_line).collect());
     out.list("flaky", of(state, Verdict::Flaky).map(flaky_line).collect());
-    out.list("skipped", skip_lines(state));
-    out.list("cancelled", of(state, Verdict::Cancelled).map(|s| s.name().to_owned()).collect());
+    out.items("skipped", skips(state));
+    out.names("cancelled", of(state, Verdict::Cancelled).collect());
     let unfinished = state.scenarios.values().filter(|s| s.verdict().is_none() && s.started_ms.is_some());
-    out.list("no end", unfinished.map(|s| s.name().to_owned()).collect());
+    out.names("no end", unfinished.collect());
     out.list("warning", warning_lines(state));
     out.list(
         "removed",
@@ -95,7 +96,7 @@ pub(super) fn one_red(lines: &mut Vec<BlockLine>, width: usize) {
         !of_red
     });
     if let Some(exit) = lines.last_mut() {
-        exit.text = cut(&exit.text, width.saturating_sub(16).max(30));
+        exit.text = short(&exit.text, width.saturating_sub(16).max(30));
     }
 }
 
@@ -109,11 +110,22 @@ impl Out {
         self.lines.push(BlockLine { label: label.to_owned(), text: text.to_owned(), tone });
     }
 
-    fn list(&mut self, label: &str, items: Vec<String>) {
+    fn list(&mut self, label: &str, lines: Vec<String>) {
+        self.items(label, lines.into_iter().map(Item::Line).collect());
+    }
+
+    /// Scenarios that have nothing in common but how they ended: after an interrupt they may be many.
+    fn names(&mut self, label: &str, scenarios: Vec<&ScenarioState>) {
+        if !scenarios.is_empty() {
+            self.items(label, vec![Item::Names(scenarios.len().to_string(), names(&scenarios))]);
+        }
+    }
+
+    fn items(&mut self, label: &str, items: Vec<Item>) {
         let total = items.len();
         let tone = if label == "LEFT" { Tone::Strong } else { Tone::Plain };
         for (i, item) in items.into_iter().take(MAX_NAMED).enumerate() {
-            for (j, text) in wrap(&clean(&item), self.columns, MAX_LINES).into_iter().enumerate() {
+            for (j, text) in item.lines(self.columns).into_iter().enumerate() {
                 self.push(if i + j == 0 { label } else { "" }, &text, tone);
             }
         }
@@ -121,6 +133,29 @@ impl Out {
             self.push("", &format!("… {} more", total - MAX_NAMED), Tone::Dim);
         }
     }
+}
+
+/// What is told on a few lines.
+enum Item {
+    Line(String),
+    /// Scenarios, and what they have in common.
+    Names(String, Vec<String>),
+}
+
+impl Item {
+    fn lines(&self, columns: usize) -> Vec<String> {
+        match self {
+            Item::Line(text) => wrap(&clean(text), columns, MAX_LINES),
+            Item::Names(head, names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                listed(&clean(head), &names, columns, MAX_LINES)
+            }
+        }
+    }
+}
+
+fn names(scenarios: &[&ScenarioState]) -> Vec<String> {
+    scenarios.iter().map(|scenario| clean(scenario.name())).collect()
 }
 
 fn of(state: &RunState, verdict: Verdict) -> impl Iterator<Item = &ScenarioState> {
@@ -137,25 +172,22 @@ fn standing(red: &ScenarioState) -> &'static str {
 }
 
 /// One red is told whole, several by what they have in common.
-fn cause_lines(cause: &Cause<'_>, reds: &[&ScenarioState]) -> Vec<String> {
+fn cause_lines(cause: &Cause<'_>, reds: &[&ScenarioState]) -> Vec<Item> {
     match reds {
         [] => Vec::new(),
         [red] if red.started_ms.is_some() => {
             let known = red.known().map(|known| format!("{known}: ")).unwrap_or_default();
-            vec![format!("{known}{}", red_line(red))]
+            vec![Item::Line(format!("{known}{}", red_line(red)))]
         }
         reds => {
-            let names: Vec<&str> = reds.iter().map(|red| red.name()).collect();
-            let names = names.join(", ");
             // What stopped the run before it began is why it ended so, and stands there.
-            let mut lines = match cause.title() {
-                title if reds.iter().any(|red| red.started_ms.is_some()) => {
-                    vec![format!("{} {title}: {names}", reds.len())]
-                }
-                _ => vec![format!("{} did not begin: {names}", reds.len())],
+            let head = match cause.title() {
+                title if reds.iter().any(|red| red.started_ms.is_some()) => format!("{} {title}", reds.len()),
+                _ => format!("{} did not begin", reds.len()),
             };
-            lines.extend(reds.iter().find_map(|red| red.known()).map(|known| format!("known: {known}")));
-            lines
+            let known = reds.iter().find_map(|red| red.known());
+            let known = known.map(|known| Item::Line(format!("known: {known}")));
+            [Item::Names(head, names(reds))].into_iter().chain(known).collect()
         }
     }
 }
@@ -195,13 +227,14 @@ fn flaky_line(scenario: &ScenarioState) -> String {
     format!("{} {why}", scenario.name())
 }
 
-fn skip_lines(state: &RunState) -> Vec<String> {
+fn skips(state: &RunState) -> Vec<Item> {
     let skips = state.skips();
     skips
         .iter()
         .map(|(reason, names)| {
             let reason = if reason.is_empty() { "no reason given" } else { reason };
-            format!("{} ({reason}): {}", names.len(), names.join(", "))
+            let head = format!("{} ({reason})", names.len());
+            Item::Names(head, names.iter().map(|name| clean(name)).collect())
         })
         .collect()
 }

@@ -43,15 +43,51 @@ pub(crate) fn fill(text: &str, columns: usize) -> String {
     text + &" ".repeat(spaces)
 }
 
-/// Wrapped between words; words that are too long are broken; the last line says when more follows. Takes time in
-/// proportion to the text it shows.
+/// Longer words are broken, whatever they are.
+const WHOLE: usize = 200;
+
+/// A word, a path, an address, an id, a fingerprint, an option: in two pieces nobody can copy it.
+fn is_whole(word: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@,+%~#?&[]()`';!|*<>".contains(&b);
+    word.len() <= WHOLE && word.bytes().all(plain)
+}
+
+/// One line of at most so many columns: what does not fit is left out, never a part of what could be copied.
+pub(crate) fn short(text: &str, columns: usize) -> String {
+    if measure_text_width(text) <= columns {
+        return text.to_owned();
+    }
+    wrap(text, columns, 1).pop().unwrap_or_default()
+}
+
+/// `head: a, b, c` in at most so many lines: no name is cut, and those that have no room are counted.
+pub(crate) fn listed(head: &str, names: &[&str], columns: usize, max_lines: usize) -> Vec<String> {
+    // A name and what parts it from the next are three columns at least.
+    let most = names.len().min(max_lines.saturating_mul(columns) / 3).max(1);
+    let text = |shown: usize| {
+        let more = match names.len().saturating_sub(shown) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!("{head}: {}{more}", names.get(..shown).unwrap_or_default().join(", "))
+    };
+    (1..=most)
+        .rev()
+        .map(|shown| wrap(&text(shown), columns, usize::MAX))
+        .find(|lines| lines.len() <= max_lines)
+        .unwrap_or_else(|| wrap(head, columns, max_lines))
+}
+
+/// Wrapped between words; words that are too long are broken, unless they are there to be copied; the last line says
+/// when more follows. Takes time in proportion to the text it shows.
 pub(crate) fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> {
     let columns = columns.max(8);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut used = 0;
     'words: for word in text.split_whitespace() {
-        let (mut piece, mut wide, mut rest) = first_columns(word, columns);
+        let (mut piece, mut wide, mut rest) =
+            if is_whole(word) { (word, word.len(), "") } else { first_columns(word, columns) };
         if used > 0 && used + 1 + wide + usize::from(!rest.is_empty()) > columns {
             lines.push(std::mem::take(&mut line));
             used = 0;
@@ -79,10 +115,26 @@ pub(crate) fn wrap(text: &str, columns: usize, max_lines: usize) -> Vec<String> 
     if lines.len() > max_lines {
         lines.truncate(max_lines);
         if let Some(last) = lines.last_mut() {
-            *last = format!("{}…", cut_with(last, columns - 1, ""));
+            *last = format!("{}…", ended(last, columns - 1, text));
         }
     }
     lines
+}
+
+/// The beginning of a line, without the piece of a word that was to stay whole; the whole word where it is the only one.
+fn ended<'a>(line: &'a str, columns: usize, text: &str) -> &'a str {
+    let kept = cut_with(line, columns, "").len().min(line.len());
+    let Some((start, rest)) = line.get(..kept).zip(line.get(kept..)) else { return line };
+    let from = start.rfind(' ').map_or(0, |at| at + 1);
+    let to = kept + rest.find(' ').unwrap_or(rest.len());
+    if rest.is_empty()
+        || rest.starts_with(' ')
+        || !is_whole(&line[from..to])
+        || !text.split_whitespace().any(|word| word == &line[from..to])
+    {
+        return start;
+    }
+    if from == 0 { &line[..to] } else { start[..from].trim_end() }
 }
 
 /// What of a word fits into so many columns, how wide that is, and what is left.
@@ -122,6 +174,14 @@ pub(crate) fn clock(at: &str) -> String {
     at.get(11..19).map_or_else(|| "--:--:--".to_owned(), |time| format!("{time}Z"))
 }
 
+/// A time stamp for people: `2026-06-13 05:41:55 UTC`.
+pub(crate) fn moment(at: &str) -> String {
+    match (at.get(..10), at.get(11..19), at.ends_with('Z')) {
+        (Some(day), Some(time), true) => format!("{day} {time} UTC"),
+        _ => at.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -155,6 +215,8 @@ mod tests {
     fn a_huge_word_is_wrapped_in_time_that_grows_with_it() {
         let word = "x".repeat(8 << 20);
         assert_eq!(wrap(&word, 80, usize::MAX).len(), word.len().div_ceil(80));
+        let names = vec!["name"; 100_000];
+        assert_eq!(listed("red", &names, 24, 1), ["red: name and 99999 more"]);
         assert_eq!(wrap(&word, 80, 3), ["x".repeat(80), "x".repeat(80), format!("{}…", "x".repeat(79))]);
     }
 
@@ -171,7 +233,28 @@ mod tests {
     fn the_clock_of_anything_is_no_panic() {
         assert_eq!(clock("2026-06-13T05:41:55.123Z"), "05:41:55Z");
         assert_eq!(clock(""), "--:--:--");
+        assert_eq!(moment("2026-06-13T05:41:55.123Z"), "2026-06-13 05:41:55 UTC");
+        assert_eq!(moment("éé"), "éé");
         assert_eq!(clock("ééééééééééééééééééé"), "--:--:--");
+    }
+
+    #[test]
+    fn what_is_there_to_be_copied_stays_whole() {
+        let print = "local-env-projection/expect-env-of-ws/projection-missing/ANTHROPIC_BASE_URL";
+        assert_eq!(wrap(&format!("red by {print} again"), 40, 9), ["red by", print, "again"]);
+        assert_eq!(wrap(&format!("{print} again"), 40, 1), [format!("{print}…")]);
+        assert_eq!(short(&format!("see {print}"), 40), "see…");
+        assert_eq!(short("see runs/20260613-054100-k3v9/events.jsonl", 30), "see…");
+        assert_eq!(short("short", 30), "short");
+        let names = ["local-first-answer", "local-provision", "local-restart-context"];
+        for (lines, columns, says) in [
+            (1, 80, vec!["3 red: local-first-answer, local-provision, local-restart-context"]),
+            (1, 50, vec!["3 red: local-first-answer and 2 more"]),
+            (2, 36, vec!["3 red: local-first-answer,", "local-provision and 1 more"]),
+            (1, 20, vec!["3 red"]),
+        ] {
+            assert_eq!(listed("3 red", &names, columns, lines), says, "{lines} of {columns}");
+        }
     }
 
     proptest! {
@@ -183,7 +266,8 @@ mod tests {
             let lines = wrap(&text, columns, max);
             prop_assert!(lines.len() <= max);
             for line in lines {
-                prop_assert!(measure_text_width(&line) <= columns, "{line}");
+                let is_one_word = is_whole(line.trim_end_matches('…'));
+                prop_assert!(measure_text_width(&line) <= columns || is_one_word, "{line}");
             }
         }
 

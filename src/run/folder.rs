@@ -77,6 +77,10 @@ pub(crate) fn is_live(folder: &Path) -> bool {
     }
 }
 
+/// Folder of runs that a command made on the side. It lies deeper than [`list`] looks: none of them is `last`, is listed
+/// or counts for what is kept.
+pub(crate) const ASIDE: &str = "reproduced";
+
 /// What of a run's name tells the second in which it began.
 const STAMP: usize = "20261121-131553".len();
 

@@ -10,6 +10,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::domain::natural::natural;
+use crate::run::folder::ASIDE;
 
 /// The log's name in a run's folder.
 pub(crate) const LOG: &str = "events.jsonl";
@@ -130,6 +131,10 @@ fn of_zip(file: File, mut unpacked: Unpacked) -> Result<Unpacked, ArchiveError> 
     let names = zip.file_names().filter_map(Result::ok).map(|name| name.into_owned());
     let mut logs: Vec<String> = names.filter(is_log).collect();
     logs.sort_by(|a, b| natural(a, b));
+    let aside = |name: &String| name.split('/').rev().nth(2) == Some(ASIDE);
+    if !logs.iter().all(aside) {
+        logs.retain(|name| !aside(name));
+    }
     let Some(newest) = logs.last() else { return Err(ArchiveError::NoLog) };
     if logs.len() > 1 {
         unpacked.chosen = Some(newest.clone());
@@ -172,6 +177,8 @@ mod tests {
             (zipped(&["events.jsonl", "report.html"]), None),
             (zipped(&["runs/a/events.jsonl"]), None),
             (zipped(&["runs/2/events.jsonl", "runs/10/events.jsonl"]), Some("runs/10/events.jsonl")),
+            (zipped(&["runs/2/events.jsonl", "runs/2/reproduced/3/events.jsonl"]), None),
+            (zipped(&["reproduced/3/events.jsonl"]), None),
         ] {
             let unpacked = of_stream(&mut bytes.as_slice(), temp.path()).unwrap();
             assert_eq!(fs::read(unpacked.folder().join(LOG)).unwrap(), TEXT);

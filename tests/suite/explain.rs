@@ -4,7 +4,7 @@ use std::fs;
 
 use lifecycle_harness::facade::reference::fault_runs::TABLE;
 
-use super::harness::{Harness, Output, PASSES, few_at_once, of_kind, word};
+use super::harness::{Harness, Output, PASSES, events, few_at_once, of_kind, word};
 use super::platform::Platform;
 
 const TEAPOT: &str = "scenario: teapot
@@ -108,10 +108,16 @@ fn a_red_of_a_server_comes_out_again_here_by_its_mechanism() {
         // The server is gone.
         drop(platform);
         let again = red.then(["reproduce", "last", row.scenarios[0]]).run();
-        let says = format!("reproduced      {}: same mechanism `{}`", row.scenarios[0], row.mechanism);
-        let target = of_kind(&again.events(), "run_started").next().map(|r| word(&r["target"]["kind"]));
+        let says =
+            format!("reproduced      {} by fault {} on {}", row.mechanism, row.fault, row.scenarios[0]);
+        // What was made on the side is not the last run, and lies within the one that it is about.
+        let side = again.stdout.split("/reproduced/").nth(1).unwrap_or("none").trim_end();
+        let side = red.run_folder().join("reproduced").join(side);
+        let log = side.is_dir().then(|| events(&side)).unwrap_or_default();
+        let target = of_kind(&log, "run_started").next().map(|r| word(&r["target"]["kind"]));
         let good = again.code() == Some(0)
             && again.stdout.starts_with(&says)
+            && again.run_folder() == red.run_folder()
             && target.as_deref() == Some("embedded");
         (!good).then(|| format!("{}: {:?}\n{}\n{}", row.fault, again.code(), again.stdout, again.stderr))
     });
@@ -123,19 +129,19 @@ fn a_red_of_a_server_comes_out_again_here_by_its_mechanism() {
 fn what_cannot_be_reproduced_is_said_by_name() {
     let run = Harness::new().args(["run"]).scenario(TEAPOT).run().exit(1).stderr_lacks("lifecycle reproduce");
     let unclassified = run.then(["reproduce"]).run().exit(2);
-    unclassified.stdout_has("cannot be tried teapot: no fault reproduces `unclassified`");
+    unclassified.stdout_has("cannot be tried unclassified: no fault is known that makes it");
     // Somebody's log, in which it has a mechanism that no fault brings about in this scenario.
     let log = fs::read_to_string(run.run_folder().join("events.jsonl")).unwrap();
     let other = log.replace("\"mechanism\":\"unclassified\"", "\"mechanism\":\"projection-missing\"");
     let other = Harness::new().file("other/events.jsonl", other).args(["reproduce", "other"]).run().exit(1);
-    let other =
-        other.stdout_has("not reproduced  teapot: with the fault no-projection it is red by `unclassified`");
+    let other = other
+        .stdout_has("not reproduced  projection-missing on teapot: with fault no-projection it is red by");
     other.then(["reproduce", "other", "nope"]).run().exit(2).stderr_has("no scenario of");
     // It passes here.
     let passes =
         log.replace("418", "200").replace("\"mechanism\":\"unclassified\"", "\"mechanism\":\"boot\"");
     let passes = Harness::new().file("p/events.jsonl", passes).args(["reproduce", "p"]).run().exit(2);
-    passes.stdout_has("no fault reproduces `boot`");
+    passes.stdout_has("cannot be tried boot: no fault is known that makes it");
 }
 
 #[test]
@@ -152,7 +158,9 @@ steps:
     let red = Harness::new().args(["run", "--repeat", "2"]).scenario(text).against(&platform).run().exit(1);
     let again = red.then(["reproduce"]).run().exit(0);
     assert_eq!(again.stdout.lines().count(), 1, "{}", again.stdout);
-    again.stdout_has("reproduced      arms[runtime=claude-code]: same mechanism `projection-missing`");
+    again.stdout_has(
+        "reproduced      projection-missing (2 reds) by fault no-projection on arms[runtime=claude-code]",
+    );
 }
 
 /// A red in a fragment is shown where it stands.

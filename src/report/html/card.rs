@@ -111,7 +111,7 @@ pub(super) fn evidence(state: &RunState, scenario: &ScenarioState) -> Markup {
     let id = anchor(state, scenario);
     let mut room = MAX_DATA;
     html! {
-        @if let Some((before, after)) = environment(scenario) { (environments(&id, &before, &after)) }
+        @if let Some((before, after)) = environment(scenario) { (environments(&id, &scenario.edge, &before, &after)) }
         @if !scenario.exchanges.is_empty() {
             details.more {
                 summary { "last requests " span.dim { (scenario.exchanges.len()) " of " (scenario.exchange_count) } }
@@ -127,7 +127,7 @@ pub(super) fn evidence(state: &RunState, scenario: &ScenarioState) -> Markup {
 }
 
 /// Variables that differ or are not as expected first and marked, the others folded.
-fn environments(id: &str, before: &Environment, after: &Environment) -> Markup {
+fn environments(id: &str, edge: &str, before: &Environment, after: &Environment) -> Markup {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let shown = |side: &Environment, name: &String| match side.get(name) {
         Some(var) if var.set => var.value.clone(),
@@ -145,18 +145,30 @@ fn environments(id: &str, before: &Environment, after: &Environment) -> Markup {
         html! {
             tr class=(mark) id={ (id) ".env." (name) } {
                 td { code { (clean(name)) } }
-                td { @if before.is_empty() { "not seen" } @else { (clean(&shown(before, name))) } }
-                td { (clean(&shown(after, name))) }
-                td { (clean(var.and_then(|v| v.expected.as_deref()).unwrap_or_default())) }
+                @if !before.is_empty() { td data-label="before: " { (clean(&shown(before, name))) } }
+                td data-label=(if before.is_empty() { "is: " } else { "after: " }) { (clean(&shown(after, name))) }
+                td data-label="expected: " { (clean(var.and_then(|v| v.expected.as_deref()).unwrap_or_default())) }
             }
         }
     };
+    // Nothing is before a create, and of what nobody saw before an edge nothing can be compared.
+    let edge = if edge.is_empty() { String::new() } else { format!(" the {}", clean(edge)) };
+    let heading = match (before.is_empty(), edge.as_str()) {
+        (true, "") => "environment".to_owned(),
+        (true, edge) => format!("environment after{edge}"),
+        (false, "") => "environment before and after".to_owned(),
+        (false, edge) => format!("environment before and after{edge}"),
+    };
     html! {
         details.more open[!marked.is_empty()] {
-            summary { "environment, before and after the restart "
+            summary { (heading) " "
                 span.dim { (marked.len()) " of " (names.len()) " differ or are not as expected" } }
             table.env {
-                thead { tr { th { "variable" } th { "before" } th { "after" } th { "expected" } } }
+                thead { tr {
+                    th { "variable" }
+                    @if before.is_empty() { th { "is" } } @else { th { "before" } th { "after" } }
+                    th { "expected" }
+                } }
                 tbody { @for name in &marked { (row(name, if wrong(name) { "wrong" } else { "differs" })) } }
                 tbody { @for name in &rest { (row(name, "")) } }
             }
@@ -186,11 +198,10 @@ fn curl(exchange: &ExchangeNote) -> String {
         _ => Some("$TOKEN"),
     };
     let header = bearer.map(|token| format!(" -H \"Authorization: Bearer {token}\"")).unwrap_or_default();
-    if exchange.has_body {
-        args.extend(["--json".to_owned(), "@body.json".to_owned()]);
-    }
+    // A line that names a file which is nowhere cannot be typed.
+    let remark = if exchange.has_body { "its body is in the log: events.jsonl" } else { "" };
     args.push(exchange.url.clone());
-    let line = Command { args, remark: String::new() }.line();
+    let line = Command { args, remark: remark.to_owned() }.line();
     // The shell fills the token in: it stands between double quotes.
     line.replacen("curl -i", &format!("curl -i{header}"), 1)
 }
@@ -224,4 +235,29 @@ fn finding(id: &str, n: usize, part: &KeptPart, room: &mut usize) -> Markup {
 /// Something to type, with a button that copies it.
 fn typed(line: &str) -> Markup {
     html! { div.typed { code { (clean(line)) } button.copy type="button" hidden { "copy" } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Exchange;
+
+    /// What the page offers to be copied, as a shell reads it.
+    #[test]
+    fn a_curl_line_can_be_typed() {
+        let bearer = "Authorization: Bearer $ADMIN_TOKEN";
+        for (method, words) in [
+            ("GET", vec!["curl", "-i", "-H", bearer, "http://h/w?a=1&b=2"]),
+            ("POST", vec!["curl", "-i", "-H", bearer, "-X", "POST", "http://h/w?a=1&b=2"]),
+        ] {
+            let exchange = Exchange {
+                method: method.into(),
+                url: "http://h/w?a=1&b=2".into(),
+                identity: "admin".into(),
+                ..Exchange::default()
+            };
+            let line = curl(&ExchangeNote::of(&exchange));
+            assert_eq!(shlex::split(&line).unwrap(), words, "{line}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod anchors;
 mod card;
+mod diff;
 mod time_axis;
 
 use base64::Engine as _;
@@ -14,23 +15,72 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use anchors::{anchor, class};
+pub(crate) use diff::diff;
 
 use super::causes::Cause;
 use super::junit::identity;
 use super::scenario_state::{ScenarioState, StepState};
 use super::state::RunState;
-use super::text::{brief, clean, count};
+use super::text::{brief, clean, count, moment};
 use crate::event::{Class, StepOutcome, Verdict};
 
 const CSS: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 /// Beyond so many scenarios those that passed are told in a line: the file stays small enough to be opened.
 const MANY: usize = 200;
+/// Beyond so many rows those out of sight are drawn when they come into it.
+const LAZY: usize = 2_000;
 
 /// The file, whole.
 pub(super) fn render(state: &RunState) -> String {
     let totals = state.totals();
     let causes = state.causes();
+    let mut filters: Vec<Filter> =
+        totals.counted().map(|(verdict, number)| (class(Some(verdict)), verdict.as_str(), number)).collect();
+    if totals.unfinished > 0 {
+        filters.push((class(None), "no end", totals.unfinished));
+    }
+    whole(&Page {
+        title: &format!("lifecycle {}: {}", clean(&state.identity.run), totals.line()),
+        before: html! {
+            (head(state, &totals.line(), &causes))
+            @if !causes.is_empty() {
+                section id="causes" {
+                    h2 { "Causes" }
+                    @for (n, cause) in causes.iter().enumerate() { (of_cause(state, cause, n)) }
+                }
+            }
+            (contract(state))
+            (time_axis::section(state))
+        },
+        what: "Scenarios",
+        filters: &filters,
+        rows: state.by_importance().into_iter().map(|scenario| row(state, scenario)).collect(),
+        after: foot(state),
+    })
+}
+
+/// A class, a word, and how many rows are of it.
+pub(crate) type Filter = (&'static str, &'static str, usize);
+
+/// A page: a head, then rows that are searched, sorted and filtered.
+pub(crate) struct Page<'a> {
+    /// Of the window.
+    pub title: &'a str,
+    /// Before the rows.
+    pub before: Markup,
+    /// What the rows are.
+    pub what: &'a str,
+    /// Classes of rows.
+    pub filters: &'a [Filter],
+    /// `details.row`, each with `data-name`.
+    pub rows: Vec<Markup>,
+    /// After them.
+    pub after: Markup,
+}
+
+/// The file of a page.
+pub(crate) fn whole(page: &Page<'_>) -> String {
     let policy = format!(
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'",
         STANDARD.encode(Sha256::digest(SCRIPT))
@@ -42,26 +92,18 @@ pub(super) fn render(state: &RunState) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content=(policy);
-                title { "lifecycle " (clean(&state.identity.run)) ": " (totals.line()) }
+                title { (page.title) }
                 style { (PreEscaped(CSS)) }
             }
             body {
-                (head(state, &totals.line(), &causes))
-                @if !causes.is_empty() {
-                    section id="causes" {
-                        h2 { "Causes" }
-                        @for (n, cause) in causes.iter().enumerate() { (of_cause(state, cause, n)) }
-                    }
-                }
-                (contract(state))
-                (time_axis::section(state))
+                (page.before)
                 section id="scenarios" {
-                    h2 { "Scenarios" }
-                    (tools(state))
-                    main { @for scenario in state.by_importance() { (row(state, scenario)) } }
+                    h2 { (page.what) }
+                    (tools(page))
+                    main.many[page.rows.len() > LAZY] { @for row in &page.rows { (row) } }
                     p.empty hidden { "nothing matches" }
                 }
-                (foot(state))
+                (page.after)
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -91,12 +133,17 @@ fn head(state: &RunState, totals: &str, causes: &[Cause<'_>]) -> Markup {
         header.red[red] {
             p.run { "lifecycle " (clean(&identity.tool_version)) " · run " code { (clean(&identity.run)) } }
             h1 { (totals) }
-            @match &state.finished {
-                Some(finished) => p.exit { "exit " b { (finished.code) } ": " (clean(&finished.reason)) },
-                None => p.exit { "no exit code: the run has no end" },
+            // The reason of a run with reds is its causes, which stand here with their links.
+            @let told = state.finished.as_ref().filter(|f| !causes.is_empty() && f.reason.starts_with(&state.causes_line()));
+            @match (&state.finished, told) {
+                (_, Some(_)) => {},
+                (Some(finished), None) => p.exit { "exit " b { (finished.code) } ": " (clean(&finished.reason)) },
+                (None, None) => p.exit { "no exit code: the run has no end" },
             }
             @if !causes.is_empty() {
-                p { b { (state.causes_line()) } ": "
+                p {
+                    @if let Some(finished) = told { "exit " b { (finished.code) } ": " }
+                    b { (state.causes_line()) } ": "
                     @for (n, cause) in causes.iter().take(12).enumerate() {
                         @if n > 0 { ", " }
                         a href={ "#cause-" (n) } { (clean(&cause.title())) } " × " (cause.reds.len())
@@ -106,7 +153,7 @@ fn head(state: &RunState, totals: &str, causes: &[Cause<'_>]) -> Markup {
             }
             dl.facts {
                 div { dt { "took" } dd { (brief(state.took_ms())) } }
-                div { dt { "started" } dd { (clean(&state.started_at)) } }
+                div { dt { "started" } dd { time datetime=(clean(&state.started_at)) { (clean(&moment(&state.started_at))) } } }
                 @if let Some(target) = &identity.target {
                     div { dt { "target" } dd { (clean(&target.kind)) " " (clean(&target.base_url)) } }
                     @if let Some(sha) = target.buildinfo.as_ref().and_then(|b| b.get("git_sha")).and_then(|s| s.as_str()) {
@@ -114,6 +161,8 @@ fn head(state: &RunState, totals: &str, causes: &[Cause<'_>]) -> Markup {
                     }
                 }
                 @if let Some(error) = &identity.target_error { div { dt { "target" } dd.bad { (clean(error)) } } }
+                @let faults = identity.asked().remove("faults");
+                @if let Some(faults) = faults { div { dt { "with fault" } dd { (clean(&faults)) } } }
                 @for (key, title) in [("commit", "commit"), ("run", "CI run"), ("job", "CI job")] {
                     @if let Some(value) = identity.ci.get(key) { div { dt { (title) } dd { (clean(value)) } } }
                 }
@@ -156,8 +205,7 @@ fn of_cause(state: &RunState, cause: &Cause<'_>, n: usize) -> Markup {
 }
 
 /// What filters and sorts; it does nothing where no script runs, and everything is shown.
-fn tools(state: &RunState) -> Markup {
-    let totals = state.totals();
+fn tools(page: &Page<'_>) -> Markup {
     html! {
         div.tools role="search" {
             input type="search" id="search" placeholder="search: name, cause, tag, file  ( / )" aria-label="search scenarios";
@@ -170,18 +218,14 @@ fn tools(state: &RunState) -> Markup {
             button type="button" id="open-all" { "open all" }
             button type="button" id="close-all" { "close all" }
             span.filters {
-                button type="button" data-filter="" aria-pressed="true" { "all " b { (totals.scenarios) } }
-                @for (verdict, number) in totals.counted() {
-                    button type="button" class=(class(Some(verdict))) data-filter=(class(Some(verdict))) aria-pressed="false" {
-                        (verdict.as_str()) " " b { (number) }
-                    }
-                }
-                @if totals.unfinished > 0 {
-                    button type="button" class=(class(None)) data-filter=(class(None)) aria-pressed="false" {
-                        "no end " b { (totals.unfinished) }
+                button type="button" data-filter="" aria-pressed="true" { "all " b { (page.rows.len()) } }
+                @for (class, word, number) in page.filters {
+                    button type="button" class=(class) data-filter=(class) aria-pressed="false" {
+                        (word) " " b { (number) }
                     }
                 }
             }
+            p.keys.dim { "keys: / search · j k next and previous · o open or close · e open all · c close all" }
         }
     }
 }
@@ -285,7 +329,7 @@ fn foot(state: &RunState) -> Markup {
             }
             h2 { "Run" }
             table.run {
-                tr { td { "started" } td { (clean(&state.started_at)) } }
+                tr { td { "started" } td { (clean(&moment(&state.started_at))) } }
                 @for (name, value) in identity(state) { tr { td { (name.replace('_', " ")) } td { (clean(&value)) } } }
                 @for (name, value) in &state.identity.asked() { tr { td { "flag " (clean(name)) } td { (clean(value)) } } }
                 @for source in &state.identity.scenarios {
@@ -293,7 +337,6 @@ fn foot(state: &RunState) -> Markup {
                 }
                 tr { td { "requests" } td { (state.exchanges) ", " (state.transport_errors) " without an answer" } }
             }
-            p.dim { "keys: / search · j k next and previous · o open or close · e open all · c close all" }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::output::{CiLog, Colour, Printer, Terminal, Verbosity};
 use crate::report::block::{BlockLine, Size, failure_block, plain_text};
 use crate::report::progress::{dump_lines, progress_lines};
 use crate::report::summary::{one_red, summary_lines};
-use crate::report::{Console, RunState};
+use crate::report::{Console, RunState, explain_brief, explain_head};
 
 /// What the console says of a run.
 fn said(sample: &Sample, verbosity: Verbosity, ci: CiLog, colour: Colour) -> String {
@@ -147,7 +147,8 @@ fn huge_evidence_fits_a_screen_and_keeps_what_matters() {
         let block = block(&s, FAILING, width);
         assert!(block.lines().count() <= 22, "{} lines\n{block}", block.lines().count());
         for line in block.lines() {
-            assert!(console::measure_text_width(line) <= width.clamp(80, 100), "{width}: {line}");
+            let copied = line.contains("fingerprint");
+            assert!(copied || console::measure_text_width(line) <= width.clamp(80, 100), "{width}: {line}");
         }
         for part in ["CAUSE", "EVIDENCE", "SUGGESTED FIX", "fingerprint", "more lines", "lifecycle explain"] {
             assert!(block.contains(part), "{part} is missing in\n{block}");
@@ -170,6 +171,99 @@ fn huge_evidence_fits_a_screen_and_keeps_what_matters() {
             assert!(block.contains(part), "{part} is missing in\n{block}");
         }
     }
+}
+
+const LONG: &str = "local-env-projection-anthropic-api[runtime=claude-code,llm_path=platform-managed]";
+
+/// Whoever has to say which red is meant copies its fingerprint, its name, its place.
+#[test]
+fn what_is_printed_to_be_copied_is_never_wrapped_or_cut() {
+    let mut s = everything();
+    let fingerprint = format!("{LONG}/expect-env-of-ws/projection-missing/ANTHROPIC_BASE_URL");
+    for event in &mut s.events {
+        if let EventKind::Diagnosed(d) = &mut event.event {
+            d.fingerprint.clone_from(&fingerprint);
+        }
+    }
+    for width in [40, 80, 200] {
+        let block = block(&s, FAILING, width);
+        for whole in [fingerprint.as_str(), "scenarios/local-provision.yaml:6"] {
+            assert!(block.lines().any(|line| line.contains(whole)), "{width}: {whole}\n{block}");
+        }
+        let more = block.lines().find(|line| line.contains("more lines")).unwrap();
+        assert!(!more.contains("lifecycle"), "a command that may be cut: {more}");
+    }
+}
+
+/// Many reds, most of them by one cause.
+fn many(reds: usize) -> Sample {
+    let name = |i: usize| format!("{}{i}", LONG.replace('[', &format!("-{i}[")));
+    let names: Vec<String> = (0..reds).map(name).collect();
+    let mut s = Sample::default();
+    s.started().planned(|_| {}, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    for (i, name) in names.iter().enumerate() {
+        failing(&mut s, name, 10);
+        if let Some(EventKind::Diagnosed(d)) =
+            s.events.iter_mut().rev().map(|e| &mut e.event).find(|e| matches!(e, EventKind::Diagnosed(_)))
+            && i % 4 == 1
+        {
+            d.mechanism = format!("another-{}", i % 3);
+        }
+        s.end(name, Verdict::Failed, "wanted online", |f| f.step = Some("4".into()));
+    }
+    s
+}
+
+#[test]
+fn many_reds_are_explained_on_one_screen() {
+    for (reds, width) in [(1, 80), (2, 80), (2, 100), (29, 80), (29, 200), (400, 100)] {
+        let state = many(reds).state();
+        let all: Vec<_> = state.reds().collect();
+        let text = explain_head(&state) + &explain_brief(&state, &all, "runs/r1", width);
+        let text = console::strip_ansi_codes(&text).into_owned();
+        assert!(text.lines().count() <= 24, "{reds} at {width}: {} lines\n{text}", text.lines().count());
+        for part in ["CAUSE", "fingerprint", "lifecycle run --like", "lifecycle explain runs/r1 --full"] {
+            assert!(text.contains(part), "{reds} at {width}: {part}\n{text}");
+        }
+        let named = text.lines().filter(|line| line.contains(" red by ")).count();
+        assert_eq!(named > 0, reds > 1, "{text}");
+        for word in
+            text.split([' ', '\n']).filter(|word| word.contains("local-env") && !word.contains(".yaml"))
+        {
+            assert!(word.contains("platform-managed]"), "cut: {word}\n{text}");
+        }
+    }
+}
+
+/// One for each mechanism: that in which its fault is known to show.
+#[test]
+fn one_red_of_a_mechanism_is_made_again() {
+    let mut s = everything();
+    s.planned(|_| {}, &["a-copy", FAILING, "other"]);
+    for (name, mechanism) in
+        [("a-copy", "projection-missing"), (FAILING, "projection-missing"), ("other", "nobody-makes-it")]
+    {
+        failing(&mut s, name, 10);
+        s.end(name, Verdict::Failed, "why", |_| {});
+        for event in &mut s.events {
+            if let EventKind::Diagnosed(d) = &mut event.event
+                && d.scenario == name
+            {
+                d.mechanism = mechanism.into();
+            }
+        }
+    }
+    let state = s.state();
+    let reds: Vec<_> =
+        state.reds().filter(|red| ["a-copy", FAILING, "other"].contains(&red.name())).collect();
+    let told = |all: bool| -> Vec<String> {
+        let found = state.to_reproduce(&reds, all);
+        found.iter().map(|one| format!("{} {} {}", one.mechanism, one.scenario.name(), one.reds)).collect()
+    };
+    let mut some = told(false);
+    some.sort();
+    assert_eq!(some, ["nobody-makes-it other 1", "projection-missing local-provision 2"]);
+    assert_eq!(told(true).len(), 3);
 }
 
 /// A run in the middle: twelve scenarios, most of them waiting.
