@@ -156,6 +156,16 @@ fn refuse_contradictions(
 }
 
 impl Work<'_> {
+    /// Why nothing of a lane is live: an organisation in this process proves nothing about a control plane that a forge
+    /// has no address of.
+    fn lacks_live(&self) -> Option<String> {
+        let settings = &self.settings;
+        let none = settings.kind.has_control_plane() && settings.saas.cp_url.is_none();
+        (self.demand.live && none).then(|| {
+            "not configured: live work is demanded, and no control plane is named: --cp-url or MOLECULE_CP_URL".to_owned()
+        })
+    }
+
     async fn run(
         mut self,
         scenarios: &[Arc<Scenario>],
@@ -198,7 +208,7 @@ impl Work<'_> {
             let identity = self.identity(&run, scenarios, &instances, planned.as_ref(), None);
             log.emit(EventKind::RunStarted(Box::new(identity)));
         }
-        let skip = self.profile.as_ref().and_then(|p| p.skip.clone());
+        let skip = self.profile.as_ref().and_then(|p| p.skip.clone()).or_else(|| self.lacks_live());
         let (mut ended, mut left, had) = match skip {
             Some(why) => {
                 let instances = self.instances(scenarios);

@@ -27,6 +27,7 @@ fn what_was_asked_for_and_did_not_run_is_not_green() {
         (&["run", "needs.yaml"][..], 5, "nothing ran: 1 skipped; needs-key: not configured"),
         (&["run", "needs.yaml", "--allow-none"], 0, "1 skipped"),
         (&["run", "needs.yaml", "--allow-none", "--require-live"], 5, "not configured"),
+        (&["run", "passes.yaml", "--target", "saas", "--require-live"], 5, "no control plane is named"),
         (&["run", "passes.yaml", "needs.yaml"], 0, "1 passed, 1 skipped"),
         (&["run", "--scenarios", "empty"], 5, "nothing ran: no scenario was there to run"),
         (&["run", "--scenarios", "empty", "--ci"], 5, "nothing ran"),

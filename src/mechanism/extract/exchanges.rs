@@ -308,8 +308,10 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
 fn through_the_platform(symptoms: &Symptoms, status: u16) -> bool {
     let Some(sent) = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]) else { return false };
     let managed = symptoms.workspace.as_ref().is_none_or(|workspace| workspace.managed);
-    let logged = in_log(symptoms) == Some(true);
-    sent.headers.contains_key("x-ratelimit-limit") || (status < 300 && managed && logged)
+    let logged = in_log(symptoms);
+    // Gateways limit rates under the same name; the platform writes the message down before it passes it on.
+    let headed = sent.headers.contains_key("x-ratelimit-limit") && !(managed && logged == Some(false));
+    headed || (status < 300 && managed && logged == Some(true))
 }
 
 /// Whether the activity log that was gathered has the message; `None`: it could not be read.

@@ -134,6 +134,7 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("a queued message that the platform lost", by(queued(json!({ "error": "not found", "retryable": true })), |last| last.status = Some(404)), "message-queued-not-answered", Product),
         // Routes, limits and rows.
         ("a message that the server itself failed on", message(500, json!({ "error": "internal error" })).sends(question()).part("activity", json!([])), "server-error", Product),
+        ("a page of a gateway that limits rates", page(403, "text/html", html, rate).sends(question()).part("activity", json!([])), "proxy-page-instead-of-server", Infra),
         ("an agent that is busy to the end", message(503, json!({ "error": "agent at capacity", "busy": true })), "agent-stays-busy", Product),
         // Providers, in their own words.
         ("Anthropic, key", says("Error code: 401 - {'type': 'error', 'error': {'type': 'authentication_error', 'message': 'invalid x-api-key'}}"), "provider-refuses-credential", Config),
