@@ -20,6 +20,8 @@ pub(crate) struct Baseline {
     pub at_rest: bool,
     /// The uptime that the record showed.
     pub uptime: Option<i64>,
+    /// So many seconds old the instance was at the edge at least: its uptime, and how long that had been known.
+    pub age: Option<i64>,
     /// Runtime and parent that the record showed: an edge changes neither.
     pub identity: Value,
     /// When the edge was asked for.
@@ -82,6 +84,8 @@ impl Beats {
 
 /// An agent that counts whole seconds, and a platform that passes on what it said a moment ago.
 const ROUNDING: i64 = 2;
+/// A copy of the row may show an uptime so much later than it was reported.
+const LAG: i64 = 5;
 
 impl Current<'_> {
     /// Whether an instance with this uptime can have been made by the edge: none is older than its edge, and whoever
@@ -90,11 +94,11 @@ impl Current<'_> {
         self.since_edge.is_none_or(|since| uptime <= since + ROUNDING)
     }
 
-    /// Whether an uptime that grew can only be a younger instance's: when it was reported, the old one was older than the
-    /// time since the edge.
+    /// Whether an uptime can only be a younger instance's: when it was reported, the old one was older than that.
     fn grew_young(&self, before: &Baseline, uptime: i64) -> bool {
-        before.uptime.is_some_and(|old| uptime > old)
-            && self.reported_after.is_some_and(|after| uptime + ROUNDING <= after)
+        let age = before.age.or(before.uptime);
+        let old = self.reported_after.zip(age).map(|(after, age)| after + age);
+        old.is_some_and(|old| uptime + LAG < old)
     }
 
     /// Whether an uptime that was reported after the edge is an old instance's.
@@ -180,7 +184,10 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
     }
     if let Some(uptime) = uptime.filter(|uptime| now.grew_young(before, *uptime)) {
         let after = now.reported_after.unwrap_or_default();
-        let text = format!("an uptime of {uptime} s, reported more than {after} s after the edge");
+        let age = before.age.or(before.uptime).unwrap_or_default();
+        let text = format!(
+            "an uptime of {uptime} s, reported more than {after} s after an edge at which the old one was {age} s old"
+        );
         return proof(ProofKind::Uptime, text);
     }
     Err(match url {
@@ -339,6 +346,8 @@ mod tests {
             ..Baseline::default()
         };
         let unseen = Baseline { instance: None, ..before.clone() };
+        let rested = Baseline { uptime: Some(0), age: Some(6), ..unseen.clone() };
+        let second = json!({ "url": "http://localhost:1", "uptime_seconds": 1 });
         let same = json!({ "url": "http://localhost:1", "uptime_seconds": 22 });
         let moved = json!({ "url": "http://localhost:2", "uptime_seconds": 22 });
         let young = json!({ "url": "http://localhost:1", "uptime_seconds": 0 });
@@ -351,7 +360,7 @@ mod tests {
         ];
         let backwards = [seen[1].clone(), seen[0].clone()];
         let late = Some(edge + Duration::from_secs(1));
-        let table: [(&str, &Baseline, Current<'_>, bool); 17] = [
+        let table: [(&str, &Baseline, Current<'_>, bool); 20] = [
             (
                 "same container beats a new URL",
                 &before,
@@ -388,7 +397,40 @@ mod tests {
             (
                 "uptime that the old one may have reported",
                 &unseen,
-                Current { record: Some(&grown), reported_after: Some(20), ..Current::default() },
+                Current { record: Some(&grown), reported_after: Some(12), ..Current::default() },
+                false,
+            ),
+            (
+                "uptime of a new one, and one before that was known for longer",
+                &rested,
+                Current {
+                    record: Some(&second),
+                    since_edge: Some(2),
+                    reported_after: Some(1),
+                    ..Current::default()
+                },
+                true,
+            ),
+            (
+                "the same without that",
+                &Baseline { age: None, ..rested.clone() },
+                Current {
+                    record: Some(&second),
+                    since_edge: Some(2),
+                    reported_after: Some(1),
+                    ..Current::default()
+                },
+                false,
+            ),
+            (
+                "the old one, which went on",
+                &rested,
+                Current {
+                    record: Some(&grown),
+                    since_edge: Some(24),
+                    reported_after: Some(24),
+                    ..Current::default()
+                },
                 false,
             ),
             ("no URL, old uptime", &unseen, Current { record: Some(&absent), ..Current::default() }, false),

@@ -232,6 +232,11 @@ impl ScenarioContext {
         let observation = {
             let mut state = self.state();
             let Some(workspace) = state.workspaces.get_mut(alias) else { return };
+            if let Some(uptime) = row.uptime()
+                && workspace.uptime.is_none_or(|(known, _)| known != uptime)
+            {
+                workspace.uptime = Some((uptime, Instant::now()));
+            }
             if workspace.seen.as_ref().is_some_and(|(s, u)| *s == status && *u == url) {
                 return;
             }

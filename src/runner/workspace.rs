@@ -53,6 +53,8 @@ pub(crate) struct Workspace {
     pub seen: Option<(Status, String)>,
     /// The URL that its row showed last, of an instance that may be at rest now.
     pub address: String,
+    /// The uptime that its row showed last, and since when.
+    pub uptime: Option<(i64, Instant)>,
     /// What was seen of it: status and edge, oldest first.
     pub timeline: Vec<(Status, u32)>,
     /// Rows of the activity log before the last edge.

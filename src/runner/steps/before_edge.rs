@@ -44,6 +44,9 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
     let url = row.as_ref().map(|row| row.url());
     let at_rest = url.is_some_and(str::is_empty);
     let url = url.filter(|url| !url.is_empty()).unwrap_or(&workspace.address);
+    let uptime = row.as_ref().and_then(|row| row.uptime());
+    let known = context.workspace(&workspace.alias).and_then(|now| now.uptime);
+    let known = known.filter(|(known, _)| Some(*known) == uptime);
     Baseline {
         instance: instance.filter(|i| !i.is_empty()),
         unseen,
@@ -53,7 +56,11 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
             .as_ref()
             .map(|r| json!({ "runtime": r.runtime(), "parent_id": r.parent() }))
             .unwrap_or_default(),
-        uptime: row.as_ref().and_then(|row| row.uptime()),
+        uptime,
+        age: known.zip(uptime).map(|((_, since), uptime)| {
+            let known = context.run.api.scale.lengthen(since.elapsed()).as_secs();
+            uptime.saturating_add(i64::try_from(known).unwrap_or_default())
+        }),
         edge_at: Some(Instant::now()),
         stream_since: context.run.poller.stream_since(),
     }
