@@ -23,8 +23,11 @@ pub struct StreamEvent {
 impl StreamEvent {
     /// An agent registered: only that announces ONLINE with a URL.
     pub(crate) fn is_registration(&self) -> bool {
-        let url = self.payload.get("url").and_then(Value::as_str).unwrap_or_default();
-        self.kind == "WORKSPACE_ONLINE" && !url.is_empty()
+        self.kind == "WORKSPACE_ONLINE" && !self.url().is_empty()
+    }
+
+    fn url(&self) -> &str {
+        self.payload.get("url").and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -35,8 +38,8 @@ pub(super) struct Heard {
     /// Since when they are kept.
     since: Instant,
     events: VecDeque<StreamEvent>,
-    /// When rows showed instances to be up whose registration was not heard yet.
-    owed: VecDeque<Instant>,
+    /// When rows showed instances to be up whose registration was not heard yet, and at which address.
+    owed: VecDeque<(Instant, String)>,
     /// Registrations of instances that no row has shown to be up yet.
     ahead: usize,
     /// The edge whose instance was shown last.
@@ -44,9 +47,9 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// None so far.
-    pub(super) fn new() -> Heard {
-        Heard { since: Instant::now(), events: VecDeque::new(), owed: VecDeque::new(), ahead: 0, edge: None }
+    /// None so far, but for registrations that came before anybody knew of the workspace.
+    pub(super) fn new(ahead: usize) -> Heard {
+        Heard { since: Instant::now(), events: VecDeque::new(), owed: VecDeque::new(), ahead, edge: None }
     }
 
     /// An event arrived.
@@ -54,10 +57,12 @@ impl Heard {
         let mut event = StreamEvent { at: Instant::now(), kind, payload };
         if event.is_registration() {
             match self.owed.pop_front() {
-                Some(shown) => {
+                Some((shown, url)) if url == event.url() => {
                     event.at = shown;
                     self.events.iter_mut().for_each(|earlier| earlier.at = earlier.at.min(shown));
                 }
+                // Of another instance: what was owed was lost.
+                Some(_) => self.broke(),
                 None => self.ahead += 1,
             }
         }
@@ -68,14 +73,14 @@ impl Heard {
     }
 
     /// A row shows the instance of this edge (0: of the create) to be up, on a stream that is open since `stream`.
-    pub(super) fn shown(&mut self, edge: u32, stream: Option<Instant>) {
+    pub(super) fn shown(&mut self, edge: u32, url: &str, stream: Option<Instant>) {
         if self.edge.is_some_and(|shown| shown >= edge) || stream.is_none_or(|open| open > self.since) {
             return;
         }
         self.edge = Some(edge);
         match self.ahead.checked_sub(1) {
             Some(left) => self.ahead = left,
-            None => self.owed.push_back(Instant::now()),
+            None => self.owed.push_back((Instant::now(), url.to_owned())),
         }
     }
 
@@ -105,28 +110,33 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn online(heard: &mut Heard) {
-        heard.push("WORKSPACE_ONLINE".into(), json!({ "url": "http://localhost:1" }));
+    const OLD: &str = "http://localhost:1";
+    const NEW: &str = "http://localhost:2";
+
+    fn online(heard: &mut Heard, url: &str) {
+        heard.push("WORKSPACE_ONLINE".into(), json!({ "url": url }));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_event_is_no_younger_than_what_a_row_showed() {
         let second = || clock::sleep(Duration::from_secs(1));
-        for (name, late, gap, lags, counts) in [
-            ("in time", false, false, false, 2),
-            ("late", true, false, true, 0),
-            ("late, over a gap", true, true, false, 2),
+        for (name, early, late, gap, next, lags, counts) in [
+            ("in time", 0, false, false, NEW, false, 2),
+            ("before anybody knew of it", 1, true, false, NEW, false, 2),
+            ("late", 0, true, false, OLD, true, 0),
+            ("late, over a gap", 0, true, true, OLD, false, 2),
+            ("lost: the next one is of another instance", 0, true, false, NEW, true, 2),
         ] {
             let stream = Some(Instant::now());
-            let mut heard = Heard::new();
+            let mut heard = Heard::new(early);
             if !late {
                 heard.push("WORKSPACE_PROVISIONING".into(), json!({}));
-                online(&mut heard);
+                online(&mut heard, OLD);
             }
             second().await;
-            heard.shown(0, stream);
+            heard.shown(0, OLD, stream);
             // A second look at the same instance owes nothing more.
-            heard.shown(0, stream);
+            heard.shown(0, OLD, stream);
             if gap {
                 heard.broke();
             }
@@ -135,21 +145,21 @@ mod tests {
             assert_eq!(heard.lags(), lags, "{name}");
             heard.push("WORKSPACE_PROVISIONING".into(), json!({}));
             second().await;
-            online(&mut heard);
+            online(&mut heard, next);
             assert!(!heard.lags(), "{name}");
             assert_eq!(heard.since(edge).len(), counts, "{name}");
             // What comes after that is of after the edge.
-            online(&mut heard);
+            online(&mut heard, NEW);
             assert_eq!(heard.since(edge).len(), counts + 1, "{name}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_opened_later_owes_nothing() {
-        let mut heard = Heard::new();
+        let mut heard = Heard::new(0);
         clock::sleep(Duration::from_secs(1)).await;
-        heard.shown(0, Some(Instant::now()));
-        heard.shown(0, None);
+        heard.shown(0, OLD, Some(Instant::now()));
+        heard.shown(0, OLD, None);
         assert!(!heard.lags());
     }
 }

@@ -1,6 +1,6 @@
 //! One poller a target: waits share reads, events wake them early, polling stays the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const LIST_AGAIN: Duration = Duration::from_secs(30);
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// Transport errors further apart than this do not belong together.
 const APART: Duration = Duration::from_secs(20);
+/// So many registrations of unknown workspaces are remembered.
+const EARLY: usize = 64;
 
 /// Shared by all waits of a target.
 #[derive(Clone)]
@@ -63,6 +65,8 @@ struct State {
     /// Since when the event stream has been open without a gap.
     stream_since: Option<Instant>,
     events: BTreeMap<String, Heard>,
+    /// Whose registration came before anybody here knew of the workspace: a quick boot overtakes the answer to its create.
+    early: VecDeque<String>,
 }
 
 struct Watched {
@@ -136,17 +140,25 @@ impl Poller {
 
     /// Keeps the events of a workspace from now on, until it is forgotten.
     pub fn track(&self, id: &str) {
-        self.shared.lock().events.entry(id.to_owned()).or_insert_with(Heard::new);
+        let mut state = self.shared.lock();
+        let early = state.early.iter().filter(|of| *of == id).count();
+        state.events.entry(id.to_owned()).or_insert_with(|| Heard::new(early));
     }
 
     /// An event came: it is kept, and wakes the waits of its workspace.
     pub fn event(&self, id: &str, kind: String, payload: Value) {
         let mut state = self.shared.lock();
         // Heartbeats come for ever and say nothing that polling does not; strangers' events are not ours to keep.
-        if kind != "WORKSPACE_HEARTBEAT"
-            && let Some(heard) = state.events.get_mut(id)
-        {
-            heard.push(kind, payload);
+        match state.events.get_mut(id) {
+            _ if kind == "WORKSPACE_HEARTBEAT" => {}
+            Some(heard) => heard.push(kind, payload),
+            None if kind == "WORKSPACE_ONLINE" => {
+                if state.early.len() == EARLY {
+                    state.early.pop_front();
+                }
+                state.early.push_back(id.to_owned());
+            }
+            None => {}
         }
         if let Some(watched) = state.watched.get_mut(id) {
             watched.due = Some(Instant::now());
@@ -163,11 +175,11 @@ impl Poller {
     }
 
     /// A row shows the instance of this edge (0: of the create) to be up.
-    pub fn shown(&self, id: &str, edge: u32) {
+    pub fn shown(&self, id: &str, edge: u32, url: &str) {
         let mut state = self.shared.lock();
         let stream = state.stream_since;
         if let Some(heard) = state.events.get_mut(id) {
-            heard.shown(edge, stream);
+            heard.shown(edge, url, stream);
         }
     }
 

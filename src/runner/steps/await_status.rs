@@ -185,7 +185,7 @@ pub(super) async fn reach(
                     context.run.ledger.seen_through(&workspace.id, !first);
                 }
                 if first || (new_instance && proof.is_some()) {
-                    context.run.poller.shown(&workspace.id, workspace.edge);
+                    context.run.poller.shown(&workspace.id, workspace.edge, row.url());
                 }
                 total.proof = proof.as_ref().map(|proof| proof.kind);
                 let proof = proof.map(|proof| format!(" ({})", proof.text)).unwrap_or_default();

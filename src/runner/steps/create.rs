@@ -237,7 +237,8 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
             }
             Outcome::Answer(answer) if answer.status >= 500 => {
                 let said = answer::describe(&answer);
-                denied = Some(answer);
+                // Of what it could not do for a moment it may be asked again; this is its answer.
+                denied = Some(answer).filter(|answer| answer.status == 500);
                 (said, Again::IfAbsent)
             }
             Outcome::Answer(answer) | Outcome::Limited(answer) => return Ok(Made::Answer(answer)),
