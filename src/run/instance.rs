@@ -85,7 +85,7 @@ impl Beats {
 /// An agent that counts whole seconds, and a platform that passes on what it said a moment ago.
 const ROUNDING: i64 = 2;
 /// A copy of the row may show an uptime so much later than it was reported.
-const LAG: i64 = 5;
+const LAG: i64 = 3;
 
 impl Current<'_> {
     /// Whether an instance with this uptime can have been made by the edge: none is older than its edge, and whoever
@@ -397,7 +397,7 @@ mod tests {
             (
                 "uptime that the old one may have reported",
                 &unseen,
-                Current { record: Some(&grown), reported_after: Some(12), ..Current::default() },
+                Current { record: Some(&grown), reported_after: Some(10), ..Current::default() },
                 false,
             ),
             (
