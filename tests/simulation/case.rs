@@ -140,7 +140,7 @@ pub(crate) enum Cut {
     Kill(When),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum When {
     Event(u64),
     /// As a request of the harness leaves.

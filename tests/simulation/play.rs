@@ -15,7 +15,7 @@ use lifecycle_harness::facade::platform::control_plane::ControlPlane;
 use lifecycle_harness::facade::platform::limits::Limits;
 use lifecycle_harness::facade::redact::Redactor;
 use lifecycle_harness::facade::run::ledger::Ledger;
-use lifecycle_harness::facade::run::signals::Signals;
+use lifecycle_harness::facade::run::signals::{Signal, Signals};
 use lifecycle_harness::facade::runner::{bundle, owing, sweep};
 use lifecycle_harness::facade::scenario;
 use lifecycle_harness::facade::session::{
@@ -133,11 +133,15 @@ async fn inside(case: &Case, folder: &Path) -> Played {
         Cut::Kill(when) => (Vec::new(), Some(*when)),
     };
     let mut helpers = Vec::new();
-    for (at, signal) in signals_at {
-        let (due, sender) = (due(at, &world), sender.clone());
+    // Of two at one moment the first comes first, every time.
+    for together in signals_at.chunk_by(|(one, _), (next, _)| one == next) {
+        let (due, sender) = (due(together[0].0, &world), sender.clone());
+        let signals: Vec<Signal> = together.iter().map(|(_, signal)| *signal).collect();
         helpers.push(tokio::spawn(async move {
             due.await;
-            let _ = sender.send(signal);
+            for signal in signals {
+                let _ = sender.send(signal);
+            }
         }));
     }
     let killed = async {
