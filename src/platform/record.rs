@@ -304,9 +304,10 @@ pub fn wrapped_error(text: &str) -> Option<String> {
     hit.or_else(|| exception(text)).or_else(|| refused_status(&lower))
 }
 
-/// Why a line of a text is such an error: an agent may have said something before it failed.
-pub fn wrapped_error_line(text: &str) -> Option<String> {
-    text.lines().find_map(wrapped_error)
+/// The same of a reply. Of the answer to a known question every line counts: it has nothing to tell but the word, and an
+/// agent may have said that before it failed.
+pub fn wrapped_error_of(text: &str, known_question: bool) -> Option<String> {
+    if known_question { text.lines().find_map(wrapped_error) } else { wrapped_error(text) }
 }
 
 /// A text that begins with the status of a refusal: `http 401: unauthorized`.

@@ -26,7 +26,8 @@ impl StreamEvent {
         self.kind == "WORKSPACE_ONLINE" && !self.url().is_empty()
     }
 
-    fn url(&self) -> &str {
+    /// The address that it tells; empty: none.
+    pub(crate) fn url(&self) -> &str {
         self.payload.get("url").and_then(Value::as_str).unwrap_or_default()
     }
 }

@@ -31,6 +31,11 @@ pub(crate) struct Baseline {
 }
 
 impl Baseline {
+    /// How old the instance was at the edge at least, in seconds.
+    fn oldness(&self) -> Option<i64> {
+        self.age.or(self.uptime)
+    }
+
     /// Whether this is the instance from before the edge.
     pub(crate) fn holds(&self, instance: &str) -> bool {
         self.instance.as_deref().is_some_and(|old| same(old, instance))
@@ -96,8 +101,7 @@ impl Current<'_> {
 
     /// Whether an uptime can only be a younger instance's: when it was reported, the old one was older than that.
     fn grew_young(&self, before: &Baseline, uptime: i64) -> bool {
-        let age = before.age.or(before.uptime);
-        let old = self.reported_after.zip(age).map(|(after, age)| after + age);
+        let old = self.reported_after.zip(before.oldness()).map(|(after, age)| after + age);
         old.is_some_and(|old| uptime + LAG < old)
     }
 
@@ -184,7 +188,7 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
     }
     if let Some(uptime) = uptime.filter(|uptime| now.grew_young(before, *uptime)) {
         let after = now.reported_after.unwrap_or_default();
-        let age = before.age.or(before.uptime).unwrap_or_default();
+        let age = before.oldness().unwrap_or_default();
         let text = format!(
             "an uptime of {uptime} s, reported more than {after} s after an edge at which the old one was {age} s old"
         );
@@ -218,10 +222,8 @@ pub(crate) fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -
     let uptime = row("uptime_seconds").and_then(Value::as_i64);
     let url = row("url").and_then(Value::as_str).unwrap_or_default();
     // Only a registration announces ONLINE with a URL.
-    let registered = now.events.iter().any(|event| {
-        let said = event.payload.get("url").and_then(Value::as_str).unwrap_or_default();
-        event.is_registration() && (said != before.url || url == before.url)
-    });
+    let is_new = |event: &StreamEvent| event.url() != before.url || url == before.url;
+    let registered = now.events.iter().any(|event| event.is_registration() && is_new(event));
     let heartbeat = now.events.iter().any(|e| e.kind == "WORKSPACE_HEARTBEAT" && e.at > proven.at);
     let (Some(old), Some(uptime)) = (before.uptime, uptime) else { return Ok(()) };
     let fell = uptime < old && now.may_be_as_young(uptime);

@@ -32,10 +32,9 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
         }
         Ok(read) => match read.json {
             // Some servers show what was removed.
-            Some(row) if read.status == 200 && row.is(id) && row.status() == Some(Status::Removed) => {
-                return Looked::Gone;
+            Some(row) if read.status == 200 && row.is(id) => {
+                return if is_removed(&row) { Looked::Gone } else { Looked::There(row) };
             }
-            Some(row) if read.status == 200 && row.is(id) => return Looked::There(row),
             Some(row) if read.status == 200 => {
                 format!("asked for {id}, it answers with {:?}", row.id())
             }
@@ -47,15 +46,17 @@ pub(super) async fn look(run: &RunContext, id: &str, purpose: &str, deadline: In
     let list =
         list.map(|l| (l.status, record::list(l.json.as_ref()).map(<[Value]>::to_vec), record::said(&l)));
     match list {
-        Ok((200, Some(rows), _)) => {
-            match rows.into_iter().find(|row| row.is(id) && row.status() != Some(Status::Removed)) {
-                Some(row) => Looked::There(row),
-                None => Looked::Unlisted,
-            }
-        }
+        Ok((200, Some(rows), _)) => match rows.into_iter().find(|row| row.is(id) && !is_removed(row)) {
+            Some(row) => Looked::There(row),
+            None => Looked::Unlisted,
+        },
         Ok((_, _, why)) => Looked::Hidden(format!("{single}; the list: {why}")),
         Err(why) => Looked::Hidden(format!("{single}; the list: {why}")),
     }
+}
+
+fn is_removed(row: &Value) -> bool {
+    row.status() == Some(Status::Removed)
 }
 
 /// The list, if it can be had.

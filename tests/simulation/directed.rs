@@ -37,6 +37,11 @@ pub(crate) fn local_provision(seed: u64) -> Case {
     }
 }
 
+/// A scenario that is not shipped.
+fn of_its_own(name: &str, text: &'static str, seed: u64) -> Case {
+    Case { instances: vec![name.to_owned()], own: Some(text), ..local_provision(seed) }
+}
+
 /// An interrupt as any request leaves: every await of the run that waits for the platform is met.
 #[test]
 fn an_interrupt_at_every_request() {
@@ -283,11 +288,9 @@ steps:
     for seed in 0..3 {
         for (boot, time_scale) in [(BootTiming::default(), 1.0), (BootTiming::default(), 40.0), (SLOW, 1.0)] {
             let case = Case {
-                instances: vec!["overlap".to_owned()],
-                own: Some(OVERLAP),
                 time_scale,
                 server: Server { edition: Edition::MidAugust, boot, ..Server::default() },
-                ..local_provision(seed)
+                ..of_its_own("overlap", OVERLAP, seed)
             };
             let (played, wrong) = examine(&case);
             assert!(
@@ -314,12 +317,7 @@ steps:
     let matching = Matching::Begins("GET", "/__lifecycle/workspaces/");
     let fault = Fault { what: What::Hang, handled: false };
     let rule = Rule { from: Side::Harness, fault, after: 1, count: 60, matching };
-    let case = Case {
-        instances: vec!["judged".to_owned()],
-        own: Some(JUDGED),
-        trouble: Trouble::Wire(rule),
-        ..local_provision(7)
-    };
+    let case = Case { trouble: Trouble::Wire(rule), ..of_its_own("judged", JUDGED, 7) };
     let (played, wrong) = examine(&case);
     assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
     let found = played.events.iter().find_map(|event| match &event.event {
@@ -353,11 +351,9 @@ steps:
   - await:  { workspace: ws, status: online }
 ";
     let case = Case {
-        instances: vec!["brought".to_owned()],
-        own: Some(BROUGHT),
         keys: false,
         server: Server { closed: true, ..Server::default() },
-        ..local_provision(7)
+        ..of_its_own("brought", BROUGHT, 7)
     };
     let (played, wrong) = examine(&case);
     assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));

@@ -181,10 +181,8 @@ fn reply(symptoms: &Symptoms, heard: &[&Exchange], facts: &mut Facts) {
     let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]);
     let sent = sent.and_then(|e| e.request.as_ref()?.json.as_ref());
     let asked = sent.and_then(|sent| sent.pointer("/params/message/parts/0/text")?.as_str());
-    let wrapped = match asked.and_then(|question| known(question, &said)) {
-        Some(_) => record::wrapped_error_line(&said),
-        None => record::wrapped_error(&said),
-    };
+    let first = asked.and_then(|question| known(question, &said));
+    let wrapped = record::wrapped_error_of(&said, first.is_some());
     let error = match kind {
         "text" if wrapped.is_none() => "none",
         "text" | "rpc-error" | "task" => said::kind(&said),
@@ -194,7 +192,7 @@ fn reply(symptoms: &Symptoms, heard: &[&Exchange], facts: &mut Facts) {
     facts.set("reply.error", error);
     let second = symptoms.exchanges.iter().rev().find(|e| e.purpose == ASK_ONCE_MORE);
     if let Some(question) = asked {
-        facts.list("reply.known", known(question, &said).map(str::to_owned));
+        facts.list("reply.known", first.map(str::to_owned));
         let text = second.and_then(|e| e.response.as_ref()?.json.as_ref()).map(record::reply);
         if let Some(Reply::Text(text)) = text {
             facts.list("reply.second", known(question, &text).map(str::to_owned));

@@ -198,12 +198,7 @@ impl Wants<'_> {
     /// An answer is green only if the whole chain is right.
     fn answered(&self, text: &str, kept: &mut Option<String>) -> Result<Fits, Failure> {
         let excerpt = |max| self.redactor.excerpt(text, max);
-        // The answer to a known question has nothing to tell but the word.
-        let marker = match self.question {
-            Some(_) => record::wrapped_error_line(text),
-            None => record::wrapped_error(text),
-        };
-        if let Some(marker) = marker {
+        if let Some(marker) = record::wrapped_error_of(text, self.question.is_some()) {
             let said = excerpt(300);
             return Err(Failure::product(format!(
                 "the reply is an error wrapped in a 200 ({marker}): {said}"

@@ -105,7 +105,7 @@ pub(super) async fn run(
             if !id.is_empty() {
                 adopt(context, workspace, &id, response.json.as_ref());
                 read_back(context, &verb.alias, step).await.map_err(|f| f.about(&verb.alias))?;
-            } else if answer::refused(&response) {
+            } else if answer::refused(&response) || response.status == 500 {
                 refused(context, workspace, &body, &response, step).await;
             }
             if verb.answer.is_default() {
@@ -135,16 +135,6 @@ pub(super) async fn run(
             }
             let model = credentials.model.map(|m| format!(" with {m}")).unwrap_or_default();
             Ok(Passed::with(format!("{id}{model}")))
-        }
-        Ok(Made::Denied(id, response)) => {
-            adopt(context, workspace, &id, None);
-            tell_stored(context, &verb.alias, response.status);
-            if verb.answer.is_default() {
-                answer::succeeded("create", &response, &[201], None).map_err(|f| f.about(&verb.alias))?;
-            } else {
-                answer::judge(&response, &verb.answer, scope).map_err(|f| f.about(&verb.alias))?;
-            }
-            Ok(Passed::with(format!("refused as it should be: {}", answer::describe(&response))))
         }
         Ok(Made::Found(id, lost)) => {
             adopt(context, workspace, &id, None);
@@ -191,22 +181,16 @@ async fn refused(
     let Some(id) = named(context, rows, body, &workspace.name).filter(|id| !ledger.owns(id)) else {
         return release("never made");
     };
-    let alias = workspace.alias.clone();
-    adopt(context, workspace, &id, None);
-    tell_stored(context, &alias, answer.status);
-}
-
-fn tell_stored(context: &ScenarioContext, alias: &str, status: u16) {
     let text = format!(
-        "create of {alias}: it was refused ({status}), and its row was stored all the same: it is removed with the others"
+        "create of {}: it was refused ({}), and its row was stored all the same: it is removed with the others",
+        workspace.alias, answer.status
     );
+    adopt(context, workspace, &id, None);
     context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
 }
 
 enum Made {
     Answer(Response),
-    /// The platform itself said no, and has stored it all the same.
-    Denied(String, Response),
     Found(String, String),
 }
 
@@ -253,12 +237,7 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
         }
         if let Some(patience) = again.patience() {
             match find(context, step, body, name, patience).await {
-                Sight::Found(id) => {
-                    return Ok(match denied {
-                        Some(answer) => Made::Denied(id, answer),
-                        None => Made::Found(id, why),
-                    });
-                }
+                Sight::Found(id) => return Ok(denied.map_or(Made::Found(id, why), Made::Answer)),
                 _ if context.stop.is_cancelled() => {
                     return Err(Failure::of(FailureKind::Cancelled, format!("create: {why}")));
                 }
