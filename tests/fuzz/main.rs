@@ -1,7 +1,8 @@
 //! Everything that is read from outside, with inputs that nobody would write: no panic, bounded memory and time.
 //!
-//! `LIFECYCLE_FUZZ_SECONDS=N` gives each target N seconds (1 without it); `LIFECYCLE_FUZZ_SEED=N` begins elsewhere. An
-//! input that did harm is kept in `fixtures/fuzz/<target>/` and is tried first ever after.
+//! `LIFECYCLE_FUZZ_SECONDS=N` gives each target N seconds of the processor (1 without it), after its corpus;
+//! `LIFECYCLE_FUZZ_SEED=N` begins elsewhere. An input that did harm is kept in `fixtures/fuzz/<target>/` and is tried
+//! first ever after.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
