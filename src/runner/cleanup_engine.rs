@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cleanup_gone::{Gone, Seen, Stays};
-use super::container_evidence::WINDOW;
+use super::evidence::container::WINDOW;
 use crate::clock::{self, Instant};
 use crate::docker::{Engine, ErrorKind, names};
 

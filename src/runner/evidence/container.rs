@@ -2,21 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::container;
-use super::context::ScenarioContext;
+use super::asked::Found;
 use super::server_log::edge_time;
-use super::workspace::Workspace;
 use crate::clock::Instant;
 use crate::docker::probe::{LATE, OUTSIDE, Probed};
 use crate::docker::{Container, Engine, EngineError, ErrorKind, names};
 use crate::domain::words::count;
+use crate::runner::container;
+use crate::runner::context::ScenarioContext;
+use crate::runner::workspace::Workspace;
 
 /// Lines of a container's log that are kept.
 const LOG: usize = 60;
 /// Of those, so many are shown.
 const SHOWN: usize = 8;
 /// How far back the engine's events are asked for, in seconds.
-pub(super) const WINDOW: i64 = 1_800;
+pub(in crate::runner) const WINDOW: i64 = 1_800;
 const MIB: i64 = 1 << 20;
 
 /// State, log, events, volumes and network of a workspace's container.
@@ -26,7 +27,7 @@ pub(super) async fn gather(
     workspace: &Workspace,
     listens: bool,
     deadline: Instant,
-) -> Result<(Vec<String>, Value), EngineError> {
+) -> Result<Found, EngineError> {
     let name = names::container(&workspace.id);
     let redactor = context.run.log.redactor();
     let (found, events, volumes, others, network) = tokio::join!(
@@ -115,7 +116,7 @@ pub(super) async fn gather(
             .map(|p| json!({ "answered": p.answered, "said": p.said, "from": p.from })),
         "not_the_target": neighbours,
     });
-    Ok((lines, data))
+    Ok(Found { lines, data })
 }
 
 /// Whether the platform answers at the address that the instance was given; `None`: it was given none.
@@ -178,7 +179,7 @@ fn state(container: &Container) -> Vec<String> {
 }
 
 /// Everything but its environment, which has rules of its own. `expect: {container_of: …}` tests it as well.
-pub(super) fn facts(container: &Container) -> Value {
+pub(in crate::runner) fn facts(container: &Container) -> Value {
     json!({
         "id": container.id,
         "name": container.name,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::asked::Found;
 use crate::clock::Instant;
 use crate::http::Request;
 use crate::platform::control_plane::orgs;
@@ -15,14 +16,8 @@ const EACH: Duration = Duration::from_secs(4);
 /// So many lines of a console are kept, the newest.
 const CONSOLE: usize = 40;
 
-/// Lines for people, and data for mechanisms.
-pub(super) struct Told {
-    pub lines: Vec<String>,
-    pub data: Value,
-}
-
 /// Asks for all of it at once; what it does not tell is left out.
-pub(super) async fn gather(behind: &Behind, workspace: Option<&str>) -> Told {
+pub(super) async fn gather(behind: &Behind, workspace: Option<&str>) -> Found {
     let id = workspace.unwrap_or_default();
     let (list, instances, console, record, counters) = tokio::join!(
         ask(behind, behind.api.list_orgs()),
@@ -76,7 +71,7 @@ pub(super) async fn gather(behind: &Behind, workspace: Option<&str>) -> Told {
         }
         data["console"] = json!(tail);
     }
-    Told { lines, data }
+    Found { lines, data }
 }
 
 async fn ask(behind: &Behind, request: Request) -> Option<Value> {
