@@ -161,7 +161,7 @@ fn lateness(dir: &Path, base: &str) -> Option<(f64, f64)> {
     let seen: jiff::Timestamp = seen["at"].as_str()?.parse().ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rows: Value = runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = lifecycle_harness::facade::tls::client().no_proxy().build().unwrap();
         let sent = client.get(format!("{base}/events/{id}")).bearer_auth(TOKEN).send().await.unwrap();
         sent.json().await.unwrap()
     });

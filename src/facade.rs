@@ -151,6 +151,9 @@ pub mod targets {
         pub use crate::targets::saas::{Desk, Leaks, Made, PurgeRules, Settings, Spread, purge};
     }
 }
+pub mod tls {
+    pub use crate::tls::client;
+}
 pub mod wire {
     pub use crate::wire::{Asked, Fate, Fault, Network, Place, Side, What, serve};
 }

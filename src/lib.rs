@@ -26,5 +26,6 @@ mod source;
 mod output;
 mod redact;
 mod clock;
+mod tls;
 mod chance;
 mod domain;

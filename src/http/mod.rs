@@ -173,7 +173,7 @@ impl Client {
     /// # Errors
     /// A CA file that is none, a proxy that is no URL, no system roots.
     pub fn new(config: &Config) -> Result<Client, BadClient> {
-        let mut builder = reqwest::Client::builder()
+        let mut builder = crate::tls::client()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .pool_max_idle_per_host(256)

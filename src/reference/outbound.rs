@@ -148,7 +148,7 @@ impl Call {
 }
 
 fn builder(idle: usize, connect: Duration) -> reqwest::ClientBuilder {
-    Client::builder()
+    crate::tls::client()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .connect_timeout(connect)

@@ -78,7 +78,7 @@ async fn platform(file: &SituationFile) -> (server::Running, Client) {
         options.server_env.insert("WORKSPACE_MANIFEST_PATH".into(), "/nowhere/manifest.json".into());
     }
     let running = server::start(options).await.unwrap();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = lifecycle_harness::facade::tls::client().no_proxy().build().unwrap();
     let client = Client { http, base: running.base_url() };
     (running, client)
 }

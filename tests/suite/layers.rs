@@ -381,7 +381,7 @@ fn paths_are_read_in_groups_calls_and_macros() {
 
 /// What only some files may name.
 const FENCES: &[(&str, &[&str])] = &[
-    ("reqwest::", &["http/", "reference/outbound.rs"]),
+    ("reqwest::", &["http/", "reference/outbound.rs", "tls.rs"]),
     ("serde_saphyr::", &["yaml/"]),
     ("bollard::", &["docker/"]),
     ("miette::", &["source.rs"]),

@@ -101,7 +101,7 @@ fn a_stranger_that_hangs_under_ours_is_a_leak_that_is_said_not_a_victim() {
     // When it is gone, a sweep removes the rest.
     let theirs = platform.rows().into_iter().find(|r| r["name"] == "their-child-under-ours").unwrap();
     let path = format!("/workspaces/{}?confirm=true", theirs["id"].as_str().unwrap());
-    let request = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = lifecycle_harness::facade::tls::client().no_proxy().build().unwrap();
     let status = super::platform::block(async {
         let sent = request.delete(format!("{}{path}", platform.base)).bearer_auth(TOKEN);
         sent.header("X-Confirm-Name", "their-child-under-ours").send().await.unwrap().status().as_u16()

@@ -49,7 +49,7 @@ impl Platform {
             .unwrap();
         let mut base = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut base).unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = lifecycle_harness::facade::tls::client().no_proxy().build().unwrap();
         Platform { child, base: base.trim().to_owned(), http }
     }
 

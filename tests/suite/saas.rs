@@ -52,7 +52,7 @@ impl Plane {
     fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let client = lifecycle_harness::facade::tls::client().no_proxy().build().unwrap();
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
             let mut request = client.request(method, format!("{}{path}", self.base)).bearer_auth(TOKEN);
             if let Some(body) = body {

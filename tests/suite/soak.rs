@@ -118,7 +118,7 @@ fn two_hundred_agents_lose_and_double_nothing() {
     };
     let platform = Platform::start([]);
     let wire = Wire {
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        http: lifecycle_harness::facade::tls::client().no_proxy().build().unwrap(),
         base: platform.base.clone().into(),
     };
     let count = Arc::new(Count::default());

@@ -33,7 +33,7 @@ impl Front {
         params.not_before = rcgen::date_time_ymd(from, 1, 1);
         let cert = params.signed_by(&key, &issuer).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(
-            tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
+            tokio_rustls::rustls::crypto::ring::default_provider(),
         ))
         .with_safe_default_protocol_versions()
         .unwrap()
