@@ -20,6 +20,52 @@ pub(crate) async fn sleep_until(instant: Instant) {
     tokio::time::sleep_until(instant).await;
 }
 
+/// Pauses between two tries: each twice as long as the one before, up to a limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    next: Duration,
+    first: Duration,
+    limit: Duration,
+}
+
+impl Pace {
+    pub(crate) const fn new(first: Duration, limit: Duration) -> Self {
+        Pace { next: first, first, limit }
+    }
+
+    /// How long the next pause is.
+    pub(crate) fn next(&self) -> Duration {
+        self.next
+    }
+
+    /// Whether something can be tried after the next pause.
+    pub(crate) fn ends_before(&self, deadline: Instant) -> bool {
+        Instant::now() + self.next < deadline
+    }
+
+    /// Makes the next pause longer without pausing.
+    pub(crate) fn grow(&mut self) {
+        self.next = (self.next * 2).min(self.limit);
+    }
+
+    /// Begins again with the shortest.
+    pub(crate) fn restart(&mut self) {
+        self.next = self.first;
+    }
+
+    /// Pauses.
+    pub(crate) async fn pause(&mut self) {
+        self.pause_up_to(self.limit).await;
+    }
+
+    /// Pauses, and lets the next pause be no longer than this.
+    pub(crate) async fn pause_up_to(&mut self, limit: Duration) {
+        sleep(self.next).await;
+        self.grow();
+        self.next = self.next.min(limit);
+    }
+}
+
 thread_local! {
     static SIMULATED: Cell<Option<(Timestamp, Instant)>> = const { Cell::new(None) };
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::clock::{self, Instant};
+use crate::clock::{self, Instant, Pace};
 use crate::http::{Request, Response, Transport, TransportError};
 use crate::platform::control_plane::ControlPlane;
 use crate::platform::record;
 
 /// One attempt may not take longer.
 const EACH: Duration = Duration::from_secs(30);
-/// The first pause, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+/// Pauses between two looks at what the control plane is at.
+pub(super) const PACE: Pace = Pace::new(Duration::from_millis(20), Duration::from_secs(5));
 
 /// What an answer that does not decide looked like.
 pub(super) fn describe(answer: &Response) -> String {
@@ -52,7 +52,7 @@ pub(super) async fn until<T>(
     deadline: Instant,
     take: impl Fn(&Response) -> Take<T>,
 ) -> Result<T, Undecided> {
-    let mut pause = PAUSE.0;
+    let mut pace = PACE;
     let mut unclear = false;
     loop {
         // A limit that somebody else was told is waited for here, and is no part of one attempt.
@@ -83,12 +83,12 @@ pub(super) async fn until<T>(
         };
         // What changes something is asked once when nobody knows what came of it: its name tells.
         let once = unclear && request.method == "POST";
-        let wait = wait.unwrap_or(pause);
+        let wait = wait.unwrap_or(pace.next());
         if once || Instant::now() + wait >= deadline {
             return Err(Undecided { last, kind, unclear });
         }
         clock::sleep(wait).await;
-        pause = (pause * 2).min(PAUSE.1);
+        pace.grow();
     }
 }
 

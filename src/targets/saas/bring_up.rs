@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ask::{Take, Undecided, describe, until};
+use super::ask::{PACE, Take, Undecided, describe, until};
 use super::client::client;
 use super::desk::Desk;
 use super::org::{Made, Org};
@@ -21,8 +21,6 @@ use crate::platform::limits::Limits;
 use crate::platform::{Api, Auth, record};
 use crate::targets::OpenError;
 
-/// How often the tenant is looked at.
-const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 /// One look may not take longer.
 const EACH: Duration = Duration::from_secs(10);
 
@@ -276,7 +274,7 @@ impl Maker<'_> {
             _ => waits.api,
         };
         let (mut phase, mut began) = (Phase::Dns, Instant::now());
-        let mut pause = LOOK.0;
+        let mut pace = PACE;
         loop {
             let (request, until_then): (&Request, _) = match phase {
                 Phase::Api => (&list, Instant::now() + EACH),
@@ -299,7 +297,7 @@ impl Maker<'_> {
                 let skipped = phase == Phase::Tls && !tls;
                 let text = if skipped { "no TLS: http".to_owned() } else { org.base_url.clone() };
                 desk.phase(phase, PartState::Ready, text, began.elapsed());
-                (phase, began, pause) = (next(phase), Instant::now(), LOOK.0);
+                (phase, began, pace) = (next(phase), Instant::now(), PACE);
                 if phase == Phase::Purge {
                     return Ok(());
                 }
@@ -307,12 +305,11 @@ impl Maker<'_> {
             if last.is_empty() {
                 continue;
             }
-            if began.elapsed() + pause >= limit(phase) {
+            if began.elapsed() + pace.next() >= limit(phase) {
                 let why = Undecided { last, kind, unclear: false };
                 return Err(self.failed(desk, phase, &why, limit(phase), began));
             }
-            clock::sleep(pause).await;
-            pause = (pause * 2).min(LOOK.1);
+            pace.pause().await;
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::ask::describe;
+use super::ask::{PACE, describe};
 use super::not_gone::NotGone;
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::http::Response;
 use crate::platform::control_plane::ControlPlane;
 use crate::platform::record;
@@ -14,8 +14,6 @@ use crate::platform::record;
 const EACH: Duration = Duration::from_secs(10);
 /// Nor is it given less.
 const LEAST: Duration = Duration::from_secs(2);
-/// How often the list is looked at.
-const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 
 /// Whether they are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +75,7 @@ impl Leaks {
         }
         let deadline = self.within.map_or(deadline, |within| Instant::now() + within);
         let required = self.check == LeakCheck::Required;
-        let mut pause = LOOK.0;
+        let mut pace = PACE;
         loop {
             // A look has time of its own, however little is left.
             let bound = deadline.clamp(Instant::now() + LEAST, Instant::now() + EACH);
@@ -89,25 +87,23 @@ impl Leaks {
                 Ok(None) if were_listed && answer.as_ref().is_ok_and(|a| matches!(a.status, 404 | 410)) => {
                     return Ok(());
                 }
-                _ if Instant::now() + pause >= deadline => {
+                _ if !pace.ends_before(deadline) => {
                     let last = answer.map_or_else(|error| error.text, |answer| describe(&answer));
                     let why = format!("whether instances outlive it is not known: {last}");
                     return Err(NotGone::Unproven(why));
                 }
                 _ => {
-                    clock::sleep(pause).await;
-                    pause = (pause * 2).min(LOOK.1);
+                    pace.pause().await;
                     continue;
                 }
             };
             if left.is_empty() {
                 return Ok(());
             }
-            if Instant::now() + pause >= deadline {
+            if !pace.ends_before(deadline) {
                 return Err(NotGone::Remains(self.told(plane, &left).await));
             }
-            clock::sleep(pause).await;
-            pause = (pause * 2).min(LOOK.1);
+            pace.pause().await;
         }
     }
 

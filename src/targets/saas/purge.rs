@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use super::ask::{Take, describe, until};
+use super::ask::{PACE, Take, describe, until};
 use super::not_gone::NotGone;
 use super::org::Made;
 use super::outliving::Leaks;
 use super::{Desk, Phase, slug};
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::domain::time;
 use crate::event::PartState;
 use crate::http::Response;
 use crate::platform::control_plane::{ControlPlane, OrgRow, orgs};
 use crate::platform::record;
 
-/// How often the list is looked at.
-const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 /// One look may not take longer.
 const EACH: Duration = Duration::from_secs(10);
 /// A create whose answer was lost may come true so much later.
@@ -72,7 +70,7 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks)
     // What the last delete said: it was there, or it was not.
     let mut deleted = None;
     let mut seen = false;
-    let mut pause = LOOK.0;
+    let mut pace = PACE;
     loop {
         let mut refused = None;
         if deleted != Some(true) {
@@ -109,11 +107,10 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks)
             }
             Err(why) => NotGone::Unproven(refused.unwrap_or(why)),
         };
-        if Instant::now() + pause >= deadline {
+        if !pace.ends_before(deadline) {
             return Err(last);
         }
-        clock::sleep(pause).await;
-        pause = (pause * 2).min(LOOK.1);
+        pace.pause().await;
     }
     leaks.gone(plane, slug, were_listed, deadline).await
 }
