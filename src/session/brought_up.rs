@@ -297,10 +297,10 @@ pub(crate) fn all_skipped(
 ) -> RunFinished {
     log.emit(EventKind::Warning { scenario: None, text: format!("nothing runs: {why}") });
     let counts = file_unrun(log, instances, Verdict::Skipped, why);
-    let exit = if demand.live || (demand.chosen && !demand.allow_none) {
-        ExitCode::NotLive
-    } else {
-        ExitCode::Passed
+    // A lane was named, by its profile or by the demand for live work.
+    let exit = match demand.allow_none && !demand.live {
+        true => ExitCode::Passed,
+        false => ExitCode::NotLive,
     };
     RunFinished {
         exit,
