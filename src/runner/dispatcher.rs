@@ -1,10 +1,11 @@
 //! Runs a plan: one task owns the truth of the run, everything else reports to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,8 @@ enum Input {
     CannotWrite,
     LastSecondsOver,
     Overtime,
+    /// The step has failed that makes this instance red.
+    Failing(String),
     /// A task ended: a scenario, or the root's making or removal.
     Task(Result<Done, Panicked>),
 }
@@ -74,6 +77,7 @@ pub(crate) async fn run(
         .log
         .emit(EventKind::Planned(Planned { scenarios: instances.iter().map(plan::planned).collect() }));
     let (skipped, ready): (Vec<_>, Vec<_>) = instances.into_iter().partition(|i| i.skip.is_some());
+    let (tell_failing, mut told_failing) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher {
         context: Arc::clone(&context),
         rooms: Arc::new(Rooms::new(Arc::clone(&context), ready.len())),
@@ -87,6 +91,8 @@ pub(crate) async fn run(
         last_seconds: None,
         phase: Phase::Root,
         max_fail: options.max_fail,
+        failing: BTreeSet::new(),
+        tell_failing,
         retries: options.retries,
     };
     for instance in &skipped {
@@ -107,6 +113,7 @@ pub(crate) async fn run(
             () = unreported.cancelled(), if !said_unreported => { said_unreported = true; Input::CannotWrite }
             () = async { match last { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } } => Input::LastSecondsOver,
             () = async { match options.until { Some(at) => clock::sleep_until(at).await, None => std::future::pending().await } }, if !said_overtime => { said_overtime = true; Input::Overtime }
+            Some(name) = told_failing.recv() => Input::Failing(name),
             Some(done) = dispatcher.tasks.join_next() => Input::Task(done.map_err(Panicked::of)),
         };
         dispatcher.handle(input);
@@ -139,6 +146,9 @@ struct Dispatcher {
     last_seconds: Option<Instant>,
     phase: Phase,
     max_fail: Option<usize>,
+    /// Instances that are sure to be red and have not ended yet.
+    failing: BTreeSet<String>,
+    tell_failing: mpsc::UnboundedSender<String>,
     retries: u32,
 }
 
@@ -176,7 +186,20 @@ impl Dispatcher {
             Input::CannotWrite => self.cancel(CancelReason::CannotWrite),
             Input::Overtime => self.cancel(CancelReason::Overtime),
             Input::Signal(Signal::Dump) => self.context.log.emit(EventKind::DumpRequested),
+            Input::Failing(name) => {
+                self.failing.insert(name);
+                self.end_if_enough();
+            }
             Input::Task(done) => self.task_ended(done),
+        }
+    }
+
+    /// Ends the run where as many are red, or sure to be, as somebody wants to see.
+    fn end_if_enough(&mut self) {
+        let counts = |f: &&ScenarioFinished| f.verdict.is_red() && !f.advisory && f.known.is_none();
+        let reds = self.finished.iter().filter(counts).count() + self.failing.len();
+        if self.max_fail.is_some_and(|most| reds >= most) {
+            self.cancel(CancelReason::EnoughReds);
         }
     }
 
@@ -205,14 +228,11 @@ impl Dispatcher {
             }
             Ok(Done::Scenario(attempts)) => {
                 for (finished, diagnosis) in attempts {
+                    self.failing.remove(&finished.scenario);
                     self.diagnoses.extend(diagnosis.map(|d| (finished.scenario.clone(), d)));
                     self.finished.push(finished);
                 }
-                let counts = |f: &&ScenarioFinished| f.verdict.is_red() && !f.advisory && f.known.is_none();
-                let reds = self.finished.iter().filter(counts).count();
-                if self.max_fail.is_some_and(|most| reds >= most) {
-                    self.cancel(CancelReason::EnoughReds);
-                }
+                self.end_if_enough();
                 self.place_free();
             }
             Ok(Done::Unrooted) => self.phase = Phase::Over,
@@ -252,6 +272,9 @@ impl Dispatcher {
     fn start(&mut self, instance: Instance) {
         let (rooms, retries, number) = (Arc::clone(&self.rooms), self.retries, self.started);
         self.started += 1;
+        // A red that may be known, or may pass yet, is one only when it has ended.
+        let sure = retries == 0 && instance.scenario.gate != Gate::Advisory && self.context.known.is_empty();
+        let failing = sure.then(|| self.tell_failing.clone());
         self.tasks.spawn(async move {
             let context = match rooms.of(number).await {
                 Ok(context) => context,
@@ -266,7 +289,7 @@ impl Dispatcher {
                 }
             };
             let stop = context.cancel.steps().child_token();
-            let attempts = attempts(&context, instance, retries, &stop).await;
+            let attempts = attempts(&context, instance, retries, failing.as_ref(), &stop).await;
             rooms.leave(number, &context).await;
             Done::Scenario(attempts)
         });
@@ -316,6 +339,7 @@ async fn attempts(
     context: &Arc<RunContext>,
     mut instance: Instance,
     retries: u32,
+    failing: Option<&mpsc::UnboundedSender<String>>,
     stop: &CancellationToken,
 ) -> Vec<(ScenarioFinished, Option<Diagnosis>)> {
     let name = instance.name.clone();
@@ -335,7 +359,11 @@ async fn attempts(
                 stop.child_token(),
             )
         };
-        let (finished, diagnosis) = scenario_run::run(scenario, &instance).await;
+        let tell = || {
+            // Who counted them is gone: the run is over.
+            let _ = failing.map(|failing| failing.send(instance.name.clone()));
+        };
+        let (finished, diagnosis) = scenario_run::run(scenario, &instance, tell).await;
         let verdict = finished.verdict;
         all.push((finished, diagnosis));
         if attempt > 1

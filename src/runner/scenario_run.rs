@@ -14,7 +14,7 @@ use super::{cause, cleanup};
 use crate::behaviour::Behaviour;
 use crate::clock::{Instant, today};
 use crate::domain::time;
-use crate::event::{Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
+use crate::event::{CancelReason, Class, Diagnosis, EventKind, ScenarioFinished, Verdict};
 use crate::mechanism::UNCLASSIFIED;
 use crate::platform::ask::Asker;
 use crate::platform::{Auth, policy};
@@ -26,10 +26,12 @@ use crate::scenario::need::Need;
 /// Mutations that are under way when the body ends are waited for so long.
 const SETTLE: Duration = Duration::from_secs(65);
 
-/// Runs an instance; its last event is its verdict, then its resources are removed.
+/// Runs an instance; its last event is its verdict, then its resources are removed. `failing` is told as soon as the
+/// step has failed that makes it red: evidence and clean-up come after that.
 pub(crate) async fn run(
     context: ScenarioContext,
     instance: &Instance,
+    failing: impl FnOnce(),
 ) -> (ScenarioFinished, Option<Diagnosis>) {
     let began = Instant::now();
     context.run.log.emit(EventKind::ScenarioStarted { scenario: context.name.to_string() });
@@ -40,8 +42,11 @@ pub(crate) async fn run(
     let mut diagnosis = None;
     if let Err(decisive) = &result
         && !matches!(decisive.failure.kind, FailureKind::Cancelled | FailureKind::NotConfigured)
-        && context.run.cancel.reason().is_none()
+        && goes_on(&context)
     {
+        if instance.expects_failure.is_none() {
+            failing();
+        }
         diagnosis = Some(cause::find(&context, decisive).await);
     }
     let (result, diagnosis) = with_survived(&context, result, diagnosis);
@@ -50,7 +55,7 @@ pub(crate) async fn run(
     }
     let body_failed = result.is_err();
     let mut result = result;
-    if context.run.cancel.reason().is_none() && !context.scenario.finally.is_empty() {
+    if goes_on(&context) && !context.scenario.finally.is_empty() {
         let mut last = context.clone();
         last.deadline = Instant::now() + Duration::from_secs(60);
         let finally = guarded(run_steps(&last, &context.scenario.finally, &locals, "")).await;
@@ -89,6 +94,11 @@ pub(crate) async fn run(
         cleanup::clean(&context.run, open, Instant::now() + cleanup::BUDGET, "clean-up").await;
     }
     (finished, diagnosis)
+}
+
+/// Nobody is in a hurry: where enough is red, what is red by then still says why.
+fn goes_on(context: &ScenarioContext) -> bool {
+    matches!(context.run.cancel.reason(), None | Some(CancelReason::EnoughReds))
 }
 
 /// What a scenario went on after came first, and is what it is red by; the rest is told beside it.

@@ -76,6 +76,12 @@ impl KnownReds {
         listed.find(|known| known.until.as_str() >= today)
     }
 
+    /// No red is known.
+    pub fn is_empty(&self) -> bool {
+        self.by_fingerprint.is_empty()
+            && self.remembered.as_ref().is_none_or(|earlier| earlier.reds().next().is_none())
+    }
+
     /// With what earlier runs saw.
     #[must_use]
     pub fn remembering(mut self, earlier: Remembered) -> KnownReds {

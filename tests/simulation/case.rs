@@ -47,6 +47,8 @@ pub(crate) struct Case {
     /// A scenario of this case's own, which is not shipped.
     pub own: Option<&'static str>,
     pub jobs: u32,
+    /// After so many reds the run ends.
+    pub max_fail: Option<u32>,
     /// How much faster than time the platform's clock runs.
     pub time_scale: f64,
     /// The machine that runs the harness has keys of vendors.
@@ -181,6 +183,7 @@ impl Case {
             instances,
             own: None,
             jobs: chance.random_range(1..=3),
+            max_fail: None,
             time_scale: *[40.0, 40.0, 10.0, 1.0].choose(&mut chance).unwrap(),
             keys: chance.random_bool(0.5),
             strangers: chance.random_range(0..3),
@@ -254,6 +257,7 @@ impl Case {
             own: None,
             instances: vec![(*row.scenarios.choose(chance).unwrap()).to_owned()],
             jobs: 1,
+            max_fail: None,
             time_scale: 40.0,
             keys: false,
             strangers: chance.random_range(0..2),

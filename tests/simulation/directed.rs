@@ -329,6 +329,40 @@ steps:
     assert!(found.lines.iter().any(|line| line.contains("as the step read it")), "{:?}", found.lines);
 }
 
+/// A red counts when its step fails: what fails while its evidence is still on its way is not needed any more.
+#[test]
+fn the_first_red_ends_a_run_before_its_evidence_is_there() {
+    const ONE_BY_ONE: &str = "
+scenario: one-by-one
+matrix: { after: [40s, 160s] }
+steps:
+  - create: { as: ws, model: auto }
+  - await:  { workspace: ws, status: online }
+  - hold:   { for: \"${matrix.after}\" }
+  - expect: { env_of: ws, vars: { NOT_THERE: { non_empty: true } } }
+";
+    let matching = Matching::Begins("GET", "/__lifecycle/workspaces/");
+    let fault = Fault { what: What::Hang, handled: false };
+    let rule = Rule { from: Side::Harness, fault, after: 1, count: 60, matching };
+    let case = Case {
+        jobs: 2,
+        max_fail: Some(1),
+        trouble: Trouble::Wire(rule),
+        ..of_its_own("one-by-one", ONE_BY_ONE, 7)
+    };
+    let (played, wrong) = examine(&case);
+    assert!(wrong.is_empty(), "- {}", wrong.join("\n- "));
+    let verdicts: Vec<Verdict> = played
+        .events
+        .iter()
+        .filter_map(|event| match &event.event {
+            EventKind::ScenarioFinished(one) => Some(one.verdict),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(verdicts, [Verdict::Cancelled, Verdict::Failed]);
+}
+
 /// A server that takes along what hangs below, unasked: what somebody else made under our root while we ran stays.
 #[test]
 fn what_others_made_below_the_root_stays() {

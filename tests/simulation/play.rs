@@ -288,6 +288,7 @@ fn asked(case: &Case, base_url: &str, folder: &Path) -> RunSettings {
         inputs: case.inputs.clone(),
         jobs: Some(case.jobs),
         seed: Some(case.seed),
+        max_fail: case.max_fail,
         ..RunSettings::default()
     }
 }

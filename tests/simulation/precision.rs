@@ -33,6 +33,7 @@ fn case(scenario: &str, edition: Edition, faults: &[&str]) -> Case {
         instances: vec![scenario.to_owned()],
         own: None,
         jobs: 1,
+        max_fail: None,
         time_scale: 1.0,
         keys: false,
         strangers: 0,
