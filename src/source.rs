@@ -159,7 +159,12 @@ impl Problem {
             miette::GraphicalTheme::unicode_nocolor()
         };
         let mut drawn = String::new();
-        let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width.max(40));
+        // Names, fingerprints and flags are copied whole: they end at a blank and nowhere else.
+        let handler = miette::GraphicalReportHandler::new_themed(theme)
+            .with_width(width.max(40))
+            .with_word_separator(textwrap::WordSeparator::AsciiSpace)
+            .with_word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .with_break_words(false);
         match handler.render_report(&mut drawn, &Drawn(self)) {
             Ok(()) => crate::output::harmless(&drawn),
             Err(_) => format!("{}: {}\n", self.code, self.message),
@@ -196,7 +201,10 @@ pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a s
     if names.is_empty() {
         return "there is none to choose from".to_owned();
     }
-    let near = names.first().filter(|n| strsim::damerau_levenshtein(word, n) <= 1 + word.len() / 3);
+    let near = names.first().filter(|name| is_near(word, name));
+    if let (Some(name), [_]) = (near, names.as_slice()) {
+        return format!("did you mean `{name}`?");
+    }
     let shown = if names.len() > LISTED { LISTED / 2 } else { names.len() };
     let mut list = names[..shown].iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     if shown < names.len() {
@@ -206,6 +214,19 @@ pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a s
         Some(name) => format!("did you mean `{name}`? Valid: {list}"),
         None => format!("valid: {list}"),
     }
+}
+
+/// As [`did_you_mean`] where a name is near; else what lists them, when they are many.
+pub(crate) fn near_or<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, lists: &str) -> String {
+    let names = nearest(word, names);
+    match names.first() {
+        Some(first) if names.len() > LISTED && !is_near(word, first) => lists.to_owned(),
+        _ => did_you_mean(word, names),
+    }
+}
+
+fn is_near(word: &str, name: &str) -> bool {
+    strsim::damerau_levenshtein(word, name) <= 1 + word.len() / 3
 }
 
 struct Drawn<'a>(&'a Problem);
@@ -285,6 +306,14 @@ mod tests {
         let span = file.span_at(Position { line: 3, column: 5 }, 4);
         assert_eq!(&file.text[span.start..span.start + span.len], "wait");
         assert_eq!(file.position(10_000).line, 4);
+    }
+
+    #[test]
+    fn a_name_is_never_broken() {
+        let name = "local-restart-after-hibernate[runtime=claude-code,model=a-very-long-name]";
+        let words = format!("there is no scenario, file or folder {name} and {name} in here");
+        let drawn = Problem::error("run::unknown-scenario", words).draw(false, 60);
+        assert_eq!(drawn.matches(name).count(), 2, "{drawn}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use globset::{Glob, GlobMatcher};
 
 use crate::runner::plan::{Only, most_instances};
 use crate::scenario::{Scenario, expand_matrix, without_round};
-use crate::source::{Problem, did_you_mean};
+use crate::source::{Problem, did_you_mean, near_or};
 
 /// What a selection comes to.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +103,9 @@ enum What {
     Glob(GlobMatcher),
 }
 
+/// What to type where no name is near.
+const LIST: &str = "`lifecycle list` shows the scenarios there are, and their tags";
+
 impl Atom {
     fn of(text: &str, not: bool) -> Result<Atom, Problem> {
         let what = match text.strip_prefix('@') {
@@ -149,19 +152,21 @@ impl Atom {
         if let What::Tag(tag) = &self.what {
             let tags: BTreeSet<&str> =
                 rows.iter().flat_map(|row| row.scenario.tags.iter().map(String::as_str)).collect();
-            return problem(format!("no scenario has the tag `@{tag}`")).hint(did_you_mean(tag, tags));
+            return problem(format!("no scenario has the tag `@{tag}`")).hint(near_or(tag, tags, LIST));
         }
         if let What::Glob(_) | What::TagGlob(_) = &self.what {
-            return problem(format!("nothing matches `{}`", self.text))
-                .hint("`lifecycle list` shows the scenarios there are");
+            return problem(format!("nothing matches `{}`", self.text)).hint(LIST);
         }
         let of = self.text.split('[').next().unwrap_or_default();
         if let Some(row) = rows.iter().find(|row| row.scenario.name == of && self.text.contains('[')) {
             return problem(format!("`{of}` has no instance `{}`", self.text))
                 .hint(did_you_mean(&self.text, row.instances.iter().map(String::as_str)));
         }
-        problem(format!("there is no scenario, file or folder `{}`", self.text))
-            .hint(did_you_mean(&self.text, rows.iter().map(|row| row.scenario.name.as_str())))
+        problem(format!("there is no scenario, file or folder `{}`", self.text)).hint(near_or(
+            &self.text,
+            rows.iter().map(|row| row.scenario.name.as_str()),
+            LIST,
+        ))
     }
 }
 
