@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Edition, word};
 use crate::source::{Problem, SourceFile, Span, did_you_mean};
-use crate::yaml::{self, Aliases, Node, Reading};
+use crate::yaml::{self, Aliases, Kind, Node, Reading};
 
 /// The usual name of the file.
 pub(crate) const FILE: &str = "lifecycle.contract.yaml";
@@ -63,7 +63,7 @@ impl Reader<'_> {
     }
 
     fn known(&mut self, node: &Node, keys: &[&str]) {
-        if node.entries().is_empty() {
+        if !matches!(node.kind, Kind::Map(_)) {
             self.error(
                 "wrong-type",
                 node.span,

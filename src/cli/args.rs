@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use super::args_target::TargetArgs;
 use super::candidates;
 use super::format::FormatArgs;
-use super::values::{duration, edition, no_format, pair};
+use super::values::{at_least_one, duration, edition, no_format, pair, some_time};
 use crate::behaviour::Edition;
 use crate::runner::context::Destroy;
 use crate::session::library::hash;
@@ -232,7 +232,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", conflicts_with = "repeat", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub retries: Option<u32>,
     /// End the run after this, clean-up excepted
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = some_time)]
     pub global_timeout: Option<std::time::Duration>,
     /// Remove what was made: always, on-pass or never
     #[arg(long, value_enum, default_value = "always", value_name = "WHEN", hide_possible_values = true)]
@@ -383,7 +383,7 @@ pub(crate) struct ExportArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RunsArgs {
     /// The newest N
-    #[arg(long, short = 'n', default_value_t = 20, value_name = "N")]
+    #[arg(long, short = 'n', default_value_t = 20, value_name = "N", value_parser = at_least_one)]
     pub limit: usize,
     #[command(flatten)]
     pub format: FormatArgs,

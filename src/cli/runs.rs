@@ -14,6 +14,12 @@ use crate::session::recorded;
 
 /// Shows the newest runs, newest first.
 pub(crate) fn run(args: &RunsArgs, shell: &Shell) -> Result<ExitCode, CliError> {
+    if shell.runs_dir.is_file() {
+        let text = format!("{} is a file, not a folder of runs", shell.runs_dir.display());
+        return Err(
+            CliError::new(ExitCode::BadInput, text).next("`lifecycle explain FILE` reads a packed run")
+        );
+    }
     let folders = folder::list(&shell.runs_dir);
     let mut rows = Vec::new();
     let mut documents = Vec::new();

@@ -207,8 +207,12 @@ async fn agent(args: ServeAgent, shell: &Shell) -> Result<ExitCode, CliError> {
         tell: Some(tell),
     })
     .await
-    .map_err(|e| {
-        cannot_listen("agent", &e).next("WORKSPACE_ID and PLATFORM_URL must be set (contract §9.3)")
+    .map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidInput => {
+            CliError::new(ExitCode::BadInput, format!("cannot start the agent: {e}"))
+                .next("WORKSPACE_ID and PLATFORM_URL must be set (contract §9.3)")
+        }
+        _ => cannot_listen("agent", &e),
     })?;
     shell.printer.data(&format!("http://{}", running.addr))?;
     let code = signals.ended().await;

@@ -232,7 +232,7 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         return Err(NotSwept { error, refused: true });
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(crate::session::files::bytes(path).map_err(CliError::from)?),
+        Some(path) => Some(crate::session::files::certificates(path).map_err(CliError::from)?),
         None => None,
     };
     let settings = targets::Settings {

@@ -31,7 +31,7 @@ async fn plane(args: &SweepArgs, shell: &Shell, url: &str) -> Result<Plane, CliE
             .next("--cp-token TOKEN, or the variables CP_ADMIN_API_TOKEN or MOLECULE_ADMIN_TOKEN"));
     }
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(crate::session::files::bytes(path)?),
+        Some(path) => Some(crate::session::files::certificates(path)?),
         None => None,
     };
     let settings = saas::Settings { cp_url: Some(url.to_owned()), cp_token, ..saas::Settings::default() };

@@ -12,6 +12,10 @@ pub(crate) enum BadValue {
     Scale,
     #[error("a run writes reports: --json FILE, --junit FILE, --html FILE, --markdown FILE")]
     Format,
+    #[error("write more than 0")]
+    Nothing,
+    #[error("write a whole number of at least 1")]
+    Count,
     #[error("{0}")]
     Duration(crate::domain::time::DurationError),
 }
@@ -30,6 +34,15 @@ pub(crate) fn no_format(_: &str) -> Result<String, BadValue> {
 
 pub(crate) fn duration(text: &str) -> Result<std::time::Duration, BadValue> {
     crate::domain::time::parse(text).map_err(BadValue::Duration)
+}
+
+/// A duration in which something can happen.
+pub(crate) fn some_time(text: &str) -> Result<std::time::Duration, BadValue> {
+    duration(text).and_then(|time| if time.is_zero() { Err(BadValue::Nothing) } else { Ok(time) })
+}
+
+pub(crate) fn at_least_one(text: &str) -> Result<usize, BadValue> {
+    text.parse().ok().filter(|n| *n > 0).ok_or(BadValue::Count)
 }
 
 pub(crate) fn scale(text: &str) -> Result<f64, BadValue> {

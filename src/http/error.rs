@@ -40,6 +40,14 @@ impl TransportError {
         TransportError::new(Transport::Cancelled, "the run was cancelled".to_owned())
     }
 
+    /// The last cause alone, where the chain only says that a request was sent.
+    pub fn root(&self) -> &str {
+        match self.text.starts_with("error sending request") {
+            true => self.text.rsplit(": ").next().unwrap_or(&self.text),
+            false => &self.text,
+        }
+    }
+
     /// Whether the request certainly never reached a server.
     pub fn never_sent(&self) -> bool {
         matches!(self.kind, Transport::BadRequest | Transport::Dns | Transport::Connect | Transport::Tls)

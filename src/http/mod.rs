@@ -167,6 +167,14 @@ impl Response {
     }
 }
 
+/// How many certificates a PEM bundle holds.
+///
+/// # Errors
+/// One that is none.
+pub(crate) fn certificates_in(pem: &[u8]) -> Result<usize, BadClient> {
+    Ok(reqwest::Certificate::from_pem_bundle(pem).map_err(BadClient::Ca)?.len())
+}
+
 impl Client {
     /// Builds a client.
     ///

@@ -50,7 +50,11 @@ impl<'s> Reader<'s> {
     /// Everything that could be read; trustworthy only when there were no errors.
     pub(crate) fn catalogue(&mut self, tree: &Node) -> Option<(Vec<Provider>, Vec<Runtime>)> {
         if tree.entries().is_empty() {
-            self.error("shape", tree.span, format!("a catalogue is a mapping, this is {}", tree.what()));
+            self.error(
+                "shape",
+                tree.span,
+                format!("a catalogue is a mapping with `providers`, this is {}", tree.what()),
+            );
             return None;
         }
         self.unknown_keys(tree, &TOP_KEYS, "a catalogue");

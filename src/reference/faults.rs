@@ -369,7 +369,7 @@ pub struct Faults {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// There is no such fault.
-    #[error("there is no fault `{0}`; see the list of faults")]
+    #[error("there is no fault `{0}`")]
     Unknown(String),
     /// The value is not a positive number.
     #[error("`{value}` is not a value for fault `{name}`: write a whole number of at least 1")]

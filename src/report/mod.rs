@@ -59,8 +59,8 @@ fn class_name(class: Class) -> &'static str {
 /// Why a run is being cancelled, for people.
 fn cancel_text(reason: CancelReason) -> &'static str {
     match reason {
-        CancelReason::EnoughReds => "ended early: as many reds as --max-fail or --fail-fast allows",
-        CancelReason::Overtime => "ended early: --global-timeout is over",
+        CancelReason::EnoughReds => "ended early: as many reds as --max-fail or --fail-fast asks for",
+        CancelReason::Overtime => "ended early: the time of --global-timeout is over",
         CancelReason::TargetDead => "cancelled: what the run needs is gone",
         CancelReason::CannotWrite => "cancelled: the log or a report cannot be written",
         CancelReason::Terminated => "terminated",

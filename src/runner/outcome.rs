@@ -178,10 +178,16 @@ impl Failure {
         let how = match error.end {
             WaitEnd::TimedOut => "not in time",
             WaitEnd::Hopeless => "gave up early: this status is final",
-            WaitEnd::Cancelled => "the run was cancelled",
+            WaitEnd::Cancelled => "cancelled",
             WaitEnd::TargetDead => "the target is dead",
         };
-        let mut failure = Failure::of(kind, format!("wanted {wants}: {how}; last seen: {}", error.last));
+        let text = match error.end {
+            WaitEnd::Cancelled => {
+                format!("the run was cancelled while {wants} was waited for; last seen: {}", error.last)
+            }
+            _ => format!("wanted {wants}: {how}; last seen: {}", error.last),
+        };
+        let mut failure = Failure::of(kind, text);
         if let Some(last) = &error.stats.last_error {
             failure.details.push(format!(
                 "{} of {} looks failed, the last: {last}",

@@ -82,6 +82,9 @@ pub enum SessionError {
     /// An address that is none.
     #[error("the server's address {0}")]
     BadAddress(String),
+    /// A CA file without a certificate.
+    #[error("{} holds no PEM certificate", .0.display())]
+    NoCertificate(PathBuf),
     /// A value for a header that has no one line.
     #[error("{name} has a line break or another control character in it")]
     LineBreak {
@@ -208,6 +211,7 @@ impl SessionError {
             | E::NoKind { .. }
             | E::NoAddress
             | E::BadAddress(_)
+            | E::NoCertificate(_)
             | E::LineBreak { .. }
             | E::NotForTarget { .. }
             | E::NotPlayed(_)
@@ -219,6 +223,8 @@ impl SessionError {
             | E::NoScenarios(_)
             | E::SecretFile(_)
             | E::State(StateError::Bad { .. }) => ExitCode::BadInput,
+            // What somebody named is no log, or one of a later version.
+            E::ReadLog(LogError::BadLine { .. } | LogError::Newer { .. }) => ExitCode::BadInput,
             E::State(StateError::Locked { .. }) => ExitCode::Locked,
             E::Open(OpenError { busy: true, .. }) => ExitCode::Locked,
             E::Open(OpenError { dependency: Some(Dependency::Down), .. }) => ExitCode::DependencyDown,
@@ -256,6 +262,7 @@ impl SessionError {
             E::BadAddress(_) => {
                 one("--base-url (or BASE) is like https://server.example or http://127.0.0.1:8080")
             }
+            E::NoCertificate(_) => one("--ca-cert FILE: a text with `-----BEGIN CERTIFICATE-----` in it"),
             E::NotPlayed(_) => one("`lifecycle behaviours list` says what it plays"),
             E::LineBreak { .. } => {
                 one("no header can carry it: take the end of the line away, as `tr -d '\\n'` does")

@@ -30,6 +30,18 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, SessionError> {
     content(path).map_err(|why| at(why, path))
 }
 
+/// A file of `--ca-cert`.
+///
+/// # Errors
+/// It cannot be read, or holds no certificate.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, SessionError> {
+    let pem = bytes(path)?;
+    match crate::http::certificates_in(&pem) {
+        Ok(1..) => Ok(pem),
+        Ok(0) | Err(_) => Err(SessionError::NoCertificate(path.to_owned())),
+    }
+}
+
 fn utf8(path: &Path) -> Result<String, ReadError> {
     String::from_utf8(content(path)?).map_err(|e| ReadError::NotText(e.utf8_error().valid_up_to()))
 }

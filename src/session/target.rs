@@ -15,7 +15,7 @@ use crate::http;
 use crate::models::catalogue::Catalogue;
 use crate::models::keys::GUARDED;
 use crate::reference::faults::{ALL, FaultError, Faults};
-use crate::source::did_you_mean;
+use crate::source::near_or;
 use crate::targets::{self, Kind};
 
 /// Flags and environment, as a target's settings.
@@ -37,7 +37,7 @@ pub(crate) fn target_settings(
     }
     readable(args)?;
     let ca_cert = match &args.ca_cert {
-        Some(path) => Some(files::bytes(path)?),
+        Some(path) => Some(files::certificates(path)?),
         None => None,
     };
     let faults = faults(&args.faults)?;
@@ -190,7 +190,10 @@ pub(crate) fn overlay(named: Option<&Path>) -> Result<Overlay, SessionError> {
 pub(crate) fn faults(names: &[String]) -> Result<Faults, SessionError> {
     Faults::parse(names).map_err(|error| {
         let hint = match &error {
-            FaultError::Unknown(name) => Some(did_you_mean(name, ALL.iter().map(|info| info.name))),
+            FaultError::Unknown(name) => {
+                let list = "`lifecycle run --help` and docs/faults.md list the faults";
+                Some(near_or(name, ALL.iter().map(|info| info.name), list))
+            }
             _ => None,
         };
         SessionError::Fault { text: error.to_string(), hint }

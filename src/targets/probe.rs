@@ -196,7 +196,7 @@ fn no_answer(api: &Api, error: &TransportError) -> OpenError {
         _ if is_loopback(host) => &["is the server running? `--base-url` (or BASE) must be its address"],
         _ => &["is the server running and reachable from here?", "HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
     };
-    OpenError::new(format!("{} does not answer: {}", api.base_url, error.text), check)
+    OpenError::new(format!("{} does not answer GET /health: {}", api.base_url, error.root()), check)
 }
 
 fn not_a_server(base_url: &str, health: &Response) -> OpenError {

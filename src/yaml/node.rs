@@ -115,6 +115,7 @@ impl Node {
             Kind::Number(..) => "a number",
             Kind::Text(_) => "a text",
             Kind::List(_) => "a list",
+            Kind::Map(entries) if entries.is_empty() => "an empty mapping",
             Kind::Map(_) => "a mapping",
         }
     }
