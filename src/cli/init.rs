@@ -39,13 +39,19 @@ on: [push]
 jobs:
   lifecycle:
     runs-on: ubuntu-latest
+    timeout-minutes: 30
+    # Without an address the built-in reference platform is tried, and no server of yours. With one:
+    # env:
+    #   BASE: ${{ vars.PLATFORM_URL }}
+    #   ADMIN_TOKEN: ${{ secrets.PLATFORM_ADMIN_TOKEN }}
     steps:
       - uses: actions/checkout@v4
-      # The binary `lifecycle` has to be on the PATH: take it from the image of the runner, an artifact or a release.
-      # Without BASE this tries the scenarios on the reference platform; with it, on your server:
-      # env: { BASE: 'http://127.0.0.1:8080', ADMIN_TOKEN: '${{ secrets.ADMIN_TOKEN }}' }
+      # `lifecycle` has to be on the PATH: from the runner's image, an artifact or a release.
       - run: lifecycle check .
       - run: lifecycle run --ci --junit reports/junit.xml --html reports/report.html
+      - name: Remove what a cancelled run left
+        if: always()
+        run: lifecycle sweep
       - if: always()
         uses: actions/upload-artifact@v4
         with:
@@ -54,6 +60,9 @@ jobs:
             runs
             reports
 ";
+
+/// What is no file of a repository.
+const IGNORED: [&str; 2] = ["runs/", "reports/"];
 
 /// Writes what is not there yet; changes nothing that is.
 pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -65,6 +74,10 @@ pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         ("e2e/scenario.schema.json", schema.as_str()),
         (workflow, WORKFLOW),
     ];
+    if args.folder.exists() && !args.folder.is_dir() {
+        let text = format!("{} is a file, not a folder", args.folder.display());
+        return Err(CliError::new(ExitCode::BadInput, text).next("`lifecycle init FOLDER`"));
+    }
     let mut written = Vec::new();
     let mut kept = Vec::new();
     for (name, text) in files {
@@ -86,6 +99,15 @@ pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> 
         }
         written.push(shown);
     }
+    let ignore = tidy(&args.folder.join(".gitignore"));
+    let shown = ignore.display().to_string();
+    match ignored(&ignore) {
+        Ok(true) => written.push(shown),
+        Ok(false) => kept.push(shown),
+        Err(e) => {
+            return Err(CliError::new(ExitCode::Environment, format!("cannot write {shown}: {e}")));
+        }
+    }
     if args.format.is_json() {
         format::print(shell, &serde_json::json!({ "written": written, "kept": kept }))?;
         return Ok(ExitCode::Passed);
@@ -98,6 +120,29 @@ pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> 
     }
     shell.printer.note("next: lifecycle check . && lifecycle run")?;
     Ok(ExitCode::Passed)
+}
+
+/// Adds to a `.gitignore` what it lacks; says whether it lacked anything.
+fn ignored(file: &Path) -> std::io::Result<bool> {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    let has = |name: &str| text.lines().any(|line| line.trim().trim_matches('/') == name.trim_matches('/'));
+    let missing: Vec<&str> = IGNORED.into_iter().filter(|name| !has(name)).collect();
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    // Put in place whole: half of it would be half of somebody's list.
+    let new = file.with_file_name(".gitignore.new");
+    let put =
+        fs::write(&new, format!("{text}{gap}{}\n", missing.join("\n"))).and_then(|()| fs::rename(&new, file));
+    if put.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    put.map(|()| true)
 }
 
 /// Where the forge of this folder looks for workflows.

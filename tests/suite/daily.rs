@@ -107,10 +107,15 @@ fn what_a_cron_remembers_can_be_listed_and_forgotten() {
 
 #[test]
 fn what_init_writes_is_checked_and_runs() {
-    let made = Harness::new().args(["init"]).run().exit(0).stdout_has("lifecycle.yaml");
+    let made = Harness::new().file(".gitignore", "target\n/runs").args(["init"]).run();
+    let made = made.exit(0).stdout_has("lifecycle.yaml");
+    let ignored = || std::fs::read_to_string(made.dir.path().join(".gitignore")).unwrap();
+    assert_eq!(ignored(), "target\n/runs\nreports/\n");
     made.then(["check", "."]).run().exit(0).stderr_has("0 errors");
     made.then(["run"]).run().exit(0).stderr_has("1 passed");
     made.then(["init"]).run().exit(0).stdout_has("kept     lifecycle.yaml");
+    assert_eq!(ignored(), "target\n/runs\nreports/\n");
+    made.then(["init", "lifecycle.yaml"]).run().exit(2).stderr_has("is a file, not a folder");
 }
 
 #[test]
