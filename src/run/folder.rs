@@ -1,5 +1,6 @@
 //! The folder of a run: `runs/<run-id>/`, locked while the run lives.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -167,10 +168,14 @@ pub(crate) fn find(runs: &Path, wanted: &str) -> Result<PathBuf, NoRun> {
     }
 }
 
-/// Removes the oldest runs beyond `keep`; never one that lives or still owns something. Names tell seconds only, so
-/// the run that has just ended is said to be the newest.
-pub(crate) fn prune(runs: &Path, keep: usize, newest: &Path) {
+/// Removes the oldest runs beyond `keep`; never one that lives or still owns something, nor one that is `named` where reds
+/// are remembered: these are not counted. Names tell seconds only, so the run that has just ended is said to be the newest.
+pub(crate) fn prune(runs: &Path, keep: usize, newest: &Path, named: &BTreeSet<String>) {
     let mut folders = list(runs);
+    folders.retain(|folder| {
+        let name = folder.file_name().map(|name| name.to_string_lossy());
+        folder == newest || !name.is_some_and(|name| named.contains(name.as_ref()))
+    });
     folders.sort_by_key(|folder| folder.file_name() == newest.file_name());
     let excess = folders.len().saturating_sub(keep);
     for folder in folders.into_iter().take(excess) {
@@ -182,7 +187,7 @@ pub(crate) fn prune(runs: &Path, keep: usize, newest: &Path) {
 }
 
 fn owns_nothing(folder: &Path) -> bool {
-    let mut open = std::collections::BTreeSet::new();
+    let mut open = BTreeSet::new();
     let read = read_events(folder, |event| match event.event {
         EventKind::Intent(intent) => {
             open.insert(intent.resource);
@@ -220,9 +225,14 @@ mod tests {
         Log::create(&ended.path, Redactor::new()).unwrap();
         let newest = ended.path.clone();
         drop(ended);
-        prune(runs.path(), 1, &newest);
-        assert_eq!(list(runs.path()), ["0-ended", "1-live", "2-owing"].map(|name| runs.path().join(name)));
-        prune(runs.path(), 0, &newest);
+        let remembered = BTreeSet::from(["4-remembered".to_owned()]);
+        let of_a_red = RunFolder::create(runs.path(), "4-remembered").unwrap();
+        Log::create(&of_a_red.path, Redactor::new()).unwrap();
+        drop(of_a_red);
+        prune(runs.path(), 1, &newest, &remembered);
+        let kept = ["0-ended", "1-live", "2-owing", "4-remembered"].map(|name| runs.path().join(name));
+        assert_eq!(list(runs.path()), kept);
+        prune(runs.path(), 0, &newest, &BTreeSet::new());
         let left: Vec<PathBuf> = list(runs.path());
         assert_eq!(left, [runs.path().join("1-live"), runs.path().join("2-owing")]);
         assert!(is_live(&left[0]) && !is_live(&left[1]));

@@ -268,7 +268,8 @@ impl Work<'_> {
         let ended = folder.path.clone();
         drop(folder);
         if let Some(keep) = self.asked.keep_runs {
-            folder::prune(&self.shell.runs_dir, keep, &ended);
+            let named = state.as_ref().map(|state| state.remembered.runs_of_open_reds()).unwrap_or_default();
+            folder::prune(&self.shell.runs_dir, keep, &ended, &named);
         }
         if let (Some(command), Ok(state)) = (&self.asked.on_new, &reported) {
             on_new::tell(command, state, &self.shell.printer).await;
