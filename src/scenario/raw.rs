@@ -13,7 +13,7 @@ use super::decode::Spanned;
 use super::model::input::{Gate, InputKind, StepGate};
 use super::need::Need;
 use crate::yaml::Node;
-use words::{Attempts, Day, Matrix, Slug, Slugs, Time, TimeOrLookup, Variables};
+use words::{Attempts, Day, Matrix, Slug, Slugs, SomeTime, Time, TimeOrLookup, Variables};
 
 use values::{AnyValue, NameOr, OneOrMany, StepList, Text, Texts};
 
@@ -36,7 +36,7 @@ pub(crate) struct RawScenario {
     #[schemars(with = "Option<OneOrMany<Need>>")]
     pub needs: Option<Node>,
     /// How long the whole body may take; 10m when absent.
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<SomeTime>")]
     pub budget: Option<Text>,
     /// Values that a run may set.
     #[schemars(with = "Option<indexmap::IndexMap<String, InputOr>>")]

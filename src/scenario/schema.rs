@@ -25,12 +25,38 @@ pub(crate) fn fragment_schema() -> Value {
 
 /// The schema of what this type writes: what it leaves out may be missing.
 pub(crate) fn schema_of_written<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+    of_no_library(
+        SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator()
+            .into_root_schema_for::<T>()
+            .to_value(),
+    )
 }
 
 /// The schema of a file that is read by this type.
 pub(crate) fn schema_of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+    of_no_library(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value())
+}
+
+/// Without the formats of numbers that only the library knows: validators that are strict refuse them.
+fn of_no_library(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(map) => {
+            let own = |format: &Value| {
+                format
+                    .as_str()
+                    .is_some_and(|f| f.starts_with("uint") || f.starts_with("int") || f == "double")
+            };
+            if map.get("format").is_some_and(own) {
+                map.remove("format");
+            }
+            map.values_mut().for_each(|value| *value = of_no_library(value.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|value| *value = of_no_library(value.take())),
+        _ => {}
+    }
+    schema
 }
 
 fn of<T: JsonSchema>() -> Value {
@@ -39,7 +65,7 @@ fn of<T: JsonSchema>() -> Value {
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     schema["$defs"]["Step"] = step;
     describe(&mut schema);
-    schema
+    of_no_library(schema)
 }
 
 /// A step: the keys that all have, and exactly one verb.
@@ -237,8 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn formats_are_those_of_the_standard() {
+        let formats = regex::Regex::new(r#""format":"([^"]+)""#).unwrap();
+        for schema in [schema(), fragment_schema(), schema_of_written::<crate::event::Event>()] {
+            let text = schema.to_string();
+            let odd: Vec<&str> = formats.captures_iter(&text).map(|c| c.get(1).unwrap().as_str()).collect();
+            assert!(odd.iter().all(|format| ["date-time", "uri", "uuid"].contains(format)), "{odd:?}");
+        }
+    }
+
+    #[test]
     fn durations_are_those_that_are_read() {
         let scenarios = Validator::new(schema());
+        for nothing in ["0", "0s", "\"0\"", "0.0", "00ms", "\"0 s\""] {
+            let text = format!("scenario: a\nbudget: {nothing}\nsteps: [{{note: a}}]\n");
+            assert!(scenarios.validate(&text).is_err(), "{nothing}");
+        }
         let wanted = [
             ("90s", true),
             ("4m", true),

@@ -60,6 +60,11 @@ words! {
         { "type": "number", "minimum": 0 },
         { "type": "string", "pattern": TIME },
     ] });
+    /// A duration in which something can happen.
+    SomeTime = json_schema!({ "anyOf": [
+        { "type": "number", "exclusiveMinimum": 0 },
+        { "type": "string", "pattern": TIME, "not": { "pattern": r"^[\s0.]*([a-zA-Z]*\s*)$" } },
+    ] });
     /// A duration, or one that inputs or the matrix decide.
     TimeOrLookup = json_schema!({ "anyOf": [
         { "type": "number", "minimum": 0 },
