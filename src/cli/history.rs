@@ -14,7 +14,7 @@ use crate::history::{
 };
 use crate::run::folder;
 use crate::scenario::scenario_of;
-use crate::session::{RunSettings, recorded};
+use crate::session::{RunSettings, gathered};
 use crate::source::did_you_mean;
 
 /// Which runs, and of which scenario.
@@ -22,8 +22,8 @@ use crate::source::did_you_mean;
 pub(crate) struct HistoryArgs {
     /// A scenario or an instance; none means all
     pub scenario: Option<String>,
-    /// Folders of runs besides the runs folder, for example artifacts of CI
-    #[arg(long, value_name = "DIR")]
+    /// Runs besides those of the runs folder: a folder, artifacts of CI, zips
+    #[arg(long, value_name = "PATH")]
     pub from: Vec<PathBuf>,
     /// Only the newest N runs that count
     #[arg(long, value_name = "N")]
@@ -82,9 +82,10 @@ pub(crate) fn gate(args: &GateArgs, shell: &Shell) -> Result<ExitCode, CliError>
         false => {
             for one in &judged {
                 shell.printer.data(&format!(
-                    "{:<8} {}  {}",
+                    "{:<8} {} on {}  {}",
                     one.decision.as_str(),
                     one.scenario,
+                    one.target,
                     one.because
                 ))?;
             }
@@ -95,25 +96,30 @@ pub(crate) fn gate(args: &GateArgs, shell: &Shell) -> Result<ExitCode, CliError>
 }
 
 fn read(args: &HistoryArgs, shell: &Shell) -> Result<Vec<History>, CliError> {
-    let mut runs = folder::list(&shell.runs_dir);
+    let own = folder::list(&shell.runs_dir).into_iter().map(gathered::Kept::Folder);
+    let mut runs: Vec<gathered::Kept> = own.collect();
     for from in &args.from {
-        let found = folder::list(from);
+        let found = gathered::at(from);
         if found.is_empty() {
             let text = format!("no run is in {}", from.display());
             return Err(CliError::new(ExitCode::BadInput, text)
-                .next("a folder that holds run folders, as `runs` does"));
+                .next("runs in a folder, artifacts of CI (zip, or unpacked), a .jsonl.gz")
+                .next("a state file remembers reds and no rates: `lifecycle state list --state FILE`"));
         }
         runs.extend(found);
     }
-    // Names begin with the time, wherever the folder is.
-    runs.sort_by_cached_key(|run| run.file_name().map(std::ffi::OsStr::to_owned));
+    // Names begin with the time, wherever the run is.
+    runs.sort_by_cached_key(gathered::Kept::name);
     let (mut kept, mut newest_first) = (Kept::default(), Vec::new());
+    let (mut seen, temp) = (BTreeSet::new(), shell.env.temp());
     for run in runs.iter().rev() {
         if args.last.is_some_and(|last| kept.counted >= last) {
             break;
         }
         // One run in memory at a time; a log that cannot be read is told and left out.
-        match recorded::state(run) {
+        match run.read(&temp) {
+            // The same run, here and in an artifact.
+            Ok(state) if !seen.insert(state.identity.run.clone()) => {}
             Ok(state) if !RunSettings::recorded(&state.identity).target.faults.is_empty() => {
                 kept.leave_out(Why::Fault);
             }
@@ -127,7 +133,7 @@ fn read(args: &HistoryArgs, shell: &Shell) -> Result<Vec<History>, CliError> {
             Err(error) => {
                 kept.leave_out(Why::Unreadable);
                 let text = CliError::from(error).text();
-                shell.printer.note(&format!("left out: {}: {text}", run.display()))?;
+                shell.printer.note(&format!("left out: {}: {text}", run.place()))?;
             }
         }
     }
@@ -156,7 +162,7 @@ fn read(args: &HistoryArgs, shell: &Shell) -> Result<Vec<History>, CliError> {
 
 fn lines(one: &History) -> Vec<String> {
     let show = |ms: u64| time::show(std::time::Duration::from_millis(ms));
-    let mut lines = vec![format!("{}  {}", one.scenario, one.strip)];
+    let mut lines = vec![format!("{} on {}  {}", one.scenario, one.target, one.strip)];
     let percent = |n: usize| 100.0 * n as f64 / one.judged.max(1) as f64;
     let runs = if one.judged == 1 { "run" } else { "runs" };
     let mut counts =

@@ -54,6 +54,8 @@ impl Decision {
 pub(crate) struct Judged {
     /// The scenario.
     pub scenario: String,
+    /// What it ran on.
+    pub target: String,
     /// What becomes of it.
     pub decision: Decision,
     /// Good runs.
@@ -84,7 +86,8 @@ pub(crate) fn judge(history: &History, rules: &Rules) -> Judged {
     } else {
         (Decision::Hold, format!("{sum}: {bad}; the bar is {bar}, and chance can explain the rest"))
     };
-    Judged { scenario: history.scenario.clone(), decision, good, judged, between, because }
+    let (scenario, target) = (history.scenario.clone(), history.target.clone());
+    Judged { scenario, target, decision, good, judged, between, because }
 }
 
 #[cfg(test)]
@@ -99,6 +102,7 @@ mod tests {
             run: "r".into(),
             at: String::new(),
             scenario: "s".into(),
+            target: "embedded".into(),
             outcome,
             took_ms: 1,
             phases: std::collections::BTreeMap::new(),

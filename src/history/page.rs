@@ -58,12 +58,13 @@ fn row(one: &History) -> Markup {
         .map(|took| ("passes", took))
         .chain(one.phases.iter().map(|(phase, spread)| (phase.as_str(), spread)))
         .collect();
+    let name = format!("{} on {}", clean(&one.scenario), clean(&one.target));
     html! {
-        details.row.(class_of(one)) id=(clean(&one.scenario)) data-name=(clean(&one.scenario))
+        details.row.(class_of(one)) id=(name) data-name=(name)
             data-took=[one.took.map(|took| took.p50)] {
             summary {
                 span.badge { (format!("{percent:.0} %")) }
-                span.name { (clean(&one.scenario)) }
+                span.name { (clean(&one.scenario)) " " span.dim { "on " (clean(&one.target)) } }
                 span.why {
                     code { (one.strip) }
                     @for (cause, times) in &one.causes { " " b { (clean(cause)) } " × " (times) }
@@ -101,6 +102,7 @@ mod tests {
     fn a_page_has_a_row_for_each_scenario_what_is_red_first_and_escapes_names() {
         let one = |scenario: &str, good, bad| History {
             scenario: scenario.into(),
+            target: "embedded".into(),
             judged: good + bad,
             good,
             flaky: 0,
@@ -116,7 +118,7 @@ mod tests {
         let kept = Kept::of(14);
         let page = page(&[one("steady", 14, 0), one("<b>", 13, 1)], &kept);
         let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is not in {page}"));
-        assert!(place("data-name=\"&lt;b&gt;\"") < place("data-name=\"steady\""));
+        assert!(place("data-name=\"&lt;b&gt; on embedded\"") < place("data-name=\"steady on embedded\""));
         for part in ["14 runs", "93 %", "100 %", "projection-missing", "red at times", "always good", "1.2 s"]
         {
             place(part);

@@ -38,6 +38,8 @@ impl Spread {
 pub(crate) struct History {
     /// The instance.
     pub scenario: String,
+    /// What it ran on.
+    pub target: String,
     /// Runs in which it said something of the platform.
     pub judged: usize,
     /// Of these: passed at the first try, or failed as expected.
@@ -73,16 +75,16 @@ pub(crate) struct Slow {
     pub p95: u64,
 }
 
-/// Histories in the order in which scenarios first appear; samples come oldest first.
+/// Histories in the order in which scenarios first appear on a target; samples come oldest first.
 pub(crate) fn histories(samples: &[Sample]) -> Vec<History> {
-    let mut by: IndexMap<&str, Vec<&Sample>> = IndexMap::new();
+    let mut by: IndexMap<(&str, &str), Vec<&Sample>> = IndexMap::new();
     for sample in samples {
-        by.entry(&sample.scenario).or_default().push(sample);
+        by.entry((&sample.scenario, &sample.target)).or_default().push(sample);
     }
-    by.into_iter().map(|(scenario, samples)| history(scenario, &samples)).collect()
+    by.into_iter().map(|(of, samples)| history(of, &samples)).collect()
 }
 
-fn history(scenario: &str, samples: &[&Sample]) -> History {
+fn history((scenario, target): (&str, &str), samples: &[&Sample]) -> History {
     let count = |outcome| samples.iter().filter(|s| s.outcome == outcome).count();
     let (good, flaky, bad) = (count(Outcome::Good), count(Outcome::Flaky), count(Outcome::Bad));
     let judged = good + flaky + bad;
@@ -97,6 +99,7 @@ fn history(scenario: &str, samples: &[&Sample]) -> History {
     }
     History {
         scenario: scenario.to_owned(),
+        target: target.to_owned(),
         judged,
         good,
         flaky,
@@ -158,6 +161,7 @@ mod tests {
             run: format!("r{run}"),
             at: String::new(),
             scenario: "s".into(),
+            target: "embedded".into(),
             outcome,
             took_ms,
             phases: BTreeMap::from([("provisioning".to_owned(), took_ms / 2)]),
@@ -181,6 +185,15 @@ mod tests {
         assert_eq!(one.causes["projection-missing"], 2);
         assert_eq!(one.strip, ".x-f.x");
         assert!(one.slow.is_none(), "two passes are no baseline");
+    }
+
+    #[test]
+    fn two_targets_have_two_rates() {
+        let here = sample(1, Outcome::Good, 100);
+        let there = Sample { target: "https://staging.example".into(), ..sample(2, Outcome::Bad, 900) };
+        let found = histories(&[here.clone(), there, here]);
+        let told: Vec<_> = found.iter().map(|one| (one.target.as_str(), one.good, one.bad)).collect();
+        assert_eq!(told, [("embedded", 2, 0), ("https://staging.example", 0, 1)]);
     }
 
     #[test]

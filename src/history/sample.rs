@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::event::Verdict;
-use crate::report::{RunState, ScenarioState};
+use crate::event::{RunStarted, Verdict};
+use crate::report::{RunState, ScenarioState, profile_name};
 use crate::scenario::without_round;
+use crate::targets::Kind;
 
 /// What an instance's end says about the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +43,8 @@ pub(crate) struct Sample {
     pub at: String,
     /// The instance, without a round.
     pub scenario: String,
+    /// What it ran on: rates of two servers are two rates.
+    pub target: String,
     /// How it ended.
     pub outcome: Outcome,
     /// From its first step to its verdict.
@@ -62,6 +65,21 @@ pub(crate) fn samples_of(state: &RunState) -> Vec<Sample> {
         .collect()
 }
 
+/// A profile, a live server's address, a control plane's, or the kind of what lives in this program.
+fn target_of(identity: &RunStarted) -> String {
+    if let Some(profile) = &identity.profile {
+        return format!("profile {}", profile_name(&profile.name));
+    }
+    let Some(target) = &identity.target else { return "no target".to_owned() };
+    let plane = identity.asked().remove("cp_url");
+    match (Kind::named(&target.kind), plane) {
+        (Ok(Kind::Live), _) => target.base_url.clone(),
+        (Ok(Kind::Saas), Some(plane)) => plane,
+        (Ok(Kind::Saas), None) => "saas (built-in control plane)".to_owned(),
+        (Ok(Kind::Embedded | Kind::Docker), _) | (Err(_), _) => target.kind.clone(),
+    }
+}
+
 fn sample(state: &RunState, scenario: &ScenarioState) -> Option<Sample> {
     let finish = scenario.finish.as_ref()?;
     let mut phases = BTreeMap::new();
@@ -76,6 +94,7 @@ fn sample(state: &RunState, scenario: &ScenarioState) -> Option<Sample> {
         run: state.identity.run.clone(),
         at: state.started_at.clone(),
         scenario: without_round(scenario.name()).to_owned(),
+        target: target_of(&state.identity),
         outcome: finish.verdict.into(),
         took_ms: finish.took_ms,
         phases,

@@ -83,7 +83,7 @@ pub(crate) fn is_packed(path: &Path) -> bool {
     read.is_ok() && (is_zip(&head) || is_gz(&head))
 }
 
-fn is_zip(head: &[u8]) -> bool {
+pub(super) fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
@@ -124,8 +124,25 @@ fn of_gz(file: File, unpacked: Unpacked) -> Result<Unpacked, ArchiveError> {
     Ok(unpacked)
 }
 
-fn of_zip(file: File, mut unpacked: Unpacked) -> Result<Unpacked, ArchiveError> {
-    let mut zip = ZipArchive::new(file)?;
+/// The logs of a zip, oldest run first.
+///
+/// # Errors
+/// It is none, or holds none.
+pub(crate) fn logs(path: &Path) -> Result<Vec<String>, ArchiveError> {
+    logs_of(&ZipArchive::new(File::open(path)?)?)
+}
+
+/// Takes one of them out.
+///
+/// # Errors
+/// As [`unpack`].
+pub(crate) fn take(path: &Path, log: &str, temp: &Path) -> Result<Unpacked, ArchiveError> {
+    let unpacked = Unpacked::new(temp)?;
+    unpacked.write(&mut ZipArchive::new(File::open(path)?)?.by_name(log)?)?;
+    Ok(unpacked)
+}
+
+fn logs_of(zip: &ZipArchive<File>) -> Result<Vec<String>, ArchiveError> {
     let is_log = |name: &String| name == LOG || name.ends_with(&format!("/{LOG}"));
     // A name that is no text is not that of a log.
     let names = zip.file_names().filter_map(Result::ok).map(|name| name.into_owned());
@@ -135,6 +152,12 @@ fn of_zip(file: File, mut unpacked: Unpacked) -> Result<Unpacked, ArchiveError> 
     if !logs.iter().all(aside) {
         logs.retain(|name| !aside(name));
     }
+    if logs.is_empty() { Err(ArchiveError::NoLog) } else { Ok(logs) }
+}
+
+fn of_zip(file: File, mut unpacked: Unpacked) -> Result<Unpacked, ArchiveError> {
+    let mut zip = ZipArchive::new(file)?;
+    let logs = logs_of(&zip)?;
     let Some(newest) = logs.last() else { return Err(ArchiveError::NoLog) };
     if logs.len() > 1 {
         unpacked.chosen = Some(newest.clone());

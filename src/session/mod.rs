@@ -9,6 +9,7 @@ pub(crate) mod classify;
 pub(crate) mod env;
 pub(crate) mod failure;
 pub(crate) mod files;
+pub(crate) mod gathered;
 mod identity;
 pub(crate) mod project;
 mod kind;
