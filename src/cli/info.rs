@@ -1,15 +1,12 @@
-//! `list`, `schema`, `help`.
+//! `list`, `schema`.
 
-use clap::CommandFactory as _;
 use serde_json::json;
 
-use super::args::{Cli, ListArgs, SchemaOf};
-use super::codes;
+use super::args::{ListArgs, SchemaOf};
 use super::failure::CliError;
 use super::{Shell, table};
 use crate::domain::{ExitCode, time};
 use crate::session::library::Library;
-use crate::source::did_you_mean;
 
 /// `lifecycle list`.
 pub(crate) fn list(args: &ListArgs, shell: &Shell) -> Result<ExitCode, CliError> {
@@ -65,34 +62,5 @@ pub(crate) fn schema(of: SchemaOf, shell: &Shell) -> Result<ExitCode, CliError> 
         SchemaOf::Events => crate::scenario::schema_of_written::<crate::event::Event>(),
     };
     shell.printer.json(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
-    Ok(ExitCode::Passed)
-}
-
-/// `lifecycle help`: of a command, or of an error code.
-pub(crate) fn help(topic: &[String], shell: &Shell) -> Result<ExitCode, CliError> {
-    let mut command = Cli::command().bin_name("lifecycle");
-    command.build();
-    let mut found = Some(&mut command);
-    for word in topic {
-        found = found.and_then(|command| command.find_subcommand_mut(word));
-    }
-    if let Some(command) = found {
-        shell.printer.data(command.render_long_help().to_string().trim_end())?;
-        return Ok(ExitCode::Passed);
-    }
-    let word = topic.join(" ");
-    if word == "codes" {
-        shell.printer.data(codes::page().trim_end())?;
-        return Ok(ExitCode::Passed);
-    }
-    let codes = codes::find(&word);
-    if codes.is_empty() {
-        let known = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect::<Vec<_>>();
-        let known = known.iter().map(String::as_str).chain(codes::CODES.iter().map(|code| code.code));
-        let text = format!("there is no command and no code `{word}`; {}", did_you_mean(&word, known));
-        return Err(CliError::new(ExitCode::BadInput, text));
-    }
-    let pages: Vec<String> = codes.into_iter().map(codes::Code::page).collect();
-    shell.printer.data(&pages.join("\n\n\n"))?;
     Ok(ExitCode::Passed)
 }

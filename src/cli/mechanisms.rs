@@ -205,7 +205,8 @@ fn row(m: &Mechanism) -> serde_json::Value {
     })
 }
 
-fn show(m: &Mechanism) -> String {
+/// One mechanism, whole.
+pub(super) fn show(m: &Mechanism) -> String {
     let mut text =
         format!("{} ({}, layer {})\n  {}\n", m.name, words::class(m), m.layer.as_str(), m.summary.raw());
     let mut list = |title: &str, lines: Vec<String>| {

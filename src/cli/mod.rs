@@ -8,6 +8,7 @@ mod candidates;
 mod check;
 mod check_times;
 mod codes;
+mod codes_table;
 mod complete;
 mod diagnose;
 mod diff;
@@ -18,6 +19,7 @@ mod export;
 mod failure;
 mod history;
 mod format;
+mod help;
 mod info;
 mod init;
 mod man;
@@ -146,7 +148,7 @@ fn dispatch(command: Command, shell: &Shell) -> Result<ExitCode, CliError> {
         Command::Schema { of } => info::schema(of, shell),
         Command::Completions { shell: which } => complete::run(which, shell),
         Command::Man(args) => man::run(&args, shell),
-        Command::Help { topic } => info::help(&topic, shell),
+        Command::Help { topic } => help::run(&topic, shell),
         Command::Export(args) => export::run(&args, shell),
         Command::Runs(args) => runs::run(&args, shell),
         Command::State(args) => state::run(&args, shell),

@@ -1,10 +1,14 @@
 //! `docs/contradictions.md`, made from the table.
 
+#[cfg(test)]
 use std::fmt::Write as _;
 
-use crate::models::classes::{CLASSES, Class};
+#[cfg(test)]
+use crate::models::classes::CLASSES;
+use crate::models::classes::Class;
 use crate::source::Level;
 
+#[cfg(test)]
 /// The whole page.
 pub(crate) fn page() -> String {
     let mut page = String::from(
@@ -31,18 +35,26 @@ pub(crate) fn page() -> String {
     for class in &CLASSES {
         let _ = write!(
             page,
-            "\n## {}\n\n{}.\n\n- **Level**: {}\n- **Rule**: {}.\n- **Example**: {}.\n- **What the platform does**: {}.\n- **Fix**: {}.\n- **Fixture**: `fixtures/contradictions/{}.yaml`\n",
-            class.code,
-            capital(class.title),
-            level(class),
-            class.rule,
-            class.example,
-            class.outcome,
-            class.fix,
-            class.code,
+            "\n{}\n- **Fixture**: `fixtures/contradictions/{}.yaml`\n",
+            section(class),
+            class.code
         );
     }
     page
+}
+
+/// One of them, whole.
+pub(crate) fn section(class: &Class) -> String {
+    format!(
+        "## {}\n\n{}.\n\n- **Level**: {}\n- **Rule**: {}.\n- **Example**: {}.\n- **What the platform does**: {}.\n- **Fix**: {}.",
+        class.code,
+        capital(class.title),
+        level(class),
+        class.rule,
+        class.example,
+        class.outcome,
+        class.fix,
+    )
 }
 
 fn level(class: &Class) -> &'static str {

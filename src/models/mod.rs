@@ -8,8 +8,7 @@ pub(crate) mod certainty;
 pub(crate) mod classes;
 pub(crate) mod container;
 pub(crate) mod contradictions;
-#[cfg(test)]
-mod contradictions_page;
+pub(crate) mod contradictions_page;
 pub(crate) mod derive;
 pub(crate) mod detect;
 mod detect_env;

@@ -20,7 +20,6 @@ pub(crate) mod inbox;
 pub(crate) mod model;
 pub(crate) mod note;
 pub(crate) mod org;
-#[cfg(test)]
 pub(crate) mod page;
 mod parallel;
 pub(crate) mod pause;

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::{PLANNED, VERBS};
+#[cfg(test)]
+use super::PLANNED;
+use super::{Help, VERBS};
 
+#[cfg(test)]
 /// The page; the file in `docs/` is compared with it.
 pub(crate) fn page() -> String {
     let schema = crate::scenario::schema();
@@ -24,11 +27,8 @@ pub(crate) fn page() -> String {
             group = Some(verb.group);
             let _ = writeln!(page, "\n## {}", verb.group.title());
         }
-        let _ =
-            writeln!(page, "\n### `{}`\n\n{}\n\n```yaml\n{}\n```", verb.keyword, verb.meaning, verb.example);
-        if let Some(def) = definition(&step[verb.keyword]) {
-            parameters(&mut page, &schema["$defs"][def]);
-        }
+        page.push('\n');
+        section(&mut page, verb, &schema);
     }
     page.push_str("\n## Shared shapes\n");
     for (title, def, about) in [
@@ -48,6 +48,21 @@ pub(crate) fn page() -> String {
         let _ = writeln!(page, "- `{verb}`: {what}");
     }
     page
+}
+
+/// What the page says about one verb.
+pub(crate) fn of(keyword: &str) -> Option<String> {
+    let verb = VERBS.iter().find(|verb| verb.keyword == keyword)?;
+    let mut page = String::new();
+    section(&mut page, verb, &crate::scenario::schema());
+    Some(page)
+}
+
+fn section(page: &mut String, verb: &Help, schema: &Value) {
+    let _ = writeln!(page, "### `{}`\n\n{}\n\n```yaml\n{}\n```", verb.keyword, verb.meaning, verb.example);
+    if let Some(def) = definition(&schema["$defs"]["Step"]["properties"][verb.keyword]) {
+        parameters(page, &schema["$defs"][def]);
+    }
 }
 
 /// The name of the mapping that a verb takes, beside its short form.
