@@ -57,9 +57,10 @@ pub(super) fn of_plan(instances: &[Instance]) -> Duration {
     at_most(instances, &RunSettings::default())
 }
 
-/// Warnings for each `timeout-minutes` that is shorter than what its job or step runs.
+/// Warnings for what a workflow types of this program: a line that cannot run, and each `timeout-minutes` that is shorter
+/// than what its job or step runs.
 pub(super) fn check(file: &SourceFile, args: &LibraryArgs, shell: &Shell) -> Vec<Problem> {
-    if !(file.text.contains("timeout-minutes") && file.text.contains("lifecycle")) {
+    if !file.text.contains("lifecycle") {
         return Vec::new();
     }
     let reading = Reading {
@@ -76,6 +77,15 @@ pub(super) fn check(file: &SourceFile, args: &LibraryArgs, shell: &Shell) -> Vec
         let mut of_job = Vec::new();
         for step in job.get("steps").map(Node::items).unwrap_or_default() {
             let env = environment([&root, job, step]);
+            // Elsewhere there are other files.
+            if step.get("working-directory").is_none() {
+                let wrong = |typed: &Typed| Some((typed.words.join(" "), typed.mistake(&env, args, shell)?));
+                problems.extend(commands(step).iter().filter_map(wrong).map(|(words, why)| {
+                    Problem::warning("check::run-line", format!("`{words}` cannot run: {why}"))
+                        .at(file, step.span, "this step")
+                        .hint("typed here it says what to write instead")
+                }));
+            }
             let runs = commands(step).into_iter().filter_map(|typed| typed.of(&env, args, shell));
             let of_step: Vec<(String, Duration)> = runs.collect();
             problems.extend(too_short(file, step, "this step", &of_step));
@@ -140,11 +150,55 @@ impl Typed {
             return None;
         };
         run.library.scenarios = run.library.scenarios.or_else(|| args.scenarios.clone());
+        let worst = worst_case(&run, &self.there(env, shell))?;
+        Some((self.words.join(" "), worst))
+    }
+
+    fn there(&self, env: &BTreeMap<String, String>, shell: &Shell) -> Shell {
         let env = env.iter().map(|(name, value)| (name.clone(), value.clone()));
         let env = Env::of(env.chain(self.before.iter().cloned()).collect());
-        let there = Shell { env, project: None, preset: None, ..shell.clone() };
-        let worst = worst_case(&run, &there)?;
-        Some((self.words.join(" "), worst))
+        Shell { env, project: None, preset: None, ..shell.clone() }
+    }
+
+    /// Why it cannot run, as far as its words alone decide that: a flag, a value, a name, a tag.
+    fn mistake(&self, env: &BTreeMap<String, String>, args: &LibraryArgs, shell: &Shell) -> Option<String> {
+        let unknown = |word: &String| word.contains(['$', '`']) || word.contains("EXPRESSION");
+        if self.words.iter().any(unknown) {
+            return None;
+        }
+        let mut run = match Cli::try_parse_from(&self.words) {
+            Ok(Cli { command: Command::Run(run), .. }) => run,
+            Ok(_) => return None,
+            Err(error) if error.use_stderr() => {
+                let text = error.to_string();
+                return Some(text.lines().next()?.trim_start_matches("error: ").to_owned());
+            }
+            Err(_) => return None,
+        };
+        // Files may be made by a step before, and a project is that of the folder where it runs.
+        let is_path = |word: &String| word.contains('/') || word.ends_with(".yaml") || word.ends_with(".yml");
+        let own =
+            run.library.scenarios.is_some() || run.selection.iter().any(is_path) || shell.project.is_some();
+        if own {
+            return None;
+        }
+        run.library.scenarios = args.scenarios.clone();
+        let asked = run.settings(&self.there(env, shell)).ok()?.0;
+        if asked.again.is_some() || asked.profile.is_some() {
+            return None;
+        }
+        let library = Library::load_meant(&asked.library, &asked.selection, None).ok()?;
+        let planned = library.chosen().and_then(|choice| {
+            let sources = profile::sources(&asked.inputs, None, shell);
+            let able = TargetFacts::everything();
+            plan::plan(&choice.scenarios, &choice.only, &sources, &able, 1)
+                .map(drop)
+                .map_err(SessionError::Problems)
+        });
+        match planned {
+            Err(SessionError::Problems(problems)) => problems.first().map(|problem| problem.message.clone()),
+            _ => None,
+        }
     }
 }
 
