@@ -57,6 +57,7 @@ pub(super) fn annotations(state: &RunState, workspace: &Workspace, max: usize) -
         all.push(ending(code, &finished.reason));
     }
     all.extend(causes.iter().map(|cause| of_cause(cause, workspace)));
+    all.extend(skipped(state));
     let more = all.len().saturating_sub(max);
     if more > 0 {
         all.truncate(max - 1);
@@ -64,6 +65,19 @@ pub(super) fn annotations(state: &RunState, workspace: &Workspace, max: usize) -
         all.push(command("warning", &[("title", "lifecycle".to_owned())], &text));
     }
     all
+}
+
+/// What somebody chose and nobody ran: a green of the rest says nothing of it.
+fn skipped(state: &RunState) -> Option<String> {
+    let chosen = !state.identity.selection.is_empty() || state.identity.profile.is_some();
+    let skips = state.skips();
+    let n: usize = skips.values().map(Vec::len).sum();
+    if n == 0 || !chosen {
+        return None;
+    }
+    let title = format!("lifecycle: {n} of {} skipped", state.scenarios.len());
+    let reasons = skips.iter().map(|(reason, names)| format!("{} ({reason})", names.len()));
+    Some(command("warning", &[("title", title)], &reasons.collect::<Vec<_>>().join("; ")))
 }
 
 /// For a run that ended with a code that is not 0, whatever the reason.

@@ -158,7 +158,12 @@ impl Ending {
             code: exit.code(),
             reason: match codes.get(&exit) {
                 Some(reason) => reason.clone(),
-                None if exit == ExitCode::Passed => "passed".to_owned(),
+                None if exit == ExitCode::Passed => match counts.get(&Verdict::Skipped) {
+                    Some(skipped) => {
+                        format!("passed, {skipped} of {} skipped", counts.values().sum::<usize>())
+                    }
+                    None => "passed".to_owned(),
+                },
                 None => exit.meaning().to_owned(),
             },
             counts,
