@@ -8,6 +8,7 @@ use super::runtime::runtime;
 use super::{Shell, format};
 use crate::docker::{Engine, EngineError};
 use crate::domain::ExitCode;
+use crate::report::text::wrap;
 use crate::session::profile::Foreseeable;
 use crate::targets;
 
@@ -78,7 +79,12 @@ pub(crate) fn run(args: &DoctorArgs, shell: &Shell) -> Result<ExitCode, CliError
                 Level::None => "none",
                 Level::Fail => "FAIL",
             };
-            shell.printer.data(&format!("{word} {}: {}", finding.what, finding.text))?;
+            let text = format!("{}: {}", finding.what, finding.text);
+            let lines = match shell.printer.stdout_is_tty() {
+                true => wrap(&text, shell.printer.width().saturating_sub(5), usize::MAX),
+                false => vec![text],
+            };
+            shell.printer.data(&format!("{word} {}", lines.join("\n     ")))?;
             for line in &finding.next {
                 shell.printer.data(&format!("       → {line}"))?;
             }
@@ -173,7 +179,7 @@ fn on_the_engine(engine: &Engine, about: &crate::docker::About) -> Vec<Finding> 
 
 fn live(shell: &Shell) -> Finding {
     let Some(url) = shell.env.base_url() else {
-        return Finding::new(Level::Ok, "live server", "none is set (BASE, ADMIN_TOKEN)")
+        return Finding::new(Level::None, "live server", "BASE is not set, nor ADMIN_TOKEN")
             .next("lifecycle run --base-url URL --admin-token TOKEN");
     };
     let finding = Finding::new(Level::Set, "live server", format!("BASE is {url}, which was not asked"));
@@ -186,6 +192,12 @@ fn live(shell: &Shell) -> Finding {
 /// Variables, an engine and images: what a profile wants before it can start anything.
 async fn one_profile(profile: Foreseeable, engine: Option<&Engine>) -> Finding {
     let what = format!("profile {}", profile.name);
+    let summary = match profile.built_in_plane {
+        true => {
+            format!("{} Here on a control plane of this program: MOLECULE_CP_URL is not set", profile.summary)
+        }
+        false => profile.summary,
+    };
     if let Some(lack) = profile.lack {
         let mut finding = Finding::new(Level::None, what, lack);
         finding.next.extend(profile.unset.iter().map(|name| format!("export {name}=…")));
@@ -193,7 +205,7 @@ async fn one_profile(profile: Foreseeable, engine: Option<&Engine>) -> Finding {
     }
     let Some(engine) = engine else {
         return match profile.images.is_empty() {
-            true => Finding::new(Level::Ok, what, profile.summary)
+            true => Finding::new(Level::Ok, what, summary)
                 .next(format!("lifecycle run --profile {}", profile.name)),
             false => Finding::new(Level::None, what, "it needs a container engine").next(format!(
                 "start Docker, or set DOCKER_HOST; then `lifecycle run --profile {}`",
@@ -210,7 +222,7 @@ async fn one_profile(profile: Foreseeable, engine: Option<&Engine>) -> Finding {
         }
     }
     if missing.is_empty() {
-        return Finding::new(Level::Ok, what, profile.summary)
+        return Finding::new(Level::Ok, what, summary)
             .next(format!("lifecycle run --profile {}", profile.name));
     }
     let text = format!("not on this engine, and nothing is pulled: {}", missing.join(", "));

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ExplainArgs, shell: &Shell) -> Result<ExitCode, CliErro
         return Ok(ExitCode::Passed);
     }
     let run = path.display().to_string();
-    let mut text = explain_head(&state);
+    let mut text = explain_head(&state, shell.printer.width());
     if scenarios.is_empty() {
         text.push_str(match &state.finished {
             Some(finished) if finished.code == 0 => "nothing is red\n",

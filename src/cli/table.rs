@@ -3,7 +3,7 @@
 use console::measure_text_width as width;
 
 use super::Shell;
-use crate::report::text::short;
+use crate::report::text::{short, wrap};
 
 /// A table for the terminal; the last column takes what is left of the line, and goes below where that is little.
 pub(super) fn drawn(shell: &Shell, head: &[&str], rows: &[Vec<String>]) -> String {
@@ -32,6 +32,20 @@ fn of_width(columns: usize, head: &[&str], rows: &[Vec<String>]) -> String {
             }
             text.push_str(&short(row.get(last).map_or("", String::as_str), columns.saturating_sub(before)));
             return text.trim_end().to_owned();
+        }
+        if let Some((name, others)) = row.split_first()
+            && widths.first().is_some_and(|widest| *widest > columns * 3 / 4)
+        {
+            // It has its line for itself; what else is known of it stands below, each under its head.
+            let others = head.iter().skip(1).zip(others).filter(|(_, cell)| !cell.is_empty());
+            let others: Vec<String> =
+                others.map(|(head, cell)| format!("{} {cell}", head.to_lowercase())).collect();
+            let below = wrap(&others.join(" · "), columns.saturating_sub(4), usize::MAX);
+            return [name.clone()]
+                .into_iter()
+                .chain(below.iter().map(|l| format!("    {l}")))
+                .collect::<Vec<_>>()
+                .join("\n");
         }
         let filled: Vec<&str> = row.iter().take(last).map(String::as_str).filter(|c| !c.is_empty()).collect();
         text.push_str(&filled.join("  "));
@@ -62,6 +76,11 @@ mod tests {
         ];
         for columns in [40, 60, 80, 100, 160] {
             let text = of_width(columns, &["SCENARIO", "TAGS", "SUMMARY"], &rows);
+            assert_eq!(
+                columns == 40,
+                text.contains("\n    tags local env · summary A"),
+                "{columns}:\n{text}"
+            );
             assert!(text.contains(name), "{columns}:\n{text}");
             assert!(text.lines().all(|l| width(l) <= columns.max(name.len() + 12)), "{columns}:\n{text}");
         }

@@ -12,6 +12,8 @@ use crate::event::{Diagnosis, StepOutcome, UNCLASSIFIED, Verdict, WaitStats};
 
 /// Columns of the labels on the left.
 const LABEL: usize = 13;
+/// A block of fewer lines has no room for cause, evidence, fix and commands.
+const SMALLEST: usize = 15;
 /// The margin before the labels.
 const MARGIN: usize = 2;
 
@@ -46,6 +48,14 @@ pub(crate) struct BlockLine {
 }
 
 impl BlockLine {
+    /// The rows that what is never wrapped takes on a terminal beyond its own.
+    fn more_rows(&self, terminal: usize) -> usize {
+        if !matches!(self.tone, Tone::Title | Tone::Copy | Tone::Command) {
+            return 0;
+        }
+        console::measure_text_width(&self.plain()).saturating_sub(1) / terminal.max(1)
+    }
+
     /// Without colour.
     pub(crate) fn plain(&self) -> String {
         match self.tone {
@@ -77,6 +87,8 @@ impl BlockLine {
 pub(crate) struct Size {
     /// Columns; commands may be wider rather than cut.
     pub width: usize,
+    /// Columns of the terminal, where what is wider goes on in the next row.
+    pub terminal: usize,
     /// Lines of a screen; `None`: everything.
     pub lines: Option<usize>,
     /// `explain` shows it: what is left out is behind `--full`.
@@ -84,15 +96,16 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// What a screen shows, with the summary of a run of one red below it: 24 rows where nobody knows how many.
-    pub(crate) fn screen(width: usize, rows: Option<usize>) -> Self {
-        const SUMMARY: usize = 7;
-        let lines = rows.map_or(22, |rows| rows.saturating_sub(SUMMARY).clamp(15, 22));
-        Size { width: width.min(100), lines: Some(lines), explained: false }
+    /// What a screen shows, with the summary of a run of one red below it: 24 rows where nobody knows how many. Of a run
+    /// that was this scenario alone, the summary is a line or two.
+    pub(crate) fn screen(width: usize, rows: Option<usize>, alone: bool) -> Self {
+        let summary = if alone { 4 } else { 7 };
+        let lines = rows.map_or(22, |rows| rows.saturating_sub(summary).clamp(15, 22));
+        Size { width: width.min(100), terminal: width, lines: Some(lines), explained: false }
     }
 
     /// Everything, for files.
-    pub(crate) const WHOLE: Size = Size { width: 120, lines: None, explained: false };
+    pub(crate) const WHOLE: Size = Size { width: 120, terminal: 120, lines: None, explained: false };
 }
 
 /// The block of one scenario. `run` is the run's folder as a person would type it.
@@ -102,6 +115,20 @@ pub(crate) fn failure_block(
     run: &str,
     size: Size,
 ) -> Vec<BlockLine> {
+    let block = built(state, scenario, run, size);
+    let wrapped: usize = block.iter().map(|line| line.more_rows(size.terminal)).sum();
+    match size.lines {
+        Some(max) if wrapped > 0 => built(
+            state,
+            scenario,
+            run,
+            Size { lines: Some(max.saturating_sub(wrapped).max(SMALLEST.min(max))), ..size },
+        ),
+        _ => block,
+    }
+}
+
+fn built(state: &RunState, scenario: &ScenarioState, run: &str, size: Size) -> Vec<BlockLine> {
     let mut block = Builder {
         lines: Vec::new(),
         width: size.width.max(80),
@@ -216,6 +243,14 @@ impl Builder {
         {
             self.lines.remove(at);
             self.hidden += 1;
+        }
+        let columns = self.columns();
+        if self.hidden > 0
+            && let Some(last) = self.lines.iter().position(fingerprint).and_then(|at| at.checked_sub(1))
+            && let Some(line) = self.lines.get_mut(last)
+            && !line.text.contains('…')
+        {
+            line.text = format!("{} …", cut(&line.text, columns - 2));
         }
     }
 

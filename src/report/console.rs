@@ -209,7 +209,7 @@ impl Console {
             let mut lines = summary_lines(state, Some(&log), self.printer.width());
             // Its block is right above.
             if self.printer.height().is_some() && self.told.len() == 1 && state.reds().count() == 1 {
-                one_red(&mut lines, self.printer.width());
+                one_red(&mut lines, state, &log, self.printer.width());
             }
             self.print(&format!("\n{}", coloured(&lines)));
         }
@@ -371,7 +371,7 @@ impl Console {
 
     fn block(&mut self, state: &RunState, scenario: &ScenarioState) {
         let run = self.run.display().to_string();
-        let size = Size::screen(self.printer.width(), self.printer.height());
+        let size = Size::screen(self.printer.width(), self.printer.height(), state.scenarios.len() == 1);
         let block = failure_block(state, scenario, &run, size);
         self.print(&format!("\n{}\n", coloured(&block)));
         // A log in CI may be all that is left of a run: what the block has no room for can be opened.

@@ -11,17 +11,22 @@ use super::text::{clean, count, cut, listed, short, wrap};
 use super::whole::{part_data, part_title, steps_text};
 use crate::event::Diagnosis;
 use crate::scenario::without_round;
+use crate::targets::Kind;
 
 /// Which run it was, how it ended, and what is odd about its log.
-pub(crate) fn explain_head(state: &RunState) -> String {
+pub(crate) fn explain_head(state: &RunState, width: usize) -> String {
     let identity = &state.identity;
     let target = match (&identity.target, &identity.target_error) {
+        // What lived in that process answers nowhere now.
+        (Some(target), _) if Kind::named(&target.kind).is_ok_and(Kind::ends_with_the_process) => {
+            format!(" on {}", target.kind)
+        }
         (Some(target), _) => format!(" on {} {}", target.kind, target.base_url),
         (None, Some(error)) => format!(", target not reached: {error}"),
         (None, None) => String::new(),
     };
     let mut lines = vec![
-        format!("run {} lifecycle {}{target}{}", identity.run, identity.tool_version, by_fault(identity)),
+        format!("run {}{target}{} (lifecycle {})", identity.run, by_fault(identity), identity.tool_version),
         format!("{}: {}", count(state.totals().scenarios, "scenario"), state.totals().line()),
     ];
     if state.reds().count() > 1
@@ -32,10 +37,11 @@ pub(crate) fn explain_head(state: &RunState) -> String {
     if let Some(finished) = &state.finished {
         let exit = format!("exit {}: {}", finished.code, finished.reason);
         // A red says the same in its block.
-        lines.push(if state.reds().next().is_some() { short(&clean(&exit), 100) } else { exit });
+        lines.push(if state.reds().next().is_some() { short(&clean(&exit), width.min(100)) } else { exit });
     }
     lines.extend(state.remarks.iter().cloned());
-    lines.iter().map(|line| clean(line) + "\n").collect()
+    let wrapped = lines.iter().flat_map(|line| wrap(&clean(line), width, usize::MAX));
+    wrapped.map(|line| line + "\n").collect()
 }
 
 /// Lines of a screen.
@@ -59,12 +65,12 @@ pub(crate) fn explain_brief(
         scenarios.iter().partition(|scenario| scenario.has_failure());
     let causes = by_cause(&failed);
     let named = named_lines(&causes, width);
-    let head = explain_head(state).lines().count();
+    let head = explain_head(state, width).lines().count();
     let mut lines: Vec<String> = Vec::new();
     if let Some(first) = causes.first().and_then(|reds| reds.first()) {
         let gaps = 2 + usize::from(!named.is_empty()) + usize::from(causes.len() > 1);
         let room = SCREEN.saturating_sub(head + gaps + named.len() + 1).max(BLOCK);
-        let size = Size { width: width.min(100), lines: Some(room), explained: true };
+        let size = Size { width: width.min(100), terminal: width, lines: Some(room), explained: true };
         lines.push(String::new());
         lines.extend(failure_block(state, first, run, size).iter().map(BlockLine::coloured));
     }
@@ -156,7 +162,7 @@ fn verdict_line(scenario: &ScenarioState) -> String {
 pub(crate) fn explain_text(state: &RunState, scenario: &ScenarioState, run: &str, width: usize) -> String {
     let mut text = String::new();
     if scenario.has_failure() {
-        text.push_str(&coloured(&failure_block(state, scenario, run, Size::screen(width, None))));
+        text.push_str(&coloured(&failure_block(state, scenario, run, Size::screen(width, None, false))));
         text.push('\n');
     } else {
         text.push_str(&verdict_line(scenario));

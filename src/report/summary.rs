@@ -1,5 +1,7 @@
 //! The end of a run for people: who is red and why, what is skipped, what is left, why this code.
 
+use console::measure_text_width;
+
 use super::block::{BlockLine, Tone};
 use super::causes::Cause;
 use super::drifted::{self, Difference};
@@ -86,7 +88,24 @@ pub(crate) fn summary_lines(state: &RunState, log: Option<&str>, width: usize) -
 }
 
 /// Of one red whose block is on the same screen, a line is enough; why the run ended so is there too.
-pub(super) fn one_red(lines: &mut Vec<BlockLine>, width: usize) {
+pub(super) fn one_red(lines: &mut Vec<BlockLine>, state: &RunState, log: &str, width: usize) {
+    // Nothing else is to be told: how it ended, and where the log is.
+    let told = |line: &BlockLine| matches!(line.label.as_str(), "" | "red" | "new" | "known" | "log");
+    if let Some(finished) = &state.finished
+        && state.scenarios.len() == 1
+        && state.remarks.is_empty()
+        && lines.iter().all(told)
+    {
+        let line = |label: &str, text: String, tone| BlockLine { label: label.to_owned(), text, tone };
+        let ended =
+            format!("exit {}: {} in {}", finished.code, state.totals().line(), brief(state.took_ms()));
+        let together = format!("{ended}; log {log}");
+        *lines = match measure_text_width(&together) <= width {
+            true => vec![line("", together, Tone::Title)],
+            false => vec![line("", ended, Tone::Title), line("log", log.to_owned(), Tone::Copy)],
+        };
+        return;
+    }
     let mut of_red = false;
     lines.retain(|line| {
         if !line.label.is_empty() {

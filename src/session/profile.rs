@@ -163,6 +163,8 @@ pub(crate) struct Foreseeable {
     pub unset: Vec<String>,
     /// Images that it starts.
     pub images: Vec<String>,
+    /// It makes an organisation, and no control plane is named.
+    pub built_in_plane: bool,
 }
 
 /// The shipped profiles, and what each lacks here.
@@ -187,7 +189,8 @@ pub(crate) fn doctor(shell: &Shell) -> Vec<Foreseeable> {
             [one] => Some(format!("{one} is not set")),
             many => Some(format!("{} are not set", many.join(", "))),
         };
-        Foreseeable { name: profile.name, summary: profile.summary, lack, unset, images }
+        let built_in_plane = profile.makes_organisation && shell.env.get("MOLECULE_CP_URL").is_none();
+        Foreseeable { name: profile.name, summary: profile.summary, lack, unset, images, built_in_plane }
     };
     profiles.map(one).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use insta::assert_snapshot;
 
 use super::sample::{FAILING, Sample, everything, failing, healthy};
+use crate::domain::ExitCode;
 use crate::event::{EventKind, Verdict};
 use crate::output::{CiLog, Colour, Printer, Terminal, Verbosity};
 use crate::report::block::{BlockLine, Size, failure_block, plain_text};
@@ -102,7 +103,7 @@ fn a_terminal_that_is_closed_at_any_write_ends_nothing() {
 }
 
 fn block(sample: &Sample, scenario: &str, width: usize) -> String {
-    sized(sample, scenario, Size::screen(width, None))
+    sized(sample, scenario, Size::screen(width, None, false))
 }
 
 fn sized(sample: &Sample, scenario: &str, size: Size) -> String {
@@ -155,11 +156,11 @@ fn huge_evidence_fits_a_screen_and_keeps_what_matters() {
         }
         assert!(block.contains("lifecycle run"), "{block}");
         // A terminal of 24 rows has the summary of one red and the prompt below it.
-        let block = sized(&s, FAILING, Size::screen(width, Some(24)));
+        let block = sized(&s, FAILING, Size::screen(width, Some(24), false));
         assert!(block.lines().count() <= 17, "{} lines\n{block}", block.lines().count());
         let whole = summary_lines(&s.state(), None, width);
         let mut summary = whole.clone();
-        one_red(&mut summary, width);
+        one_red(&mut summary, &s.state(), "runs/r1/events.jsonl", width);
         let red = |lines: &[BlockLine]| {
             let from = lines.iter().position(|line| line.label == "red").unwrap();
             1 + lines[from + 1..].iter().take_while(|line| line.label.is_empty()).count()
@@ -171,6 +172,29 @@ fn huge_evidence_fits_a_screen_and_keeps_what_matters() {
             assert!(block.contains(part), "{part} is missing in\n{block}");
         }
     }
+}
+
+/// What was red stands above: how it ended, and where the log is.
+#[test]
+fn of_one_red_alone_the_summary_is_a_line() {
+    let mut s = Sample::default();
+    s.started().planned(|_| {}, &[FAILING]);
+    failing(&mut s, FAILING, 10);
+    s.end(FAILING, Verdict::Failed, "why", |f| f.step = Some("4".into()));
+    s.finish(ExitCode::Failed, "local-provision failed", &[]);
+    let told = |log: &str, state: &RunState| {
+        let mut lines = summary_lines(state, Some(log), 80);
+        one_red(&mut lines, state, log, 80);
+        lines.iter().map(|line| format!("{} {}", line.label, line.text).trim().to_owned()).collect::<Vec<_>>()
+    };
+    let state = s.state();
+    let took = crate::report::text::brief(state.took_ms());
+    let ended = format!("exit 1: 1 failed in {took}");
+    assert_eq!(told("runs/r1/events.jsonl", &state), [format!("{ended}; log runs/r1/events.jsonl")]);
+    let long = format!("runs/{}/events.jsonl", "r".repeat(60));
+    assert_eq!(told(&long, &state), [ended, format!("log {long}")]);
+    s.emit(EventKind::Warning { scenario: None, text: "odd".into() });
+    assert!(told("log", &s.state()).iter().any(|line| line.contains("odd")));
 }
 
 const LONG: &str = "local-env-projection-anthropic-api[runtime=claude-code,llm_path=platform-managed]";
@@ -219,10 +243,20 @@ fn many_reds_are_explained_on_one_screen() {
     for (reds, width) in [(1, 80), (2, 80), (2, 100), (29, 80), (29, 200), (400, 100)] {
         let state = many(reds).state();
         let all: Vec<_> = state.reds().collect();
-        let text = explain_head(&state) + &explain_brief(&state, &all, "runs/r1", width);
+        let text = explain_head(&state, width) + &explain_brief(&state, &all, "runs/r1", width);
         let text = console::strip_ansi_codes(&text).into_owned();
-        assert!(text.lines().count() <= 24, "{reds} at {width}: {} lines\n{text}", text.lines().count());
-        for part in ["CAUSE", "fingerprint", "lifecycle run --like", "lifecycle explain runs/r1 --full"] {
+        // What is wider than the terminal goes on in its next row.
+        let more = |line: &str| console::measure_text_width(line).saturating_sub(1) / width;
+        let wrapped: usize = if reds == 1 { text.lines().map(more).sum() } else { 0 };
+        let rows = text.lines().count() + wrapped;
+        assert!(rows <= 24, "{reds} at {width}: {rows} rows\n{text}");
+        for part in [
+            "CAUSE",
+            "SUGGESTED FIX",
+            "fingerprint",
+            "lifecycle run --like",
+            "lifecycle explain runs/r1 --full",
+        ] {
             assert!(text.contains(part), "{reds} at {width}: {part}\n{text}");
         }
         let named = text.lines().filter(|line| line.contains(" red by ")).count();
