@@ -22,15 +22,15 @@ pub(crate) async fn sleep_until(instant: Instant) {
 
 /// Pauses between two tries: each twice as long as the one before, up to a limit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct Backoff {
     next: Duration,
     first: Duration,
     limit: Duration,
 }
 
-impl Pace {
+impl Backoff {
     pub(crate) const fn new(first: Duration, limit: Duration) -> Self {
-        Pace { next: first, first, limit }
+        Backoff { next: first, first, limit }
     }
 
     /// How long the next pause is.

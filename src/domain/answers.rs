@@ -28,7 +28,11 @@ impl KnownAnswer {
     /// Whether a reply is the token: a sentence or line that says it and nothing else, or what says so first ("the word
     /// is …"). The question, a promise and a refusal hold it too, in any language: they say more than that.
     pub(crate) fn is_in(&self, reply: &str) -> bool {
-        sentences(&without_thoughts(reply)).iter().any(|sentence| self.is_said_by(sentence))
+        let said = without_thoughts(reply);
+        // A reply that was streamed comes in pieces of a word.
+        let whole = said.replace('\n', "");
+        bare(&whole).to_uppercase() == self.token
+            || sentences(&said).iter().any(|sentence| self.is_said_by(sentence))
     }
 
     fn is_said_by(&self, sentence: &str) -> bool {
@@ -49,16 +53,21 @@ impl KnownAnswer {
             let words: Vec<&str> = before.split_whitespace().collect();
             return words.len() <= LEAD && !refuses(before) && !before.to_lowercase().contains("exactly");
         }
-        let mut words = sentence.split_whitespace().map(|word| bare(word).to_lowercase());
-        words.next_back().is_some_and(|last| last.to_uppercase() == self.token)
-            && words.all(|word| word.is_empty() || SAYS.contains(&word.as_str()))
+        let words: Vec<String> = sentence.split_whitespace().map(|word| bare(word).to_lowercase()).collect();
+        let Some((last, before)) = words.split_last() else { return false };
+        let only_says = before.iter().all(|word| word.is_empty() || SAYS.contains(&word.as_str()));
+        // Whatever the words before `is` call it, it is said; what is to come or was asked for is not.
+        let is_it = before.last().is_some_and(|word| word == "is")
+            && !refuses(sentence)
+            && !before.iter().any(|word| TO_COME.contains(&word.as_str()));
+        last.to_uppercase() == self.token && (only_says || is_it)
     }
 }
 
 /// So many words at most introduce an answer before a colon.
 const LEAD: usize = 6;
 /// Words that introduce an answer and can promise or refuse nothing.
-const SAYS: [&str; 24] = [
+const SAYS: [&str; 30] = [
     "the",
     "word",
     "is",
@@ -83,7 +92,16 @@ const SAYS: [&str; 24] = [
     "done",
     "your",
     "you",
+    "as",
+    "requested",
+    "confirmation",
+    "expected",
+    "following",
+    "code",
 ];
+/// Words of a sentence that tells what will be said, or what somebody wants to hear.
+const TO_COME: [&str; 10] =
+    ["will", "shall", "i'll", "going", "asked", "must", "should", "would", "want", "wanted"];
 
 /// Without emphasis, quotes, brackets and emoji around it.
 fn bare(text: &str) -> &str {
@@ -203,6 +221,18 @@ mod tests {
             (pong, "\u{1f3d3} PONG \u{1f3d3}", true),
             (pong, "\u{201c}PONG\u{201d}", true),
             (pong, "Sure, PONG", true),
+            (pong, "PO\nNG", true),
+            (pong, "PO\nING", false),
+            (pong, "As requested, PONG", true),
+            (
+                pong,
+                "I received your check. The requested confirmation word is \"PONG\". Is there anything else?",
+                true,
+            ),
+            (pong, "The magic word of today is PONG!", true),
+            (pong, "The word that I will say is PONG", false),
+            (pong, "What I cannot say is PONG", false),
+            (pong, "What you asked for is PONG", false),
             (pong, "Got it! I will reply with PONG in a moment.", false),
             (pong, "You asked me to reply with exactly the word: PONG. Working on it\u{2026}", false),
             (pong, "Lo siento, no puedo responder con PONG", false),

@@ -24,6 +24,7 @@ use crate::clock::{Instant, TimeScale};
 use crate::domain::Secret;
 use crate::http::{Client, Payload, Request, Response};
 use crate::run::look::Pace;
+use crate::scenario::model::PartKey;
 
 /// A server that limits rates and does not say for how long is asked again after this.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -179,10 +180,14 @@ impl Api {
 }
 
 /// A full or bare A2A request (contract §7.1).
-pub(crate) fn message(id: &str, method: &str, text: &str, part: &str, bare: bool, extra: Value) -> Value {
-    let mut params = json!({
-        "message": { "role": "user", "messageId": id, "parts": [{ part: "text", "text": text }] },
-    });
+pub(crate) fn message(id: &str, method: &str, text: &str, part: PartKey, bare: bool, extra: Value) -> Value {
+    let mut params = json!({ "message": { "role": "user", "messageId": id } });
+    let (field, said) = match part {
+        PartKey::Kind => ("parts", json!([{ "kind": "text", "text": text }])),
+        PartKey::Type => ("parts", json!([{ "type": "text", "text": text }])),
+        PartKey::Content => ("content", json!(text)),
+    };
+    params["message"][field] = said;
     if let (Some(params), Value::Object(extra)) = (params.as_object_mut(), extra) {
         params.extend(extra);
     }

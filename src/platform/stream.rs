@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Api, record};
-use crate::clock::{self, Instant, Pace};
+use crate::clock::{self, Backoff, Instant};
 use crate::http::WebSocket;
 use crate::run::poller::Poller;
 
@@ -19,7 +19,7 @@ pub(crate) async fn follow(api: Api, poller: Poller, stop: CancellationToken) ->
     let Some(mut socket) = open(&api).await else { return false };
     poller.stream(true);
     tokio::spawn(async move {
-        let mut pace = Pace::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         loop {
             loop {
                 let frame = tokio::select! {
@@ -28,7 +28,7 @@ pub(crate) async fn follow(api: Api, poller: Poller, stop: CancellationToken) ->
                     frame = socket.next() => frame,
                 };
                 let Some(Ok(frame)) = frame else { break };
-                pace.restart();
+                backoff.restart();
                 if let Ok(text) = frame.to_text()
                     && let Ok(event) = serde_json::from_str::<Value>(text)
                 {
@@ -45,9 +45,9 @@ pub(crate) async fn follow(api: Api, poller: Poller, stop: CancellationToken) ->
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
-                    () = clock::sleep(pace.next()) => {}
+                    () = clock::sleep(backoff.next()) => {}
                 }
-                pace.grow();
+                backoff.grow();
                 if api.limits.now().is_some() {
                     continue;
                 }

@@ -13,7 +13,7 @@ use super::context::RunContext;
 use super::root_name::{PREFIX, is_called};
 use super::tenant;
 use super::twins;
-use crate::clock::{self, Instant, Pace};
+use crate::clock::{self, Backoff, Instant};
 use crate::domain::Status;
 use crate::event::EventKind;
 use crate::http::Response;
@@ -201,7 +201,7 @@ pub(super) async fn remove_workspace(
     let give_up = (Instant::now() + SETTLE).min(deadline);
     let moves_until = (Instant::now() + MOVES).min(deadline);
     let busy_until = (Instant::now() + BUSY).min(deadline);
-    let mut pace = Pace::new(Duration::from_millis(20), AT_WORK);
+    let mut backoff = Backoff::new(Duration::from_millis(20), AT_WORK);
     let mut deleted = 0;
     // A row that a look showed after its delete; a copy that lags shows one too.
     let mut back = None;
@@ -224,7 +224,7 @@ pub(super) async fn remove_workspace(
             && Instant::now() < settle_until
             && !is_started(run, entry, id, since).await
         {
-            pace.pause_up_to(SOON).await;
+            backoff.pause_up_to(SOON).await;
             continue;
         }
         settled |= row.status().is_some_and(|status| status != Status::Provisioning);
@@ -233,14 +233,14 @@ pub(super) async fn remove_workspace(
             && let Ok(found) = below(run, id, deadline).await
             && keep_off(run, found, moves_until, deadline).await?
         {
-            pace.pause_up_to(SOON).await;
+            backoff.pause_up_to(SOON).await;
             continue;
         }
         let mut answer = send(run, "delete", run.api.delete(id, &name, &[]), deadline).await?;
         if answer.status == 409 {
             let found = below(run, id, deadline).await?;
             if keep_off(run, found, moves_until, deadline).await? {
-                pace.pause_up_to(SOON).await;
+                backoff.pause_up_to(SOON).await;
                 continue;
             }
             let confirmed = run.api.delete(id, &name, &["confirm=true"]);
@@ -248,7 +248,7 @@ pub(super) async fn remove_workspace(
             // Nothing is below it that would have to be confirmed: the platform is at something that passes.
             let busy = answer.status == 409 && !record::names_others(answer.json.as_ref());
             if busy && Instant::now() < busy_until {
-                pace.pause().await;
+                backoff.pause().await;
                 continue;
             }
         }
@@ -269,7 +269,7 @@ pub(super) async fn remove_workspace(
             }
             // What was only taken in is done later.
             Looked::There(_) if answer.status == 202 && Instant::now() < busy_until => {
-                pace.pause().await;
+                backoff.pause().await;
             }
             Looked::There(_) if Instant::now() >= give_up => {
                 let text = format!("the delete was answered {}, but the row is still there", answer.status);
@@ -277,7 +277,7 @@ pub(super) async fn remove_workspace(
             }
             Looked::There(_) => {
                 back = Some(format!("the delete was answered {}, and the row came back", answer.status));
-                pace.pause().await;
+                backoff.pause().await;
             }
             // What was deleted and cannot be deleted again is gone.
             Looked::Hidden(_) if deleted > 1 && matches!(answer.status, 404 | 410) => {

@@ -10,7 +10,7 @@ use super::scope::StepScope;
 use crate::domain::Secret;
 use crate::models::allowlist::{Allowlist, external_like};
 use crate::models::auto::{Choice, NoChoice, Overrides, auto};
-use crate::models::catalogue::Catalogue;
+use crate::models::catalogue::{Catalogue, Provider};
 use crate::models::derive::{derive, registered};
 use crate::models::dispatch::resolve;
 use crate::models::inputs::{Inputs, LlmPath};
@@ -92,6 +92,17 @@ pub(crate) fn choose(
     {
         let names = chosen.secrets.keys().cloned().collect();
         chosen.provider = derive(&context.run.catalogue, runtime, model, &names).ok().map(|p| p.name.clone());
+    }
+    let platform = |name: &String| context.run.catalogue.provider(name).is_some_and(Provider::is_platform);
+    if context.run.target.platform_pays == Some(false)
+        && chosen.provider.as_ref().is_some_and(platform)
+        // Such a step is about the refusal.
+        && verb.contradiction.is_none()
+    {
+        let text = "not configured: the platform pays for no model here (GET /org/identity: \
+                    platform_managed_available is false); give the server MOLECULE_LLM_BASE_URL and \
+                    MOLECULE_LLM_USAGE_TOKEN";
+        return Err(Failure::of(FailureKind::NotConfigured, text));
     }
     Ok(chosen)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::context::RunContext;
 use super::root_name::{PREFIX, is_called};
 use super::steps::answer::refused;
-use crate::clock::{Instant, Pace};
+use crate::clock::{Backoff, Instant};
 use crate::domain::time;
 use crate::http::Response;
 use crate::platform::ask::Asker;
@@ -40,7 +40,7 @@ pub(crate) async fn make(run: &RunContext) -> Result<(), NoRoot> {
     // A request that may come true yet stays in the ledger: whatever bears its name is ours.
     let mut doubtful = false;
     let body = json!({ "name": name, "external": true, "runtime": "external", "delivery_mode": "poll" });
-    let mut pace = Pace::new(Duration::from_millis(100), Duration::from_secs(2));
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     loop {
         let create = run.api.create(body.clone());
         let answer =
@@ -77,14 +77,14 @@ pub(crate) async fn make(run: &RunContext) -> Result<(), NoRoot> {
             doubtful = true;
             resource = intend();
         }
-        if run.cancel.reason().is_some() || !pace.ends_before(deadline) {
+        if run.cancel.reason().is_some() || !backoff.ends_before(deadline) {
             if doubtful {
                 // The first of them stands for all that bear the name.
                 run.ledger.release(&resource, "never made", None);
             }
             return Err(NoRoot::NotMade(why));
         }
-        pace.pause().await;
+        backoff.pause().await;
     }
 }
 

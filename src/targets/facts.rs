@@ -102,6 +102,8 @@ pub struct TargetFacts {
     pub log_source: Option<LogSource>,
     /// What the server prints, when a profile started it.
     pub log: Option<super::profile::part_log::PartLog>,
+    /// Whether the platform pays for models, where the server says so.
+    pub platform_pays: Option<bool>,
     /// Requests that the server allows in a minute, when it says so.
     pub rate_limit: Option<u32>,
     /// Where the server differs from the catalogue: reported, never a red of the platform.

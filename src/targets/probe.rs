@@ -112,6 +112,8 @@ pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result
     facts.contract = Contract::of(asked.edition, commit.as_deref(), seen, &asked.accepted, &asked.declared);
     facts.answers = answers;
     facts.provider = provider;
+    let identity = json(get(&api, "/org/identity", &Auth::Anonymous).await);
+    facts.platform_pays = identity.as_ref().and_then(|org| org.get("platform_managed_available")?.as_bool());
     facts.rate_limit = health.headers.get("x-ratelimit-limit").and_then(|v| v.trim().parse().ok());
     facts.offered = offered;
     facts.drift = drift;
@@ -119,7 +121,7 @@ pub(crate) async fn live(settings: &Settings, stop: CancellationToken) -> Result
         kind: super::Kind::Live.as_str().into(),
         base_url,
         buildinfo,
-        org: json(get(&api, "/org/identity", &Auth::Anonymous).await),
+        org: identity,
         time_scale: api.scale.factor(),
         capabilities: facts.capabilities.iter().map(ToString::to_string).collect(),
         lacks: facts.lacks.clone(),

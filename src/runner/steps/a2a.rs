@@ -22,7 +22,7 @@ use crate::run::wait::pause;
 use crate::runner::context::{Answers, ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
-use crate::scenario::model::{A2a, Envelope, PartKey, Reply, Say};
+use crate::scenario::model::{A2a, Envelope, Reply, Say};
 
 /// Runs the step.
 pub(super) async fn run(
@@ -50,11 +50,8 @@ pub(super) async fn run(
     for (name, value) in &verb.params {
         params.insert(name.clone(), value.render(scope)?);
     }
-    let part = match verb.part {
-        PartKey::Kind => "kind",
-        PartKey::Type => "type",
-    };
-    let body = message(&id, &method, &text, part, verb.envelope == Envelope::Bare, Value::Object(params));
+    let body =
+        message(&id, &method, &text, verb.part, verb.envelope == Envelope::Bare, Value::Object(params));
     let default = match &verb.from {
         Some(from) => context.own_auth(&from.name),
         None => Auth::Admin,
@@ -251,10 +248,7 @@ impl Judged<'_> {
 async fn ask_once_more(judged: &Judged<'_>, wrong: Failure, step: &StepRun) -> Failure {
     let Some(question) = judged.wants.question else { return wrong };
     let id = crate::chance::uuid().to_string();
-    let part = match judged.verb.part {
-        PartKey::Kind => "kind",
-        PartKey::Type => "type",
-    };
+    let part = judged.verb.part;
     let body = message(&id, "message/send", question.prompt, part, false, Value::Object(Map::new()));
     let request = Request { body: Payload::Json(body), ..judged.request.clone() };
     let until = policy::SECOND_LOOK.end(step.deadline, Instant::now());

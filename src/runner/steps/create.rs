@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::answer;
-use crate::clock::{Instant, Pace};
+use crate::clock::{Backoff, Instant};
 use crate::domain::{Elsewhere, Status};
 use crate::event::EventKind;
 use crate::http::Response;
@@ -197,7 +197,7 @@ enum Made {
 /// Sends the create. An answer that says nothing about the outcome is settled by looking for the
 /// unique name; only a server that certainly did nothing is asked again.
 async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &str) -> Result<Made, Failure> {
-    let mut pace = Pace::new(Duration::from_millis(100), Duration::from_secs(5));
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         // The platform's own no.
         let mut denied = None;
@@ -258,12 +258,12 @@ async fn send(context: &ScenarioContext, step: &StepRun, body: &Value, name: &st
                     ),
                 ));
             }
-            _ if not_before.max(Instant::now() + pace.next()) >= step.deadline => {
+            _ if not_before.max(Instant::now() + backoff.next()) >= step.deadline => {
                 return Err(Failure::of(again.to_blame(), format!("create: {why}")));
             }
-            _ => context.pause_until(not_before.max(Instant::now() + pace.next())).await,
+            _ => context.pause_until(not_before.max(Instant::now() + backoff.next())).await,
         }
-        pace.grow();
+        backoff.grow();
     }
 }
 

@@ -22,7 +22,7 @@ use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::{Locals, StepScope};
 use crate::runner::workspace::Workspace;
 use crate::runner::{environment, instances};
-use crate::scenario::model::{Edge, Exec, Terminate, Wake};
+use crate::scenario::model::{Edge, Exec, PartKey, Terminate, Wake};
 use crate::scenario::template::Template;
 use crate::targets::saas::Behind;
 
@@ -307,7 +307,7 @@ pub(super) async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun)
     remember_activity(context, alias, step).await;
     let baseline = baseline(context, &workspace, step).await;
     let id = crate::chance::uuid().to_string();
-    let body = message(&id, "message/send", "wake up", "kind", false, json!({}));
+    let body = message(&id, "message/send", "wake up", PartKey::Kind, false, json!({}));
     let request =
         context.run.api.json("POST", &format!("/workspaces/{}/a2a", workspace.id), &Auth::Admin, body);
     context.run.ledger.disturb(&workspace.id, false);

@@ -39,7 +39,7 @@ pub(crate) struct RawA2a {
     pub auth: Option<Node>,
     /// `full` JSON-RPC (default) or `bare` `{method, params}`.
     pub envelope: Option<Envelope>,
-    /// The discriminator of a message part: `kind` (default) or `type`.
+    /// The discriminator of a message part: `kind` (default), `type`, or `content` instead of parts.
     pub part: Option<PartKey>,
     /// JSON-RPC id and message id; random when absent.
     pub message_id: Option<Text>,
@@ -133,7 +133,7 @@ pub enum Envelope {
     Bare,
 }
 
-/// The discriminator of a message part.
+/// How a message holds its text.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
@@ -144,6 +144,8 @@ pub enum PartKey {
     Kind,
     /// `type: text`, renamed by the platform.
     Type,
+    /// No parts: the old `content`, made parts of by the platform.
+    Content,
 }
 
 words! {

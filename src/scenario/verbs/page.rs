@@ -133,7 +133,7 @@ fn named(def: &str) -> String {
         "Status" => "status".to_owned(),
         "Step" => "step".to_owned(),
         "Envelope" => "`full` or `bare`".to_owned(),
-        "PartKey" => "`kind` or `type`".to_owned(),
+        "PartKey" => "`kind`, `type` or `content`".to_owned(),
         _ => "mapping".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{self, Instant, Pace};
+use crate::clock::{self, Backoff, Instant};
 use crate::http::{Request, Response, Transport, TransportError};
 use crate::platform::control_plane::ControlPlane;
 use crate::platform::record;
@@ -10,7 +10,7 @@ use crate::platform::record;
 /// One attempt may not take longer.
 const EACH: Duration = Duration::from_secs(30);
 /// Pauses between two looks at what the control plane is at.
-pub(super) const PACE: Pace = Pace::new(Duration::from_millis(20), Duration::from_secs(5));
+pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(5));
 
 /// What an answer that does not decide looked like.
 pub(super) fn describe(answer: &Response) -> String {
@@ -52,7 +52,7 @@ pub(super) async fn until<T>(
     deadline: Instant,
     take: impl Fn(&Response) -> Take<T>,
 ) -> Result<T, Undecided> {
-    let mut pace = PACE;
+    let mut backoff = BACKOFF;
     let mut unclear = false;
     loop {
         // A limit that somebody else was told is waited for here, and is no part of one attempt.
@@ -83,12 +83,12 @@ pub(super) async fn until<T>(
         };
         // What changes something is asked once when nobody knows what came of it: its name tells.
         let once = unclear && request.method == "POST";
-        let wait = wait.unwrap_or(pace.next());
+        let wait = wait.unwrap_or(backoff.next());
         if once || Instant::now() + wait >= deadline {
             return Err(Undecided { last, kind, unclear });
         }
         clock::sleep(wait).await;
-        pace.grow();
+        backoff.grow();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ask::{PACE, Take, Undecided, describe, until};
+use super::ask::{BACKOFF, Take, Undecided, describe, until};
 use super::client::client;
 use super::desk::Desk;
 use super::org::{Made, Org};
@@ -274,7 +274,7 @@ impl Maker<'_> {
             _ => waits.api,
         };
         let (mut phase, mut began) = (Phase::Dns, Instant::now());
-        let mut pace = PACE;
+        let mut backoff = BACKOFF;
         loop {
             let (request, until_then): (&Request, _) = match phase {
                 Phase::Api => (&list, Instant::now() + EACH),
@@ -297,7 +297,7 @@ impl Maker<'_> {
                 let skipped = phase == Phase::Tls && !tls;
                 let text = if skipped { "no TLS: http".to_owned() } else { org.base_url.clone() };
                 desk.phase(phase, PartState::Ready, text, began.elapsed());
-                (phase, began, pace) = (next(phase), Instant::now(), PACE);
+                (phase, began, backoff) = (next(phase), Instant::now(), BACKOFF);
                 if phase == Phase::Purge {
                     return Ok(());
                 }
@@ -305,11 +305,11 @@ impl Maker<'_> {
             if last.is_empty() {
                 continue;
             }
-            if began.elapsed() + pace.next() >= limit(phase) {
+            if began.elapsed() + backoff.next() >= limit(phase) {
                 let why = Undecided { last, kind, unclear: false };
                 return Err(self.failed(desk, phase, &why, limit(phase), began));
             }
-            pace.pause().await;
+            backoff.pause().await;
         }
     }
 }

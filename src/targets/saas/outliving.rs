@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::ask::{PACE, describe};
+use super::ask::{BACKOFF, describe};
 use super::not_gone::NotGone;
 use crate::clock::Instant;
 use crate::http::Response;
@@ -75,7 +75,7 @@ impl Leaks {
         }
         let deadline = self.within.map_or(deadline, |within| Instant::now() + within);
         let required = self.check == LeakCheck::Required;
-        let mut pace = PACE;
+        let mut backoff = BACKOFF;
         loop {
             // A look has time of its own, however little is left.
             let bound = deadline.clamp(Instant::now() + LEAST, Instant::now() + EACH);
@@ -87,23 +87,23 @@ impl Leaks {
                 Ok(None) if were_listed && answer.as_ref().is_ok_and(|a| matches!(a.status, 404 | 410)) => {
                     return Ok(());
                 }
-                _ if !pace.ends_before(deadline) => {
+                _ if !backoff.ends_before(deadline) => {
                     let last = answer.map_or_else(|error| error.text, |answer| describe(&answer));
                     let why = format!("whether instances outlive it is not known: {last}");
                     return Err(NotGone::Unproven(why));
                 }
                 _ => {
-                    pace.pause().await;
+                    backoff.pause().await;
                     continue;
                 }
             };
             if left.is_empty() {
                 return Ok(());
             }
-            if !pace.ends_before(deadline) {
+            if !backoff.ends_before(deadline) {
                 return Err(NotGone::Remains(self.told(plane, &left).await));
             }
-            pace.pause().await;
+            backoff.pause().await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ask::{PACE, Take, describe, until};
+use super::ask::{BACKOFF, Take, describe, until};
 use super::not_gone::NotGone;
 use super::org::Made;
 use super::outliving::Leaks;
@@ -70,7 +70,7 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks)
     // What the last delete said: it was there, or it was not.
     let mut deleted = None;
     let mut seen = false;
-    let mut pace = PACE;
+    let mut backoff = BACKOFF;
     loop {
         let mut refused = None;
         if deleted != Some(true) {
@@ -107,10 +107,10 @@ async fn gone(plane: &ControlPlane, slug: &str, deadline: Instant, leaks: Leaks)
             }
             Err(why) => NotGone::Unproven(refused.unwrap_or(why)),
         };
-        if !pace.ends_before(deadline) {
+        if !backoff.ends_before(deadline) {
             return Err(last);
         }
-        pace.pause().await;
+        backoff.pause().await;
     }
     leaks.gone(plane, slug, were_listed, deadline).await
 }
