@@ -262,6 +262,7 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     deep("http.purpose", Shape::Text, "what that request was for"),
     deep("http.request", Shape::Text, "its method and path"),
     deep("http.as", Shape::Text, "whose bearer it carried"),
+    one_of(deep("http.broken_off", Shape::Text, "the answer is JSON that ends in its middle"), YES_NO),
     deep("http.code", Shape::Text, "`code` of the answer"),
     deep("http.error", Shape::Text, "`error` of the answer"),
     deep("http.missing", Shape::List, "`missing` of the answer: names that it wants"),
@@ -300,6 +301,11 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
         &["given", "not given"],
     ),
     deep("server.log", Shape::List, "lines of the server's log about this workspace or about none"),
+    deep(
+        "provision.said",
+        Shape::List,
+        "what is said of a start: those lines, the row's last_sample_error, `error` of its events",
+    ),
     deep("org.status", Shape::Text, "`instance_status` of the organisation at its control plane"),
     deep("org.last_error", Shape::Text, "the organisation's last error; empty when there is none"),
     one_of(

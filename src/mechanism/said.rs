@@ -26,7 +26,7 @@ const PATTERNS: [(&str, &str); 13] = [
     ("other", r"hermes-agent unreachable"),
     (
         "quota",
-        r"insufficient_quota|quota_exceeded|exceeded your (current |monthly )?quota|credit balance|billing hard limit|billing_(not_active|error)|quota (is |was |has been )?(exceeded|exhausted|used up|reached)|out of credits|insufficient[ _](balance|credits|funds)|balance is too low|payment required|\b402\b|usage limit|spend(ing)? (limit|cap)",
+        r"insufficient_quota|quota_exceeded|exceeded your (current |monthly )?quota|credit balance|billing hard limit|billing_(not_active|error)|quota (is |was |has been )?(exceeded|exhausted|used up|reached)|out of credits|insufficient[ _](balance|credits|funds)|balance is too low|payment required|\b402\b|usage limit|(hit|reached) your (\w+ )?limit|-hour limit reached|spend(ing)? (limit|cap)",
     ),
     (
         "context",
@@ -72,6 +72,11 @@ pub(crate) fn kind(text: &str) -> &'static str {
     }
 }
 
+/// Whether a text that was asked for one word tells of an error that has a name: no words of an answer do.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !matches!(kind(text), "none" | "other")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +105,8 @@ mod tests {
                 "API Error: 404 {\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: x\"}}",
                 "model",
             ),
+            ("You've hit your limit · resets 3pm (UTC)", "quota"),
+            ("5-hour limit reached ∙ resets 3pm", "quota"),
             ("The model `gpt-9` does not exist or you do not have access to it", "model"),
             ("Agent error: 404 page not found", "endpoint"),
             ("POST https://api.minimax.io/anthropic/v1/v1/messages: 404", "endpoint"),

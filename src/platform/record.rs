@@ -244,7 +244,7 @@ fn part_texts(parts: &Value) -> Vec<&str> {
 pub fn wrapped_error(text: &str) -> Option<String> {
     // Marks of emphasis, quotes, brackets and emoji before the words say nothing.
     let plain = |c: char| !c.is_alphanumeric();
-    let lower = text.trim_start_matches(plain).to_lowercase();
+    let lower = text.trim_start_matches(plain).to_lowercase().replace('\u{2019}', "'");
     let begins = [
         "agent error",
         "error:",
@@ -270,6 +270,10 @@ pub fn wrapped_error(text: &str) -> Option<String> {
         "request timed out",
         "sorry, something went wrong",
         "there's an issue with the selected model",
+        "the model `",
+        "you've hit your limit",
+        "you've reached your limit",
+        "you've hit your usage limit",
     ];
     let contains = [
         "missing_byok_credential",
@@ -312,7 +316,10 @@ pub fn wrapped_error_of(text: &str, known_question: bool) -> Option<String> {
 
 /// A text that begins with the status of a refusal: `http 401: unauthorized`.
 fn refused_status(lower: &str) -> Option<String> {
-    let rest = lower.strip_prefix("http ").or_else(|| lower.strip_prefix("status "))?;
+    let rest = lower
+        .strip_prefix("http ")
+        .or_else(|| lower.strip_prefix("status "))
+        .or_else(|| lower.strip_prefix("error "))?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| digits.len() == 3)?;
     let status: u16 = digits.parse().ok()?;
     (400..600).contains(&status).then(|| format!("status {status}"))

@@ -114,6 +114,12 @@ fn shown(body: Option<&Body>) -> String {
     }
 }
 
+/// JSON that ends in its middle.
+fn breaks_off(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
+        && serde_json::from_str::<Value>(text).is_err_and(|error| error.is_eof())
+}
+
 fn decisive(last: &Exchange, facts: &mut Facts) {
     facts.set("http.purpose", last.purpose.clone());
     let request = format!("{} {}", last.method, path(&last.url));
@@ -129,6 +135,8 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
     if !cut {
         facts.set("http.json", yes(json.is_some()));
     }
+    let written = last.response.as_ref().and_then(|body| body.text.as_deref()).unwrap_or_default();
+    facts.set("http.broken_off", yes(!cut && json.is_none() && breaks_off(written)));
     facts.set("http.code", json.map(|j| text(j, "code")).unwrap_or_default());
     facts.set("http.error", json.map(|j| text(j, "error")).unwrap_or_default());
     facts.set("http.text", shown(last.response.as_ref()));
@@ -184,7 +192,7 @@ fn reply(symptoms: &Symptoms, heard: &[&Exchange], facts: &mut Facts) {
     let first = asked.and_then(|question| known(question, &said));
     let wrapped = record::wrapped_error_of(&said, first.is_some());
     let error = match kind {
-        "text" if wrapped.is_none() => "none",
+        "text" if wrapped.is_none() && (first != Some("other") || !said::is_plain(&said)) => "none",
         "text" | "rpc-error" | "task" => said::kind(&said),
         _ => "none",
     };
@@ -273,10 +281,11 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
         return;
     }
     if facts.text("http.json").as_deref() == Some("false") {
-        if through_the_platform(symptoms, status) {
-            facts.set("http.of_agent", yes(true));
-        } else if status >= 300 {
+        // A refusal of the agent's is passed on as JSON (contract §7.1), whatever headers a gateway adds.
+        if status >= 300 {
             facts.set("http.of_agent", yes(false));
+        } else if through_the_platform(symptoms, status) {
+            facts.set("http.of_agent", yes(true));
         }
         return;
     }

@@ -33,6 +33,7 @@ pub(crate) fn facts_of(symptoms: &Symptoms) -> Facts {
     events(symptoms, &mut facts);
     activity(symptoms, &mut facts);
     surroundings(symptoms, &mut facts);
+    provision_said(&mut facts);
     register::add(symptoms, &mut facts);
     exchanges::of_agent(symptoms, &mut facts);
     facts
@@ -202,6 +203,16 @@ fn activity(symptoms: &Symptoms, facts: &mut Facts) {
 }
 
 /// Billing, the server, its log, the neighbours.
+/// Some servers say why a start failed in their log alone, others in the row or an event.
+fn provision_said(facts: &mut Facts) {
+    let places = ["server.log", "record.last_sample_error", "event.error"];
+    let said: Vec<String> =
+        places.iter().flat_map(|place| facts.get(place).unwrap_or_default()).cloned().collect();
+    if places.iter().any(|place| facts.get(place).is_some()) {
+        facts.list("provision.said", said);
+    }
+}
+
 fn surroundings(symptoms: &Symptoms, facts: &mut Facts) {
     if let Some(billing) = part(symptoms, "billing") {
         facts.set("billing.mode", text(billing, "resolved_mode"));

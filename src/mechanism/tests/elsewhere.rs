@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::causes::{Case, aborted, case, create};
+use crate::domain::Status;
 use crate::domain::Transport;
 use crate::domain::answers::KNOWN;
 use crate::event::{Class, Ended, Exchange};
@@ -177,7 +178,13 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("an echo", known(KNOWN[0].prompt, None), "reply-echoes-question", Product),
         ("JSON of another protocol", message(200, json!({ "message": "hello" })), "agent-speaks-no-rpc", Product),
         ("a page of the agent, 200", page(200, "text/html", html, rate), "agent-speaks-no-rpc", Product),
-        ("a page of the agent, 404", page(404, "text/html", html, rate), "agent-speaks-no-rpc", Product),
+        // A refusal of an agent's comes as JSON, whatever headers a gateway adds.
+        ("a page, 404, and a gateway that limits rates", page(404, "text/html", html, rate), "proxy-page-instead-of-server", Infra),
+        ("a gateway that gave up", page(504, "text/html", "<html><title>504 Gateway Time-out</title></html>", rate), "proxy-page-instead-of-server", Infra),
+        ("an answer that ends in its middle", page(200, "application/json", "{\"jsonrpc\": \"2.0\", \"result\": {\"kind\":\"mess", rate), "agent-answer-cut", Product),
+        ("an agent that dies of each message", message(503, json!({ "error": "workspace agent unreachable — container restart triggered", "restarting": true })).row("offline", "").event("WORKSPACE_OFFLINE", json!({})).timeline(&[(Status::Online, 0), (Status::Offline, 0)]), "agent-dies-on-message", Product),
+        ("a model that nobody has, instead of the word", known("The model `gpt-5.9` does not exist or you do not have access to it.", None), "provider-model-unknown", Config),
+        ("a limit, instead of the word", known("You've hit your limit · resets 3pm (UTC)", None), "provider-quota-exhausted", Provider),
         ("no JSON, and the message is logged", garbled(true), "agent-speaks-no-rpc", Product),
         ("the same, of somebody else's agent", garbled(false), UNCLASSIFIED, Unclassified),
         ("a page of a gateway", page(502, "text/html", "<html><title>502 Bad Gateway</title></html>", &[("server", "nginx")]), "proxy-page-instead-of-server", Infra),
@@ -197,6 +204,7 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("a key in small letters", create(422, "MISSING_BYOK_CREDENTIAL", json!({ "minimax_api_key": "x" })), "create-missing-credential", Config),
         ("a code of tomorrow", create(422, "WORKSPACE_QUOTA_EXCEEDED", json!({})), "create-refused-otherwise", Config),
         // Starts.
+        ("an image, told in the row", case("await", "failed").row("failed", "image pull failed: manifest for x:1 not found: manifest unknown"), "image-missing", Config),
         ("a private image", unwritten("Error response from daemon: pull access denied for x, repository does not exist or may require 'docker login'"), "image-missing", Config),
         ("an unknown tag", unwritten("manifest for x:1 not found: manifest unknown: manifest unknown"), "image-missing", Config),
         ("an image for another machine", unwritten("no matching manifest for linux/arm64/v8 in the manifest list entries"), "image-cannot-run", Config),

@@ -7,7 +7,7 @@ use crate::mechanism::condition::{Condition, Test, Truth};
 
 const SENTENCES: &str = include_str!("../../../fixtures/sentences/sentences.tsv");
 /// Facts that hold what others write.
-const THEIRS: [&str; 11] = [
+const THEIRS: [&str; 12] = [
     "http.error",
     "http.code",
     "http.text",
@@ -16,6 +16,7 @@ const THEIRS: [&str; 11] = [
     "event.error",
     "record.last_sample_error",
     "server.log",
+    "provision.said",
     "container.log",
     "container.error",
     "register.said",
@@ -50,7 +51,12 @@ fn every_pattern_was_seen_or_says_that_it_was_not() {
     for mechanism in catalogue::shipped() {
         let mut missing = Vec::new();
         for condition in mechanism.matches.conditions().filter(|c| THEIRS.contains(&c.fact.as_str())) {
-            let sentences = seen.get(condition.fact.as_str()).cloned().unwrap_or_default();
+            let facts: &[&str] = match condition.fact.as_str() {
+                "provision.said" => &["server.log", "record.last_sample_error", "event.error"],
+                fact => &[fact],
+            };
+            let sentences: Vec<String> =
+                facts.iter().flat_map(|fact| seen.get(fact).cloned().unwrap_or_default()).collect();
             let fits = |test: &Test| {
                 sentences.iter().any(|s| test.check(Some(std::slice::from_ref(s))) == Truth::True)
             };

@@ -11,6 +11,7 @@ use super::await_status::known;
 use super::identity::auth_of;
 use super::{a2a_follow, answer};
 use crate::clock::Instant;
+use crate::domain::Status;
 use crate::domain::answers::{ASK_ONCE_MORE, KnownAnswer};
 use crate::event::EventKind;
 use crate::http::{Payload, Request, Response};
@@ -22,6 +23,7 @@ use crate::run::wait::pause;
 use crate::runner::context::{Answers, ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::StepScope;
+use crate::runner::workspace::Workspace;
 use crate::scenario::model::{A2a, Envelope, Reply, Say};
 
 /// Runs the step.
@@ -105,6 +107,7 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
             && Instant::now() + wait < step.deadline
             && !context.stop.is_cancelled()
         {
+            found_dead(judged, &answer, step);
             context.pause(wait).await;
             continue;
         }
@@ -176,6 +179,23 @@ async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Respon
             return Err(environment(last.unwrap_or(&unknown)));
         }
         context.pause(pause(began.elapsed()).max(Duration::from_millis(50))).await;
+    }
+}
+
+/// The platform found the agent dead and starts another: what answers later is not what the scenario had online.
+fn found_dead(judged: &Judged<'_>, answer: &Response, step: &StepRun) {
+    let restarts = answer.json.as_ref().and_then(|body| body.get("restarting")?.as_bool()) == Some(true);
+    let context = judged.context;
+    let was_online =
+        |w: Workspace| w.timeline.iter().any(|(status, edge)| *status == Status::Online && *edge == w.edge);
+    let stood = known(context, &judged.verb.to.name).is_ok_and(was_online);
+    if restarts && stood {
+        let text = format!(
+            "step {}: a message found the agent dead, and the platform restarted it: {}",
+            step.id,
+            answer::describe(answer)
+        );
+        context.state().flaky.get_or_insert(text);
     }
 }
 

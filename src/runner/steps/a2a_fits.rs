@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::answer;
 use crate::domain::answers::{Answers, KNOWN, KnownAnswer, STUB_REPLY};
 use crate::http::Response;
+use crate::mechanism::said;
 use crate::platform::record::{self, Reply as Got};
 use crate::redact::Redactor;
 use crate::runner::outcome::Failure;
@@ -212,6 +213,10 @@ impl Wants<'_> {
         };
         if there {
             return Ok(Fits { message: excerpt(80), known: true, unproven: false });
+        }
+        if said::is_plain(text) && !text.contains(question.prompt) {
+            let (kind, said) = (said::kind(text), excerpt(300));
+            return Err(Failure::product(format!("the reply is an error wrapped in a 200 ({kind}): {said}")));
         }
         // Nobody says what these agents can answer: any words pass, and prove little.
         if self.answers == Answers::None {
