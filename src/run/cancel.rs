@@ -51,3 +51,27 @@ impl Cancel {
         &self.inner.cleanup
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_only_gets_worse_and_each_stops_the_steps() {
+        use CancelReason::{EnoughReds, Interrupted, SecondInterrupt, TargetDead, Terminated};
+        for (raised, worse, left) in [
+            (vec![EnoughReds, Interrupted], vec![true, true], Interrupted),
+            (vec![Interrupted, TargetDead], vec![true, false], Interrupted),
+            (vec![Interrupted, Interrupted, SecondInterrupt], vec![true, false, true], SecondInterrupt),
+            (vec![Terminated], vec![true], Terminated),
+        ] {
+            let cancel = Cancel::new();
+            assert!(cancel.reason().is_none() && !cancel.steps().is_cancelled());
+            let said: Vec<bool> = raised.iter().map(|reason| cancel.raise(*reason)).collect();
+            assert_eq!(said, worse, "{raised:?}");
+            assert_eq!(cancel.reason(), Some(left), "{raised:?}");
+            // Only whoever ends the clean-up stops it too.
+            assert!(cancel.steps().is_cancelled() && !cancel.cleanup().is_cancelled(), "{raised:?}");
+        }
+    }
+}

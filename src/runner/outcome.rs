@@ -259,3 +259,114 @@ impl From<TemplateError> for Failure {
         Failure::of(FailureKind::Config, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Away;
+
+    /// A wait that was blind, or for a part of which the server was away, is the environment's; what was seen is the
+    /// platform's.
+    #[test]
+    fn a_wait_that_saw_nothing_is_no_red_of_the_platform() {
+        let away = |looks, to_ms| Some(Away { looks, from_ms: 100, to_ms, ..Away::default() });
+        let seen = WaitStats::default;
+        let gap = |ms| WaitStats { longest_gap_ms: ms, ..seen() };
+        use WaitEnd::{Cancelled, Hopeless, TargetDead, TimedOut};
+        for (name, end, stats, kind) in [
+            ("ran out", TimedOut, seen(), FailureKind::Product),
+            ("ran out blind", TimedOut, WaitStats { blind: true, ..seen() }, FailureKind::Environment),
+            (
+                "away meanwhile",
+                TimedOut,
+                WaitStats { away: away(3, 1_100), ..seen() },
+                FailureKind::Environment,
+            ),
+            (
+                "two looks failed",
+                TimedOut,
+                WaitStats { away: away(2, 9_000), ..seen() },
+                FailureKind::Product,
+            ),
+            (
+                "failed for a moment",
+                TimedOut,
+                WaitStats { away: away(9, 1_099), ..seen() },
+                FailureKind::Product,
+            ),
+            ("a final status", Hopeless, gap(9_999), FailureKind::Product),
+            ("a final status after a long absence", Hopeless, gap(10_000), FailureKind::Environment),
+            ("cancelled", Cancelled, gap(60_000), FailureKind::Cancelled),
+            ("the target died", TargetDead, seen(), FailureKind::Environment),
+        ] {
+            let failure = Failure::wait("ws online", WaitError { end, last: "failed".to_owned(), stats });
+            assert_eq!(failure.kind, kind, "{name}");
+            assert_eq!(failure.wait.and_then(|stats| stats.end), Some(end), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_kind_counts_as_what_it_is() {
+        for (kind, outcome, counts, class) in [
+            (FailureKind::Product, StepOutcome::Failed, Kind::Product, Class::Unclassified),
+            (FailureKind::Inconclusive, StepOutcome::Inconclusive, Kind::Inconclusive, Class::Unclassified),
+            (FailureKind::Environment, StepOutcome::Error, Kind::Environment, Class::Infra),
+            (FailureKind::Harness, StepOutcome::Error, Kind::Harness, Class::Harness),
+            (FailureKind::Config, StepOutcome::Failed, Kind::Config, Class::Config),
+            (FailureKind::NotConfigured, StepOutcome::Skipped, Kind::Product, Class::Unclassified),
+            (FailureKind::Cancelled, StepOutcome::Cancelled, Kind::Product, Class::Unclassified),
+        ] {
+            let failure = Failure::of(kind, "why");
+            assert_eq!(
+                (failure.outcome(), failure.counts(), failure.class()),
+                (outcome, counts, class),
+                "{kind:?}"
+            );
+        }
+        for (transport, kind) in [
+            (Transport::BadRequest, FailureKind::Config),
+            (Transport::Cancelled, FailureKind::Cancelled),
+            (Transport::Panicked, FailureKind::Harness),
+            (Transport::Connect, FailureKind::Environment),
+            (Transport::TimedOut, FailureKind::Environment),
+            (Transport::GivenUp, FailureKind::Environment),
+        ] {
+            let error = TransportError::new(transport, "why".to_owned());
+            assert_eq!(Failure::transport("read", &error).kind, kind, "{transport:?}");
+        }
+    }
+
+    /// A step with words of its own keeps them, and only a wait that ran out says its limit.
+    #[test]
+    fn the_limit_of_a_wait_stands_with_who_set_it() {
+        let ended = |end| {
+            Failure::wait(
+                "ws online",
+                WaitError { end, last: "provisioning".to_owned(), stats: WaitStats::default() },
+            )
+        };
+        let five = Duration::from_secs(5);
+        for (mut failure, own, from, wanted) in [
+            (
+                ended(WaitEnd::TimedOut),
+                false,
+                "input a",
+                "wanted ws online: not within 5.00 s (input a); last seen: provisioning",
+            ),
+            (ended(WaitEnd::TimedOut), true, "", "own words; limit 5.00 s"),
+            (
+                ended(WaitEnd::Hopeless),
+                false,
+                "input a",
+                "wanted ws online: gave up early: this status is final; last seen: provisioning",
+            ),
+        ] {
+            if own {
+                failure.has_own_words = true;
+                failure.message = "own words".to_owned();
+            }
+            failure.not_within(five, from);
+            assert_eq!(failure.message, wanted);
+        }
+    }
+}
