@@ -7,8 +7,9 @@ use super::commands::{by_fault, quote};
 use super::console::coloured;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
-use super::text::{clean, count, cut, listed, short, wrap};
+use super::text::{clean, count, cut, listed, wrap};
 use super::whole::{part_data, part_title, steps_text};
+use crate::domain::ExitCode;
 use crate::event::Diagnosis;
 use crate::scenario::without_round;
 use crate::targets::Kind;
@@ -34,18 +35,23 @@ pub(crate) fn explain_head(state: &RunState, width: usize) -> String {
     {
         line.push_str(&format!(" ({})", state.causes_line()));
     }
-    if let Some(finished) = &state.finished {
-        let exit = format!("exit {}: {}", finished.code, finished.reason);
-        // A red says the same in its block.
-        lines.push(if state.reds().next().is_some() { short(&clean(&exit), width.min(100)) } else { exit });
+    match &state.finished {
+        // Why stands in the blocks of the reds.
+        Some(finished) if finished.exit == ExitCode::Failed && state.reds().next().is_some() => {
+            if let Some(line) = lines.last_mut() {
+                *line = format!("exit {}: {line}", finished.code);
+            }
+        }
+        Some(finished) => lines.push(format!("exit {}: {}", finished.code, finished.reason)),
+        None => {}
     }
     lines.extend(state.remarks.iter().cloned());
     let wrapped = lines.iter().flat_map(|line| wrap(&clean(line), width, usize::MAX));
     wrapped.map(|line| line + "\n").collect()
 }
 
-/// Lines of a screen.
-const SCREEN: usize = 24;
+/// Lines of a screen, of which the prompt has one.
+const SCREEN: usize = 23;
 /// Lines of the steps of one scenario, where nothing of it failed.
 const STEPS: usize = 40;
 /// Lines of a block that would be of no use with fewer.
