@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::brought_up::{self, Had};
+use super::busy;
 use super::failure::SessionError;
 use super::settings::JOBS;
 use super::work::Work;
@@ -219,6 +220,14 @@ impl Work<'_> {
         };
         let ending = dispatcher::run(Arc::clone(&context), instances, &options, signals).await;
         for text in ending.unseen(&context.known) {
+            log.emit(EventKind::Warning { scenario: None, text });
+        }
+        // A fault that somebody asked for hangs it on any machine.
+        let ours = self.asked.target.kind.is_some_and(targets::Kind::ends_with_the_process);
+        if ours
+            && self.asked.target.faults.iter().all(|fault| !fault.contains("hang"))
+            && let Some(text) = busy::told(&ending.diagnoses)
+        {
             log.emit(EventKind::Warning { scenario: None, text });
         }
         let finished = ending.conclude(&context, &self.demand, began.elapsed());

@@ -5,6 +5,7 @@ pub(crate) mod archive;
 pub(crate) mod at_most;
 mod at_target;
 mod brought_up;
+mod busy;
 pub(crate) mod classify;
 pub(crate) mod env;
 pub(crate) mod failure;
