@@ -69,9 +69,13 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                         "id": entry.id, "at": owing.home.base_url }));
                     continue;
                 }
-                shell
-                    .printer
-                    .data(&format!("{name}: would remove {} {} {id}{at}", entry.kind, entry.name))?;
+                // What lived in the run's own process ended with it: there is nothing to remove.
+                let what = match owing.embedded && owing.entries.iter().any(|e| e.resource == entry.resource)
+                {
+                    true => format!("{} {} ended with its platform", entry.kind, entry.name),
+                    false => format!("would remove {} {} {id}{at}", entry.kind, entry.name),
+                };
+                shell.printer.data(&format!("{name}: {what}"))?;
             }
             continue;
         }
@@ -210,8 +214,11 @@ async fn sweep(args: &SweepArgs, shell: &Shell, path: &Path, owing: Owing) -> Re
         for entry in &owing.entries {
             ledger.release(&entry.resource, "sweep", None);
         }
-        let lines = vec![format!("{} went with their platform", count(owing.entries.len(), "resource"))];
-        return Ok(Outcome { lines, removed: owing.entries.len(), ..Outcome::default() });
+        let n = owing.entries.len();
+        let lines = vec![format!("{} ended with the platform of the run", count(n, "resource"))];
+        // Containers were removed; what lived in that process was not there any more.
+        let removed = if owing.embedded { 0 } else { n };
+        return Ok(Outcome { lines, removed, ..Outcome::default() });
     }
     if let Some(token) = &token
         && !(owing.entries.is_empty() && owing.watched.is_empty())
