@@ -234,12 +234,24 @@ impl Builder {
         self.line("", format!("… {}: {by}", count(more as u64, "more line")), Tone::Dim);
     }
 
+    /// The line that is needed least of those before the fingerprint: the first line of the fix and of the evidence are kept
+    /// longest.
+    fn dispensable(&self) -> Option<usize> {
+        let at = |label: &str| self.lines.iter().position(|line| line.label == label);
+        let end = at("fingerprint")?;
+        let (fix, evidence) = (at("SUGGESTED FIX"), at("EVIDENCE"));
+        match (fix, evidence) {
+            (Some(fix), Some(evidence)) if fix + 1 == end && evidence + 1 < fix => fix.checked_sub(1),
+            _ => end.checked_sub(1),
+        }
+    }
+
     /// Shortens what stands before the fingerprint, so that it and what to type next are never cut.
     fn make_room(&mut self, next: usize) {
         let Some(room) = self.max.map(|max| max.saturating_sub(next + 1)) else { return };
         let fingerprint = |line: &BlockLine| line.label == "fingerprint";
         while self.lines.len() > room
-            && let Some(at) = self.lines.iter().position(fingerprint).and_then(|at| at.checked_sub(1))
+            && let Some(at) = self.dispensable()
         {
             self.lines.remove(at);
             self.hidden += 1;

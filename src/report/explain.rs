@@ -27,7 +27,7 @@ pub(crate) fn explain_head(state: &RunState, width: usize) -> String {
         (None, None) => String::new(),
     };
     let mut lines = vec![
-        format!("run {}{target}{} (lifecycle {})", identity.run, by_fault(identity), identity.tool_version),
+        format!("run {}{target}{} (v{})", identity.run, by_fault(identity), identity.tool_version),
         format!("{}: {}", count(state.totals().scenarios, "scenario"), state.totals().line()),
     ];
     if state.reds().count() > 1
