@@ -10,12 +10,11 @@ mod series;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use lifecycle_harness::facade::docker::{Action, ContainerSpec, Engine, Settings, names};
 use tokio_util::sync::CancellationToken;
 
-use super::harness::{Harness, Output, moment, wait_for};
+use super::harness::{Harness, Output, wait_for};
 use super::platform::{TOKEN, beside, block};
 
 /// What one test does to the engine must not be another's before or after.
@@ -80,12 +79,6 @@ pub(crate) fn engine() -> Option<Held> {
     }
 }
 
-/// How many random moments are tried; `LIFECYCLE_SOAK=1` tries as many as the issue asks for.
-fn moments(usual: u64, soak: u64) -> impl Iterator<Item = Duration> {
-    let count = if var("LIFECYCLE_SOAK").is_some() { soak } else { usual };
-    (0..count).map(move |n| Duration::from_millis(20 + n * 3_000 / count + (n * 7_919) % 97))
-}
-
 fn docker() -> Harness {
     docker_of(["run", "--target", "docker"])
 }
@@ -129,36 +122,6 @@ fn twenty_at_once_leave_nothing() {
     let Some(held) = engine() else { return };
     all_passed(docker().args(["local-provision", "--repeat", "20"]).run());
     held.as_before("after twenty");
-}
-
-#[test]
-fn interrupts_at_any_moment_leave_nothing() {
-    let Some(held) = engine() else { return };
-    for (n, after) in moments(6, 60).enumerate() {
-        let run = docker().args(["local-provision", "local-restart-twice", "local-pause-resume"]).spawn();
-        wait_for("a run", || run.run_folder());
-        moment(after);
-        let (name, code) = if n % 2 == 0 { ("INT", 130) } else { ("TERM", 143) };
-        run.signal(name);
-        run.output().exit(code);
-        held.as_before(&format!("{name} after {after:?}"));
-    }
-}
-
-#[test]
-fn a_kill_and_a_sweep_leave_nothing() {
-    let Some(held) = engine() else { return };
-    for after in moments(3, 60) {
-        let run = docker().args(["local-provision", "local-restart-twice", "local-pause-resume"]).spawn();
-        wait_for("a run", || run.run_folder());
-        moment(after);
-        run.signal("KILL");
-        let output = run.output();
-        assert_eq!(output.code(), None);
-        here(output.then(["sweep", "--docker", "--dry-run"])).run().exit(0);
-        here(output.then(["sweep", "--docker"])).run().exit(0);
-        held.as_before(&format!("KILL after {after:?} and a sweep"));
-    }
 }
 
 /// A container that bears a workspace's name and is nobody's business.
