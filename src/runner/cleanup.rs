@@ -228,9 +228,8 @@ pub(super) async fn remove_workspace(
             continue;
         }
         settled |= row.status().is_some_and(|status| status != Status::Provisioning);
-        // What is made without a parent hangs under the root of all: a server that asks nothing would take it along.
-        if row.parent().is_empty()
-            && let Ok(found) = below(run, id, deadline).await
+        // A server that asks nothing takes along what hangs under it, of whomever.
+        if let Ok(found) = below(run, id, deadline).await
             && keep_off(run, found, moves_until, deadline).await?
         {
             backoff.pause_up_to(SOON).await;
@@ -395,6 +394,11 @@ struct Below {
     twins: Vec<Value>,
     /// Names and ids of what is somebody else's.
     strangers: Vec<String>,
+}
+
+/// Names and ids of what hangs under a workspace and is somebody else's, as far as the list can be read.
+pub(super) async fn strangers_below(run: &RunContext, id: &str, deadline: Instant) -> Vec<String> {
+    below(run, id, deadline).await.map(|found| found.strangers).unwrap_or_default()
 }
 
 async fn below(run: &RunContext, id: &str, deadline: Instant) -> Result<Below, Stays> {

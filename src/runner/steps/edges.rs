@@ -21,7 +21,7 @@ use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
 use crate::runner::scope::{Locals, StepScope};
 use crate::runner::workspace::Workspace;
-use crate::runner::{environment, instances};
+use crate::runner::{cleanup, environment, instances};
 use crate::scenario::model::{Edge, Exec, PartKey, Terminate, Wake};
 use crate::scenario::template::Template;
 use crate::targets::saas::Behind;
@@ -109,6 +109,7 @@ pub(super) async fn run(
         .mutate(step, kind.path(), request)
         .await
         .map_err(|e| Failure::transport(kind.path(), &e).about(alias))?;
+    took_along(context, &workspace, &answer);
     if !verb.answer.is_default() {
         answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
         if answer.status != 200 {
@@ -224,11 +225,13 @@ pub(super) async fn delete(
     let name = stored_name(context, &workspace, step).await.unwrap_or_else(|| workspace.name.clone());
     let (instance, unseen) = instance_before(context, &workspace, step).await;
     let baseline = Baseline { instance, unseen, ..Baseline::default() };
+    keep_off(context, &workspace, step).await.map_err(|f| f.about(alias))?;
     let query: &[&str] = if verb.purge { &["purge=true"] } else { &[] };
     let mut request = context.run.api.delete(&workspace.id, &name, query);
     let as_auth = context.run.api.request("DELETE", "/", &auth);
     (request.bearer, request.identity) = (as_auth.bearer, as_auth.identity);
     let answer = ask_to_delete(context, alias, request, verb.answer.is_default(), step).await?;
+    took_along(context, &workspace, &answer);
     if !verb.answer.is_default() {
         answer::judge(&answer, &verb.answer, scope).map_err(|f| f.about(alias))?;
         if !answer.is_success() {
@@ -245,6 +248,50 @@ pub(super) async fn delete(
     context.update(alias, |w| w.gone = true);
     let ended = instance_ends::after(context, &workspace, &baseline, "delete", step).await?;
     Ok(Passed::with(format!("{}, and the row is gone{ended}", answer.status)))
+}
+
+/// What hangs under a workspace that is about to go, and is somebody else's, goes with it on a server that asks nobody.
+async fn keep_off(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Result<(), Failure> {
+    let found = cleanup::strangers_below(&context.run, &workspace.id, step.deadline).await;
+    match found.as_slice() {
+        [] => Ok(()),
+        found => Err(Failure::of(
+            FailureKind::Config,
+            format!(
+                "{} of somebody else hang under it, and would be deleted with it: {}",
+                found.len(),
+                found.join(", ")
+            ),
+        )),
+    }
+}
+
+/// What an answer says was done to more than the workspace and what the scenario made below it.
+fn took_along(context: &ScenarioContext, workspace: &Workspace, answer: &Response) {
+    const COUNTS: [(&str, u64); 4] =
+        [("paused_count", 1), ("resumed_count", 1), ("hibernated_count", 1), ("cascade_deleted", 0)];
+    let count = |name: &str| answer.json.as_ref().and_then(|body| body.get(name)).and_then(Value::as_u64);
+    let below = {
+        let state = context.state();
+        let mut ids = vec![workspace.id.clone()];
+        let mut at = 0;
+        while let Some(id) = ids.get(at).cloned() {
+            let child = |w: &&Workspace| w.parent_id.as_ref() == Some(&id) && !ids.contains(&w.id);
+            let found: Vec<String> = state.workspaces.values().filter(child).map(|w| w.id.clone()).collect();
+            ids.extend(found);
+            at += 1;
+        }
+        ids.len() as u64 - 1
+    };
+    for (name, own) in COUNTS {
+        let Some(count) = count(name).filter(|count| *count > below + own) else { continue };
+        let text = format!(
+            "{}: the answer says `{name}: {count}`, and the scenario has {below} below it: what was taken along may be \
+             somebody else's",
+            workspace.alias
+        );
+        context.run.log.emit(EventKind::Warning { scenario: Some(context.name.to_string()), text });
+    }
 }
 
 /// Sends a delete. While an operation of the platform's own is under way it is answered 409 without a reason that lasts,
