@@ -25,6 +25,18 @@ const WRITTEN: [&str; 9] = [
     "MOLECULE_MODEL",
 ];
 
+/// What the platform writes down of a decision about models: no rule says that it must, and none that it may change by
+/// itself.
+pub(crate) const BOOKS: [&str; 4] = [
+    "LLM_PROVIDER",
+    "MOLECULE_LLM_BILLING_MODE",
+    "MOLECULE_LLM_BILLING_MODE_RESOLVED",
+    "MOLECULE_RESOLVED_PROVIDER",
+];
+
+/// Which workspace an instance is, and whose: every instance of a workspace has the same.
+pub(crate) const WHOSE: [&str; 4] = ["MOLECULE_URL", "PLATFORM_URL", "WORKSPACE_CONFIG_PATH", "WORKSPACE_ID"];
+
 const SECRET: &str = "\u{1}secret ";
 const SERVER: &str = "\u{1}server ";
 

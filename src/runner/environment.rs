@@ -15,7 +15,7 @@ use crate::clock::{self, Instant};
 use crate::docker::{Engine, EngineError, ErrorKind};
 use crate::event::{EnvObservation, EnvVar, EventKind};
 use crate::http::Response;
-use crate::models::expected::{Expect, Expecting, Projection, expected};
+use crate::models::expected::{BOOKS, Expect, Expecting, Projection, WHOSE, expected};
 use crate::models::keys::GUARDED;
 use crate::platform::ask::{Asker, Outcome};
 use crate::platform::filing::Unrecorded;
@@ -311,16 +311,7 @@ fn tag(context: &ScenarioContext, value: &str) -> String {
     mac.finalize().into_bytes().iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
-/// What the platform writes down of a decision about models: no rule says that it must, and none that it may change by
-/// itself.
-const BOOKS: [&str; 4] = [
-    "LLM_PROVIDER",
-    "MOLECULE_LLM_BILLING_MODE",
-    "MOLECULE_LLM_BILLING_MODE_RESOLVED",
-    "MOLECULE_RESOLVED_PROVIDER",
-];
-
-/// Changes of model variables that neither the rules nor a written secret explain.
+/// Changes of variables that neither the rules nor a written secret explain.
 pub(crate) fn unexplained(
     before: &BTreeMap<String, EnvVar>,
     after: &BTreeMap<String, EnvVar>,
@@ -335,8 +326,9 @@ pub(crate) fn unexplained(
         .filter(|line| {
             let name = line.split(':').next().unwrap_or_default();
             let (old, new) = (before.get(name), after.get(name));
-            if BOOKS.contains(&name) {
-                return as_before && [old, new].iter().all(|var| var.is_some_and(|var| var.set));
+            let in_both = [old, new].iter().all(|var| var.is_some_and(|var| var.set));
+            if BOOKS.contains(&name) || WHOSE.contains(&name) {
+                return in_both && (as_before || WHOSE.contains(&name));
             }
             let ruled = rule(old).is_some() || rule(new).is_some();
             let same_rule = rule(old) == rule(new);
@@ -363,4 +355,47 @@ pub(crate) fn difference(before: &BTreeMap<String, EnvVar>, after: &BTreeMap<Str
             (!same).then(|| format!("{name}: {} → {}", show(old), show(new)))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_change_over_an_edge() {
+        let env = |vars: &[(&str, &str, Option<&str>)]| -> BTreeMap<String, EnvVar> {
+            let var = |(name, value, expected): &(&str, &str, Option<&str>)| {
+                let var = EnvVar {
+                    name: (*name).to_owned(),
+                    set: true,
+                    value: (*value).to_owned(),
+                    hmac: Some((*value).to_owned()),
+                    expected: expected.map(str::to_owned),
+                    ..EnvVar::default()
+                };
+                ((*name).to_owned(), var)
+            };
+            vars.iter().map(var).collect()
+        };
+        let mode = "MOLECULE_LLM_BILLING_MODE";
+        for (what, before, after, lines) in [
+            (
+                "another workspace's",
+                env(&[("WORKSPACE_ID", "a", None)]),
+                env(&[("WORKSPACE_ID", "b", None)]),
+                1,
+            ),
+            ("an address of its own", env(&[("HOSTNAME", "a", None)]), env(&[("HOSTNAME", "b", None)]), 0),
+            ("who pays", env(&[(mode, "byok", None)]), env(&[(mode, "platform_managed", None)]), 1),
+            (
+                "who pays, after another model was set",
+                env(&[(mode, "byok", None), ("MODEL", "a", Some("a"))]),
+                env(&[(mode, "platform_managed", None), ("MODEL", "b", Some("b"))]),
+                0,
+            ),
+            ("a name that is new", env(&[]), env(&[("WORKSPACE_ID", "b", None)]), 0),
+        ] {
+            assert_eq!(unexplained(&before, &after).len(), lines, "{what}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::parts::{part, plain, short_time, yes};
 use crate::event::{EnvVar, Symptoms};
 use crate::mechanism::facts::Facts;
+use crate::models::expected::{BOOKS, WHOSE};
 
 type Vars = BTreeMap<String, EnvVar>;
 
@@ -57,7 +58,10 @@ pub(super) fn add(symptoms: &Symptoms, facts: &mut Facts) {
         // What no rule speaks of changes with every instance: its own address, its parent.
         let ruled = |line: &String| {
             let name = line.split(':').next().unwrap_or_default();
-            [before.get(name), now.get(name)].into_iter().flatten().any(|v| v.expected.is_some())
+            let vars = [before.get(name), now.get(name)];
+            let in_both = vars.iter().all(|var| var.is_some_and(|var| var.set));
+            let kept = BOOKS.contains(&name) || WHOSE.contains(&name);
+            vars.into_iter().flatten().any(|v| v.expected.is_some()) || (kept && in_both)
         };
         facts.list("env_difference", difference.into_iter().flatten().map(plain).filter(ruled));
     }
