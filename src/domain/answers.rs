@@ -182,6 +182,10 @@ pub(crate) const KNOWN: [KnownAnswer; 4] = [
 
 /// What a second question is for, whose answer tells a promise from a wrong answer.
 pub(crate) const ASK_ONCE_MORE: &str = "ask once more";
+/// What a second message is for, when the answer to the first was lost and the log has its reply.
+pub(crate) const ASK_ANOTHER: &str = "a message after a lost answer";
+/// The activity log, for the reply to that one.
+pub(crate) const LOOK_FOR_ANOTHER: &str = "look for its reply";
 
 /// What the old stub agent answers to everything (scenarios §3).
 pub(crate) const STUB_REPLY: &str = "STUB OK";

@@ -29,6 +29,6 @@ pub(crate) use seen::{Body, EnvObservation, EnvVar, Exchange, Observation};
 pub(crate) use step::{
     Away, ProofKind, StepFinished, StepOutcome, StepStarted, StepWaiting, WaitEnd, WaitStats,
 };
-pub(crate) use symptoms::{Ended, Kind, Red, Subject, Symptoms, Wait};
+pub(crate) use symptoms::{Ended, InboxProblem, Kind, Red, Subject, Symptoms, Wait};
 pub(crate) use verdict::{AlsoSeen, UNCLASSIFIED, cause_of};
 pub use verdict::{Class, Diagnosis, ScenarioFinished, Verdict};

@@ -50,6 +50,38 @@ pub struct Symptoms {
     pub llm_path: Option<String>,
     /// Whether a message wakes a hibernated workspace there, when that is known.
     pub wakes: Option<bool>,
+    /// What is wrong with the messages that an agent in poll mode read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inbox: Option<InboxProblem>,
+    /// Whether the create that was sent carries a credential that the model's provider takes, when that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<bool>,
+}
+
+/// What is wrong with the messages that an agent in poll mode reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InboxProblem {
+    /// A message stands there a second time, in another row.
+    Twice,
+    /// A message that was answered `queued` does not come.
+    Lost,
+    /// A row came that is not after the cursor.
+    BeforeTheCursor,
+    /// The messages are the wanted ones in another order.
+    Order,
+}
+
+impl InboxProblem {
+    /// As facts have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InboxProblem::Twice => "twice",
+            InboxProblem::Lost => "lost",
+            InboxProblem::BeforeTheCursor => "before-the-cursor",
+            InboxProblem::Order => "order",
+        }
+    }
 }
 
 /// How a failure counts before any cause is known.
@@ -223,10 +255,16 @@ pub struct Subject {
     pub instance_before: Option<String>,
     /// An instance that is not the old one was seen since the last edge.
     pub new_instance_seen: bool,
+    /// The uptime of the old one went on after the last edge.
+    pub old_speaks: bool,
     /// The instance of the last edge has answered a message as it should.
     pub answered: bool,
     /// It went on running after a request that was answered and stored should have ended it.
     pub outlived: bool,
+    /// The longest time since the last edge in which no look showed its row, in milliseconds, the failed wait left out.
+    pub gap_ms: u64,
+    /// Looks at its row that failed in that time.
+    pub failed_looks: u64,
     /// Kinds of the events that the stream brought since the last edge, oldest first; `None`: there was no stream.
     pub stream: Option<Vec<String>>,
     /// How long before the step failed the stream told that it came online, in milliseconds.

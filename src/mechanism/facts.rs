@@ -87,6 +87,20 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
             "last edge",
         ],
     ),
+    deep(
+        "edge.gap",
+        Shape::Number,
+        "the longest time since that request in which no look showed the row, in seconds of ours",
+    ),
+    deep("edge.failed_looks", Shape::Number, "how many looks at the row failed since that request"),
+    one_of(
+        deep(
+            "inbox.problem",
+            Shape::Text,
+            "what is wrong with the messages that an agent in poll mode read, where that can be told",
+        ),
+        &["twice", "lost", "before-the-cursor", "order"],
+    ),
     symptom("edge.count", Shape::Number, "how many such requests came after the create"),
     one_of(symptom("workspace.deleted", Shape::Text, "the scenario itself deleted it"), YES_NO),
     one_of(symptom("workspace.managed", Shape::Text, "the platform makes its instances"), YES_NO),
@@ -148,6 +162,10 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     one_of(deep("instance.same", Shape::Text, "it is the instance from before the edge"), YES_NO),
     one_of(
         deep("instance.new_seen", Shape::Text, "an instance that is not the old one was seen since the edge"),
+        YES_NO,
+    ),
+    one_of(
+        deep("instance.old_speaks", Shape::Text, "the uptime of the old instance went on after the edge"),
         YES_NO,
     ),
     one_of(
@@ -224,6 +242,14 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     deep("sent.runtime", Shape::Text, "runtime of the create"),
     deep("sent.model", Shape::Text, "model of the create"),
     deep("sent.unlike", Shape::List, "where the row is not what the create asked for: field, row, create"),
+    one_of(
+        deep(
+            "sent.credential",
+            Shape::Text,
+            "whether the create carried a credential that the provider of its model takes, by the catalogue",
+        ),
+        &["fits", "lacks"],
+    ),
     deep("sent.secrets", Shape::List, "names of the secrets that the create carried"),
     one_of(
         symptom("sent.path", Shape::Text, "who was to pay for the models, as the run was told"),
@@ -246,6 +272,14 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
         ),
         YES_NO,
     ),
+    one_of(
+        deep(
+            "message.held_back",
+            Shape::Text,
+            "a second message was sent after a lost answer, its answer was lost too, and the log has its reply",
+        ),
+        YES_NO,
+    ),
     deep("reply.text", Shape::Text, "its text, or its error"),
     one_of(deep("reply.known", Shape::Text, "whether it is the answer to the known question"), KNOWN),
     one_of(
@@ -265,6 +299,14 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     one_of(deep("http.broken_off", Shape::Text, "the answer is JSON that ends in its middle"), YES_NO),
     deep("http.code", Shape::Text, "`code` of the answer"),
     deep("http.error", Shape::Text, "`error` of the answer"),
+    one_of(
+        deep(
+            "http.rate",
+            Shape::Text,
+            "whether a 429 says that the rate of requests is spent: by a time to come again, a count of 0 or its words",
+        ),
+        &["spent", "unspent"],
+    ),
     deep("http.missing", Shape::List, "`missing` of the answer: names that it wants"),
     deep("http.stages", Shape::List, "`stage` of the `failures` that the answer lists: where each stopped"),
     deep("http.failures", Shape::List, "those failures as lines: stage and error"),

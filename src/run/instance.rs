@@ -1,5 +1,7 @@
 //! Whether what answers now is a new instance: evidence, best first (DESIGN §3).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::heard::StreamEvent;
@@ -28,6 +30,8 @@ pub(crate) struct Baseline {
     pub edge_at: Option<Instant>,
     /// The event stream was open before the edge, since this instant.
     pub stream_since: Option<Instant>,
+    /// Events that the platform had stored by then, where no stream was open and they could be read.
+    pub stored: Option<BTreeSet<String>>,
 }
 
 impl Baseline {
@@ -57,6 +61,10 @@ pub(crate) struct Current<'a> {
     pub since_edge: Option<i64>,
     /// So many had passed when the uptime that the record shows was certainly not reported yet.
     pub reported_after: Option<i64>,
+    /// Its uptimes are no instance's: one was older than the workspace, as that of a machine is.
+    pub ageless: bool,
+    /// The platform has stored that it came up since the edge.
+    pub stored: bool,
 }
 
 /// When the uptimes that a record shows were seen.
@@ -93,6 +101,11 @@ const ROUNDING: i64 = 2;
 const LAG: i64 = 3;
 
 impl Current<'_> {
+    /// The uptime that the record shows, where it is an instance's.
+    fn uptime(&self) -> Option<i64> {
+        self.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64).filter(|_| !self.ageless)
+    }
+
     /// Whether an instance with this uptime can have been made by the edge: none is older than its edge, and whoever
     /// reads from a copy that lags sees an uptime fall without any.
     fn may_be_as_young(&self, uptime: i64) -> bool {
@@ -110,11 +123,12 @@ impl Current<'_> {
         before.uptime.is_some_and(|old| uptime > old)
             && self.reported_after.is_some()
             && self.is_too_old(uptime)
+            && !self.grew_young(before, uptime)
     }
 
     /// Whether an uptime is one of an instance from before the edge.
     pub(crate) fn is_too_old(&self, uptime: i64) -> bool {
-        !self.may_be_as_young(uptime)
+        !self.ageless && !self.may_be_as_young(uptime)
     }
 }
 
@@ -149,6 +163,46 @@ pub(crate) enum NotNew {
     Silent(i64),
 }
 
+/// Whether an uptime is older than a workspace that was asked for so many seconds ago: then it is not its instance's.
+pub(crate) fn outlives_workspace(uptime: i64, age: i64) -> bool {
+    uptime > age.saturating_add(ROUNDING)
+}
+
+/// What shows that the instance from before the edge goes on, whatever has proven a new one: its uptime does.
+pub(crate) fn goes_on(before: &Baseline, now: &Current<'_>) -> Option<String> {
+    let uptime = now.uptime().filter(|uptime| now.is_alive_still(before, *uptime))?;
+    let since = now.since_edge.unwrap_or_default();
+    Some(format!("its uptime went on to {uptime} s, {since} s after the edge"))
+}
+
+/// Whether stored events, newest first, have a start since the edge that came online: those that were there before it
+/// tell nothing.
+pub(crate) fn came_online(before: &BTreeSet<String>, rows: &[Value]) -> bool {
+    let text =
+        |row: &Value, field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let fresh = rows.iter().rev().filter(|row| !before.contains(&stored_id(row)));
+    let mut provisioning = false;
+    fresh.into_iter().any(|row| {
+        let kind = text(row, "event_type");
+        provisioning |= kind == "WORKSPACE_PROVISIONING";
+        let url = row.pointer("/payload/url").and_then(Value::as_str).unwrap_or_default();
+        provisioning && kind == "WORKSPACE_ONLINE" && !url.is_empty()
+    })
+}
+
+/// What a stored event is known by.
+pub(crate) fn stored_id(row: &Value) -> String {
+    match row.get("id") {
+        Some(Value::String(id)) => id.clone(),
+        Some(id) if !id.is_null() => id.to_string(),
+        _ => format!(
+            "{} {}",
+            row.get("created_at").unwrap_or_default(),
+            row.get("event_type").unwrap_or_default()
+        ),
+    }
+}
+
 /// What proves a new instance, or why nothing does.
 ///
 /// # Errors
@@ -164,6 +218,11 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
         };
     }
     let url = now.record.and_then(|r| r.get("url")).and_then(Value::as_str).unwrap_or_default();
+    let uptime = now.uptime();
+    // Whoever goes on counting is the old one, at whatever address.
+    if let Some(how) = goes_on(before, now) {
+        return Err(NotNew::Old(how));
+    }
     if !url.is_empty() && url != before.url {
         let text = if before.url.is_empty() {
             format!("url {url}")
@@ -172,13 +231,14 @@ pub(crate) fn is_new(before: &Baseline, now: &Current<'_>) -> Result<Proof, NotN
         };
         return proof(ProofKind::Url, text);
     }
-    let uptime = now.record.and_then(|r| r.get("uptime_seconds")).and_then(Value::as_i64);
-    if let Some(uptime) = uptime.filter(|uptime| now.is_alive_still(before, *uptime)) {
-        let since = now.since_edge.unwrap_or_default();
-        return Err(NotNew::Old(format!("uptime {uptime} s at the same URL, {since} s after the edge")));
-    }
     if stream_shows_it(before, now) {
         return proof(ProofKind::Stream, "PROVISIONING, then ONLINE with a URL, on the stream".to_owned());
+    }
+    if now.stored {
+        return proof(
+            ProofKind::Stream,
+            "PROVISIONING, then ONLINE with a URL, in the stored events".to_owned(),
+        );
     }
     if let (Some(old), Some(new)) = (before.uptime, uptime)
         && new < old
@@ -219,7 +279,7 @@ pub(crate) struct Proven {
 /// What is there instead.
 pub(crate) fn has_spoken(before: &Baseline, now: &Current<'_>, proven: Proven) -> Result<(), NotNew> {
     let row = |field: &str| now.record.and_then(|r| r.get(field));
-    let uptime = row("uptime_seconds").and_then(Value::as_i64);
+    let uptime = now.uptime();
     let url = row("url").and_then(Value::as_str).unwrap_or_default();
     // Only a registration announces ONLINE with a URL.
     let is_new = |event: &StreamEvent| event.url() != before.url || url == before.url;
@@ -336,6 +396,30 @@ mod tests {
     }
 
     #[test]
+    fn stored_events_tell_of_an_instance_that_came_up_since() {
+        let row = |id: u64, kind: &str, url: &str| json!({ "id": id, "event_type": format!("WORKSPACE_{kind}"), "payload": { "url": url } });
+        let before = [row(2, "ONLINE", "http://a"), row(1, "PROVISIONING", "")];
+        let known: BTreeSet<String> = before.iter().map(stored_id).collect();
+        for (name, fresh, came) in [
+            ("nothing since", vec![], false),
+            ("only a start", vec![row(3, "PROVISIONING", "")], false),
+            ("an end and no start", vec![row(3, "ONLINE", "http://a")], false),
+            (
+                "a start that came online",
+                vec![row(4, "ONLINE", "http://a"), row(3, "PROVISIONING", "")],
+                true,
+            ),
+            ("online by a heartbeat", vec![row(4, "ONLINE", ""), row(3, "PROVISIONING", "")], false),
+            ("a start after it", vec![row(4, "PROVISIONING", ""), row(3, "ONLINE", "http://a")], false),
+        ] {
+            let rows: Vec<Value> = fresh.into_iter().chain(before.clone()).collect();
+            assert_eq!(came_online(&known, &rows), came, "{name}");
+        }
+        assert_ne!(stored_id(&json!({ "created_at": "a" })), stored_id(&json!({ "created_at": "b" })));
+        assert!(outlives_workspace(90, 30) && !outlives_workspace(31, 30));
+    }
+
+    #[test]
     fn evidence_best_first() {
         let edge = Instant::now();
         let opened = edge.checked_sub(Duration::from_secs(1)).unwrap();
@@ -355,6 +439,7 @@ mod tests {
         let young = json!({ "url": "http://localhost:1", "uptime_seconds": 0 });
         let lagging = json!({ "url": "http://localhost:1", "uptime_seconds": 20 });
         let grown = json!({ "url": "http://localhost:1", "uptime_seconds": 30 });
+        let gone_on = json!({ "url": "http://localhost:2", "uptime_seconds": 30 });
         let absent = json!({ "url": "", "uptime_seconds": 22 });
         let seen = [
             event(edge, "WORKSPACE_PROVISIONING", json!({})),
@@ -362,7 +447,7 @@ mod tests {
         ];
         let backwards = [seen[1].clone(), seen[0].clone()];
         let late = Some(edge + Duration::from_secs(1));
-        let table: [(&str, &Baseline, Current<'_>, bool); 20] = [
+        let table: [(&str, &Baseline, Current<'_>, bool); 24] = [
             (
                 "same container beats a new URL",
                 &before,
@@ -494,6 +579,41 @@ mod tests {
                 &unseen,
                 Current { record: Some(&same), events: &seen, ..Current::default() },
                 false,
+            ),
+            (
+                "a new URL, and an old one that goes on to speak there",
+                &unseen,
+                Current {
+                    record: Some(&gone_on),
+                    since_edge: Some(8),
+                    reported_after: Some(1),
+                    ..Current::default()
+                },
+                false,
+            ),
+            (
+                "a new URL, and what the old one may have said before",
+                &unseen,
+                Current { record: Some(&gone_on), since_edge: Some(8), ..Current::default() },
+                true,
+            ),
+            (
+                "a new URL, and a machine's uptime",
+                &unseen,
+                Current {
+                    record: Some(&gone_on),
+                    since_edge: Some(8),
+                    reported_after: Some(1),
+                    ageless: true,
+                    ..Current::default()
+                },
+                true,
+            ),
+            (
+                "stored events",
+                &unseen,
+                Current { record: Some(&same), stored: true, ..Current::default() },
+                true,
             ),
             ("nothing", &unseen, Current::default(), false),
         ];

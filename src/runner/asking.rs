@@ -42,7 +42,7 @@ impl ScenarioContext {
     }
 
     /// Whether a message starts this workspace: it was last seen at rest, on a server that wakes it.
-    fn wakes(&self, id: &str) -> bool {
+    pub(crate) fn wakes(&self, id: &str) -> bool {
         let state = self.state();
         let seen = state.workspaces.values().find(|w| w.id == id).and_then(|w| w.seen.as_ref());
         seen.is_some_and(|(status, _)| matches!(status, Status::Hibernated | Status::Hibernating))

@@ -48,6 +48,7 @@ pub fn tool(target: &Target, log: Log, ledger: Ledger, run: &str) -> RunContext 
         reach: Reach::new(policy::GIVE_UP),
         engine_proven: AtomicBool::new(false),
         unproven_told: AtomicBool::new(false),
+        messages_answered: AtomicBool::new(false),
         own_answers: OwnAnswers::default(),
         destroy: Destroy::Always,
     }

@@ -76,6 +76,8 @@ pub struct RunContext {
     pub engine_proven: AtomicBool,
     /// A person was told that answers to known questions prove little here.
     pub unproven_told: AtomicBool,
+    /// A message of the run has been answered on its own connection.
+    pub messages_answered: AtomicBool,
     /// What the server answers where no agent is asked.
     pub own_answers: OwnAnswers,
     /// Keep what a scenario made.
@@ -232,11 +234,7 @@ impl ScenarioContext {
         let observation = {
             let mut state = self.state();
             let Some(workspace) = state.workspaces.get_mut(alias) else { return };
-            if let Some(uptime) = row.uptime()
-                && workspace.uptime.is_none_or(|(known, _)| known != uptime)
-            {
-                workspace.uptime = Some((uptime, Instant::now()));
-            }
+            workspace.beats(row, self.run.api.scale);
             if workspace.seen.as_ref().is_some_and(|(s, u)| *s == status && *u == url) {
                 return;
             }

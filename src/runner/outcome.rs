@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exchanges::Copied;
 use crate::clock::Instant;
 use crate::domain::time;
-use crate::event::{Class, Ended, Kind, Red, StepOutcome, Wait, WaitEnd, WaitStats};
+use crate::event::{Class, Ended, InboxProblem, Kind, Red, StepOutcome, Wait, WaitEnd, WaitStats};
 use crate::http::{Transport, TransportError};
 use crate::run::wait::{WaitError, was_away};
 use crate::scenario::template::TemplateError;
@@ -50,6 +50,8 @@ pub(crate) struct Failure {
     pub purpose: Option<String>,
     /// Its step says of a wait more than that it ran out.
     pub has_own_words: bool,
+    /// What is wrong with messages that were read in poll mode.
+    pub inbox: Option<InboxProblem>,
 }
 
 /// The innermost step of a failure.
@@ -120,6 +122,7 @@ impl Failure {
             waited: None,
             purpose: None,
             has_own_words: false,
+            inbox: None,
         }
     }
 

@@ -139,6 +139,7 @@ impl Rooms {
             reach: Reach::new(policy::GIVE_UP),
             engine_proven: AtomicBool::new(false),
             unproven_told: AtomicBool::new(false),
+            messages_answered: AtomicBool::new(false),
             own_answers: OwnAnswers::default(),
             destroy: first.destroy,
         };

@@ -1,13 +1,19 @@
 //! What the mechanisms are tried against: the failure, its evidence, and what was seen on the way.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::context::ScenarioContext;
 use super::outcome::Decisive;
 use super::workspace::Workspace;
 use crate::behaviour::Behaviour;
 use crate::clock::Instant;
 use crate::domain::{Status, time};
-use crate::event::{Evidence, Red, Subject, Symptoms, Wait};
+use crate::event::{Evidence, Exchange, Red, Subject, Symptoms, Wait};
+use crate::models::derive::derive;
 use crate::models::inputs::{LLM_PATH, LlmPath};
+use crate::platform::record;
 use crate::runner::scope::{Locals, StepScope};
 use crate::scenario::model::{Expect, Step, Verb};
 use crate::scenario::verbs::walk_where;
@@ -83,6 +89,7 @@ pub(crate) fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evide
         kind: failure.counts(),
         wait: failure.waited.as_deref().cloned().map(|wait| Wait { within_ms, ..wait }),
         workspace: workspace.map(|w| subject(context, w, origin.map(|o| o.at))),
+        credential: credential(context, &exchanges.exchanges),
         exchanges: exchanges.exchanges,
         decisive: decisive_at,
         servers_own,
@@ -91,7 +98,18 @@ pub(crate) fn of(context: &ScenarioContext, decisive: &Decisive, evidence: Evide
         llm_path: Some(llm_path(context, failure.workspace.as_deref())),
         time_scale: context.run.api.scale.factor(),
         wakes: Some(context.run.target.contract.has(Behaviour::HibernateWakes)),
+        inbox: failure.inbox,
     }
+}
+
+/// Whether the create that was sent carries a credential of the provider that its model derives to.
+fn credential(context: &ScenarioContext, exchanges: &[Exchange]) -> Option<bool> {
+    let sent = exchanges.iter().rev().find(|e| e.purpose == "create")?.request.as_ref()?.json.as_ref()?;
+    let secrets = sent.get("secrets").and_then(Value::as_object);
+    let names: BTreeSet<String> = secrets.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let (runtime, model) = (record::text(sent, "runtime"), record::text(sent, "model"));
+    let provider = derive(&context.run.catalogue, runtime, model, &names).ok()?;
+    Some(provider.is_platform() || provider.accepts(names.iter().map(String::as_str)))
 }
 
 /// Who was to pay: what the create said, an input of the scenario, or the variable that the scripts read.
@@ -139,6 +157,9 @@ fn subject(context: &ScenarioContext, workspace: Workspace, failed: Option<Insta
         answered: workspace.answered_at == Some(workspace.edge),
         outlived: workspace.outlived,
         new_instance_seen,
+        old_speaks: workspace.old_speaks || workspace.contradicted.is_some(),
+        gap_ms: workspace.unseen.0,
+        failed_looks: workspace.unseen.1,
         stream,
         online_told_ms,
         edge: workspace.edge_name,

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::clock::Instant;
+use crate::clock::{Instant, TimeScale};
 use crate::domain::{Secret, Status};
-use crate::event::EnvVar;
+use crate::event::{EnvVar, WaitStats};
 use crate::models::billing::BillingMode;
-use crate::run::instance::Baseline;
+use crate::platform::row::Row;
+use crate::run::instance::{Baseline, Beats, Current, goes_on, outlives_workspace};
 
 /// A workspace of a scenario.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +56,26 @@ pub(crate) struct Workspace {
     pub address: String,
     /// The uptime that its row showed last, and since when.
     pub uptime: Option<(i64, Instant)>,
+    /// When the create was asked for: none of its instances is older.
+    pub made_at: Option<Instant>,
+    /// An uptime was older than the workspace: its uptimes are a machine's, and tell nothing of an instance.
+    pub ageless: bool,
+    /// Messages that its inbox has shown: the row's id and the message's, oldest first.
+    pub shown: Vec<(String, String)>,
+    /// Ids of the messages to it that were answered `queued`.
+    pub queued: Vec<String>,
+    /// The longest time since the last edge without a look that showed its row, in milliseconds; and how many failed.
+    pub unseen: (u64, u64),
+    /// The edge whose new instance rows or events have proven.
+    pub proven: Option<u32>,
+    /// What showed after that proof that the instance is the old one all the same.
+    pub contradicted: Option<String>,
+    /// Uptimes that rows showed since the last edge.
+    pub beats: Beats,
+    /// The instance that was seen last, where instances are in reach.
+    pub instance: Option<String>,
+    /// Its old instance went on speaking after the last edge.
+    pub old_speaks: bool,
     /// What was seen of it: status and edge, oldest first.
     pub timeline: Vec<(Status, u32)>,
     /// Rows of the activity log before the last edge.
@@ -78,9 +99,40 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// A row showed an uptime: a new address proves a new instance only until the old one is heard there.
+    pub(crate) fn beats(&mut self, row: &Value, scale: TimeScale) {
+        let now = Instant::now();
+        let passed = |from: Instant, to: Instant| {
+            let passed = scale.lengthen(to.saturating_duration_since(from)).as_secs();
+            i64::try_from(passed).unwrap_or(i64::MAX)
+        };
+        let Some(uptime) = row.uptime() else { return };
+        self.ageless |= self.made_at.is_some_and(|made| outlives_workspace(uptime, passed(made, now)));
+        if self.uptime.is_none_or(|(known, _)| known != uptime) {
+            self.uptime = Some((uptime, now));
+        }
+        self.beats.saw(Some(uptime), now);
+        let Some(edge) = self.baseline.edge_at.filter(|_| self.proven == Some(self.edge)) else { return };
+        let current = Current {
+            record: Some(row),
+            since_edge: Some(passed(edge, now)),
+            reported_after: self.beats.reported_after(Some(uptime)).map(|after| passed(edge, after)),
+            ageless: self.ageless,
+            ..Current::default()
+        };
+        self.contradicted = self.contradicted.take().or_else(|| goes_on(&self.baseline, &current));
+    }
+
+    /// A wait that it passed is over.
+    pub(crate) fn looked(&mut self, stats: &WaitStats) {
+        self.unseen = (self.unseen.0.max(stats.longest_gap_ms), self.unseen.1.saturating_add(stats.errors));
+    }
+
     /// A request that re-provisions was asked for.
     pub(crate) fn begin_edge(&mut self, name: &str, baseline: Baseline) {
         self.edge += 1;
+        (self.old_speaks, self.unseen) = (false, (0, 0));
+        (self.contradicted, self.beats) = (None, Beats::default());
         name.clone_into(&mut self.edge_name);
         self.edge_at = baseline.edge_at;
         self.replaced.clone_from(&baseline);

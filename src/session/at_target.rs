@@ -201,6 +201,7 @@ impl Work<'_> {
             reach: Reach::new(policy::GIVE_UP),
             engine_proven: AtomicBool::new(target.engine_proven()),
             unproven_told: AtomicBool::new(false),
+            messages_answered: AtomicBool::new(false),
             own_answers: crate::runner::own_answers::OwnAnswers::default(),
             destroy: self.asked.destroy,
         });

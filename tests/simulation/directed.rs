@@ -245,6 +245,29 @@ fn a_message_that_never_arrives() {
     assert_eq!(named, Some("message-not-taken-in"));
 }
 
+/// An answer that is lost once is found in the log; where none arrives that is told, and no agent is blamed.
+#[test]
+fn answers_to_messages_that_never_arrive() {
+    let (matching, held) = (Matching::Ends("POST", "/a2a"), Some("answers-held-back"));
+    for (what, count, exit, wanted) in [
+        (What::Reset, 1, ExitCode::Passed, None),
+        (What::Reset, u64::MAX, ExitCode::Environment, held),
+        (What::Hang, 1, ExitCode::Passed, None),
+        (What::Hang, u64::MAX, ExitCode::Environment, held),
+    ] {
+        let fault = Fault { what, handled: true };
+        let rule = Rule { from: Side::Harness, fault, after: 0, count, matching };
+        let case = Case { trouble: Trouble::Wire(rule), strangers: 0, ..local_provision(7) };
+        let (played, wrong) = examine(&case);
+        assert!(wrong.is_empty(), "{what:?} {count}:\n- {}", wrong.join("\n- "));
+        let named = played.events.iter().find_map(|event| match &event.event {
+            EventKind::Diagnosed(diagnosis) => Some(diagnosis.mechanism.as_str()),
+            _ => None,
+        });
+        assert_eq!((played.exit(), named), (Some(exit), wanted), "{what:?} {count}");
+    }
+}
+
 /// A boot that a delete overtakes: its instance comes up when its row is gone. The run, or a sweep that begins at once,
 /// waits for it or tells of it, and the sweep after that leaves nothing.
 #[test]

@@ -283,6 +283,21 @@ fn of_two_causes_the_first_is_named() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A message that wakes a workspace is an edge: what its instance lacks was lost over that, and not never there.
+#[test]
+fn what_a_wake_loses_was_lost_over_an_edge() {
+    for fault in [Fault::ProjectionLostOnRestart, Fault::TokenLostOnRestart] {
+        let told =
+            Told::of(&play::play(&case("local-hibernate-restart", Edition::MidAugust, &[fault.info().name])));
+        let reason = told.finished.as_ref().map(|one| one.reason.clone());
+        assert!(
+            fault.mechanisms().contains(&told.mechanism()),
+            "{fault:?}: {:?} {reason:?}",
+            told.mechanism()
+        );
+    }
+}
+
 /// Servers of both editions, slow within their limits, with agents that are not ours: nothing red, nothing explained.
 #[test]
 fn nothing_is_explained_where_nothing_is_wrong() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::parts::{part, yes};
 use crate::domain::Transport;
-use crate::domain::answers::{ASK_ONCE_MORE, KNOWN};
+use crate::domain::answers::{ASK_ANOTHER, ASK_ONCE_MORE, KNOWN, LOOK_FOR_ANOTHER};
 use crate::event::{Body, Ended, Exchange, Symptoms};
 use crate::mechanism::facts::Facts;
 use crate::mechanism::said;
@@ -23,8 +23,14 @@ const PATIENCE: u64 = 2_000;
 const CUT: u64 = 8 << 10;
 
 /// What is sent after the answer that decides, to understand it: it decides nothing itself.
-const AFTERWARDS: [&str; 4] =
-    ["look for the lost answer", "look for the name", "read the name back", ASK_ONCE_MORE];
+const AFTERWARDS: [&str; 6] = [
+    "look for the lost answer",
+    "look for the name",
+    "read the name back",
+    ASK_ONCE_MORE,
+    ASK_ANOTHER,
+    LOOK_FOR_ANOTHER,
+];
 /// What asks for an answer of the agent.
 const MESSAGES: [&str; 3] = ["message", "follow the queued message", "follow the task"];
 
@@ -140,6 +146,18 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
     facts.set("http.code", json.map(|j| text(j, "code")).unwrap_or_default());
     facts.set("http.error", json.map(|j| text(j, "error")).unwrap_or_default());
     facts.set("http.text", shown(last.response.as_ref()));
+    if status == 429 {
+        let header = |name: &str| last.headers.get(name).map(String::as_str);
+        let left = ["x-ratelimit-remaining", "ratelimit-remaining"].into_iter().find_map(header);
+        let words = json.is_none_or(|j| text(j, "error").to_lowercase().contains("rate"));
+        let later = header("retry-after").is_some() || left.is_some_and(|left| left.trim() == "0");
+        match (later || words, left) {
+            (true, _) => facts.set("http.rate", "spent"),
+            (false, Some(_)) => facts.set("http.rate", "unspent"),
+            // Nothing says which of the two it is.
+            (false, None) => {}
+        }
+    }
     let list = |name: &str| json.and_then(|j| j.get(name)?.as_array()).into_iter().flatten();
     facts.list("http.missing", list("missing").filter_map(Value::as_str).map(str::to_owned));
     let stage = |failure: &&Value| !text(failure, "stage").is_empty();
@@ -156,7 +174,12 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
 /// The newest answer to a message, followed through the queue.
 fn reply(symptoms: &Symptoms, heard: &[&Exchange], facts: &mut Facts) {
     let Some(last) = heard.iter().rev().find(|e| MESSAGES.contains(&e.purpose.as_str())) else { return };
-    facts.list("message.logged", logged(symptoms).map(|logged| yes(logged).to_owned()));
+    let look = |sent: &str, look: &str| logged(symptoms, sent, look);
+    let first = look(MESSAGES[0], AFTERWARDS[0]);
+    facts.list("message.logged", first.map(|logged| yes(logged.message)));
+    let another = symptoms.exchanges.iter().rev().find(|e| e.purpose == ASK_ANOTHER);
+    let held = another.filter(|e| e.status.is_none()).and_then(|_| look(ASK_ANOTHER, LOOK_FOR_ANOTHER));
+    facts.list("message.held_back", held.map(|logged| yes(logged.reply)));
     if last.status.is_none() {
         facts.set("reply.kind", "none");
         facts.set("reply.error", "none");
@@ -217,17 +240,24 @@ fn reply(symptoms: &Symptoms, heard: &[&Exchange], facts: &mut Facts) {
 
 /// Whether the activity log has the message whose answer was lost: the platform writes it down before it calls the agent
 /// (contract §7.2). `None`: nobody looked, or the log could not be read.
-fn logged(symptoms: &Symptoms) -> Option<bool> {
+fn logged(symptoms: &Symptoms, purpose: &str, look: &str) -> Option<Logged> {
     let body = |exchange: &Exchange| exchange.request.as_ref()?.json.clone();
-    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0]).and_then(body)?;
+    let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == purpose).and_then(body)?;
     let id = sent.pointer("/params/message/messageId")?.as_str()?;
-    let look =
-        symptoms.exchanges.iter().rev().find(|e| e.purpose == AFTERWARDS[0] && e.status == Some(200))?;
+    let look = symptoms.exchanges.iter().rev().find(|e| e.purpose == look && e.status == Some(200))?;
     let rows = look.response.as_ref()?.json.as_ref()?.as_array()?;
     let is_it = |row: &&Value| {
         row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(id)
     };
-    Some(rows.iter().any(|row| is_it(&row)))
+    let mine: Vec<&Value> = rows.iter().filter(is_it).collect();
+    let is_reply = |row: &&Value| row.get("response_body").is_some_and(|reply| !reply.is_null());
+    Some(Logged { message: !mine.is_empty(), reply: mine.iter().any(is_reply) })
+}
+
+/// What the activity log has of a message.
+struct Logged {
+    message: bool,
+    reply: bool,
 }
 
 /// What a reply to a known question is.

@@ -53,6 +53,12 @@ fn basics(symptoms: &Symptoms, facts: &mut Facts) {
     if let Some(path) = &symptoms.llm_path {
         facts.set("sent.path", path);
     }
+    if let Some(problem) = symptoms.inbox {
+        facts.set("inbox.problem", problem.as_str());
+    }
+    if let Some(fits) = symptoms.credential {
+        facts.set("sent.credential", if fits { "fits" } else { "lacks" });
+    }
     if let Some(wakes) = symptoms.wakes {
         facts.set("target.wakes", yes(wakes));
     }
@@ -78,7 +84,12 @@ fn subject(symptoms: &Symptoms, facts: &mut Facts) {
     facts.set("edge.count", subject.edges.to_string());
     facts.set("workspace.managed", yes(subject.managed));
     facts.set("workspace.deleted", yes(subject.deleted));
+    let wait =
+        symptoms.wait.as_ref().map(|wait| (wait.stats.longest_gap_ms, wait.stats.errors)).unwrap_or_default();
+    facts.set("edge.gap", format!("{:.1}", subject.gap_ms.max(wait.0) as f64 / 1e3));
+    facts.set("edge.failed_looks", (subject.failed_looks + wait.1).to_string());
     facts.set("instance.new_seen", yes(subject.new_instance_seen));
+    facts.set("instance.old_speaks", yes(subject.old_speaks));
     facts.set("instance.answered", yes(subject.answered));
     facts.set("instance.outlives", yes(subject.outlived));
     if let Some(stream) = &subject.stream {

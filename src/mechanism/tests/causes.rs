@@ -32,10 +32,11 @@ pub(super) fn case(verb: &str, message: &str) -> Case {
             ("a2a", _) => Red::Reply,
             ("create", _) => Red::Create,
             ("delete", _) => Red::Gone,
-            ("http", _) => Red::Answer,
+            ("http" | "inbox" | "billing" | "restart" | "pause" | "resume" | "hibernate", _) => Red::Answer,
             ("hold", _) => Red::Hold,
             ("expect", Some("activity")) => Red::Activity,
             ("expect", Some("the")) => Red::Row,
+            ("expect", Some("gone")) => Red::Gone,
             ("expect", _) => Red::Environment,
             _ => Red::Other,
         },
@@ -347,7 +348,7 @@ fn what_was_seen_has_the_right_name() {
         (create(422, "MISSING_BYOK_CREDENTIAL", key.clone()), "create-missing-credential"),
         (create(422, "RUNTIME_UNRESOLVED", key.clone()), "create-runtime-unresolved"),
         (create(422, "RUNTIME_UNSUPPORTED", key.clone()), "create-runtime-unsupported"),
-        (create(422, "MODEL_REQUIRED", key.clone()), "create-model-required"),
+        (create(422, "MODEL_REQUIRED", key.clone()).sends(json!({ "runtime": "claude-code" })), "create-model-required"),
         (create(422, "UNREGISTERED_MODEL_FOR_RUNTIME", key.clone()), "create-model-not-registered"),
         (create(422, "DERIVED_PROVIDER_NOT_IN_REGISTRY", key.clone()), "create-provider-not-in-registry"),
         (
@@ -561,7 +562,7 @@ pub(super) fn of_real_servers() -> Vec<(&'static str, Case, &'static str)> {
         ("told on the stream", stream(case("await", "x").waited("online", "provisioning", 90, None).row("online", "").timeline(&[(Status::Provisioning, 0)]), &["WORKSPACE_PROVISIONING", "WORKSPACE_ONLINE"]), "reads-are-stale"),
         ("not told on the stream", stream(case("await", "x").waited("online", "provisioning", 90, None).row("online", "").timeline(&[(Status::Provisioning, 0)]), &["WORKSPACE_PROVISIONING"]), "came-after-deadline"),
         // Gone.
-        ("purged", case("await", "x").waited("online", "404", 9, None).part("record", gone("404")), "removed-under-us"),
+        ("purged", case("await", "x").waited("online", "404", 9, None).part("record", gone("404")).timeline(&[(Status::Online, 0)]), "removed-under-us"),
         ("gone, and the message is answered 503", error(503, "workspace agent unreachable — container restart triggered").part("record", gone("410")), "removed-under-us"),
         ("gone by us", case("await", "x").waited("online", "404", 9, None).part("record", gone("404")).deleted(), UNCLASSIFIED),
         // Health.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::causes::{Case, aborted, case, create};
 use crate::domain::Status;
 use crate::domain::Transport;
-use crate::domain::answers::KNOWN;
-use crate::event::{Class, Ended, Exchange};
+use crate::domain::answers::{ASK_ANOTHER, KNOWN, LOOK_FOR_ANOTHER};
+use crate::event::{Class, Ended, Exchange, InboxProblem, Subject};
 use crate::mechanism::{UNCLASSIFIED, diagnose};
 
 const KEY: &str = "equals secret MINIMAX_API_KEY";
@@ -104,6 +104,80 @@ fn unwritten(line: &str) -> Case {
     case("await", "failed").row("failed", "workspace start failed").part("server log", log)
 }
 
+/// What an agent in poll mode read.
+fn polled(problem: InboxProblem) -> Case {
+    let path = "/workspaces/w/activity?type=a2a_receive&since_id=r1";
+    let mut case = case("inbox", "wanted other messages").exchange("inbox", "GET", path, 200, json!([]));
+    case.0.inbox = Some(problem);
+    case
+}
+
+/// An edge that is refused in the platform's own words.
+fn refused(verb: &str, status: u16, error: &str) -> Case {
+    let path = format!("/workspaces/w/{verb}");
+    case(verb, "x").row("online", "").exchange(verb, "POST", &path, status, json!({ "error": error }))
+}
+
+/// A row that only the single read speaks of: it is not there.
+fn never_there(case: Case, seen: &[(Status, u32)]) -> Case {
+    let gone = json!({ "gone": { "value": "404", "from": "read" } });
+    case.part("record", gone).part("events", json!([])).timeline(seen)
+}
+
+/// An override that was written and is not there.
+fn unstored() -> Case {
+    let stored = json!({ "resolved_mode": "platform_managed", "workspace_override": null });
+    case("billing", "x").exchange("billing mode", "PUT", "/admin/workspaces/w/llm-billing-mode", 200, stored)
+}
+
+/// A message that was answered in the log, and another one after it.
+fn held_back(second: bool) -> Case {
+    let row = |id: &str| json!({ "request_body": { "params": { "message": { "messageId": id } } }, "response_body": { "result": {} } });
+    let sent = |id: &str| json!({ "id": id, "params": { "message": { "messageId": id } } });
+    let path = "/workspaces/w/activity";
+    let mut case =
+        case("a2a", "x").lost("message", "connection closed before message completed").sends(sent("m"));
+    case = case.exchange(AFTER_LOSS, "GET", path, 200, json!([row("m")]));
+    if second {
+        case = case.lost(ASK_ANOTHER, "connection closed before message completed").sends(sent("n"));
+        case = case.exchange(LOOK_FOR_ANOTHER, "GET", path, 200, json!([row("n")]));
+    }
+    case
+}
+
+const AFTER_LOSS: &str = "look for the lost answer";
+
+/// A create that the server finds no credential in.
+fn unseen_key(fits: bool) -> Case {
+    let mut case = create(422, "MISSING_BYOK_CREDENTIAL", json!({ "MINIMAX_API_KEY": "x" }));
+    case.0.credential = Some(fits);
+    case
+}
+
+/// A workspace that is started again for ever.
+fn restarting() -> Case {
+    booting().edge("restart").row("provisioning", "").event("WORKSPACE_PROVISIONING", json!({}))
+}
+
+/// Online for four seconds, as the stream tells, and never in the row.
+fn only_told(url: &str) -> Case {
+    let row = json!({
+        "status": { "value": "provisioning", "from": "read" },
+        "url": { "value": url, "from": "read" },
+        "gone": { "value": "no", "from": "read" },
+    });
+    let mut case = booting().edge("restart").part("record", row).timeline(&[(Status::Provisioning, 1)]);
+    let subject = case.0.workspace.get_or_insert_default();
+    subject.stream = Some(vec!["WORKSPACE_PROVISIONING".into(), "WORKSPACE_ONLINE".into()]);
+    subject.online_told_ms = Some(4000);
+    case
+}
+
+fn of_subject(mut case: Case, change: impl FnOnce(&mut Subject)) -> Case {
+    change(case.0.workspace.get_or_insert_default());
+    case
+}
+
 fn by(mut case: Case, change: impl FnOnce(&mut Exchange)) -> Case {
     change(case.0.exchanges.last_mut().unwrap());
     case
@@ -137,6 +211,35 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("a message that the server itself failed on", message(500, json!({ "error": "internal error" })).sends(question()).part("activity", json!([])), "server-error", Product),
         ("a page of a gateway that limits rates", page(403, "text/html", html, rate).sends(question()).part("activity", json!([])), "proxy-page-instead-of-server", Infra),
         ("an agent that is busy to the end", message(503, json!({ "error": "agent at capacity", "busy": true })), "agent-stays-busy", Product),
+        ("an agent that the platform waited for", message(504, json!({ "error": "workspace agent did not answer in time" })), "reply-too-slow", Provider),
+        ("a message that is no JSON to the server", message(400, json!({ "error": "invalid JSON" })).part("neighbours", json!([])), "message-refused", Product),
+        ("a caller that the server does not know", message(401, json!({ "error": "caller authentication required" })).sends(question()).part("activity", json!([])).part("neighbours", json!([])), "message-refused", Product),
+        ("words that may be the agent's", message(400, json!({ "error": "no such skill" })).sends(question()), UNCLASSIFIED, Unclassified),
+        ("a restart under way", refused("restart", 409, "restart already in progress"), "edge-refused", Product),
+        ("tasks in the way", refused("hibernate", 409, "workspace has 1 active tasks"), "edge-refused", Product),
+        ("a server that is away", refused("restart", 503, "no upstream"), "server-unavailable", Infra),
+        ("a message in two rows", polled(InboxProblem::Twice), "message-delivered-twice", Product),
+        ("a message that does not come", polled(InboxProblem::Lost), "message-not-in-inbox", Product),
+        ("rows from before the cursor", polled(InboxProblem::BeforeTheCursor), "inbox-ignores-cursor", Product),
+        ("another order", polled(InboxProblem::Order), "inbox-out-of-order", Product),
+        ("answers that never arrive", held_back(true), "answers-held-back", Infra),
+        ("one that did not", held_back(false), "connection-cut", Infra),
+        ("a billing mode that is not stored", unstored(), "billing-not-stored", Product),
+        ("a removed row that is shown", case("expect", "gone").row("removed", "").deleted().exchange("read the row", "GET", "/workspaces/w", 200, json!({ "status": "removed" })), "removed-row-is-shown", Product),
+        ("a number that is reached", by(refused("restart", 429, "too many restarts of this workspace (5 per hour)"), |last| { last.headers.insert("x-ratelimit-remaining".into(), "590".into()); }), "limit-reached", Config),
+        ("a rate that is spent", by(refused("restart", 429, "slow down"), |last| { last.headers.insert("x-ratelimit-remaining".into(), "0".into()); }), "rate-limited", Infra),
+        ("a model that the server does not see", create(422, "MODEL_REQUIRED", json!({})), "model-not-seen", Product),
+        ("a restart that nothing came of", of_subject(refused("restart", 200, "").waited("ws to leave its old state", "the row is still online", 9, None).edge("restart"), |s| s.timeline = vec![(Status::Online, 0)]), "restart-not-begun", Product),
+        ("degraded by a spent quota", case("await", "x").waited("online", "degraded", 9, None).row("degraded", "You exceeded your current quota, please check your plan and billing details.").env(None, RIGHT), "provider-quota-exhausted", Provider),
+        ("a row that nobody ever saw", never_there(booting(), &[]), "created-and-not-stored", Product),
+        ("a row that was seen and is gone", never_there(booting(), &[(Status::Online, 0)]), "removed-under-us", Infra),
+        ("a key that the server does not see", unseen_key(true), "credential-not-seen", Product),
+        ("a key of another provider", unseen_key(false), "create-missing-credential", Config),
+        ("told and not stored", only_told("http://ws:8000"), "online-not-stored", Product),
+        ("a copy of the row from before", only_told(""), "reads-are-stale", Infra),
+        ("a server that was away after it took the restart", of_subject(restarting(), |s| (s.gap_ms, s.failed_looks) = (6000, 12)), "server-interrupted-during-provision", Infra),
+        ("a start of which nothing is heard", restarting(), "start-not-finished", Product),
+        ("an old instance at a new address", of_subject(case("await", "x").waited("online by a new instance", "online, but still the old instance", 9, None).edge("restart").row("online", ""), |s| s.old_speaks = true), "restart-keeps-old-instance", Product),
         // Providers, in their own words.
         ("Anthropic, key", says("Error code: 401 - {'type': 'error', 'error': {'type': 'authentication_error', 'message': 'invalid x-api-key'}}"), "provider-refuses-credential", Config),
         ("Claude Code, key", says("Invalid API key · Please run /login"), "provider-refuses-credential", Config),

@@ -10,7 +10,7 @@ use super::scope::RecordedScope;
 use super::told::{Attempt, Change, Known, Told, hides, saw};
 use crate::clock::{Instant, TimeScale};
 use crate::domain::Status;
-use crate::domain::answers::Answers;
+use crate::domain::answers::{ASK_ANOTHER, Answers};
 use crate::event::{Exchange, StepFinished, StepOutcome};
 use crate::http::{LONGEST, Response};
 use crate::platform::record::{self, Reply as Got};
@@ -223,7 +223,10 @@ impl Step<'_> {
         let wants = Wants { verb, question, answers, id, scope: self.scope, redactor: &redactor };
         let last = &asked.last;
         let mut response = match &last.error {
-            Some(_) if wants.may_look() => self.looked_up(verb, own.unwrap_or_default())?,
+            Some(_) if wants.may_look() => {
+                self.arrives()?;
+                self.looked_up(verb, own.unwrap_or_default())?
+            }
             Some(error) => return Err(Now::Fails(format!("message: {error}"))),
             None => whole(last)?,
         };
@@ -235,6 +238,7 @@ impl Step<'_> {
             }
             let strange = response.json.is_none() || answer::from_elsewhere(&response, Due::Json);
             if wants.may_look() && strange {
+                self.arrives()?;
                 response = self.looked_up(verb, own.unwrap_or_default())?;
             }
         }
@@ -274,6 +278,15 @@ impl Step<'_> {
             None => return Err(lost()),
         };
         Ok(response(200, Some(body), String::new(), &Exchange::default()))
+    }
+
+    /// Whether a step that failed did so because no answer to a message arrives.
+    fn arrives(&self) -> Result<(), Now> {
+        let another = self.attempt.asked.get(ASK_ANOTHER);
+        match another.is_some_and(|another| another.last.error.is_some()) && !self.ended.passed {
+            true => Err(Now::Fails("no answer to a message arrives".to_owned())),
+            false => Ok(()),
+        }
     }
 
     fn followed(&self, wants: &Wants<'_>, queued: bool, id: &str) -> Result<Got, Now> {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::a2a_fits::{Wants, logged_reply, question, rows_of};
+use super::a2a_fits::{Wants, question};
 use super::a2a_reply::Judged;
 use super::await_status::known;
+use super::before_edge::{baseline, remember_activity};
 use super::identity::auth_of;
-use super::{a2a_follow, answer};
+use super::{a2a_follow, a2a_lost, answer};
 use crate::clock::Instant;
 use crate::domain::Status;
 use crate::domain::answers::{ASK_ONCE_MORE, KnownAnswer};
@@ -19,6 +20,7 @@ use crate::platform::policy;
 use crate::platform::record::{self, Reply as Got};
 use crate::platform::whose::Due;
 use crate::platform::{Auth, message, segment};
+use crate::run::instance::Baseline;
 use crate::run::wait::pause;
 use crate::runner::context::{Answers, ScenarioContext, StepRun};
 use crate::runner::outcome::{Failure, FailureKind, Passed, StepResult};
@@ -71,12 +73,25 @@ pub(super) async fn run(
     let answers = context.run.target.answers;
     let wants = Wants { verb, question, answers, id: &id, scope, redactor };
     let judged = Judged { context, verb, wants, request: &request };
-    let passed = converse(&judged, request.clone(), step).await.map_err(|f| f.about(alias))?;
+    // Where a message wakes a workspace it is an edge: what comes up is another instance than the one that went to rest.
+    let asleep = match workspace.managed && context.wakes(&workspace.id) {
+        true => {
+            remember_activity(context, alias, step).await;
+            Some(baseline(context, &workspace, step).await)
+        }
+        false => None,
+    };
+    let passed = converse(&judged, request.clone(), asleep, step).await.map_err(|f| f.about(alias))?;
     Ok(passed)
 }
 
 /// Sends until the platform takes the message: an agent that starts, is busy or restarts is "not yet".
-async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> StepResult {
+async fn converse(
+    judged: &Judged<'_>,
+    request: Request,
+    mut asleep: Option<Baseline>,
+    step: &StepRun,
+) -> StepResult {
     let context = judged.context;
     let began = Instant::now();
     loop {
@@ -94,11 +109,18 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
                 if judged.wants.may_look()
                     && Failure::transport("", &error).kind == FailureKind::Environment =>
             {
-                let body = found(judged, step, &error.text).await?;
-                return judge(judged, body, step).await;
+                return judge_found(judged, step, &error.text).await;
             }
             Err(error) => return Err(Failure::transport("message", &error)),
         };
+        if answer.json.is_some() {
+            context.run.messages_answered.store(true, Ordering::Relaxed);
+        }
+        if says(&answer, "waking")
+            && let Some(baseline) = asleep.take()
+        {
+            context.update(&judged.verb.to.name, |w| w.begin_edge("wake", baseline));
+        }
         if !judged.verb.answer.is_default() {
             answer::judge(&answer, &judged.verb.answer, judged.wants.scope)?;
             return Ok(Passed::with(answer::describe(&answer)));
@@ -113,73 +135,14 @@ async fn converse(judged: &Judged<'_>, request: Request, step: &StepRun) -> Step
         }
         // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
         if judged.wants.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer, Due::Json)) {
-            let body = found(judged, step, &answer::describe(&answer)).await?;
-            return judge(judged, body, step).await;
+            return judge_found(judged, step, &answer::describe(&answer)).await;
         }
         return judge(judged, answer, step).await;
     }
 }
 
-/// The reply to a message whose answer did not arrive whole, from the activity log: by its message id, never sent
-/// again, because it may have been delivered (contract §7.2).
-async fn found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> Result<Response, Failure> {
-    let context = judged.context;
-    let workspace = known(context, &judged.verb.to.name)?;
-    let environment = |why: &str| {
-        Failure::of(FailureKind::Environment, format!("the answer to the message was lost ({lost}), {why}"))
-    };
-    let began = Instant::now();
-    let until = policy::SECOND_LOOK.end(step.deadline, began);
-    let mut last: Option<&str> = None;
-    loop {
-        let auth = context.own_auth(&judged.verb.to.name);
-        let request = context.run.api.activity(&workspace.id, "type=a2a_receive&limit=50", &auth);
-        let look = StepRun { deadline: until, ..step.clone() };
-        let answer = context.ask(&look, &policy::SECOND_LOOK, "look for the lost answer", request).await;
-        let unread = answer.said();
-        let read = answer.answer().filter(|a| a.status == 200).and_then(|a| a.json);
-        let rows = record::list(read.as_ref());
-        let was_read = rows.is_some();
-        let rows = rows.unwrap_or_default();
-        let mine = rows_of(rows, judged.wants.id);
-        let body = match logged_reply(&mine) {
-            Some(body) if body.is_object() => Some(body.clone()),
-            Some(_) => return Err(Failure::product(format!("the reply is no JSON: {lost}"))),
-            None if !mine.is_empty() && matches!(judged.verb.reply, Reply::Queued) && !workspace.managed => {
-                Some(serde_json::json!({ "status": "queued", "delivery_mode": "poll" }))
-            }
-            None => None,
-        };
-        if let Some(body) = body {
-            context.run.log.emit(EventKind::Warning {
-                scenario: Some(context.name.to_string()),
-                text: format!("the answer to a message was lost ({lost}); it was found in the activity log"),
-            });
-            let (status, headers) = (200, std::collections::BTreeMap::new());
-            let redactor = context.run.log.redactor().clone();
-            return Ok(Response {
-                status,
-                headers,
-                body: body.to_string().into(),
-                json: Some(body),
-                redactor,
-            });
-        }
-        if was_read {
-            last = Some(match mine.is_empty() {
-                true => "and it is not in the activity log",
-                false => "and the activity log has the message without one",
-            });
-        }
-        if context.stop.is_cancelled() {
-            return Err(Failure::of(FailureKind::Cancelled, "the run was cancelled"));
-        }
-        if Instant::now() >= until {
-            let unknown = format!("and whether the activity log has it is unknown ({unread})");
-            return Err(environment(last.unwrap_or(&unknown)));
-        }
-        context.pause(pause(began.elapsed()).max(Duration::from_millis(50))).await;
-    }
+fn says(answer: &Response, field: &str) -> bool {
+    answer.json.as_ref().and_then(|body| body.get(field)).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// The platform found the agent dead and starts another: what answers later is not what the scenario had online.
@@ -201,14 +164,20 @@ fn found_dead(judged: &Judged<'_>, answer: &Response, step: &StepRun) {
 
 /// 429 and the platform's "busy" and "restarting" answers say when to come again.
 fn retryable(judged: &Judged<'_>, answer: &Response) -> Option<Duration> {
-    let body = answer.json.as_ref();
-    let says = |field: &str| body.and_then(|b| b.get(field)).and_then(Value::as_bool).unwrap_or(false);
-    let temporary =
-        answer.status == 429 || (matches!(answer.status, 502..=504) && (says("busy") || says("restarting")));
+    let later = || says(answer, "busy") || says(answer, "restarting");
+    let temporary = answer.status == 429 || (matches!(answer.status, 502..=504) && later());
     temporary.then(|| {
         let wait = answer.retry_after().unwrap_or(Duration::from_secs(5));
         judged.context.run.api.scale.shorten(wait).max(Duration::from_millis(20))
     })
+}
+
+/// Judges the reply that the log has of a message whose answer was lost.
+async fn judge_found(judged: &Judged<'_>, step: &StepRun, lost: &str) -> StepResult {
+    let body = a2a_lost::found(judged, step, lost).await?;
+    let passed = judge(judged, body, step).await?;
+    a2a_lost::answers_arrive(judged, step, lost).await?;
+    Ok(passed)
 }
 
 async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepResult {
@@ -229,12 +198,16 @@ async fn judge(judged: &Judged<'_>, answer: Response, step: &StepRun) -> StepRes
         _ => (false, String::new()),
     };
     let mut kept = None;
+    let queued = matches!(got, Got::Queued);
     let fits = wants.fits(&answer, got, &mut kept);
     if let (Some(text), Some(name)) = (kept, &judged.verb.capture) {
         context.state().captures.insert(name.clone(), Value::String(text));
     }
     match fits {
         Ok(fits) => {
+            if queued {
+                context.update(&judged.verb.to.name, |w| w.queued.push(wants.id.to_owned()));
+            }
             if fits.known {
                 context.update(&judged.verb.to.name, |w| w.answered_at = Some(w.edge));
             }

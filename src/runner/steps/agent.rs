@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::answer;
 use super::await_status::known;
 use super::identity::auth_of;
+use super::inbox_wrong::{self, message_id};
 use super::last_look::LastLook;
 use crate::clock::{self, Instant};
 use crate::event::EventKind;
@@ -209,13 +210,31 @@ pub(super) async fn inbox(
                 record::text(row, "method") != "notify" && seen.insert(record::text(row, "id").to_owned())
             })
             .collect();
+        let texts: Vec<String> = messages.iter().map(|row| record::message_text(row)).collect();
+        let problem = || {
+            let known = context.workspace(alias).unwrap_or_default();
+            let inbox = inbox_wrong::Inbox {
+                rows: &messages,
+                since: since.as_deref(),
+                texts: wanted.as_deref().map(|wanted| (wanted, &texts[..])),
+                shown: &known.shown,
+                queued: &known.queued,
+            };
+            inbox.problem()
+        };
         if messages.len() >= at_least {
-            let texts: Vec<String> = messages.iter().map(|row| record::message_text(row)).collect();
             if let Some(wanted) = wanted.as_ref().filter(|w| **w != texts) {
-                return Err(
-                    Failure::product(format!("wanted the messages {wanted:?}, got {texts:?}")).about(alias)
-                );
+                let failure = Failure::product(format!("wanted the messages {wanted:?}, got {texts:?}"));
+                return Err(Failure { inbox: problem(), ..failure }.about(alias));
             }
+            let shown: Vec<(String, String)> = messages
+                .iter()
+                .map(|row| (record::text(row, "id").to_owned(), message_id(row).to_owned()))
+                .collect();
+            context.update(alias, |w| {
+                let fresh = shown.into_iter().filter(|one| !w.shown.contains(one)).collect::<Vec<_>>();
+                w.shown.extend(fresh);
+            });
             if let Some(name) = &verb.cursor {
                 let cursor =
                     rows.last().map(|row| record::text(row, "id").to_owned()).or(since).unwrap_or_default();
@@ -226,6 +245,7 @@ pub(super) async fn inbox(
         let out_of_time = Instant::now() >= step.deadline;
         let kind = if context.stop.is_cancelled() { FailureKind::Cancelled } else { FailureKind::Product };
         let few = Failure::of(kind, format!("wanted {at_least} messages, got {}", messages.len()));
+        let few = Failure { inbox: problem(), ..few };
         let few = last.of(few, looked, step.deadline);
         if out_of_time || context.stop.is_cancelled() {
             return Err(few.about(alias));

@@ -1,7 +1,10 @@
 //! `await:` a status, bound to the new instance after an edge.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
+use super::before_edge::is_stored;
 use crate::clock::Instant;
 use crate::domain::{Status, time};
 use crate::event::{Away, EventKind, ProofKind, StepWaiting, WaitEnd, WaitStats};
@@ -45,6 +48,9 @@ pub(super) async fn run(context: &ScenarioContext, verb: &Await, step: &StepRun)
     Ok(passed)
 }
 
+/// Stored events are read again no sooner than this.
+const STORED_AGAIN: Duration = Duration::from_secs(1);
+
 fn is_up(status: &Status) -> bool {
     matches!(status, Status::Online | Status::Degraded)
 }
@@ -86,6 +92,7 @@ pub(super) async fn reach(
     let mut only_evidence_lacks = false;
     let mut proven: Option<Proven> = None;
     let mut beats = Beats::default();
+    let (mut stored, mut stored_at) = (false, began);
     loop {
         let waiting = |last: &str, slow: bool| {
             context.run.log.emit(EventKind::StepWaiting(StepWaiting {
@@ -98,6 +105,7 @@ pub(super) async fn reach(
             }));
         };
         let mut proof: Option<Proof> = None;
+        let mut ask_events = false;
         let result = wait::until(
             &mut watch,
             step.deadline,
@@ -107,7 +115,7 @@ pub(super) async fn reach(
                     context.observe(alias, row, if view.woken { "event" } else { "poll" });
                     beats.saw(row.uptime(), view.at.unwrap_or_else(Instant::now));
                 }
-                only_evidence_lacks = false;
+                (only_evidence_lacks, ask_events) = (false, false);
                 // Once an await has reached the instance of the last edge, that edge explains no absence any more.
                 if leaves && workspace.edge_at.is_some() {
                     if let Some(event) = left(context, &workspace, &from) {
@@ -123,14 +131,21 @@ pub(super) async fn reach(
                     if !new_instance || inspectable {
                         return Ok(());
                     }
-                    match evidence(context, &workspace, row, &beats) {
+                    match evidence(context, &workspace, row, &beats, stored) {
                         Ok(found) => {
                             proof = Some(found);
+                            context.update(alias, |w| w.old_speaks = false);
                             spoken(context, &workspace, row, &beats, &mut proven)
                         }
                         Err(why) => {
                             only_evidence_lacks = true;
-                            Err(why)
+                            let old = matches!(why, NotNew::Old(_));
+                            context.update(alias, |w| w.old_speaks = old);
+                            ask_events = matches!(why, NotNew::Unknown { .. })
+                                && workspace.baseline.stored.is_some()
+                                && !stored
+                                && Instant::now() >= stored_at;
+                            if ask_events { Ok(()) } else { Err(why) }
                         }
                     }
                 })
@@ -141,6 +156,11 @@ pub(super) async fn reach(
         match result {
             Ok((status, stats)) => {
                 add(&mut total, &stats);
+                if ask_events {
+                    stored = is_stored(context, &workspace, step).await;
+                    stored_at = Instant::now() + wait::pause(began.elapsed()).max(STORED_AGAIN);
+                    continue;
+                }
                 if inspectable {
                     let lacks = match environment::instance(context, &workspace, step).await {
                         None => Some("no instance yet".to_owned()),
@@ -148,6 +168,7 @@ pub(super) async fn reach(
                             Some("still the old instance".to_owned())
                         }
                         Some(now) => {
+                            context.update(alias, |w| w.instance = Some(now.clone()));
                             proof =
                                 Some(Proof { kind: ProofKind::Instance, text: format!("instance {now}") });
                             let row = watch.last().record().cloned().unwrap_or_default();
@@ -187,6 +208,10 @@ pub(super) async fn reach(
                 if first || (new_instance && proof.is_some()) {
                     context.run.poller.shown(&workspace.id, workspace.edge, row.url());
                 }
+                if proof.as_ref().is_some_and(|proof| proof.kind != ProofKind::Instance) {
+                    context.update(alias, |w| w.proven = Some(workspace.edge));
+                }
+                context.update(alias, |w| w.looked(&total));
                 total.proof = proof.as_ref().map(|proof| proof.kind);
                 let proof = proof.map(|proof| format!(" ({})", proof.text)).unwrap_or_default();
                 let message = format!("{status} after {}{proof}", time::show(began.elapsed()));
@@ -233,7 +258,7 @@ fn back(
     beats: &Beats,
 ) -> Option<(Status, Proof)> {
     let replaced = workspace.managed && workspace.edge > 0 && !row.url().is_empty();
-    let proof = replaced.then(|| evidence(context, workspace, row, beats).ok()).flatten()?;
+    let proof = replaced.then(|| evidence(context, workspace, row, beats, false).ok()).flatten()?;
     Some((row.status()?, Proof { text: format!("left and back: {}", proof.text), ..proof }))
 }
 
@@ -251,9 +276,11 @@ fn evidence(
     workspace: &Workspace,
     row: &Value,
     beats: &Beats,
+    stored: bool,
 ) -> Result<Proof, NotNew> {
     let events = since_edge(context, workspace);
-    is_new(&workspace.baseline, &current(context, workspace, row, &events, beats))
+    let now = Current { stored, ..current(context, workspace, row, &events, beats) };
+    is_new(&workspace.baseline, &now)
 }
 
 /// A new instance that is there must also have said so itself.
@@ -297,6 +324,8 @@ fn current<'a>(
         stream_since,
         since_edge: passed(Instant::now()),
         reported_after,
+        ageless: context.workspace(&workspace.alias).is_some_and(|now| now.ageless),
+        stored: false,
     }
 }
 

@@ -1,11 +1,12 @@
 //! What is read before an edge: the instance that it replaces, and the rows of the activity log.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::Instant;
-use crate::platform::record;
 use crate::platform::row::Row;
-use crate::run::instance::Baseline;
+use crate::platform::segment;
+use crate::platform::{Auth, record};
+use crate::run::instance::{Baseline, came_online, stored_id};
 use crate::runner::context::{ScenarioContext, StepRun};
 use crate::runner::workspace::Workspace;
 use crate::runner::{environment, instances};
@@ -35,7 +36,7 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
         (seen, _) => seen,
     };
     // Of a workspace at rest the last instance is the old one: whoever wakes it must get another.
-    let last = || workspace.env.as_ref().map(|(instance, _)| instance.clone());
+    let last = || workspace.env.as_ref().map(|(instance, _)| instance.clone()).or(workspace.instance.clone());
     let (instance, unseen) = match seen {
         Ok(seen) => (seen.map(|e| e.instance).or_else(last), None),
         // What was read before is the old one; nobody knows of anything that came since.
@@ -45,8 +46,14 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
     let at_rest = url.is_some_and(str::is_empty);
     let url = url.filter(|url| !url.is_empty()).unwrap_or(&workspace.address);
     let uptime = row.as_ref().and_then(|row| row.uptime());
-    let known = context.workspace(&workspace.alias).and_then(|now| now.uptime);
-    let known = known.filter(|(known, _)| Some(*known) == uptime);
+    let now = context.workspace(&workspace.alias).unwrap_or_default();
+    let uptime = uptime.filter(|_| !now.ageless);
+    let known = now.uptime.filter(|(known, _)| Some(*known) == uptime);
+    let stream_since = context.run.poller.stream_since();
+    let stored = match stream_since.is_none() && workspace.managed {
+        true => stored(context, workspace, "events before the edge", step).await,
+        false => None,
+    };
     Baseline {
         instance: instance.filter(|i| !i.is_empty()),
         unseen,
@@ -62,8 +69,29 @@ pub(super) async fn baseline(context: &ScenarioContext, workspace: &Workspace, s
             uptime.saturating_add(i64::try_from(known).unwrap_or_default())
         }),
         edge_at: Some(Instant::now()),
-        stream_since: context.run.poller.stream_since(),
+        stream_since,
+        stored: stored.map(|rows| rows.iter().map(stored_id).collect()),
     }
+}
+
+/// The events that the platform has stored of a workspace, newest first.
+async fn stored(
+    context: &ScenarioContext,
+    workspace: &Workspace,
+    purpose: &str,
+    step: &StepRun,
+) -> Option<Vec<Value>> {
+    let path = format!("/events/{}", segment(&workspace.id));
+    let request = context.run.api.request("GET", &path, &Auth::Admin);
+    let answer = context.look(step, purpose, request).await.ok().filter(|answer| answer.status == 200)?;
+    record::list(answer.json.as_ref()).map(<[Value]>::to_vec)
+}
+
+/// Whether the platform has stored since the edge that the workspace came up, where no stream told of it.
+pub(super) async fn is_stored(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> bool {
+    let Some(before) = &workspace.baseline.stored else { return false };
+    let rows = stored(context, workspace, "events since the edge", step).await;
+    rows.is_some_and(|rows| came_online(before, &rows))
 }
 
 /// The instance of a workspace that is about to go, or why nobody can see whether it has one.

@@ -95,6 +95,7 @@ pub(super) async fn run(
         secrets: credentials.secrets.clone(),
         edge_name: "create".into(),
         edge_at: Some(asked),
+        made_at: Some(asked),
         sent: body.clone(),
         ..Workspace::default()
     };

@@ -199,7 +199,10 @@ async fn restarted_row(
     .await;
     let edge = &workspace.edge_name;
     match left {
-        Ok((status, _)) => Ok(Passed::with(format!("{}, and the row is {status}", answer.status))),
+        Ok((status, stats)) => {
+            context.update(alias, |w| w.looked(&stats));
+            Ok(Passed::with(format!("{}, and the row is {status}", answer.status)))
+        }
         Err(error) => {
             let last = error.last.clone();
             let failure = Failure::wait(&format!("{alias} to leave its old state"), error);
@@ -372,7 +375,7 @@ pub(super) async fn wake(context: &ScenarioContext, verb: &Wake, step: &StepRun)
     let announced = answer.retry_after().unwrap_or(Duration::from_secs(15));
     let mut wanted = plain(context, &[Status::Online], true);
     wanted.tolerate.insert(Status::Hibernated, announced * 4);
-    reach(context, alias, wanted, false, step).await.map_err(|f| f.about(alias))
+    reach(context, alias, wanted, workspace.managed, step).await.map_err(|f| f.about(alias))
 }
 
 /// `terminate:` stops the instance behind the platform's back; needs a target whose instances can be reached.

@@ -3,6 +3,7 @@
 mod a2a;
 pub(in crate::runner) mod a2a_fits;
 mod a2a_follow;
+mod a2a_lost;
 mod a2a_reply;
 mod agent;
 pub(crate) mod answer;
@@ -19,6 +20,7 @@ mod flow;
 mod held;
 pub(in crate::runner) mod http;
 mod identity;
+mod inbox_wrong;
 mod instance_ends;
 mod last_look;
 pub(in crate::runner) mod look;
@@ -109,6 +111,9 @@ async fn run_step(
         run.due = answer::due(&step.verb);
         context.state().exchanges.forget(&id);
         let mut result = run_verb(context, &step.verb, &run, locals, tag).await;
+        if let (Ok(_), Some(failure)) = (&result, old_instance(context)) {
+            result = Err(failure);
+        }
         if context.stop.is_cancelled()
             && let Err(failure) = &mut result
         {
@@ -210,6 +215,15 @@ async fn run_step(
             }
         }
     }
+}
+
+/// A workspace whose new instance was proven, and whose old one was heard after that.
+fn old_instance(context: &ScenarioContext) -> Option<Failure> {
+    let state = context.state();
+    let found = state.workspaces.values().find_map(|w| Some((w, w.contradicted.as_ref()?)))?;
+    let (workspace, how) = found;
+    let text = format!("{} is the instance from before the {}: {how}", workspace.alias, workspace.edge_name);
+    Some(Failure::product(text).about(&workspace.alias))
 }
 
 /// Who said how long a step may take.
