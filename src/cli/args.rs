@@ -83,7 +83,7 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Show what would run: model, provider, billing, secret names, worst-case duration
     Plan(PlanArgs),
-    /// Check files without a network: scenarios, catalogue
+    /// Check files without a network: scenarios, profiles, workflows, catalogues
     Check(CheckArgs),
     /// The model rules alone: resolve, explain, list, diff
     Model(super::model::ModelArgs),

@@ -39,7 +39,7 @@ on: [push]
 jobs:
   lifecycle:
     runs-on: ubuntu-latest
-    timeout-minutes: 30
+    timeout-minutes: 120
     # Without an address the built-in reference platform is tried, and no server of yours. With one:
     # env:
     #   BASE: ${{ vars.PLATFORM_URL }}

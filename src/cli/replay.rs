@@ -8,6 +8,7 @@ use super::failure::CliError;
 use super::format::FormatArgs;
 use super::{Shell, format};
 use crate::domain::ExitCode;
+use crate::domain::words::count;
 use crate::event::StepOutcome;
 use crate::mechanism::again::{Again, judge};
 use crate::mechanism::catalogue;
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &ReplayArgs, shell: &Shell) -> Result<ExitCode, CliError
         }
         let not = reds.iter().filter(|red| red.now.is_none()).count();
         let lost = if not == 0 { String::new() } else { format!(", {not} not recorded") };
-        shell.printer.data(&format!("{} reds, {changed} named otherwise{lost}", reds.len()))?;
+        shell.printer.data(&format!("{}, {changed} named otherwise{lost}", count(reds.len(), "red")))?;
         let Counts { same, changed, diverged, unjudged } = &counts;
         shell.printer.data(&format!(
             "{} decisions: {same} the same, {changed} otherwise, {diverged} diverged, {unjudged} cannot be judged again",

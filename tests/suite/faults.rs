@@ -196,7 +196,7 @@ fn a_red_is_named_the_same_from_its_log() {
     let output = Harness::new().args(["run", "local-first-answer", "--fault", "no-projection"]).run().exit(1);
     let run = output.run_folder().display().to_string();
     let replayed = output.then(["replay", &run]).run().exit(0);
-    assert!(replayed.stdout.contains("1 reds, 0 named otherwise"), "{}", replayed.stdout);
+    assert!(replayed.stdout.contains("1 red, 0 named otherwise"), "{}", replayed.stdout);
     assert!(replayed.stdout.contains(" decisions: ") && replayed.stdout.contains(" 0 otherwise, 0 diverged"));
     let document = output.then(["replay", &run, "--format", "json"]).run().exit(0);
     let document: serde_json::Value = serde_json::from_str(&document.stdout).unwrap();
