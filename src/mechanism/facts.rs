@@ -296,6 +296,14 @@ pub(crate) const VOCABULARY: &[FactInfo] = &[
     deep("http.purpose", Shape::Text, "what that request was for"),
     deep("http.request", Shape::Text, "its method and path"),
     deep("http.as", Shape::Text, "whose bearer it carried"),
+    one_of(
+        deep(
+            "message.in_log",
+            Shape::Text,
+            "the activity log has the message: the platform called the agent",
+        ),
+        YES_NO,
+    ),
     one_of(deep("http.broken_off", Shape::Text, "the answer is JSON that ends in its middle"), YES_NO),
     deep("http.code", Shape::Text, "`code` of the answer"),
     deep("http.error", Shape::Text, "`error` of the answer"),

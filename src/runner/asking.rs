@@ -100,7 +100,7 @@ impl ScenarioContext {
         self.ask(step, &policy::MUTATE, purpose, request).await.result()
     }
 
-    /// One row of the admin list; filed without the rows of everybody else.
+    /// The admin list, and one row of it; filed without the rows of everybody else.
     ///
     /// # Errors
     /// No whole answer came.
@@ -108,11 +108,12 @@ impl ScenarioContext {
         &self,
         step: &StepRun,
         id: &str,
-    ) -> Result<Option<Value>, TransportError> {
+    ) -> Result<(Response, Option<Value>), TransportError> {
         let filing = Filing { only: Some(id.to_owned()), ..self.filing(step) };
         let asker = self.asker(step, filing);
         let answer = asker.ask("read the list", self.run.api.list(), &policy::ROW_OF_LIST).await.result()?;
-        Ok(row_of(answer.json.as_ref(), id).filter(|row| !row.is_null()))
+        let row = row_of(answer.json.as_ref(), id).filter(|row| !row.is_null());
+        Ok((answer, row))
     }
 
     fn asker(&self, step: &StepRun, filing: Filing) -> Asker<'_> {

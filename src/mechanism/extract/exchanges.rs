@@ -300,9 +300,17 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
     let purpose = facts.text("http.purpose").unwrap_or_default();
     let status = facts.text("http.status").and_then(|s| s.parse::<u16>().ok());
     // The queue is the platform's own: nobody passes on what it answers.
+    if purpose == MESSAGES[1] && status.is_some() {
+        facts.set("http.of_agent", yes(false));
+    }
     let Some(status) = status.filter(|_| [MESSAGES[0], MESSAGES[2]].contains(&purpose.as_str())) else {
         return;
     };
+    if purpose == MESSAGES[0]
+        && let Some(logged) = in_log(symptoms)
+    {
+        facts.set("message.in_log", yes(logged));
+    }
     // Whoever has no address to call passes nothing on: an agent that polls is asked by nobody.
     let no_address = facts.get("record.url").is_some_and(|url| matches!(url, [url] if url.is_empty()));
     let polls = no_address && facts.text("workspace.managed").as_deref() == Some("false") && status >= 300;
@@ -323,6 +331,15 @@ pub(super) fn of_agent(symptoms: &Symptoms, facts: &mut Facts) {
         return;
     }
     let error = facts.text("http.error").unwrap_or_default();
+    // The platform writes the agent's refusal into the message's own row: whatever the words, they are the agent's.
+    let of_its_row = |row: &Value| {
+        text(row, "status") == "error"
+            && row.pointer("/response_body/error").and_then(Value::as_str) == Some(&error)
+    };
+    if !error.is_empty() && own_row(symptoms).is_some_and(of_its_row) {
+        facts.set("http.of_agent", yes(true));
+        return;
+    }
     let phrase = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     let bare = phrase.is_some_and(|phrase| error.eq_ignore_ascii_case(phrase));
     let own = OWN.iter().any(|own| error.to_lowercase().starts_with(own));
@@ -353,14 +370,22 @@ fn through_the_platform(symptoms: &Symptoms, status: u16) -> bool {
 
 /// Whether the activity log that was gathered has the message; `None`: it could not be read.
 fn in_log(symptoms: &Symptoms) -> Option<bool> {
+    own_rows(symptoms).map(|mut own| own.next().is_some())
+}
+
+/// The row of the message in it.
+fn own_row(symptoms: &Symptoms) -> Option<&Value> {
+    own_rows(symptoms)?.next()
+}
+
+fn own_rows(symptoms: &Symptoms) -> Option<impl Iterator<Item = &Value>> {
     let sent = symptoms.exchanges.iter().rev().find(|e| e.purpose == MESSAGES[0])?;
     let body = sent.request.as_ref()?.json.as_ref()?;
     let id = body.pointer("/params/message/messageId")?.as_str()?;
     let rows = part(symptoms, "activity")?.as_array()?;
-    let own = |row: &Value| {
+    Some(rows.iter().filter(move |row| {
         row.pointer("/request_body/params/message/messageId").and_then(Value::as_str) == Some(id)
-    };
-    Some(rows.iter().any(own))
+    }))
 }
 
 /// Writes and deletes that were answered with success, against the list that followed.

@@ -293,6 +293,8 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("a page of a gateway", page(502, "text/html", "<html><title>502 Bad Gateway</title></html>", &[("server", "nginx")]), "proxy-page-instead-of-server", Infra),
         ("a login page", page(200, "text/html", "<html>Sign in</html>", &[]), "proxy-page-instead-of-server", Infra),
         ("a plain 503 of a balancer", page(503, "text/plain", "no healthy upstream", &[("server", "envoy")]), "server-unavailable", Infra),
+        ("the agent's own words, like the server's", message(429, json!({ "error": "rate limited" })).sends(question()).part("activity", json!([{ "status": "error", "response_body": { "error": "rate limited" }, "request_body": { "params": { "message": { "messageId": "m" } } } }])), "agent-answers-error", Product),
+        ("the agent's own budget", message(402, json!({ "error": "budget" })).sends(question()).part("activity", json!([{ "status": "error", "response_body": { "error": "budget" }, "request_body": { "params": { "message": { "messageId": "m" } } } }])), "agent-answers-error", Product),
         ("the agent's limit", message(429, json!({ "error": "Too Many Requests" })), "agent-answers-error", Product),
         ("the server's limit", message(429, json!({ "error": "rate limit exceeded" })), "rate-limited", Infra),
         ("the agent's 402", message(402, json!({ "error": "Payment Required" })), "agent-answers-error", Product),
@@ -301,6 +303,13 @@ pub(super) fn table() -> Vec<(&'static str, Case, &'static str, Class)> {
         ("given up: nobody there", queued(json!({ "status": "failed", "attempts": 5, "last_error": "dial tcp: lookup ws-1: no such host" })), "agent-unreachable", Product),
         ("given up: the agent's error", queued(json!({ "status": "failed", "last_error": "agent says 500" })), "queued-message-given-up", Product),
         ("dropped", queued(json!({ "status": "dropped" })), "message-queued-not-answered", Product),
+        // Limits, gateways and databases.
+        ("a limit that is no rate", by(case("create", "x").exchange("create", "POST", "/workspaces", 429, json!({ "error": "workspace limit reached (20)" })), |last| { last.headers.insert("x-ratelimit-remaining".into(), "590".into()); }), "limit-reached", Config),
+        ("a gateway that gave up on a turn", page(504, "text/html", "<html>504 Gateway Time-out</html>", &[]).sends(question()).part("activity", json!([{ "request_body": { "params": { "message": { "messageId": "m" } } } }])), "gateway-gave-up-on-reply", Infra),
+        ("a server without the route of messages", by(page(404, "text/plain", "404 page not found", &[]), |last| last.method = "POST".into()).row("online", ""), "route-missing", Product),
+        ("a database that only reads", case("http", "x").exchange("restart", "POST", "/workspaces/w/restart", 500, json!({ "error": "pq: cannot execute UPDATE in a read-only transaction" })), "server-datastore-down", Infra),
+        ("degraded by a quota", case("await", "x").row("degraded", "Agent error: 429 You exceeded your current quota"), "provider-quota-exhausted", Provider),
+        ("degraded by a key, the environment unseen", case("await", "x").row("degraded", "Agent error: 401 invalid x-api-key"), "agent-meets-401", Provider),
         // Environments.
         ("another provider's key", case("expect", "env").row("online", "").env(None, openai), "secret-not-passed", Product),
         ("a restart that keeps an old key", case("expect", "env").edge("restart").row("online", "").env(None, old), "wrong-credential-projected", Product),

@@ -14,7 +14,6 @@ use crate::domain::answers::{ASK_ANOTHER, Answers};
 use crate::event::{Exchange, StepFinished, StepOutcome};
 use crate::http::{LONGEST, Response};
 use crate::platform::record::{self, Reply as Got};
-use crate::platform::whose::Due;
 use crate::redact::Redactor;
 use crate::run::instance::NotNew;
 use crate::run::look::{Seen, View};
@@ -236,8 +235,7 @@ impl Step<'_> {
                 answer::judge(&response, &verb.answer, self.scope)?;
                 return Ok(Now::Holds);
             }
-            let strange = response.json.is_none() || answer::from_elsewhere(&response, Due::Json);
-            if wants.may_look() && strange {
+            if wants.is_lost(&response) {
                 self.arrives()?;
                 response = self.looked_up(verb, own.unwrap_or_default())?;
             }
@@ -326,9 +324,11 @@ impl Step<'_> {
                 let alias = &workspace.name;
                 let known = self.known(alias)?;
                 let single = expect_fits::single(&self.answer("read the row")?, &known.id)?;
-                let listed = self.answer("read the list")?.json;
-                let merged = expect_fits::merged(single, listed);
-                Ok(expect_fits::row(alias, json, &merged, self.scope).into())
+                let mut list = self.answer("read the list")?;
+                // Filed without the rows of everybody else: nothing is left where it was not in the list.
+                let listed = list.json.take().filter(|row| list.status == 200 && !row.is_null());
+                let stored = expect_fits::stored(single, &list, listed);
+                Ok(expect_fits::row(alias, json, stored, self.scope).into())
             }
             Expect::Env { workspace, satisfies_provider, stable, vars } => {
                 let known = self.known(&workspace.name)?;

@@ -18,7 +18,6 @@ use crate::event::EventKind;
 use crate::http::{Payload, Request, Response};
 use crate::platform::policy;
 use crate::platform::record::{self, Reply as Got};
-use crate::platform::whose::Due;
 use crate::platform::{Auth, message, segment};
 use crate::run::instance::Baseline;
 use crate::run::wait::pause;
@@ -133,8 +132,7 @@ async fn converse(
             context.pause(wait).await;
             continue;
         }
-        // Neither an answer of the agent nor one of the platform: the platform's own log has the agent's.
-        if judged.wants.may_look() && (answer.json.is_none() || answer::from_elsewhere(&answer, Due::Json)) {
+        if judged.wants.is_lost(&answer) {
             return judge_found(judged, step, &answer::describe(&answer)).await;
         }
         return judge(judged, answer, step).await;

@@ -7,6 +7,7 @@ use crate::domain::answers::{Answers, KNOWN, KnownAnswer, STUB_REPLY};
 use crate::http::Response;
 use crate::mechanism::said;
 use crate::platform::record::{self, Reply as Got};
+use crate::platform::whose::Due;
 use crate::redact::Redactor;
 use crate::runner::outcome::Failure;
 use crate::scenario::model::{A2a, Envelope, Reply, Say};
@@ -59,6 +60,13 @@ impl Wants<'_> {
     /// Only messages are logged, and only where the reply is judged is another way to it as good.
     pub(in crate::runner) fn may_look(&self) -> bool {
         self.verb.answer.is_default() && self.verb.method.is_none()
+    }
+
+    /// Neither an answer of the agent nor one of the platform: the platform's own log may have the agent's. A server
+    /// without the route has called nobody.
+    pub(in crate::runner) fn is_lost(&self, answer: &Response) -> bool {
+        let strange = answer.json.is_none() || answer::from_elsewhere(answer, Due::Json);
+        self.may_look() && strange && !matches!(answer.status, 404 | 405)
     }
 
     /// A task that is under way is asked for until it ends.

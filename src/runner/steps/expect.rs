@@ -73,26 +73,26 @@ async fn row(
     scope: &StepScope<'_>,
 ) -> Result<Look, Failure> {
     let workspace = known(context, alias)?;
-    let merged = match merged_row(context, &workspace, step).await {
-        Ok(merged) => merged,
+    let stored = match stored_row(context, &workspace, step).await {
+        Ok(stored) => stored,
         Err(failure) => return Ok(Look::NotYet(failure.about(alias))),
     };
-    context.observe(alias, &merged, "poll");
-    Ok(expect_fits::row(alias, json, &merged, scope))
+    context.observe(alias, &stored.merged, "poll");
+    Ok(expect_fits::row(alias, json, stored, scope))
 }
 
 /// Single read and admin list, merged.
-pub(super) async fn merged_row(
+async fn stored_row(
     context: &ScenarioContext,
     workspace: &Workspace,
     step: &StepRun,
-) -> Result<Value, Failure> {
+) -> Result<expect_fits::Stored, Failure> {
     let answer = context.look(step, "read the row", context.run.api.read(&workspace.id)).await;
     let answer = answer.map_err(|e| Failure::transport("read the row", &e))?;
     let single = expect_fits::single(&answer, &workspace.id)?;
-    let row = context.row_of_list(step, &workspace.id).await;
-    let row = row.map_err(|e| Failure::transport("read the list", &e))?;
-    Ok(expect_fits::merged(single, row))
+    let listed = context.row_of_list(step, &workspace.id).await;
+    let (list, row) = listed.map_err(|e| Failure::transport("read the list", &e))?;
+    Ok(expect_fits::stored(single, &list, row))
 }
 
 struct EnvWanted<'a> {

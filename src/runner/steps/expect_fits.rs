@@ -32,23 +32,51 @@ pub(in crate::runner) fn single(
     Ok(answer.json.as_ref().and_then(Value::as_object).cloned().unwrap_or_default())
 }
 
-/// The single read, completed by the row of the list: each hides fields.
-pub(in crate::runner) fn merged(mut single: serde_json::Map<String, Value>, listed: Option<Value>) -> Value {
+/// What is known of a stored row: the single read, completed by the row of the list, because each hides fields.
+#[derive(Debug)]
+pub(in crate::runner) struct Stored {
+    /// Both, merged.
+    pub merged: Value,
+    /// The list does not tell: what the single read lacks is not known.
+    untold: Option<Failure>,
+}
+
+/// Completes a single read by what the list shows of it.
+pub(in crate::runner) fn stored(
+    mut single: serde_json::Map<String, Value>,
+    list: &Response,
+    listed: Option<Value>,
+) -> Stored {
+    let untold = match &listed {
+        Some(_) => None,
+        None if list.status != 200 || (list.json.is_none() && !list.body.is_empty()) => {
+            Some(unwanted(list, format!("the list of workspaces: {}", describe(list))))
+        }
+        None => Some(Failure::of(
+            FailureKind::Environment,
+            "the list of workspaces does not show it: what only the list tells is not known",
+        )),
+    };
     if let Some(Value::Object(row)) = listed {
         for (field, value) in row {
             single.entry(field).or_insert(value);
         }
     }
-    Value::Object(single)
+    Stored { merged: Value::Object(single), untold }
 }
 
 /// The stored row.
 pub(in crate::runner) fn row(
     alias: &str,
     json: &[(JsonPath, Vec<Matcher>)],
-    merged: &Value,
+    stored: Stored,
     scope: &dyn Scope,
 ) -> Look {
+    let merged = &stored.merged;
+    let lacks = |path: &JsonPath| path.template.is_none() && path.path.query(merged).is_empty();
+    if let Some(why) = stored.untold.filter(|_| json.iter().any(|(path, _)| lacks(path))) {
+        return Look::NotYet(why.about(alias));
+    }
     let wrong: Vec<String> = json
         .iter()
         .flat_map(|(path, matchers)| path.check(Some(merged), matchers, scope))
@@ -192,4 +220,32 @@ pub(in crate::runner) fn still_listed(alias: &str, id: &str, list: &Response) ->
     };
     let listed = rows.iter().any(|row| row.is(id));
     listed.then(|| Failure::product(format!("{alias} is still in the list")).about(alias))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::redact::Redactor;
+
+    #[test]
+    fn what_only_the_list_tells_is_not_known_without_it() {
+        let page = "<html>502</html>";
+        for (status, json, text, row, untold) in [
+            (200, Some(json!([{ "id": "a" }])), "", Some(json!({ "id": "a", "tier": 2 })), None),
+            (200, Some(json!([])), "", None, Some(FailureKind::Environment)),
+            (500, Some(json!({ "error": "query failed" })), "", None, Some(FailureKind::Product)),
+            (502, None, page, None, Some(FailureKind::Environment)),
+            (200, None, page, None, Some(FailureKind::Environment)),
+        ] {
+            let body = json.as_ref().map_or(text.to_owned(), Value::to_string).into();
+            let list =
+                Response { status, headers: Default::default(), body, json, redactor: Redactor::new() };
+            let single = serde_json::Map::from_iter([("id".to_owned(), json!("a"))]);
+            let stored = stored(single, &list, row);
+            assert_eq!(stored.untold.as_ref().map(|why| why.kind), untold, "{}", describe(&list));
+            assert_eq!(stored.merged.get("tier").is_some(), stored.untold.is_none());
+        }
+    }
 }
