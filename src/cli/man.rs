@@ -176,7 +176,8 @@ pub(crate) fn run(args: &ManArgs, shell: &Shell) -> Result<ExitCode, CliError> {
     let typed: Vec<&str> = args.command.iter().flat_map(|word| word.split(' ')).collect();
     let pages = all(&program);
     let Some((words, command)) = pages.iter().find(|(words, _)| *words == typed) else {
-        let names: Vec<String> = pages.iter().map(|(words, _)| words.join(" ")).collect();
+        let names: Vec<String> =
+            pages.iter().map(|(words, _)| words.join(" ")).filter(|name| !name.is_empty()).collect();
         let typed = typed.join(" ");
         let hint = did_you_mean(&typed, names.iter().map(String::as_str));
         return Err(CliError::new(ExitCode::BadInput, format!("there is no command `{typed}`")).next(hint));

@@ -191,7 +191,7 @@ pub(crate) fn faults(names: &[String]) -> Result<Faults, SessionError> {
     Faults::parse(names).map_err(|error| {
         let hint = match &error {
             FaultError::Unknown(name) => {
-                let list = "`lifecycle run --help` and docs/faults.md list the faults";
+                let list = "`lifecycle serve platform --help` and docs/faults.md list the faults";
                 Some(near_or(name, ALL.iter().map(|info| info.name), list))
             }
             _ => None,
