@@ -77,13 +77,12 @@ pub(super) fn check(file: &SourceFile, args: &LibraryArgs, shell: &Shell) -> Vec
         let mut of_job = Vec::new();
         for step in job.get("steps").map(Node::items).unwrap_or_default() {
             let env = environment([&root, job, step]);
-            // Elsewhere there are other files.
-            if step.get("working-directory").is_none() {
+            if !is_elsewhere(&root, job, step) {
                 let wrong = |typed: &Typed| Some((typed.words.join(" "), typed.mistake(&env, args, shell)?));
                 problems.extend(commands(step).iter().filter_map(wrong).map(|(words, why)| {
                     Problem::warning("check::run-line", format!("`{words}` cannot run: {why}"))
                         .at(file, step.span, "this step")
-                        .hint("typed here it says what to write instead")
+                        .hint("run this line in a shell: it lists what is valid")
                 }));
             }
             let runs = commands(step).into_iter().filter_map(|typed| typed.of(&env, args, shell));
@@ -94,6 +93,19 @@ pub(super) fn check(file: &SourceFile, args: &LibraryArgs, shell: &Shell) -> Vec
         problems.extend(too_short(file, job, &format!("the job `{}`", name.text), &of_job));
     }
     problems
+}
+
+/// Whether a step runs in another folder than the repository's: there are other files.
+fn is_elsewhere(root: &Node, job: &Node, step: &Node) -> bool {
+    let folder = |node: &Node| node.get("working-directory").is_some();
+    let by_default = |node: &Node| node.get("defaults").and_then(|all| all.get("run")).is_some_and(folder);
+    let moves = |word: &str| matches!(word, "cd" | "pushd");
+    let run = step.get("run").and_then(Node::text).unwrap_or_default();
+    folder(step)
+        || step.get("with").is_some_and(folder)
+        || by_default(job)
+        || by_default(root)
+        || run.split_whitespace().any(moves)
 }
 
 /// The limit of a job or a step, when what it runs may take longer.
@@ -171,7 +183,9 @@ impl Typed {
             Ok(_) => return None,
             Err(error) if error.use_stderr() => {
                 let text = error.to_string();
-                return Some(text.lines().next()?.trim_start_matches("error: ").to_owned());
+                let said: Vec<&str> =
+                    text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+                return Some(said.join(" ").trim_start_matches("error: ").to_owned());
             }
             Err(_) => return None,
         };
@@ -236,6 +250,11 @@ fn typed(run: &str) -> Vec<Typed> {
 fn call(words: &[String]) -> Option<Typed> {
     let program = words.iter().position(|word| word.rsplit('/').next() == Some("lifecycle"))?;
     let (before, own) = words.split_at(program);
+    let runs_it = |word: &String| RUNS_IT.contains(&word.as_str()) || word.contains('=');
+    // A word of another program, or a look whether this one is there.
+    if own.len() < 2 || !before.iter().all(runs_it) {
+        return None;
+    }
     let assigned = before.iter().filter_map(|word| word.split_once('='));
     let before = assigned.filter(|(_, value)| !value.contains(['$', '`']) && *value != "EXPRESSION");
     let before = before.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -250,6 +269,9 @@ fn call(words: &[String]) -> Option<Typed> {
     "lifecycle".clone_into(words.first_mut()?);
     Some(Typed { before, words })
 }
+
+/// What may stand before a program that is run.
+const RUNS_IT: [&str; 10] = ["if", "!", "then", "do", "else", "time", "exec", "sudo", "nice", "env"];
 
 fn is_operator(word: &str) -> bool {
     matches!(word, "&&" | "||" | "|" | "&" | ";" | "then" | "do")
@@ -271,6 +293,12 @@ mod tests {
                 Some("lifecycle run EXPRESSION -i x=EXPRESSION"),
             ),
             ("cd lifecycle-dir && echo run", None),
+            ("E2E=1 sudo lifecycle run a", Some("lifecycle run a")),
+            ("echo lifecycle is installed", None),
+            ("command -v lifecycle", None),
+            ("cp target/release/lifecycle /usr/local/bin/", None),
+            ("test -x ./lifecycle && echo yes", None),
+            ("git clone https://forge.example/lifecycle", None),
             ("echo \"unclosed", None),
         ] {
             let found = typed(text);

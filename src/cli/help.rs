@@ -13,7 +13,7 @@ use crate::models::contradictions_page;
 use crate::reference::fault_runs::TABLE;
 use crate::reference::faults::{ALL, FaultInfo};
 use crate::scenario::verbs::{self, VERBS};
-use crate::source::did_you_mean;
+use crate::source::near_or;
 
 /// Prints all pages of a word.
 pub(crate) fn run(topic: &[String], shell: &Shell) -> Result<ExitCode, CliError> {
@@ -21,10 +21,9 @@ pub(crate) fn run(topic: &[String], shell: &Shell) -> Result<ExitCode, CliError>
     let pages: Vec<String> = command(topic).into_iter().chain(pages(&word)).collect();
     if pages.is_empty() {
         let names = names();
-        let hint = did_you_mean(&word, names.iter().map(String::as_str));
-        return Err(CliError::new(ExitCode::BadInput, format!("nothing here is called `{word}`"))
-            .next(hint)
-            .next("`lifecycle help` lists the commands, `lifecycle help codes` the codes of problems"));
+        let lists = "`lifecycle help` lists the commands, `lifecycle help codes` the codes of problems";
+        let hint = near_or(&word, names.iter().map(String::as_str), lists);
+        return Err(CliError::new(ExitCode::BadInput, format!("nothing here is called `{word}`")).next(hint));
     }
     let pages: Vec<&str> = pages.iter().map(|page| page.trim_end()).collect();
     shell.printer.data(&pages.join("\n\n\n"))?;

@@ -1,6 +1,7 @@
 //! `lifecycle init`: a project file, a first scenario, a workflow.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::args::InitArgs;
@@ -124,8 +125,8 @@ pub(crate) fn run(args: &InitArgs, shell: &Shell) -> Result<ExitCode, CliError> 
 
 /// Adds to a `.gitignore` what it lacks; says whether it lacked anything.
 fn ignored(file: &Path) -> std::io::Result<bool> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
+    let text = match fs::read(file) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error),
     };
@@ -135,14 +136,10 @@ fn ignored(file: &Path) -> std::io::Result<bool> {
         return Ok(false);
     }
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    // Put in place whole: half of it would be half of somebody's list.
-    let new = file.with_file_name(".gitignore.new");
-    let put =
-        fs::write(&new, format!("{text}{gap}{}\n", missing.join("\n"))).and_then(|()| fs::rename(&new, file));
-    if put.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    put.map(|()| true)
+    // Appended in one piece: what is there stays as it is, its mode and a link too.
+    let mut list = fs::OpenOptions::new().append(true).create(true).open(file)?;
+    list.write_all(format!("{gap}{}\n", missing.join("\n")).as_bytes())?;
+    Ok(true)
 }
 
 /// Where the forge of this folder looks for workflows.

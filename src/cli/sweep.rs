@@ -64,14 +64,15 @@ pub(crate) fn run(args: &SweepArgs, shell: &Shell) -> Result<ExitCode, CliError>
                     }
                     _ => String::new(),
                 };
+                // What lived in the run's own process ended with it: there is nothing to remove.
+                let ended = owing.embedded && owing.entries.iter().any(|e| e.resource == entry.resource);
                 if json {
-                    rows.push(json!({ "run": name, "would_remove": entry.kind, "name": entry.name,
+                    let would = if ended { "ended_with_platform" } else { "would_remove" };
+                    rows.push(json!({ "run": name, would: entry.kind, "name": entry.name,
                         "id": entry.id, "at": owing.home.base_url }));
                     continue;
                 }
-                // What lived in the run's own process ended with it: there is nothing to remove.
-                let what = match owing.embedded && owing.entries.iter().any(|e| e.resource == entry.resource)
-                {
+                let what = match ended {
                     true => format!("{} {} ended with its platform", entry.kind, entry.name),
                     false => format!("would remove {} {} {id}{at}", entry.kind, entry.name),
                 };

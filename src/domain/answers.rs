@@ -60,7 +60,10 @@ impl KnownAnswer {
         let is_it = before.last().is_some_and(|word| word == "is")
             && !refuses(sentence)
             && !before.iter().any(|word| TO_COME.contains(&word.as_str()));
-        last.to_uppercase() == self.token && (only_says || is_it)
+        // `You requested PONG` tells the question.
+        let has = |word: &str| before.iter().any(|said| said == word);
+        let tells = has("you") && (has("requested") || has("expected"));
+        last.to_uppercase() == self.token && ((only_says && !tells) || is_it)
     }
 }
 
@@ -100,8 +103,22 @@ const SAYS: [&str; 30] = [
     "code",
 ];
 /// Words of a sentence that tells what will be said, or what somebody wants to hear.
-const TO_COME: [&str; 10] =
-    ["will", "shall", "i'll", "going", "asked", "must", "should", "would", "want", "wanted"];
+const TO_COME: [&str; 14] = [
+    "will",
+    "shall",
+    "i'll",
+    "going",
+    "asked",
+    "must",
+    "should",
+    "would",
+    "want",
+    "wanted",
+    "need",
+    "have",
+    "supposed",
+    "requested",
+];
 
 /// Without emphasis, quotes, brackets and emoji around it.
 fn bare(text: &str) -> &str {
@@ -235,6 +252,8 @@ mod tests {
             ),
             (pong, "The magic word of today is PONG!", true),
             (pong, "The word that I will say is PONG", false),
+            (pong, "The word I need to say is PONG", false),
+            (pong, "You requested PONG. I have no model.", false),
             (pong, "What I cannot say is PONG", false),
             (pong, "What you asked for is PONG", false),
             (pong, "Got it! I will reply with PONG in a moment.", false),

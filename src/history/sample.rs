@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::event::{RunStarted, Verdict};
+use crate::http::is_loopback;
 use crate::report::{RunState, ScenarioState, profile_name};
 use crate::scenario::without_round;
 use crate::targets::Kind;
@@ -73,11 +74,21 @@ fn target_of(identity: &RunStarted) -> String {
     let Some(target) = &identity.target else { return "no target".to_owned() };
     let plane = identity.asked().remove("cp_url");
     match (Kind::named(&target.kind), plane) {
-        (Ok(Kind::Live), _) => target.base_url.clone(),
+        (Ok(Kind::Live), _) => place_of(&target.base_url),
         (Ok(Kind::Saas), Some(plane)) => plane,
         (Ok(Kind::Saas), None) => "saas (built-in control plane)".to_owned(),
         (Ok(Kind::Embedded | Kind::Docker), _) | (Err(_), _) => target.kind.clone(),
     }
+}
+
+/// An address; without the port of a server on this machine, which may be another in each run.
+fn place_of(base_url: &str) -> String {
+    let authority = base_url.split("://").nth(1).unwrap_or(base_url).split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    if is_loopback(host) { format!("live {host}") } else { base_url.to_owned() }
 }
 
 fn sample(state: &RunState, scenario: &ScenarioState) -> Option<Sample> {

@@ -72,9 +72,15 @@ pub(crate) fn kind(text: &str) -> &'static str {
     }
 }
 
+/// Words that tell of a failure: a number or a topic alone stands in many an honest answer.
+const FAILURE: &str = r"error|exception|traceback|fail|refus|denied|exceeded|exhausted|expired|invalid|unauthori[sz]ed|unavailable|timed? ?out|too many|not (found|supported|available)|does not exist|(hit|reached) your|limit reached|out of credits|too low";
+
 /// Whether a text that was asked for one word tells of an error that has a name: no words of an answer do.
 pub(crate) fn is_plain(text: &str) -> bool {
-    !matches!(kind(text), "none" | "other")
+    static TELLS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| RegexBuilder::new(FAILURE).case_insensitive(true).build().ok());
+    let tells = TELLS.as_ref().is_some_and(|tells| tells.is_match(text));
+    tells && !matches!(kind(text), "none" | "other")
 }
 
 #[cfg(test)]
@@ -86,6 +92,21 @@ mod tests {
         for (kind, pattern) in PATTERNS {
             assert!(Regex::new(pattern).is_ok(), "{pattern}");
             assert!(KINDS.contains(&kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_topic_alone_is_no_error() {
+        assert!(Regex::new(FAILURE).is_ok());
+        for (text, error) in [
+            ("I can summarise up to 500 words.", false),
+            ("I manage TLS certificates and authentication.", false),
+            ("My context window is large.", false),
+            ("The model `gpt-5.9` does not exist or you do not have access to it.", true),
+            ("You've hit your limit · resets 3pm (UTC)", true),
+            ("Error 403: Request not allowed.", true),
+        ] {
+            assert_eq!(is_plain(text), error, "{text}");
         }
     }
 

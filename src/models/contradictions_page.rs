@@ -8,8 +8,8 @@ use crate::models::classes::CLASSES;
 use crate::models::classes::Class;
 use crate::source::Level;
 
-#[cfg(test)]
 /// The whole page.
+#[cfg(test)]
 pub(crate) fn page() -> String {
     let mut page = String::from(
         "# Contradictions\n\n\

@@ -6,6 +6,7 @@ use super::causes::Cause;
 use super::scenario_state::ScenarioState;
 use super::state::RunState;
 use super::text::{clean, count, listed, short};
+use crate::domain::ExitCode;
 
 /// Names of scenarios that an annotation lists.
 const MAX_NAMES: usize = 600;
@@ -56,8 +57,11 @@ pub(super) fn annotations(state: &RunState, workspace: &Workspace, max: usize) -
     if let Some(finished) = state.finished.as_ref().filter(|_| code != 0 && !explained) {
         all.push(ending(code, &finished.reason));
     }
+    // An ending by skips has said it.
+    if code != ExitCode::NotLive.code() {
+        all.extend(skipped(state));
+    }
     all.extend(causes.iter().map(|cause| of_cause(cause, workspace)));
-    all.extend(skipped(state));
     let more = all.len().saturating_sub(max);
     if more > 0 {
         all.truncate(max - 1);

@@ -68,8 +68,10 @@ pub(crate) struct Current<'a> {
 }
 
 /// When the uptimes that a record shows were seen.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Beats {
+    /// The address that showed them: another one begins anew.
+    url: String,
     /// The highest, and when a look last showed it.
     highest: Option<(i64, Instant)>,
     /// When a look last showed a lower one: the highest was reported after that.
@@ -78,8 +80,11 @@ pub(crate) struct Beats {
 
 impl Beats {
     /// A look that began then showed this uptime.
-    pub(crate) fn saw(&mut self, uptime: Option<i64>, at: Instant) {
+    pub(crate) fn saw(&mut self, uptime: Option<i64>, url: &str, at: Instant) {
         let Some(uptime) = uptime else { return };
+        if url != self.url {
+            *self = Beats { url: url.to_owned(), ..Beats::default() };
+        }
         match self.highest {
             Some((highest, _)) if uptime < highest => {}
             Some((highest, last)) if uptime > highest => {
@@ -121,7 +126,7 @@ impl Current<'_> {
     /// Whether an uptime that was reported after the edge is an old instance's.
     fn is_alive_still(&self, before: &Baseline, uptime: i64) -> bool {
         before.uptime.is_some_and(|old| uptime > old)
-            && self.reported_after.is_some()
+            && self.reported_after.is_some_and(|after| after > LAG)
             && self.is_too_old(uptime)
             && !self.grew_young(before, uptime)
     }
@@ -390,7 +395,7 @@ mod tests {
             (6, Some(9), Some(3)),
             (7, Some(12), Some(6)),
         ] {
-            beats.saw(uptime, at(second));
+            beats.saw(uptime, "http://a", at(second));
             assert_eq!(beats.reported_after(uptime), after.map(at), "after {second} s");
         }
     }
@@ -493,7 +498,7 @@ mod tests {
                 Current {
                     record: Some(&second),
                     since_edge: Some(2),
-                    reported_after: Some(1),
+                    reported_after: Some(4),
                     ..Current::default()
                 },
                 true,
@@ -504,7 +509,7 @@ mod tests {
                 Current {
                     record: Some(&second),
                     since_edge: Some(2),
-                    reported_after: Some(1),
+                    reported_after: Some(4),
                     ..Current::default()
                 },
                 false,
@@ -540,7 +545,7 @@ mod tests {
                     events: &seen,
                     stream_since: Some(opened),
                     since_edge: Some(8),
-                    reported_after: Some(1),
+                    reported_after: Some(4),
                     ..Current::default()
                 },
                 false,
@@ -586,7 +591,7 @@ mod tests {
                 Current {
                     record: Some(&gone_on),
                     since_edge: Some(8),
-                    reported_after: Some(1),
+                    reported_after: Some(4),
                     ..Current::default()
                 },
                 false,
@@ -603,7 +608,7 @@ mod tests {
                 Current {
                     record: Some(&gone_on),
                     since_edge: Some(8),
-                    reported_after: Some(1),
+                    reported_after: Some(4),
                     ageless: true,
                     ..Current::default()
                 },

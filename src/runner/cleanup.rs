@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cleanup_engine;
 use super::cleanup_gone::{Gone, Stays};
 use super::cleanup_late::{self, Eye};
-use super::cleanup_look::{Looked, look, send};
+use super::cleanup_look::{Looked, list_apart, look, send};
 use super::context::RunContext;
 use super::root_name::{PREFIX, is_called};
 use super::tenant;
@@ -396,15 +396,21 @@ struct Below {
     strangers: Vec<String>,
 }
 
-/// Names and ids of what hangs under a workspace and is somebody else's, as far as the list can be read.
-pub(super) async fn strangers_below(run: &RunContext, id: &str, deadline: Instant) -> Vec<String> {
-    below(run, id, deadline).await.map(|found| found.strangers).unwrap_or_default()
+/// Names and ids of what hangs under a workspace and is somebody else's, by the list of workspaces.
+///
+/// # Errors
+/// The list does not tell.
+pub(super) fn strangers_below(run: &RunContext, id: &str, list: &Response) -> Result<Vec<String>, Stays> {
+    below_in(run, id, list).map(|found| found.strangers)
 }
 
 async fn below(run: &RunContext, id: &str, deadline: Instant) -> Result<Below, Stays> {
-    let answer = send(run, "who hangs under it", run.api.list(), deadline).await?;
-    let rows = record::list(answer.json.as_ref()).filter(|_| answer.status == 200).map(<[Value]>::to_vec);
-    let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(&answer))))?;
+    below_in(run, id, &list_apart(run, "who hangs under it", deadline).await?)
+}
+
+fn below_in(run: &RunContext, id: &str, list: &Response) -> Result<Below, Stays> {
+    let rows = record::list(list.json.as_ref()).filter(|_| list.status == 200);
+    let rows = rows.ok_or_else(|| Stays::Server(format!("the list: {}", said(list))))?;
     let mut all = vec![id.to_owned()];
     let mut found = Below::default();
     while let Some(parent) = all.pop() {

@@ -1,5 +1,7 @@
 //! How clean-up asks the server: patiently, and by another way where one is closed.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::cleanup_gone::Stays;
@@ -59,9 +61,31 @@ fn is_removed(row: &Value) -> bool {
     row.status() == Some(Status::Removed)
 }
 
+/// So long a list is waited for that is only asked beside.
+const APART: Duration = Duration::from_secs(5);
+
 /// The list, if it can be had.
 pub(super) async fn list(run: &RunContext, purpose: &str, deadline: Instant) -> Option<Response> {
     ask(run, purpose, run.api.list(), &policy::CLEAN_UP_LOOK, deadline).await.ok()
+}
+
+/// The list, for a question that must not decide whether the server is given up: a moment, and nothing is counted.
+///
+/// # Errors
+/// It could not be had.
+pub(super) async fn list_apart(
+    run: &RunContext,
+    purpose: &str,
+    deadline: Instant,
+) -> Result<Response, Stays> {
+    if !run.reach.silent_for("GET").is_zero() {
+        return Err(Stays::Server(format!("{purpose}: not asked, no read is answered")));
+    }
+    let asker = run.asker("cleanup", deadline.min(Instant::now() + APART));
+    match asker.ask(purpose, run.api.list(), &policy::CLEAN_UP_LOOK).await {
+        Outcome::Answer(answer) => Ok(answer),
+        outcome => Err(Stays::Server(format!("{purpose}: {}", outcome.said()))),
+    }
 }
 
 /// Asks until a whole answer of the platform comes; filed under `cleanup`.

@@ -98,6 +98,7 @@ pub(crate) fn choose(
         && chosen.provider.as_ref().is_some_and(platform)
         // Such a step is about the refusal.
         && verb.contradiction.is_none()
+        && verb.answer.is_default()
     {
         let text = "not configured: the platform pays for no model here (GET /org/identity: \
                     platform_managed_available is false); give the server MOLECULE_LLM_BASE_URL and \

@@ -109,7 +109,7 @@ fn credential(context: &ScenarioContext, exchanges: &[Exchange]) -> Option<bool>
     let names: BTreeSet<String> = secrets.into_iter().flatten().map(|(name, _)| name.clone()).collect();
     let (runtime, model) = (record::text(sent, "runtime"), record::text(sent, "model"));
     let provider = derive(&context.run.catalogue, runtime, model, &names).ok()?;
-    Some(provider.is_platform() || provider.accepts(names.iter().map(String::as_str)))
+    (!provider.is_platform()).then(|| provider.accepts(names.iter().map(String::as_str)))
 }
 
 /// Who was to pay: what the create said, an input of the scenario, or the variable that the scripts read.

@@ -111,7 +111,7 @@ impl Workspace {
         if self.uptime.is_none_or(|(known, _)| known != uptime) {
             self.uptime = Some((uptime, now));
         }
-        self.beats.saw(Some(uptime), now);
+        self.beats.saw(Some(uptime), row.url(), now);
         let Some(edge) = self.baseline.edge_at.filter(|_| self.proven == Some(self.edge)) else { return };
         let current = Current {
             record: Some(row),

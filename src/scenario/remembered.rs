@@ -233,13 +233,13 @@ impl Remembered {
         self.reds.values()
     }
 
-    /// Forgets one; says whether it was there.
     /// The runs that first and last saw what is still open: whoever mends a red wants to read them.
     pub fn runs_of_open_reds(&self) -> BTreeSet<String> {
         let open = self.reds().filter(|red| red.life() != Life::Fixed);
         open.flat_map(|red| [red.first_run.clone(), red.last_run.clone()]).collect()
     }
 
+    /// Forgets one; says whether it was there.
     pub fn forget(&mut self, fingerprint: &str) -> bool {
         self.reds.remove(fingerprint).is_some()
     }

@@ -138,8 +138,22 @@ pub(crate) fn logs(path: &Path) -> Result<Vec<String>, ArchiveError> {
 /// As [`unpack`].
 pub(crate) fn take(path: &Path, log: &str, temp: &Path) -> Result<Unpacked, ArchiveError> {
     let unpacked = Unpacked::new(temp)?;
-    unpacked.write(&mut ZipArchive::new(File::open(path)?)?.by_name(log)?)?;
+    entry(&mut ZipArchive::new(File::open(path)?)?, log, &unpacked)?;
     Ok(unpacked)
+}
+
+/// Writes a log of a zip, once its size and its first byte say that it can be one.
+fn entry(zip: &mut ZipArchive<File>, log: &str, unpacked: &Unpacked) -> Result<(), ArchiveError> {
+    let mut text = zip.by_name(log)?;
+    if text.size() > MOST {
+        return Err(ArchiveError::TooLarge);
+    }
+    let mut first = [0; 1];
+    text.read_exact(&mut first).map_err(|_| ArchiveError::NotALog)?;
+    if first != *b"{" {
+        return Err(ArchiveError::NotALog);
+    }
+    unpacked.write(&mut io::Cursor::new(first).chain(text))
 }
 
 fn logs_of(zip: &ZipArchive<File>) -> Result<Vec<String>, ArchiveError> {
@@ -162,7 +176,7 @@ fn of_zip(file: File, mut unpacked: Unpacked) -> Result<Unpacked, ArchiveError> 
     if logs.len() > 1 {
         unpacked.chosen = Some(newest.clone());
     }
-    unpacked.write(&mut zip.by_name(newest)?)?;
+    entry(&mut zip, newest, &unpacked)?;
     Ok(unpacked)
 }
 

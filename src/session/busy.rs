@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Class, Diagnosis};
+use crate::event::Diagnosis;
 
 /// So many tasks that want to run wait for each core, and nobody is served in time.
 const CROWDED: f64 = 3.0;
 
+/// The causes that say that no answer came.
+const HANGS: [&str; 2] = ["server-hangs", "server-datastore-hangs"];
+
 /// What is said of reds by which the platform hung: it is in this process, so that nobody else can have hung it.
 pub(super) fn told(diagnoses: &BTreeMap<String, Diagnosis>) -> Option<String> {
-    let hung = diagnoses.values().filter(|diagnosis| diagnosis.class == Class::Infra).count();
+    let hung = diagnoses.values().filter(|one| HANGS.contains(&one.mechanism.as_str())).count();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     text(hung, load()?, cores)
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::archive::{self, LOG};
+use super::archive::{self, ArchiveError, LOG};
 use super::failure::SessionError;
 use super::recorded;
 use crate::report::RunState;
@@ -98,8 +98,14 @@ fn packed(path: &Path, found: &mut Vec<Kept>) {
     let mut head = [0; 4];
     let zip =
         File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && archive::is_zip(&head);
-    if zip && let Ok(logs) = archive::logs(path) {
-        found.extend(logs.into_iter().map(|log| Kept::Zipped { file: path.to_owned(), log }));
+    if !zip {
+        return;
+    }
+    match archive::logs(path) {
+        Ok(logs) => found.extend(logs.into_iter().map(|log| Kept::Zipped { file: path.to_owned(), log })),
+        Err(ArchiveError::NoLog) => {}
+        // Whoever reads it is told why it cannot be read.
+        Err(_) => found.push(Kept::Packed(path.to_owned())),
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) async fn run(
     let (asked, library) = (&asked, &library);
     let demand = Demand {
         live: asked.require_live,
-        chosen: !asked.selection.is_empty() || asked.again.is_some(),
+        chosen: !asked.selection.is_empty() || asked.again.is_some() || profile.is_some(),
         named: by_name,
         reds: matches!(asked.again, Some(Again::RerunFailed(_))),
         allow_none: asked.allow_none,

@@ -149,7 +149,11 @@ fn decisive(last: &Exchange, facts: &mut Facts) {
     if status == 429 {
         let header = |name: &str| last.headers.get(name).map(String::as_str);
         let left = ["x-ratelimit-remaining", "ratelimit-remaining"].into_iter().find_map(header);
-        let words = json.is_none_or(|j| text(j, "error").to_lowercase().contains("rate"));
+        let of_rate = |error: &str| {
+            let error = error.to_lowercase();
+            ["rate", "too many requests", "throttl", "slow down"].iter().any(|word| error.contains(word))
+        };
+        let words = json.is_none_or(|j| of_rate(text(j, "error")));
         let later = header("retry-after").is_some() || left.is_some_and(|left| left.trim() == "0");
         match (later || words, left) {
             (true, _) => facts.set("http.rate", "spent"),

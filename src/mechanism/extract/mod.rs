@@ -213,7 +213,6 @@ fn activity(symptoms: &Symptoms, facts: &mut Facts) {
     facts.set("activity.rows", fresh.len().to_string());
 }
 
-/// Billing, the server, its log, the neighbours.
 /// Some servers say why a start failed in their log alone, others in the row or an event.
 fn provision_said(facts: &mut Facts) {
     let places = ["server.log", "record.last_sample_error", "event.error"];
@@ -224,6 +223,7 @@ fn provision_said(facts: &mut Facts) {
     }
 }
 
+/// Billing, the server, its log, the neighbours.
 fn surroundings(symptoms: &Symptoms, facts: &mut Facts) {
     if let Some(billing) = part(symptoms, "billing") {
         facts.set("billing.mode", text(billing, "resolved_mode"));

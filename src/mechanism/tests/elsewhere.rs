@@ -127,7 +127,14 @@ fn never_there(case: Case, seen: &[(Status, u32)]) -> Case {
 /// An override that was written and is not there.
 fn unstored() -> Case {
     let stored = json!({ "resolved_mode": "platform_managed", "workspace_override": null });
-    case("billing", "x").exchange("billing mode", "PUT", "/admin/workspaces/w/llm-billing-mode", 200, stored)
+    let case = case("billing", "x").exchange(
+        "billing mode",
+        "PUT",
+        "/admin/workspaces/w/llm-billing-mode",
+        200,
+        stored.clone(),
+    );
+    case.exchange("read it back", "GET", "/admin/workspaces/w/llm-billing-mode", 200, stored)
 }
 
 /// A message that was answered in the log, and another one after it.

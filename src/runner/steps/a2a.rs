@@ -112,7 +112,7 @@ async fn converse(
             }
             Err(error) => return Err(Failure::transport("message", &error)),
         };
-        if answer.json.is_some() {
+        if answer.is_success() && !judged.wants.is_lost(&answer) {
             context.run.messages_answered.store(true, Ordering::Relaxed);
         }
         if says(&answer, "waking")
@@ -143,14 +143,18 @@ fn says(answer: &Response, field: &str) -> bool {
     answer.json.as_ref().and_then(|body| body.get(field)).and_then(Value::as_bool).unwrap_or(false)
 }
 
+/// A restart that was asked for may be under way so long.
+const RESTARTS: Duration = Duration::from_secs(120);
+
 /// The platform found the agent dead and starts another: what answers later is not what the scenario had online.
 fn found_dead(judged: &Judged<'_>, answer: &Response, step: &StepRun) {
-    let restarts = answer.json.as_ref().and_then(|body| body.get("restarting")?.as_bool()) == Some(true);
     let context = judged.context;
     let was_online =
         |w: Workspace| w.timeline.iter().any(|(status, edge)| *status == Status::Online && *edge == w.edge);
-    let stood = known(context, &judged.verb.to.name).is_ok_and(was_online);
-    if restarts && stood {
+    // A write of the tenant's secrets restarts it without an edge of the scenario.
+    let calm = |w: &Workspace| context.run.ledger.by_id(&w.id).is_none_or(|entry| entry.is_calm(RESTARTS));
+    let stood = known(context, &judged.verb.to.name).is_ok_and(|w| calm(&w) && was_online(w));
+    if says(answer, "restarting") && stood {
         let text = format!(
             "step {}: a message found the agent dead, and the platform restarted it: {}",
             step.id,

@@ -113,7 +113,7 @@ pub(super) async fn reach(
             |view| {
                 if let Some(row) = view.record() {
                     context.observe(alias, row, if view.woken { "event" } else { "poll" });
-                    beats.saw(row.uptime(), view.at.unwrap_or_else(Instant::now));
+                    beats.saw(row.uptime(), row.url(), view.at.unwrap_or_else(Instant::now));
                 }
                 (only_evidence_lacks, ask_events) = (false, false);
                 // Once an await has reached the instance of the last edge, that edge explains no absence any more.

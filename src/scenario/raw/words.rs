@@ -63,7 +63,7 @@ words! {
     /// A duration in which something can happen.
     SomeTime = json_schema!({ "anyOf": [
         { "type": "number", "exclusiveMinimum": 0 },
-        { "type": "string", "pattern": TIME, "not": { "pattern": r"^[\s0.]*([a-zA-Z]*\s*)$" } },
+        { "type": "string", "pattern": TIME, "not": { "pattern": "^[^1-9]*$" } },
     ] });
     /// A duration, or one that inputs or the matrix decide.
     TimeOrLookup = json_schema!({ "anyOf": [

@@ -155,9 +155,10 @@ fn interrupts_at_any_moment_leave_nothing() {
         run.signal(name);
         let output = run.output();
         series.ran(format!("{name} after {lines} lines"), &output, ending(&output), |what| {
-            // The last moments may be after everything.
+            // The last moments may be after everything; while a target opens or closes no step is there to be cancelled.
             let met = of_kind(&output.events(), "cancel_began").next().is_some();
-            assert_eq!(output.code(), Some(if met { code } else { 0 }), "{what}:\n{}", output.stderr);
+            let fine = output.code() == Some(code) || (!met && output.code() == Some(0));
+            assert!(fine, "{what}: {:?}\n{}", output.code(), output.stderr);
             every_intent_is_settled_or_told(&output, what);
             held.as_before(what);
         });
