@@ -103,7 +103,7 @@ impl Beats {
 /// An agent that counts whole seconds, and a platform that passes on what it said a moment ago.
 const ROUNDING: i64 = 2;
 /// A copy of the row may show an uptime so much later than it was reported.
-const LAG: i64 = 3;
+pub(crate) const LAG: i64 = 3;
 
 impl Current<'_> {
     /// The uptime that the record shows, where it is an instance's.
@@ -126,7 +126,7 @@ impl Current<'_> {
     /// Whether an uptime that was reported after the edge is an old instance's.
     fn is_alive_still(&self, before: &Baseline, uptime: i64) -> bool {
         before.uptime.is_some_and(|old| uptime > old)
-            && self.reported_after.is_some_and(|after| after > LAG)
+            && self.reported_after.is_some()
             && self.is_too_old(uptime)
             && !self.grew_young(before, uptime)
     }

@@ -9,7 +9,7 @@ use crate::domain::{Secret, Status};
 use crate::event::{EnvVar, WaitStats};
 use crate::models::billing::BillingMode;
 use crate::platform::row::Row;
-use crate::run::instance::{Baseline, Beats, Current, goes_on, outlives_workspace};
+use crate::run::instance::{Baseline, Beats, Current, LAG, goes_on, outlives_workspace};
 
 /// A workspace of a scenario.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +116,12 @@ impl Workspace {
         let current = Current {
             record: Some(row),
             since_edge: Some(passed(edge, now)),
-            reported_after: self.beats.reported_after(Some(uptime)).map(|after| passed(edge, after)),
+            // After a proof a copy that lags may show what was reported before the edge.
+            reported_after: self
+                .beats
+                .reported_after(Some(uptime))
+                .map(|after| passed(edge, after))
+                .filter(|after| *after >= LAG),
             ageless: self.ageless,
             ..Current::default()
         };
