@@ -255,7 +255,7 @@ pub(super) async fn delete(
 
 /// What hangs under a workspace that is about to go, and is somebody else's, goes with it on a server that asks nobody.
 async fn keep_off(context: &ScenarioContext, workspace: &Workspace, step: &StepRun) -> Result<(), Failure> {
-    let list = context.look(step, "who hangs under it", context.run.api.list()).await;
+    let list = context.fetch(step, "who hangs under it", context.run.api.list()).await;
     let list = list.map_err(|e| Failure::transport("who hangs under it", &e))?;
     let found = cleanup::strangers_below(&context.run, &workspace.id, &list).map_err(|why| {
         Failure::of(
