@@ -26,8 +26,6 @@ use crate::scenario::template::Template;
 const PATIENCE: Duration = policy::FIND_BY_NAME.within;
 /// A request that a gateway gave up may come true so much later.
 const BEHIND: Duration = Duration::from_secs(2);
-/// A token of a workspace that was found may take so long, however little the create has left.
-const MINT: Duration = Duration::from_secs(5);
 
 /// Runs the step.
 pub(super) async fn run(
@@ -423,8 +421,6 @@ async fn mint(
     kind: FailureKind,
 ) -> Result<(), Failure> {
     let Some(workspace) = context.workspace(alias) else { return Ok(()) };
-    // The workspace is there; a create that took its time leaves none for this.
-    let step = &StepRun { deadline: step.deadline.max(Instant::now() + MINT), ..step.clone() };
     let answer =
         context.mutate(step, "mint a token", context.run.api.mint(&workspace.id)).await.map_err(|e| {
             Failure::transport(&format!("create: {why}, and no answer came to a new token"), &e).about(alias)
